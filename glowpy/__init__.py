@@ -1,0 +1,44 @@
+"""glowpy: static dataflows in Python, on all cores and on a cluster.
+
+from glowpy import Flow
+
+flow = Flow()
+print(flow.text_file("/etc/passwd", 3).map(len).reduce(max).collect())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glowpy.version import __version__
+
+if TYPE_CHECKING:
+    from glowpy.flow.dataset import Dataset
+    from glowpy.flow.flow import Flow
+    from glowpy.launch import argv, is_task, ready
+
+__all__ = ["Dataset", "Flow", "__version__", "argv", "errors", "is_task", "ready"]
+
+# Loaded when first asked for: a script that only defines a flow pays for nothing else.
+_HOMES = {
+    "Dataset": "glowpy.flow.dataset",
+    "Flow": "glowpy.flow.flow",
+    "argv": "glowpy.launch",
+    "is_task": "glowpy.launch",
+    "ready": "glowpy.launch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'glowpy' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

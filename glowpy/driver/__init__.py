@@ -1,0 +1,1 @@
+"""The driver: schedules a run and gathers its results."""

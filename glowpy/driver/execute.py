@@ -1,0 +1,54 @@
+"""One terminal call in the driver: plan it, pick the runner, give back its value."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from glowpy.driver.listing import list_inputs
+from glowpy.driver.results import result_of
+from glowpy.flags import Mode, Options, mode
+from glowpy.flow.entry import Call
+from glowpy.planner.fingerprint import describe
+from glowpy.planner.fusion import make_plan
+from glowpy.planner.run_description import RunDescription, Sink
+from glowpy.timing import Timing
+
+
+def execute_call(call: Call, options: Options, number: int, recorded: dict[int, Any]) -> Any:
+    """Run a terminal call; returns its value.
+
+    Args:
+        number: of this run in the script, from 1.
+        recorded: values of the script's earlier runs, by number, for tasks that re-run it.
+
+    Raises:
+        GlowError: whatever went wrong, named; nothing of the run is left behind.
+    """
+    with result_of(call) as result:
+        plan = make_plan(call.graph, call.datasets, stored=result.sink is not Sink.DRAIN)
+        description = RunDescription(
+            run=os.urandom(6).hex(),
+            run_number=number,
+            flow=call.graph.flow_id,
+            targets=tuple(dataset.id for dataset in call.datasets),
+            sink=result.sink,
+            memory_mb=options.task_memory_mb,
+            listings=list_inputs(plan),
+            plan_text=describe(plan),
+            host=socket.gethostname(),
+        )
+        timing = Timing.from_environment()
+        # Runners are loaded when they are chosen: a script on one machine starts faster.
+        if mode(options) is Mode.INLINE:
+            from glowpy.driver.inline import run_inline
+
+            return run_inline(plan, description, result)
+        if mode(options) is Mode.DRIVER:
+            from glowpy.driver.cluster import run_on_cluster
+
+            return run_on_cluster(call, plan, description, result, options, timing, recorded)
+        from glowpy.driver.standalone import run_standalone
+
+        return run_standalone(call, plan, description, result, options, timing)

@@ -1,0 +1,66 @@
+"""The input files of a run, listed once by the driver."""
+
+from __future__ import annotations
+
+import glob
+import os
+import socket
+import stat
+
+from glowpy.errors import InputError
+from glowpy.flow.graph import Step
+from glowpy.flow.ops.kernel import TextOp
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import FileEntry
+
+
+def list_inputs(plan: Plan) -> dict[int, tuple[FileEntry, ...]]:
+    """The files of every text_file step of a plan, by step number; paths are absolute.
+
+    Raises:
+        InputError: a path or glob names no file; says where that was looked for.
+    """
+    steps = (step for step_group in plan.step_groups for step in step_group.steps)
+    return {step.id: _files(step, step.op) for step in steps if isinstance(step.op, TextOp)}
+
+
+def _files(step: Step, op: TextOp) -> tuple[FileEntry, ...]:
+    entries = []
+    for pattern in op.patterns:
+        paths = [pattern]
+        if not os.path.lexists(pattern) and glob.has_magic(pattern):
+            paths = sorted(glob.glob(pattern, recursive=True))
+            paths = [path for path in paths if not os.path.isdir(path)]
+            if not paths:
+                raise InputError(
+                    f"{step.describe()}: no file matches {_absolute(pattern)} on {_host()}"
+                )
+        entries += [_entry(step, path) for path in paths]
+    return tuple(entries)
+
+
+def _entry(step: Step, path: str) -> FileEntry:
+    try:
+        status = os.stat(path)
+    except OSError as exc:
+        raise InputError(
+            f"{step.describe()}: cannot read {_absolute(path)} on {_host()}: {exc.strerror}"
+        ) from exc
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(
+            f"{step.describe()}: {_absolute(path)} on {_host()} is a directory; "
+            f"name its files, for instance {os.path.join(path, '*')!r}"
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{step.describe()}: {_absolute(path)} on {_host()} is not a regular file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{step.describe()}: {_absolute(path)} on {_host()} may not be read")
+    return FileEntry(_absolute(path), status.st_size, status.st_mtime_ns)
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)
+
+
+def _host() -> str:
+    return socket.gethostname()

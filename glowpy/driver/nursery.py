@@ -1,0 +1,224 @@
+"""The nursery: a process forked before any socket or thread of ours exists, which forks every
+executor of a standalone run.
+
+Executors are forks of the driver as it was when the run began, so functions and closures need no
+pickling. The nursery itself stays single-threaded and does nothing else; when the driver dies, it
+reads the end of its socket, kills every executor and removes the run's directory.
+
+    driver -> nursery   "start EXECUTOR" | "kill EXECUTOR"
+    nursery -> driver   "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
+
+CODE is an exit status, or minus a signal's number. One message is one packet.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+_PACKET_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An executor's process exists."""
+
+    executor: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """An executor's process is gone: its exit status, or minus a signal's number."""
+
+    executor: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unstarted:
+    """The system would not make another process."""
+
+    executor: str
+    reason: str
+
+
+class Nursery:
+    """The driver's handle on its nursery. A context manager: leaving it ends every executor."""
+
+    def __init__(self, executor_main: Callable[[str], None], directory: str) -> None:
+        self._executor_main = executor_main
+        self._directory = directory
+        self._socket: socket.socket | None = None
+        self._pid = 0
+
+    def __enter__(self) -> Nursery:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with warnings.catch_warnings():
+            # Python warns of threads of the user's own; the child runs none of their code before
+            # it forks, and holds no lock of ours.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._pid = os.fork()
+        if self._pid == 0:
+            _live(theirs, ours, self._executor_main, self._directory)
+        theirs.close()
+        ours.setblocking(False)
+        self._socket = ours
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._socket is not None
+        self._socket.close()
+        os.waitpid(self._pid, 0)  # bounded: it only kills and removes
+
+    def fileno(self) -> int:
+        assert self._socket is not None
+        return self._socket.fileno()
+
+    def start(self, executor: str) -> None:
+        self._send(f"start {executor}")
+
+    def kill(self, executor: str) -> None:
+        self._send(f"kill {executor}")
+
+    def events(self) -> list[Started | Exited | Unstarted]:
+        """What has happened since the last call; never waits.
+
+        Raises:
+            ConnectionError: the nursery itself has died.
+        """
+        assert self._socket is not None
+        found: list[Started | Exited | Unstarted] = []
+        while True:
+            try:
+                packet = self._socket.recv(_PACKET_BYTES)
+            except BlockingIOError:
+                return found
+            if not packet:
+                raise ConnectionError("the process that starts executors has died")
+            kind, executor, rest = packet.decode().split(" ", 2)
+            if kind == "started":
+                found.append(Started(executor, int(rest)))
+            elif kind == "exited":
+                found.append(Exited(executor, int(rest)))
+            else:
+                found.append(Unstarted(executor, rest))
+
+    def _send(self, text: str) -> None:
+        assert self._socket is not None
+        self._socket.send(text.encode())
+
+
+def _live(
+    ours: socket.socket, driver: socket.socket, executor_main: Callable[[str], None], directory: str
+) -> None:
+    """The nursery's whole life, from fork to exit."""
+    try:
+        driver.close()
+        os.setsid()  # Ctrl-C in the terminal is the driver's to handle
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gc.freeze()  # collecting in an executor would copy every page of the driver's heap
+        _Executors(ours, executor_main).serve()
+        shutil.rmtree(directory, ignore_errors=True)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+class _Executors:
+    def __init__(self, driver: socket.socket, executor_main: Callable[[str], None]) -> None:
+        self._driver = driver
+        self._executor_main = executor_main
+        self._pids: dict[str, int] = {}
+        self._by_descriptor: dict[int, str] = {}
+        self._poll = select.poll()
+        self._poll.register(driver, select.POLLIN)
+
+    def serve(self) -> None:
+        """Obey the driver until it is gone; then end every executor."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor in self._by_descriptor:
+                    self._reap(descriptor)
+                elif not self._obey():
+                    for pid in self._pids.values():
+                        os.kill(pid, signal.SIGKILL)
+                    for pid in self._pids.values():
+                        os.waitpid(pid, 0)
+                    return
+
+    def _obey(self) -> bool:
+        try:
+            packet = self._driver.recv(_PACKET_BYTES)
+        except ConnectionError:
+            return False
+        if not packet:
+            return False
+        command, executor = packet.decode().split(" ", 1)
+        if command == "start":
+            self._start(executor)
+        elif executor in self._pids:
+            os.kill(self._pids[executor], signal.SIGKILL)
+        return True
+
+    def _start(self, executor: str) -> None:
+        try:
+            pid = os.fork()
+        except OSError as exc:
+            self._tell(f"unstarted {executor} {exc.strerror}")
+            return
+        if pid == 0:
+            self._become(executor)
+        descriptor = os.pidfd_open(pid)
+        self._pids[executor] = pid
+        self._by_descriptor[descriptor] = executor
+        self._poll.register(descriptor, select.POLLIN)
+        self._tell(f"started {executor} {pid}")
+
+    def _become(self, executor: str) -> None:
+        try:
+            self._driver.close()
+            for descriptor in self._by_descriptor:
+                os.close(descriptor)
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+            os.close(nothing)
+            self._executor_main(executor)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+
+    def _reap(self, descriptor: int) -> None:
+        executor = self._by_descriptor.pop(descriptor)
+        self._poll.unregister(descriptor)
+        os.close(descriptor)
+        _, status = os.waitpid(self._pids.pop(executor), 0)
+        self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
+
+    def _tell(self, text: str) -> None:
+        try:
+            self._driver.send(text.encode())
+        except ConnectionError:
+            return  # the driver is gone: the next packet read from it is its end

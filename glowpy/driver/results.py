@@ -1,0 +1,131 @@
+"""What a terminal call gives back, made from the batches of its target shards in shard order."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Any
+
+from glowpy.errors import OutputError
+from glowpy.flow.entry import Call, Terminal
+from glowpy.planner.run_description import Sink
+
+
+class Result(ABC):
+    """Takes the target's batches in shard order, once each; a context manager."""
+
+    sink: Sink
+
+    @abstractmethod
+    def add(self, batch: list[Any]) -> None:
+        """The next batch of the target's rows."""
+
+    @abstractmethod
+    def finish(self, row_count: int) -> Any:
+        """The value of the terminal call. `row_count`: rows of all targets, stored or drained."""
+
+    def discard(self) -> None:
+        """Undo what was begun: the run has failed."""
+
+    def __enter__(self) -> Result:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.discard()
+
+
+class Nothing(Result):
+    """run(): the rows are drained where they are made."""
+
+    sink = Sink.DRAIN
+
+    def add(self, batch: list[Any]) -> None:
+        raise AssertionError("a drained dataset has no batches")
+
+    def finish(self, row_count: int) -> None:
+        return None
+
+
+class RowCount(Nothing):
+    """count(): tasks count the rows they drain."""
+
+    def finish(self, row_count: int) -> Any:
+        return row_count
+
+
+class Rows(Result):
+    """collect(): all rows in a list."""
+
+    sink = Sink.ROWS
+
+    def __init__(self) -> None:
+        self._rows: list[Any] = []
+
+    def add(self, batch: list[Any]) -> None:
+        self._rows += batch
+
+    def finish(self, row_count: int) -> list[Any]:
+        return self._rows
+
+
+class TextFile(Result):
+    """save_text_to_file(): the shards' bytes, joined in a temporary file that is then renamed."""
+
+    sink = Sink.TEXT
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+        directory, name = os.path.split(self._path)
+        if os.path.isdir(self._path):
+            raise OutputError(f"cannot write {self._path}: it is a directory")
+        try:
+            descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
+        except OSError as exc:
+            raise OutputError(f"cannot write {self._path}: {exc.strerror}") from exc
+        self._file = os.fdopen(descriptor, "wb")
+
+    def add(self, batch: list[Any]) -> None:
+        try:
+            self._file.writelines(batch)
+        except OSError as exc:
+            raise OutputError(f"cannot write {self._temporary}: {exc.strerror}") from exc
+
+    def finish(self, row_count: int) -> None:
+        try:
+            self._file.close()
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(self._temporary, 0o666 & ~umask)
+            os.replace(self._temporary, self._path)
+        except OSError as exc:
+            raise OutputError(f"cannot write {self._path}: {exc.strerror}") from exc
+
+    def discard(self) -> None:
+        try:
+            self._file.close()
+        finally:
+            if os.path.exists(self._temporary):
+                os.unlink(self._temporary)
+
+
+def result_of(call: Call) -> Result:
+    """Where the rows of a terminal call go.
+
+    Raises:
+        OutputError: the file asked for cannot be written; found before anything runs.
+    """
+    if call.terminal is Terminal.COLLECT:
+        return Rows()
+    if call.terminal is Terminal.COUNT:
+        return RowCount()
+    if call.terminal is Terminal.SAVE_TEXT:
+        return TextFile(call.path)
+    return Nothing()

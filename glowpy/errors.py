@@ -1,0 +1,109 @@
+"""Every error of glowpy, as one tree.
+
+GlowError
+├── DefinitionError      the flow is written wrongly; points at the user's file and line
+├── FlagError            the command line is wrong
+├── ConfigError          an address, port, directory or key that cannot be used
+├── InputError           an input file is missing, changed, or cannot be decoded
+├── OutputError          a result cannot be written where it was asked for
+├── RowError             a row cannot be hashed, ordered or encoded
+├── ProgramError         the program cannot be shipped to, or started at, an agent
+│   └── PlanMismatch     driver and task built different flows from one script
+├── ClusterError         the cluster does not answer, or has nothing to give
+│   ├── NoMaster         nobody answers at the leader's address
+│   ├── NoAgents         the master knows no agent that could run a task
+│   └── VersionMismatch  two ends run different releases of glowpy or Python
+├── ProtocolError        a peer sent what no peer of ours sends
+├── ShardError           the rows of a shard cannot be had
+│   ├── ShardLost        its owner or its attempt is gone: it may be computed again
+│   └── ShardCorrupt     its bytes are not what was written
+├── TaskFailed           the user's code raised; carries the remote traceback and the row
+├── ExecutorsDied        one task group killed its executor at every try
+└── RunCancelled         somebody ended the run before it was complete
+"""
+
+from __future__ import annotations
+
+
+class GlowError(Exception):
+    """Base of every error that glowpy raises on purpose."""
+
+
+class DefinitionError(GlowError):
+    """The flow is written wrongly. The message names the user's file and line."""
+
+
+class FlagError(GlowError):
+    """A command line that cannot be understood."""
+
+
+class ConfigError(GlowError):
+    """An address, port, directory or key that cannot be used."""
+
+
+class InputError(GlowError):
+    """An input file is missing, changed since the run began, or cannot be decoded."""
+
+
+class OutputError(GlowError):
+    """A result cannot be written where it was asked for."""
+
+
+class RowError(GlowError):
+    """A row cannot be hashed, ordered or encoded. The message shows the row or its key."""
+
+
+class ProgramError(GlowError):
+    """The program cannot be shipped to an agent or started there."""
+
+
+class PlanMismatch(ProgramError):
+    """Driver and task built different flows from one script. The message shows the difference."""
+
+
+class ClusterError(GlowError):
+    """The cluster does not answer, or has nothing to give."""
+
+
+class NoMaster(ClusterError):
+    """Nobody answers at the leader's address within the patience."""
+
+
+class NoAgents(ClusterError):
+    """The master knows no agent that could run a task."""
+
+
+class VersionMismatch(ClusterError):
+    """Two ends run releases of glowpy or Python that cannot work together."""
+
+
+class ProtocolError(GlowError):
+    """A peer sent what no peer of ours sends."""
+
+
+class ShardError(GlowError):
+    """The rows of a shard cannot be had."""
+
+
+class ShardLost(ShardError):
+    """The shard's owner, or the attempt that wrote it, is gone. It may be computed again."""
+
+
+class ShardCorrupt(ShardError):
+    """The bytes of a shard are not those that were written."""
+
+
+class TaskFailed(GlowError):
+    """The user's code raised in a task.
+
+    The message holds step, host, row and the remote traceback; when the user's exception could
+    travel, it is the `__cause__`.
+    """
+
+
+class ExecutorsDied(GlowError):
+    """One task group killed its executor at every try. The message names signal or cause."""
+
+
+class RunCancelled(GlowError):
+    """Somebody ended the run before it was complete."""

@@ -1,0 +1,299 @@
+"""The command line of a script: which words are glow's, what they mean, and the mode they ask for.
+
+Pure: reads no environment, prints nothing, leaves `sys.argv` alone. Every start of a script passes
+here, so nothing heavy is imported. (Go: driver/context_driver.go, driver/task_option.go)
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
+
+from glowpy.errors import FlagError
+
+Value = bool | int | float | str
+Place = Literal["anywhere", "cluster", "standalone", "task"]
+
+
+class Mode(enum.Enum):
+    """What a start of the script is for."""
+
+    STANDALONE = "standalone"  # run the flow here, on all cores
+    INLINE = "inline"  # run the flow in this very process, one group after another
+    DRIVER = "driver"  # plan the flow, have it run by a cluster
+    PLOT = "plot"  # print the plan, run nothing
+    TASK = "task"  # started by an agent: run task groups, nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The value of every flag, or its default. Defaults are written down here only."""
+
+    glow: bool = False
+    leader: str = "localhost:8930"
+    leader_given: bool = (
+        False  # not a flag: a leader named by the user is never replaced by our own
+    )
+    data_center: str = ""
+    rack: str = ""
+    task_memory_mb: int = 64
+    flow_bid: float = 100.0
+    flow_plot: bool = False
+    flow_stat: bool = False
+    flow_explain: bool = False
+    module: str = ""
+    related_files: str = ""
+    driver_host: str = ""
+    driver_port: int = 0
+    cert_file: str = ""
+    key_file: str = ""
+    ca_file: str = ""
+    inline: bool = False
+    quiet: bool = False
+    workers: int = 0
+
+    # A task's own. Ids of -1 were not given, as in Glow.
+    flow_id: int = -1
+    group_id: int = -1
+    run_number: int = 1
+    task_name: str = ""
+    group_inputs: str = ""
+    exe_hash: str = ""
+    channel_buffer_size: int = 0
+    executor_id: str = ""
+    agent_address: str = ""
+
+
+_DEFAULTS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One row of the table of flags. Its type is that of its default in `Options`."""
+
+    name: str  # without the dash
+    field: str  # in Options
+    meaning: str
+    place: Place = "anywhere"  # where it acts
+    inert: str = ""  # what to tell who gives it, while it does not act
+    may_be_empty: bool = False
+    least: int = 0  # for numbers
+    most: int = 2**31 - 1  # so that no number is too large for those who pass it on
+
+    @property
+    def default(self) -> Value:
+        value: Value = getattr(_DEFAULTS, self.field)
+        return value
+
+
+_NOT_YET = "does not act yet and is ignored"
+_CURVE = "does not act: CURVE needs only -key.file"
+
+FLAGS = (
+    Flag("glow", "glow", "run as driver of a cluster"),
+    Flag("glow.leader", "leader", "address of the master, host:port", "cluster"),
+    Flag("glow.dataCenter", "data_center", "preferred data center", "cluster", _NOT_YET, True),
+    Flag("glow.rack", "rack", "preferred rack", "cluster", _NOT_YET, True),
+    Flag("glow.task.memoryMB", "task_memory_mb", "memory that one task asks for, in MB", least=1),
+    Flag("glow.flow.bid", "flow_bid", "total bid of the flow in the market", "cluster", _NOT_YET),
+    Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),
+    Flag("glow.flow.stat", "flow_stat", "show details of the flow at the end", inert=_NOT_YET),
+    Flag("glow.flow.explain", "flow_explain", "print the plan in words", inert=_NOT_YET),
+    Flag("glow.module", "module", "groups related jobs on an agent", "cluster", _NOT_YET, True),
+    Flag("glow.related.files", "related_files", "copied to agents", "cluster", _NOT_YET, True),
+    Flag("glow.driver.host", "driver_host", "where agents reach the driver", "cluster", "", True),
+    Flag("glow.driver.port", "driver_port", "the same, 0 for any free port", "cluster", most=65535),
+    Flag("cert.file", "cert_file", "certificate of Glow's TLS", "cluster", _CURVE),
+    Flag("key.file", "key_file", "key that opens a cluster with keys", "cluster"),
+    Flag("ca.file", "ca_file", "authority of Glow's TLS", "cluster", _CURVE),
+    Flag("glow.inline", "inline", "run in this one process, for debuggers"),
+    Flag("glow.quiet", "quiet", "no notes on stderr"),
+    Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),
+    Flag("glow.flow.id", "flow_id", "number of the flow in the script", "task"),
+    Flag("glow.taskGroup.id", "group_id", "number of the task group in the plan", "task"),
+    Flag("glow.run.id", "run_number", "number of the run in the script", "task", least=1),
+    Flag("glow.task.name", "task_name", "name of the group's first task", "task", "", True),
+    Flag("glow.taskGroup.inputs", "group_inputs", "@: asked of the agent", "task", "", True),
+    Flag("glow.exe.hash", "exe_hash", "SHA-256 of the program", "task", "", True),
+    Flag("glow.channel.bufferSize", "channel_buffer_size", "rows per input", "task", _NOT_YET),
+    Flag("glow.request.id", "executor_id", "id of the executor", "task"),
+    Flag("glow.agent.address", "agent_address", "address of the executor's agent", "task"),
+)
+
+_BY_NAME = {flag.name: flag for flag in FLAGS}
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
+    """Split a script's arguments into glow's options, the script's own words and notes.
+
+    `argv` is without the script's name. Flags are known anywhere before `--`; the script's own
+    words keep their order, `--` and all after it included. A note is one line for the user.
+
+    Raises:
+        FlagError: a flag is unknown, lacks its value, has a bad one, or has two different ones.
+
+    >>> options, rest, notes = parse(["-n", "5", "-glow.leader", "big:8930", "-glow", "in.txt"])
+    >>> options.glow, options.leader, rest, notes
+    (True, 'big:8930', ['-n', '5', 'in.txt'], [])
+    """
+    given: dict[str, Value] = {}
+    rest: list[str] = []
+    position = 0
+    while position < len(argv):
+        word = argv[position]
+        if word == "--":
+            rest.extend(argv[position:])
+            break
+        position += 1
+        flag, text = _recognise(word)
+        if flag is None:
+            rest.append(word)
+            continue
+        if text is None and isinstance(flag.default, bool):
+            text = "true"  # and the next word is the script's
+        elif text is None:
+            text = _value_word(flag, argv, position)
+            position += 1
+        value = _convert(flag, text)
+        first = given.setdefault(flag.name, value)
+        if first != value:
+            raise FlagError(f"-{flag.name} is given twice: {first} and {value}; keep one")
+    fields = {_BY_NAME[name].field: value for name, value in given.items()}
+    fields["leader_given"] = "glow.leader" in given
+    options = replace(_DEFAULTS, **fields)  # type: ignore[arg-type]  # types are the defaults'
+    return options, rest, _notes(options, given)
+
+
+def mode(options: Options) -> Mode:
+    """What the options ask for.
+
+    Raises:
+        FlagError: they contradict each other.
+
+    >>> mode(parse(["-glow.flow.plot", "-glow"])[0])
+    <Mode.PLOT: 'plot'>
+    """
+    ids_given = (options.flow_id >= 0) + (options.group_id >= 0)
+    if ids_given == 2:
+        return Mode.TASK
+    if ids_given == 1:
+        raise FlagError("-glow.flow.id and -glow.taskGroup.id need each other; give both or none")
+    if options.glow and options.inline:
+        raise FlagError("-glow asks for a cluster, -glow.inline for this process; give only one")
+    if options.flow_plot:
+        return Mode.PLOT
+    if options.glow:
+        return Mode.DRIVER
+    return Mode.INLINE if options.inline else Mode.STANDALONE
+
+
+def task_arguments(
+    *,
+    flow_id: int,
+    group_id: int,
+    run_number: int,
+    agent_address: str,
+    executor_id: str,
+    exe_hash: str,
+) -> list[str]:
+    """The words that make a script a task. They go before its own words, which may hold a `--`."""
+    return [
+        f"-glow.flow.id={flow_id}",
+        f"-glow.taskGroup.id={group_id}",
+        f"-glow.run.id={run_number}",
+        f"-glow.agent.address={agent_address}",
+        f"-glow.request.id={executor_id}",
+        f"-glow.exe.hash={exe_hash}",
+        "-glow.taskGroup.inputs=@",
+    ]
+
+
+def flag_table() -> str:
+    """All flags as a markdown table, for the documentation."""
+    types = {bool: "bool", int: "whole number", float: "number", str: "text"}
+    lines = ["| flag | type | default | acts | meaning |", "|---|---|---|---|---|"]
+    for flag in FLAGS:
+        kind, acts = types[type(flag.default)], "not yet" if flag.inert else flag.place
+        default = f"`{flag.default}`".lower() if flag.default != "" else ""
+        lines.append(f"| `-{flag.name}` | {kind} | {default} | {acts} | {flag.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _recognise(word: str) -> tuple[Flag | None, str | None]:
+    """The flag that `word` names and the value after its `=`; (None, None): the script's own."""
+    if not word.startswith("-"):
+        return None, None
+    name, equals, text = word[2 if word.startswith("--") else 1 :].partition("=")
+    flag = _BY_NAME.get(name)
+    if flag is not None:
+        return flag, text if equals else None
+    if name.startswith("glow."):
+        raise FlagError(f"unknown flag -{name}; did you mean -{_nearest(name)}?")
+    return None, None
+
+
+def _nearest(name: str) -> str:
+    import difflib  # slow to import, and needed only on this path to an error
+
+    lowered = {known.lower(): known for known in _BY_NAME}
+    return lowered[difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0)[0]]
+
+
+def _value_word(flag: Flag, argv: Sequence[str], position: int) -> str:
+    """The word at `position` as the flag's value; another flag there means it was forgotten."""
+    word = argv[position] if position < len(argv) else "--"
+    if len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == "."):
+        follows = f", but {word} follows" if position < len(argv) else ""
+        raise FlagError(f"-{flag.name} needs a value{follows}; write -{flag.name}=VALUE")
+    return word
+
+
+def _convert(flag: Flag, text: str) -> Value:
+    default, shown = flag.default, f"-{flag.name}={text}"
+    if not text.strip() and not flag.may_be_empty:
+        raise FlagError(f"{shown} has an empty value; give one or leave the flag out")
+    if isinstance(default, str):
+        return text
+    if isinstance(default, bool):
+        if text.lower() not in _TRUTH:
+            raise FlagError(f"{shown} is neither true nor false")
+        return _TRUTH[text.lower()]
+    whole = isinstance(default, int)
+    number = _number(text, whole=whole)
+    if number is None:
+        raise FlagError(f"{shown} is not a {'whole number' if whole else 'number'}")
+    if not flag.least <= number <= flag.most:
+        raise FlagError(f"{shown} is outside {flag.least}..{flag.most}")
+    return number
+
+
+def _number(text: str, *, whole: bool) -> int | float | None:
+    """The number, or None; stricter than Python, which takes blanks, underscores, `nan`, `inf`."""
+    if not text.isascii() or "_" in text or text != text.strip():
+        return None
+    try:
+        number = int(text) if whole else float(text)
+    except ValueError:
+        return None
+    return number if whole or isfinite(number) else None
+
+
+_ELSEWHERE = {"cluster": "with -glow", "standalone": "in a standalone run", "task": "in a task"}
+
+
+def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
+    """One line for each flag that was given and will do nothing."""
+    notes = []
+    here = "cluster" if options.glow else "inline" if options.inline else "standalone"
+    lenient = options.flow_plot or options.flow_id >= 0  # these repeat the words of another start
+    for name in given:
+        flag = _BY_NAME[name]
+        if flag.inert:
+            notes.append(f"-{name} {flag.inert}")
+        elif not lenient and flag.place not in ("anywhere", here):
+            notes.append(f"-{name} acts only {_ELSEWHERE[flag.place]} and is ignored")
+    return notes

@@ -1,0 +1,1 @@
+"""The user's API and the graph that it builds."""

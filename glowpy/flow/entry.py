@@ -1,0 +1,61 @@
+"""Where the user's calls leave the graph and enter the run: the one door to `launch`.
+
+`launch` stands above everything and is loaded at the first terminal call, so that
+`import glowpy` stays light and the graph stays free of execution.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import Any
+
+from glowpy.flow.graph import DatasetNode, Graph
+
+
+class Terminal(Enum):
+    """What a terminal call wants of its dataset."""
+
+    RUN = "run"  # nothing: the rows are drained
+    COLLECT = "collect"  # the rows, as a list at the driver
+    COUNT = "count"  # the number of rows
+    SAVE_TEXT = "save_text_to_file"  # one text file at the driver
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One terminal call of the user's script."""
+
+    graph: Graph
+    datasets: tuple[DatasetNode, ...]
+    terminal: Terminal
+    path: str = ""  # of save_*
+
+
+_flow_numbers = count()
+_graphs: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
+
+
+def register_flow(location: str, arguments: Sequence[str] | None) -> Graph:
+    """A new flow's graph, numbered per process; a task finds its flow by this number."""
+    from glowpy import launch
+
+    graph = Graph(next(_flow_numbers), location, None if arguments is None else tuple(arguments))
+    _graphs[graph.flow_id] = graph
+    launch.flow_created(graph)
+    return graph
+
+
+def graph_of(flow_id: int) -> Graph | None:
+    """The graph of a flow of this process."""
+    return _graphs.get(flow_id)
+
+
+def execute(call: Call) -> Any:
+    """Run a terminal call in whatever mode this process is."""
+    from glowpy import launch
+
+    return launch.execute(call)

@@ -1,0 +1,150 @@
+"""The graph that a flow's methods build: steps, the datasets between them, and their edges.
+
+Pure structure, no execution. Step and dataset numbers count definitions from 0, as in Glow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from glowpy.flow.ops.kernel import Op, PassOp
+
+
+class EdgeKind(Enum):
+    """Which shards of a dataset each task of a reading step gets."""
+
+    ONE_TO_ONE = "one to one"  # task i reads shard i
+    ALL_TO_ONE = "all to one"  # the only task reads every shard, in order
+    COLLECT = "collect"  # task j reads part j of every scattering task
+    BROADCAST = "broadcast"  # every task reads every shard
+    OFFSET = "offset"  # task i reads shard i - offset, if there is one (union)
+
+
+class OutputKind(Enum):
+    """How the tasks of a step write their dataset."""
+
+    ONE_SHARD = "one shard"  # task i writes shard i
+    SCATTER = "scatter"  # each task spreads its rows over n parts by the hash of their key
+    DEAL = "deal"  # the only task deals its rows round robin to n shards
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How a step reads one of its inputs."""
+
+    kind: EdgeKind
+    offset: int = 0
+
+
+ONE_TO_ONE = Edge(EdgeKind.ONE_TO_ONE)
+ALL_TO_ONE = Edge(EdgeKind.ALL_TO_ONE)
+COLLECT = Edge(EdgeKind.COLLECT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetNode:
+    """Rows in shards, written by one step.
+
+    `part_count` is the number of parts of a scattered dataset, otherwise `shard_count`. A node
+    without a step (`step` is None) holds rows that the driver keeps in its own store.
+    """
+
+    id: int
+    shard_count: int
+    part_count: int
+    output_kind: OutputKind
+    partitioned_by_key: bool = False
+    sorted_by_key: bool = False
+    rows: tuple[object, ...] | None = None  # of a slice: the user's rows, driver only
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One operator: what it does to rows, what it reads, and the dataset it writes."""
+
+    id: int
+    name: str
+    op: Op
+    task_count: int
+    inputs: tuple[tuple[DatasetNode, Edge], ...]
+    output: DatasetNode
+    location: str  # the user's "file:line"
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}{self.id}"
+
+    def describe(self) -> str:
+        """For messages: `Map3 (hello.py:8)`."""
+        return f"{self.label} ({self.location})"
+
+
+@dataclass(eq=False)
+class Graph:
+    """All steps of one flow, in order of definition. The only mutable part: it grows."""
+
+    flow_id: int
+    location: str
+    arguments: tuple[str, ...] | None = None  # flags given to Flow(), instead of sys.argv
+    steps: list[Step] = field(default_factory=list)
+
+    def add_step(
+        self,
+        name: str,
+        op: Op,
+        inputs: tuple[tuple[DatasetNode, Edge], ...],
+        location: str,
+        *,
+        task_count: int,
+        shard_count: int | None = None,
+        part_count: int | None = None,
+        output_kind: OutputKind = OutputKind.ONE_SHARD,
+        partitioned_by_key: bool = False,
+        sorted_by_key: bool = False,
+    ) -> DatasetNode:
+        """Append a step and return the dataset that it writes."""
+        number = len(self.steps)
+        shards = task_count if shard_count is None else shard_count
+        output = DatasetNode(
+            number,
+            shards,
+            shards if part_count is None else part_count,
+            output_kind,
+            partitioned_by_key,
+            sorted_by_key,
+        )
+        self.steps.append(Step(number, name, op, task_count, inputs, output, location))
+        return output
+
+    def step_of(self, dataset: DatasetNode) -> Step:
+        return self.steps[dataset.id]
+
+    def readers(self) -> dict[int, list[Step]]:
+        """Reading steps by dataset number; a step that reads twice is listed twice."""
+        found: dict[int, list[Step]] = {}
+        for step in self.steps:
+            for dataset, _edge in step.inputs:
+                if dataset.rows is None:
+                    found.setdefault(dataset.id, []).append(step)
+        return found
+
+    def leaves(self) -> Iterator[DatasetNode]:
+        """Datasets that no step reads."""
+        read = self.readers()
+        return (step.output for step in self.steps if step.id not in read)
+
+    def add_pass_step(
+        self, name: str, source: DatasetNode, location: str, *, sorted_by_key: bool
+    ) -> DatasetNode:
+        """A step that only names a stage of Glow's plan: rows go through as they are."""
+        return self.add_step(
+            name,
+            PassOp(),
+            ((source, ONE_TO_ONE),),
+            location,
+            task_count=source.shard_count,
+            partitioned_by_key=source.partitioned_by_key,
+            sorted_by_key=sorted_by_key,
+        )

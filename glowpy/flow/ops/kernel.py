@@ -1,0 +1,86 @@
+"""What a step can be made of, and the form of its kernel.
+
+A kernel is pure: batches of rows in, batches of rows out. It meets the world only through its
+`TaskContext`. Inside a kernel the variable that holds the row given to the user's function is
+named `row`: when that function raises, the error report finds the row there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeAlias
+
+Row: TypeAlias = Any  # one of the user's rows
+Batch: TypeAlias = list[Row]
+Stream: TypeAlias = Iterator[Batch]  # the rows of one shard, or of one step
+
+
+class TaskContext(Protocol):
+    """What a running task offers its kernels."""
+
+    @property
+    def task(self) -> int:
+        """Number of this task within its step, from 0."""
+
+    @property
+    def task_count(self) -> int:
+        """Number of tasks of the step."""
+
+    @property
+    def budget_bytes(self) -> int:
+        """Memory that this task's buffers may take, in bytes (`-glow.task.memoryMB`)."""
+
+    def spill(self, batches: Stream) -> Stream:
+        """Write rows to a temporary file of this task; the result reads them back, once."""
+
+
+Kernel: TypeAlias = Callable[[TaskContext, Sequence[Sequence[Stream]]], Stream]
+
+
+class RowKind(Enum):
+    """What a step does with the value that the user's function gives for a row."""
+
+    MAP = "map"  # it is the new row
+    FILTER = "filter"  # it says whether the row stays
+    FLAT_MAP = "flat_map"  # it is an iterable of new rows
+
+
+@dataclass(frozen=True, slots=True)
+class RowOp:
+    """One call of the user's function per row. Neighbours are fused into one loop."""
+
+    kind: RowKind
+    function: Callable[..., Any]
+    field_count: int  # 0: the function gets the row; n >= 2: the n fields of the row
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOp:
+    """A kernel over whole streams. It gets, for each input edge, the stream of each shard."""
+
+    kernel: Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class PassOp:
+    """Rows go through as they are: several shards one after another, in shard order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextOp:
+    """Lines of text files, split by byte ranges among the tasks."""
+
+    patterns: tuple[str, ...]  # paths or globs as the user gave them
+    encoding: str
+    errors: str
+
+
+Op: TypeAlias = RowOp | BatchOp | PassOp | TextOp
+
+
+def chain(streams: Sequence[Stream]) -> Stream:
+    """All batches of several shards, in shard order."""
+    for stream in streams:
+        yield from stream

@@ -1,0 +1,35 @@
+"""map, flat_map, filter: one call of the user's function per row (Go: flow/dataset_map.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from glowpy.flow.arguments import check_map, check_not_async, field_count
+from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import RowKind, RowOp
+
+# Glow has no step of its own for flat_map: its Map may emit any number of rows.
+_STEP_NAMES = {RowKind.MAP: "Map", RowKind.FLAT_MAP: "FlatMap", RowKind.FILTER: "Filter"}
+
+
+def add_row_step(
+    graph: Graph, source: DatasetNode, kind: RowKind, function: Callable[..., Any]
+) -> DatasetNode:
+    """Append a map, flat_map or filter step. Only filter keeps the partitioned and sorted marks."""
+    fields = field_count(function, kind.value)
+    if kind is RowKind.MAP:
+        check_map(function)
+    else:
+        check_not_async(function, kind.value)
+    keeps_marks = kind is RowKind.FILTER
+    return graph.add_step(
+        _STEP_NAMES[kind],
+        RowOp(kind, function, fields),
+        ((source, ONE_TO_ONE),),
+        user_location(),
+        task_count=source.shard_count,
+        partitioned_by_key=keeps_marks and source.partitioned_by_key,
+        sorted_by_key=keeps_marks and source.sorted_by_key,
+    )

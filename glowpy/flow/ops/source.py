@@ -1,0 +1,138 @@
+"""source, slice, text_file: where rows come from (Go: flow/dataset_source.go)."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
+from sys import getsizeof
+from typing import Union
+
+from glowpy.flow.arguments import definition_error
+from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph, OutputKind, Step
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import BatchOp, PassOp, Row, Stream, TaskContext, TextOp
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_MOST_ROWS = 4096
+_BATCH_BYTES = 1 << 20
+
+
+def check_shards(shards: int, operator: str) -> int:
+    """Make sure that a number of shards is a whole number from 1 on."""
+    if not isinstance(shards, int) or isinstance(shards, bool):
+        raise definition_error(f"{operator}() needs a whole number of shards, not {shards!r}")
+    if shards < 1:
+        raise definition_error(f"{operator}() needs at least 1 shard, not {shards}")
+    return shards
+
+
+def add_function_source(
+    graph: Graph, function: Callable[[], Iterable[Row]], shards: int
+) -> DatasetNode:
+    """One task calls the function and deals its rows round robin to the shards, as in Glow."""
+    check_shards(shards, "source")
+    if not callable(function):
+        raise definition_error(
+            f"source() needs a function that gives rows, not {type(function).__qualname__}; "
+            "for rows that exist already there is slice()"
+        )
+    return graph.add_step(
+        "Source",
+        BatchOp(partial(source_kernel, function)),
+        (),
+        user_location(),
+        task_count=1,
+        shard_count=shards,
+        output_kind=OutputKind.DEAL if shards > 1 else OutputKind.ONE_SHARD,
+    )
+
+
+def source_kernel(
+    function: Callable[[], Iterable[Row]],
+    _context: TaskContext,
+    _edges: Sequence[Sequence[Stream]],
+) -> Stream:
+    """Rows of the user's iterable, in batches of about a MiB; small at first, to start soon."""
+    rows = iter(function())
+    count = 16
+    while batch := list(islice(rows, count)):
+        yield batch
+        fitting = _BATCH_BYTES // max(1, getsizeof(batch[-1]))
+        count = max(1, min(count * 2, fitting, _MOST_ROWS))
+
+
+def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
+    """Rows of the driver program, in contiguous shards of its own store.
+
+    The Input step reads them there; they are never made again, whatever a task's copy of the
+    script would make of the same expression.
+    """
+    check_shards(shards, "slice")
+    try:
+        kept = tuple(rows)
+    except TypeError as exc:
+        raise definition_error(f"slice() needs rows to iterate over, not {rows!r:.100}") from exc
+    stored = DatasetNode(len(graph.steps), shards, shards, OutputKind.ONE_SHARD, rows=kept)
+    return graph.add_step(
+        "Input", PassOp(), ((stored, ONE_TO_ONE),), user_location(), task_count=shards
+    )
+
+
+def slice_shard(dataset: DatasetNode, shard: int) -> Sequence[Row]:
+    """The rows of one shard of a slice."""
+    assert dataset.rows is not None
+    total = len(dataset.rows)
+    first = total * shard // dataset.shard_count
+    return dataset.rows[first : total * (shard + 1) // dataset.shard_count]
+
+
+def without_rows(step: Step) -> Step:
+    """The step as a task needs it: rows of a slice stay with the driver."""
+    if not any(dataset.rows for dataset, _edge in step.inputs):
+        return step
+    inputs = tuple(
+        (
+            DatasetNode(
+                dataset.id, dataset.shard_count, dataset.part_count, dataset.output_kind, rows=()
+            )
+            if dataset.rows
+            else dataset,
+            edge,
+        )
+        for dataset, edge in step.inputs
+    )
+    return Step(step.id, step.name, step.op, step.task_count, inputs, step.output, step.location)
+
+
+def add_text_file(
+    graph: Graph,
+    path: PathLike | Iterable[PathLike],
+    shards: int,
+    encoding: str,
+    errors: str,
+) -> DatasetNode:
+    """Lines of files; unlike Glow's, the files are split among as many tasks as shards."""
+    check_shards(shards, "text_file")
+    patterns = _patterns(path)
+    try:
+        codecs.lookup(encoding)
+        codecs.lookup_error(errors)
+    except LookupError as exc:
+        raise definition_error(f"text_file(): {exc}") from exc
+    return graph.add_step(
+        "Source", TextOp(patterns, encoding, errors), (), user_location(), task_count=shards
+    )
+
+
+def _patterns(path: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    if not paths:
+        raise definition_error("text_file() got an empty list of paths")
+    for each in paths:
+        if not isinstance(each, (str, os.PathLike)) or not os.fspath(each):
+            raise definition_error(f"text_file() needs a path, a glob or a list, not {each!r}")
+    return tuple(os.fspath(each) for each in paths)

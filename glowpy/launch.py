@@ -1,0 +1,183 @@
+"""Which mode is this process in, and what a terminal call does in it.
+
+python script.py                         standalone: run here, on all cores
+python script.py -glow.inline            inline: run in this very process
+python script.py -glow                   driver: have a cluster run it
+python script.py -glow.flow.plot         plot: print the plan
+python script.py -glow.flow.id=… …       task: started by an agent, runs task groups
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from glowpy.errors import FlagError, ProgramError
+from glowpy.flags import Mode, Options, mode, parse
+from glowpy.flow.entry import Call, Terminal
+from glowpy.flow.graph import Graph
+
+
+@dataclass(slots=True)
+class _Session:
+    """What this process knows of itself: its flags, and the runs that its script has begun."""
+
+    options: Options
+    rest: list[str]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    runs_begun: int = 0
+    is_ready: bool = False  # the script has called ready()
+    recorded: dict[int, Any] = field(default_factory=dict)  # results of earlier runs
+
+    def next_run(self) -> int:
+        with self.lock:
+            self.runs_begun += 1
+            return self.runs_begun
+
+
+_session: _Session | None = None
+
+
+def argv() -> list[str]:
+    """The script's own arguments: `sys.argv[1:]` without glowpy's flags, for argparse or click."""
+    return list(_current().rest)
+
+
+def is_task() -> bool:
+    """True in a process that an agent has started to run task groups of this script."""
+    return mode(_current().options) is Mode.TASK
+
+
+def ready() -> None:
+    """Ends the part of a script that driver and tasks share (Go: flow.Ready).
+
+    In a task it runs the task groups and never returns; elsewhere it does nothing. What stands
+    below it runs in the driver only.
+    """
+    session = _current()
+    session.is_ready = True
+    if mode(session.options) is Mode.TASK:
+        _become_executor(session)
+
+
+def flow_created(graph: Graph) -> None:
+    """Check the command line before a flow is built on it."""
+    options = _options_of(graph)
+    if graph.arguments is None and mode(options) in (Mode.DRIVER, Mode.PLOT, Mode.TASK):
+        atexit.unregister(_complain_of_no_run)
+        atexit.register(_complain_of_no_run)
+
+
+def execute(call: Call) -> Any:
+    """Run a terminal call as this process's mode wants it."""
+    session = _current()
+    if mode(session.options) is Mode.TASK:
+        return _call_in_task(session, call)
+    options = _options_of(call.graph)
+    number = session.next_run()
+    if mode(options) is Mode.PLOT:
+        _plot(call)
+    from glowpy.driver.execute import execute_call
+
+    value = execute_call(call, options, number, session.recorded)
+    if not session.is_ready:
+        session.recorded[number] = value
+    return value
+
+
+def _current() -> _Session:
+    """The session of this process, made at its first use."""
+    global _session
+    if _session is None:
+        try:
+            options, rest, notes = parse(sys.argv[1:])
+            mode(options)
+        except FlagError as exc:
+            _leave(str(exc), 2)
+        for note in notes:
+            print(f"glowpy: {note}", file=sys.stderr)
+        _session = _Session(options, rest)
+    return _session
+
+
+def _options_of(graph: Graph) -> Options:
+    session = _current()
+    if graph.arguments is None or mode(session.options) is Mode.TASK:
+        return session.options
+    return _parse_explicit(graph.arguments)
+
+
+def _parse_explicit(arguments: Sequence[str]) -> Options:
+    options, rest, _notes = parse(arguments)
+    if rest:
+        raise FlagError(f"Flow() takes glowpy's flags only, not {rest[0]!r}")
+    mode(options)
+    return options
+
+
+def _call_in_task(session: _Session, call: Call) -> Any:
+    if threading.current_thread() is not threading.main_thread():
+        raise ProgramError(
+            "in a task, a run was reached off the main thread; call glowpy.ready() on the main "
+            "thread before threads start, so that tasks end there"
+        )
+    number = session.next_run()
+    if number < session.options.run_number:
+        if call.terminal not in (Terminal.COLLECT, Terminal.COUNT):
+            return None
+        from glowpy.task.executor import recorded_result
+
+        return recorded_result(number)
+    _become_executor(session)
+
+
+def _become_executor(session: _Session) -> NoReturn:
+    from glowpy.task.executor import serve_script
+
+    atexit.unregister(_complain_of_no_run)
+    serve_script(session.options)
+
+
+def _plot(call: Call) -> NoReturn:
+    """Print the plan of the script's first run; what follows it may depend on its result."""
+    from glowpy.planner.dot import to_dot
+    from glowpy.planner.fusion import make_plan
+
+    is_stored = call.terminal in (Terminal.COLLECT, Terminal.SAVE_TEXT)
+    print(to_dot(make_plan(call.graph, call.datasets, stored=is_stored)))
+    if call.terminal in (Terminal.COLLECT, Terminal.COUNT):
+        print(
+            "glowpy: this is the plan of the script's first run; runs that depend on its result "
+            "are not drawn",
+            file=sys.stderr,
+        )
+    atexit.unregister(_complain_of_no_run)
+    sys.exit(0)
+
+
+def _complain_of_no_run() -> None:
+    """At exit: the flow that the command line asked for was never run."""
+    session = _current()
+    if session.runs_begun and mode(session.options) is not Mode.TASK:
+        return
+    if getattr(sys, "last_value", None) is not None:
+        return  # the script has ended by an exception, which says more
+    kind = "task" if mode(session.options) is Mode.TASK else "script"
+    print(
+        f"glowpy: the {kind} ended without running the flow asked for: "
+        "no run(), collect(), count() or save_text_to_file() was reached",
+        file=sys.stderr,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _leave(text: str, status: int) -> NoReturn:
+    print(f"glowpy: {text}", file=sys.stderr)
+    sys.exit(status)

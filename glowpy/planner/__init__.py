@@ -1,0 +1,1 @@
+"""From a graph to a plan, and what can be drawn of it."""

@@ -1,0 +1,43 @@
+"""A plan as text that driver and task both derive, its digest, and the difference of two."""
+
+from __future__ import annotations
+
+import hashlib
+
+from glowpy.planner.plan import Plan
+
+
+def describe(plan: Plan) -> str:
+    """One line per step, in order: number, name, user's line, tasks, inputs, output, group."""
+    lines = []
+    for step_group in plan.step_groups:
+        for step in step_group.steps:
+            reads = ", ".join(
+                f"{'rows' if dataset.rows is not None else 'd'}{dataset.id} {edge.kind.value}"
+                + (f" {edge.offset}" if edge.offset else "")
+                for dataset, edge in step.inputs
+            )
+            output = step.output
+            lines.append(
+                f"{step.label} at {step.location}: {step.task_count} tasks, "
+                f"reads {reads or 'nothing'}, "
+                f"writes d{output.id} as {output.shard_count} shards ({output.output_kind.value}), "
+                f"step group {step_group.index}"
+                + (", stored" if step_group.is_stored and step is step_group.steps[-1] else "")
+            )
+    return "\n".join(lines)
+
+
+def digest(description: str) -> str:
+    """SHA-256 of a description, in hex."""
+    return hashlib.sha256(description.encode()).hexdigest()
+
+
+def difference(driver: str, task: str) -> str:
+    """What the task built differently: a unified diff of two descriptions, without context noise."""
+    import difflib
+
+    lines = difflib.unified_diff(
+        driver.splitlines(), task.splitlines(), "in the driver", "in the task", n=0, lineterm=""
+    )
+    return "\n".join(line for line in lines if not line.startswith("@@"))

@@ -1,0 +1,161 @@
+"""The plan of one run: step groups, their task groups, and how shards flow between them.
+
+A plan is pure structure: it knows names, counts and edges, and reaches the user's functions only
+through the flow's own `Step` objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
+
+
+class ShardRef(NamedTuple):
+    """One shard of an input: the task group that writes it, and its number in the dataset.
+
+    `group` is -1 for a shard in the driver's own store (rows of a `slice`).
+    """
+
+    group: int
+    dataset: int
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputEdge:
+    """How the tasks of a step group read one dataset."""
+
+    source: int  # index of the producing step group; -1: the driver's own store
+    dataset: DatasetNode
+    edge: Edge
+
+    @property
+    def is_pairwise(self) -> bool:
+        """True: task i waits for one task of the source; False: for all of them, one barrier."""
+        return self.dataset.output_kind is OutputKind.ONE_SHARD and self.edge.kind in (
+            EdgeKind.ONE_TO_ONE,
+            EdgeKind.OFFSET,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """Steps fused into one pass over the rows, run by `task_count` task groups."""
+
+    index: int
+    steps: tuple[Step, ...]
+    task_count: int
+    first_group: int  # number of its first task group
+    inputs: tuple[InputEdge, ...]
+    output: DatasetNode
+    is_stored: bool  # somebody reads the output; otherwise it is drained
+
+    @property
+    def groups(self) -> range:
+        return range(self.first_group, self.first_group + self.task_count)
+
+
+class TaskGroup(NamedTuple):
+    """One task of every step of a step group: what an executor runs at a time."""
+
+    group: int
+    step_group: int
+    task: int  # 0 .. task_count - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run computes. `target` is the dataset whose shards the driver wants, if any."""
+
+    step_groups: tuple[StepGroup, ...]
+    group_count: int
+    targets: tuple[DatasetNode, ...]
+
+    def task_group(self, group: int) -> TaskGroup:
+        """The task group of this number, in O(log n)."""
+        low, high = 0, len(self.step_groups) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.step_groups[middle].first_group <= group:
+                low = middle
+            else:
+                high = middle - 1
+        step_group = self.step_groups[low]
+        return TaskGroup(group, low, group - step_group.first_group)
+
+    def step_group_of(self, group: int) -> StepGroup:
+        return self.step_groups[self.task_group(group).step_group]
+
+    def label(self, group: int) -> str:
+        """For messages: `Filter1>Map2>LocalReduce4 task 0 of 2`."""
+        step_group = self.step_group_of(group)
+        names = ">".join(step.label for step in step_group.steps)
+        if step_group.task_count == 1:
+            return names
+        return f"{names} task {group - step_group.first_group} of {step_group.task_count}"
+
+    def reads(self, group: int) -> tuple[tuple[ShardRef, ...], ...]:
+        """The input shards of a task group: by input edge, in the order rows are consumed."""
+        step_group = self.step_group_of(group)
+        task = group - step_group.first_group
+        return tuple(
+            tuple(self.shard(edge, number) for number in shards_read(edge, task))
+            for edge in step_group.inputs
+        )
+
+    def shard(self, edge: InputEdge, number: int) -> ShardRef:
+        if edge.source < 0:
+            return ShardRef(-1, edge.dataset.id, number)
+        source = self.step_groups[edge.source]
+        return ShardRef(writer_of(source, number), edge.dataset.id, number)
+
+    def output_shards(self, dataset: DatasetNode) -> Iterator[ShardRef]:
+        """Every shard of a target dataset, in shard order."""
+        for step_group in self.step_groups:
+            if step_group.output is dataset:
+                for number in range(dataset.shard_count):
+                    yield ShardRef(writer_of(step_group, number), dataset.id, number)
+                return
+        for number in range(dataset.shard_count):
+            yield ShardRef(-1, dataset.id, number)
+
+
+def shards_read(edge: InputEdge, task: int) -> range:
+    """Numbers of the dataset's shards that one task reads over this edge.
+
+    A dataset scattered by m tasks into n parts has m·n shards: part j of task i is shard j·m + i,
+    as in Glow, so that the parts a collecting task reads lie side by side.
+    """
+    kind, count = edge.edge.kind, edge.dataset.shard_count
+    if kind is EdgeKind.ONE_TO_ONE:
+        return range(task, task + 1)
+    if kind is EdgeKind.OFFSET:
+        number = task - edge.edge.offset
+        return range(number, number + 1) if 0 <= number < count else range(0)
+    if kind is EdgeKind.COLLECT:
+        writers = count // edge.dataset.part_count
+        return range(task * writers, (task + 1) * writers)
+    return range(count)  # ALL_TO_ONE, BROADCAST
+
+
+def writer_of(step_group: StepGroup, shard: int) -> int:
+    """Number of the task group that writes a shard of the step group's output."""
+    kind = step_group.output.output_kind
+    if kind is OutputKind.ONE_SHARD:
+        return step_group.first_group + shard
+    if kind is OutputKind.SCATTER:
+        return step_group.first_group + shard % step_group.task_count
+    return step_group.first_group  # DEAL: one task deals all shards
+
+
+def shards_written(step_group: StepGroup, task: int) -> range:
+    """Numbers of the output's shards that one task writes, in the order of its parts."""
+    kind, count = step_group.output.output_kind, step_group.output.shard_count
+    if kind is OutputKind.ONE_SHARD:
+        return range(task, task + 1)
+    if kind is OutputKind.SCATTER:
+        return range(task, count, step_group.task_count)
+    return range(count)

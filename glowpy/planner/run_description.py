@@ -1,0 +1,76 @@
+"""What a task must know of its run beyond its program: one value, opaque to master and agents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from glowpy.errors import ProtocolError
+from glowpy.flow.graph import Graph
+from glowpy.planner.fusion import make_plan
+from glowpy.planner.plan import Plan
+
+
+class Sink(Enum):
+    """What happens to the rows of a run's targets."""
+
+    DRAIN = "drain"  # counted, not kept
+    ROWS = "rows"  # kept for the driver
+    TEXT = "text"  # made into lines of text, kept for the driver
+
+
+class FileEntry(NamedTuple):
+    """One input file as the driver saw it."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """One run, as driver and tasks agree on it.
+
+    `listings` holds the input files of each text_file step, by step number.
+    """
+
+    run: str
+    run_number: int
+    flow: int
+    targets: tuple[int, ...]
+    sink: Sink
+    memory_mb: int
+    listings: dict[int, tuple[FileEntry, ...]]
+    plan_text: str
+    host: str  # of the driver, for messages
+
+    def plan(self, graph: Graph) -> Plan:
+        """The plan of this run over a flow's graph.
+
+        Raises:
+            IndexError: the flow has fewer steps than the targets name.
+        """
+        targets = [graph.steps[number].output for number in self.targets]
+        return make_plan(graph, targets, stored=self.sink is not Sink.DRAIN)
+
+    def to_bytes(self) -> bytes:
+        fields = asdict(self)
+        fields["sink"] = self.sink.value
+        return json.dumps(fields).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunDescription:
+        """Raises: ProtocolError when the bytes are no run description."""
+        try:
+            fields = json.loads(data)
+            fields["sink"] = Sink(fields["sink"])
+            fields["targets"] = tuple(fields["targets"])
+            fields["listings"] = {
+                int(step): tuple(FileEntry(*entry) for entry in entries)
+                for step, entries in fields["listings"].items()
+            }
+            return cls(**fields)
+        except (ValueError, KeyError, TypeError) as exc:
+            raise ProtocolError(f"the run description cannot be read: {exc}") from exc

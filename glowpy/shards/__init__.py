@@ -1,0 +1,1 @@
+"""How rows rest and travel."""

@@ -1,0 +1,85 @@
+"""A batch of rows as bytes, and back: equal rows of the same types.
+
+    byte 0    format   b"m" marshal, b"p" pickle
+    then      payload
+
+marshal is the fastest, but keeps only exact builtin types and turns buffers into bytes; a cheap
+look at the types of the whole batch decides. Pickle takes the rest; rows whose classes no module
+can be asked for (defined in a notebook or in a function) go through cloudpickle, which writes
+pickles as well.
+"""
+
+from __future__ import annotations
+
+import marshal
+import pickle
+from itertools import chain
+from typing import Any
+
+from glowpy.errors import RowError, ShardCorrupt
+
+_MARSHAL = b"m"
+_PICKLE = b"p"
+# Version 2 has no back references: faster, and every object is written in full.
+_MARSHAL_VERSION = 2
+_PLAIN = {str, int, float, bool, bytes, type(None)}
+_PLAIN_AND_TUPLE = _PLAIN | {tuple}
+
+
+def encode(rows: list[Any]) -> bytes:
+    """The bytes of a batch.
+
+    Raises:
+        RowError: a row cannot be pickled; shows it.
+    """
+    types = set(map(type, rows))
+    if types <= _PLAIN or (
+        types <= _PLAIN_AND_TUPLE
+        and set(map(type, chain.from_iterable(row for row in rows if row.__class__ is tuple)))
+        <= _PLAIN
+    ):
+        return _MARSHAL + marshal.dumps(rows, _MARSHAL_VERSION)
+    try:
+        return _PICKLE + pickle.dumps(rows, protocol=5)
+    except Exception:
+        # Any exception can come out of a user's __reduce__; cloudpickle knows more ways.
+        return _PICKLE + _cloudpickle(rows)
+
+
+def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
+    """The rows of a batch.
+
+    Raises:
+        ShardCorrupt: the bytes are no batch of ours.
+        RowError: a row's class cannot be found or made here.
+    """
+    view = memoryview(payload)
+    kind = bytes(view[:1])
+    if kind == _MARSHAL:
+        rows: list[Any] = marshal.loads(view[1:])
+        return rows
+    if kind != _PICKLE:
+        raise ShardCorrupt(f"a batch of rows begins with the unknown format {kind!r}")
+    try:
+        rows = pickle.loads(view[1:])
+    except Exception as exc:
+        # Unpickling runs the rows' own code: whatever it raises is the rows' fault.
+        raise RowError(f"rows cannot be unpickled: {type(exc).__name__}: {exc}") from exc
+    return rows
+
+
+def _cloudpickle(rows: list[Any]) -> bytes:
+    import cloudpickle
+
+    try:
+        data: bytes = cloudpickle.dumps(rows, protocol=5)
+        return data
+    except Exception as exc:
+        for row in rows:
+            try:
+                cloudpickle.dumps(row, protocol=5)
+            except Exception as reason:
+                raise RowError(
+                    f"row {row!r:.200} cannot be pickled: {type(reason).__name__}: {reason}"
+                ) from reason
+        raise RowError(f"rows cannot be pickled: {type(exc).__name__}: {exc}") from exc

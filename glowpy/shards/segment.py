@@ -1,0 +1,195 @@
+"""The segment file: all shards that one attempt of a task group writes, in one file.
+
+    offset 0    magic         8 bytes  b"GLOWSEG1"
+           8    nonce        16 bytes  the owner's proof that this file is its own
+          24    block, block, ...
+
+    block  +0   shard         u32 LE
+           +4   rows          u32 LE
+           +8   length        u64 LE   of the payload
+          +16   crc32         u32 LE   of the payload
+          +20   payload       `length` bytes, opaque here
+
+The file describes itself; the index that readers use is held by the owner, block by block.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from dataclasses import dataclass
+from types import TracebackType
+from zlib import crc32
+
+from glowpy.errors import OutputError, ShardCorrupt, ShardLost
+
+MAGIC = b"GLOWSEG1"
+NONCE_BYTES = 16
+_HEADER_BYTES = len(MAGIC) + NONCE_BYTES
+_BLOCK_HEADER = struct.Struct("<IIQI")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of a shard: where its payload lies in the segment file, and what it must be."""
+
+    shard: int
+    offset_bytes: int
+    length_bytes: int
+    row_count: int
+    crc32: int
+
+
+class SegmentWriter:
+    """Appends blocks to a new segment file. A context manager; nothing exists before the first block.
+
+    A block may be announced to readers after `flush()` has returned.
+
+    Raises:
+        OutputError: the file cannot be written; names the path and the system's reason.
+    """
+
+    def __init__(self, path: str, nonce: bytes) -> None:
+        self.path = path
+        self._nonce = nonce
+        self._descriptor = -1
+        self._end_bytes = 0
+        self._pending: list[bytes | memoryview] = []
+        self._pending_bytes = 0
+
+    def append(self, shard: int, payload: bytes, row_count: int) -> Block:
+        """Add one block; it is on its way to the file, not yet readable."""
+        if self._descriptor < 0:
+            self._create()
+        block = Block(
+            shard,
+            self._end_bytes + self._pending_bytes + _BLOCK_HEADER.size,
+            len(payload),
+            row_count,
+            crc32(payload),
+        )
+        self._pending += (
+            _BLOCK_HEADER.pack(shard, row_count, len(payload), block.crc32),
+            payload,
+        )
+        self._pending_bytes += _BLOCK_HEADER.size + len(payload)
+        if self._pending_bytes >= 1 << 20 or len(self._pending) >= 512:
+            self.flush()
+        return block
+
+    def flush(self) -> None:
+        """Hand every appended block to the system, so that other processes can read it."""
+        if not self._pending:
+            return
+        try:
+            buffers = [memoryview(part) for part in self._pending if len(part)]
+            while buffers:
+                written = os.writev(self._descriptor, buffers[:512])
+                while buffers and written >= len(buffers[0]):
+                    written -= len(buffers.pop(0))
+                if written:
+                    buffers[0] = buffers[0][written:]
+        except OSError as exc:
+            raise OutputError(f"cannot write shard data to {self.path}: {exc.strerror}") from exc
+        self._end_bytes += self._pending_bytes
+        self._pending.clear()
+        self._pending_bytes = 0
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _create(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(self.path, flags, 0o600)
+        except OSError as exc:
+            raise OutputError(f"cannot create {self.path}: {exc.strerror}") from exc
+        self._pending = [MAGIC + self._nonce]
+        self._pending_bytes = _HEADER_BYTES
+
+
+class SegmentReader:
+    """Reads blocks of a segment file on this host, after checking that it is the owner's.
+
+    Raises:
+        ShardLost: the file is gone, is not ours, or carries another nonce.
+        ShardCorrupt: a block's bytes are not those that were written.
+    """
+
+    def __init__(self, path: str, nonce: bytes) -> None:
+        self.path = path
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as exc:
+            raise ShardLost(f"segment file {path} cannot be opened: {exc.strerror}") from exc
+        try:
+            status = os.fstat(self._descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                raise ShardLost(f"segment file {path} does not belong to this user")
+            if os.pread(self._descriptor, _HEADER_BYTES, 0) != MAGIC + nonce:
+                raise ShardLost(f"segment file {path} is not the one its owner wrote")
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, block: Block) -> bytes:
+        """The payload of one block, checked against its checksum."""
+        payload = self.read_part(block, 0, block.length_bytes)
+        check_block(block, payload, self.path)
+        return payload
+
+    def read_part(self, block: Block, position_bytes: int, length_bytes: int) -> bytes:
+        """Some bytes of a block, unchecked: a frame on its way to a reader elsewhere."""
+        parts = []
+        offset = block.offset_bytes + position_bytes
+        while length_bytes:
+            part = os.pread(self._descriptor, length_bytes, offset)
+            if not part:
+                raise ShardCorrupt(f"segment file {self.path} ends inside a block")
+            parts.append(part)
+            offset += len(part)
+            length_bytes -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> SegmentReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_block(block: Block, payload: bytes | bytearray, source: str) -> None:
+    """Compare a block's payload with its checksum.
+
+    Raises:
+        ShardCorrupt: they differ; names the source and the block's place.
+    """
+    if len(payload) != block.length_bytes or crc32(payload) != block.crc32:
+        raise ShardCorrupt(
+            f"checksum of block at byte {block.offset_bytes} (shard {block.shard}) of {source} "
+            "does not match: the data was damaged on its way or at rest"
+        )

@@ -1,0 +1,1 @@
+"""Running task groups: the only execution path."""

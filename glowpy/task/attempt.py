@@ -1,0 +1,60 @@
+"""One attempt of one task group, from input streams to sealed blocks: what every runner runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from glowpy.flow.ops.kernel import Stream
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.shards.segment import Block, SegmentWriter
+from glowpy.task.context import Context
+from glowpy.task.output import GroupOutput
+from glowpy.task.pipeline import build
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What a whole attempt has written; `blocks` are those not announced before."""
+
+    blocks: tuple[Block, ...]
+    row_count: int
+    bytes_stored: int
+
+
+def run_attempt(
+    plan: Plan,
+    description: RunDescription,
+    group: int,
+    edges: Sequence[Sequence[Stream]],
+    *,
+    segment_path: str,
+    nonce: bytes,
+    commit: Callable[[Sequence[Block]], None],
+    between_batches: Callable[[], None],
+) -> AttemptResult:
+    """Run a task group over its input streams and write its shards to one segment file.
+
+    Args:
+        commit: told of blocks as they become readable, before the attempt ends.
+        between_batches: called now and then; may raise to stop the attempt.
+
+    Raises:
+        StepFailed: the user's code raised; ShardError, InputError, OutputError: the data plane did.
+    """
+    step_group = plan.step_group_of(group)
+    context = Context(
+        task=group - step_group.first_group,
+        task_count=step_group.task_count,
+        budget_bytes=description.memory_mb << 20,
+        directory=os.path.dirname(segment_path),
+    )
+    with SegmentWriter(segment_path, nonce) as segment:
+        output = GroupOutput(plan, group, description.sink, segment, commit)
+        for batch in build(step_group, context, edges, description.listings):
+            output.write(batch)
+            between_batches()
+        blocks = output.finish()
+    return AttemptResult(tuple(blocks), output.row_count, output.bytes_stored)

@@ -1,0 +1,133 @@
+"""Where a task group's rows go: counted and dropped, or encoded into blocks of its shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from glowpy.errors import RowError
+from glowpy.flow.graph import OutputKind, Step
+from glowpy.flow.ops.hashing import parts_of
+from glowpy.flow.ops.kernel import Batch
+from glowpy.flow.ops.keys import key_of
+from glowpy.planner.plan import Plan, shards_written
+from glowpy.planner.run_description import Sink
+from glowpy.shards.codec import encode
+from glowpy.shards.segment import Block, SegmentWriter
+from glowpy.task.failure import NO_ROW, StepFailed
+
+_BLOCK_BYTES = 1 << 20
+_BUFFER_BYTES = 4 << 20  # of all shards of a group together
+_FIRST_ROWS = 64  # before anything is known of the rows' size
+_MOST_ROWS = 8192
+
+
+class GroupOutput:
+    """Takes the batches of one attempt; `commit` is told of blocks that can be read."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        group: int,
+        sink: Sink,
+        segment: SegmentWriter,
+        commit: Callable[[Sequence[Block]], None],
+    ) -> None:
+        step_group = plan.step_group_of(group)
+        self._step = step_group.steps[-1]
+        self._is_stored = step_group.is_stored
+        self._is_text = sink is Sink.TEXT and step_group.output in plan.targets
+        self._kind = step_group.output.output_kind
+        self._shards = shards_written(step_group, group - step_group.first_group)
+        self._segment = segment
+        self._commit = commit
+        self._buffers: list[Batch] = [[] for _ in self._shards] if self._is_stored else []
+        self._buffered = 0
+        self._target_rows = 1 if self._is_text else _FIRST_ROWS  # a row of text is a whole batch
+        self._next_shard = 0  # of the next row dealt
+        self._blocks: list[Block] = []
+        self.row_count = 0
+        self.bytes_stored = 0
+
+    def write(self, batch: Batch) -> None:
+        """Take a batch of the last step's rows.
+
+        Raises:
+            StepFailed: a row cannot be encoded, or its key not hashed; names the step.
+            OutputError: the segment file cannot be written.
+        """
+        self.row_count += len(batch)
+        if not self._is_stored:
+            return
+        try:
+            self._route(self._lines(batch) if self._is_text else batch)
+            if self._buffered >= self._target_rows:
+                self._flush()
+        except RowError as exc:
+            raise StepFailed(self._step, NO_ROW, exc) from exc
+
+    def finish(self) -> list[Block]:
+        """Write what is buffered; the blocks that `commit` has not been told of."""
+        if self._buffered:
+            try:
+                self._flush()
+            except RowError as exc:
+                raise StepFailed(self._step, NO_ROW, exc) from exc
+        self._segment.flush()
+        blocks, self._blocks = self._blocks, []
+        return blocks
+
+    def _route(self, batch: Batch) -> None:
+        buffers = self._buffers
+        self._buffered += len(batch)
+        if len(buffers) == 1:
+            buffers[0] += batch
+        elif self._kind is OutputKind.DEAL:
+            count = len(buffers)
+            first = self._next_shard
+            for offset in range(min(count, len(batch))):
+                buffers[(first + offset) % count] += batch[offset::count]
+            self._next_shard = (first + len(batch)) % count
+        else:
+            keys = [key_of(row) for row in batch]
+            for part, row in zip(parts_of(keys, len(buffers)), batch):
+                buffers[part].append(row)
+
+    def _flush(self) -> None:
+        written = 0
+        for shard, rows in zip(self._shards, self._buffers):
+            for first in range(0, len(rows), self._target_rows):
+                some = rows[first : first + self._target_rows]
+                payload = encode(some)
+                written += len(payload)
+                self._blocks.append(self._segment.append(shard, payload, len(some)))
+            rows.clear()
+        row_bytes = written / self._buffered
+        limit = _BLOCK_BYTES if len(self._buffers) == 1 else _BUFFER_BYTES
+        self._target_rows = max(1, min(int(limit / row_bytes), _MOST_ROWS * len(self._buffers)))
+        self._buffered = 0
+        self.bytes_stored += written
+        if sum(block.length_bytes for block in self._blocks) >= _BLOCK_BYTES:
+            self._segment.flush()
+            self._commit(self._blocks)
+            self._blocks = []
+
+    def _lines(self, batch: Batch) -> Batch:
+        """The batch as one row of bytes, a line for each row."""
+        return [text_of(self._step, batch)]
+
+
+def text_of(step: Step, batch: Batch) -> bytes:
+    """One line per row, `str(row)`, in UTF-8.
+
+    Raises:
+        StepFailed: a row has no text, or no UTF-8 form.
+    """
+    row: Any = NO_ROW
+    try:
+        lines = []
+        for row in batch:
+            lines.append(row if row.__class__ is str else str(row))
+        return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+    except Exception as exc:
+        raise StepFailed(step, row, exc) from exc

@@ -1,0 +1,102 @@
+"""One task group as a chain of streams: input shards in, batches of the last step out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import glowpy.flow.ops as ops_package
+from glowpy.errors import InputError, OutputError, ShardError
+from glowpy.flow.graph import Step
+from glowpy.flow.ops.kernel import BatchOp, RowKind, RowOp, Stream, TaskContext, TextOp, chain
+from glowpy.planner.plan import StepGroup
+from glowpy.planner.run_description import FileEntry
+from glowpy.task.compile import FusedSteps, fuse
+from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, row_in
+from glowpy.task.text import ranges_of, read_lines
+
+_KERNELS = tuple(ops_package.__path__)
+# CPython allows 20 nested blocks in a function; every flat_map and filter nests one deeper.
+_MOST_NESTED = 16
+# Not the user's doing: these go through as they are.
+_OURS = (StepFailed, AttemptAborted, ShardError, InputError, OutputError)
+
+
+def build(
+    step_group: StepGroup,
+    context: TaskContext,
+    edges: Sequence[Sequence[Stream]],
+    listings: dict[int, tuple[FileEntry, ...]],
+) -> Stream:
+    """The stream of the group's output rows; nothing runs before it is drawn from.
+
+    Raises (when drawn from):
+        StepFailed: the user's code raised; ShardError, InputError: an input cannot be read.
+    """
+    stream: Stream | None = None
+    for part in _parts(step_group.steps):
+        if isinstance(part, FusedSteps):
+            stream = _run_fused(part, chain(edges[0]) if stream is None else stream)
+            continue
+        inputs = edges if stream is None else [[stream]]
+        if isinstance(part.op, TextOp):
+            stream = _read_text(part.op, context, listings[part.id])
+        elif isinstance(part.op, BatchOp):
+            stream = _run_kernel(part, part.op, context, inputs)
+        else:
+            stream = chain(inputs[0])
+    assert stream is not None
+    return stream
+
+
+def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
+    """The steps in order, neighbouring row steps compiled together."""
+    pending: list[Step] = []
+    nested = 0
+    for step in steps:
+        if isinstance(step.op, RowOp):
+            nested += step.op.kind is not RowKind.MAP
+            if nested > _MOST_NESTED:
+                yield fuse(pending)
+                pending, nested = [], 1
+            pending.append(step)
+            continue
+        if pending:
+            yield fuse(pending)
+            pending, nested = [], 0
+        yield step
+    if pending:
+        yield fuse(pending)
+
+
+def _run_fused(fused: FusedSteps, stream: Stream) -> Stream:
+    for batch in stream:
+        try:
+            rows = fused.run(batch)
+        except BaseException as exc:
+            # Everything counts, SystemExit too: it came out of the user's function.
+            step, row = fused.blame(exc.__traceback__) or (fused.steps[0], NO_ROW)
+            raise StepFailed(step, row, exc) from exc
+        if rows:
+            yield rows
+
+
+def _run_kernel(
+    step: Step, op: BatchOp, context: TaskContext, inputs: Sequence[Sequence[Stream]]
+) -> Stream:
+    stream = op.kernel(context, inputs)
+    while True:
+        try:
+            batch = next(stream)
+        except StopIteration:
+            return
+        except _OURS:
+            raise
+        except BaseException as exc:
+            raise StepFailed(step, row_in(exc.__traceback__, _KERNELS), exc) from exc
+        if batch:
+            yield batch
+
+
+def _read_text(op: TextOp, context: TaskContext, listing: Sequence[FileEntry]) -> Stream:
+    for part in ranges_of(listing, op, context.task, context.task_count):
+        yield from read_lines(part, op)

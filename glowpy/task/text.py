@@ -1,0 +1,190 @@
+"""Lines of text files: which bytes are a task's own, and reading them.
+
+All files of a listing are laid end to end and cut into equal byte ranges, one for each task. A line
+belongs to the range that holds its first byte; a file that cannot be cut (`.gz`, or an encoding in
+which a newline is not the byte 0x0A) belongs whole to the range that holds its first byte.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import socket
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO, NamedTuple, Protocol
+
+from glowpy.errors import InputError
+from glowpy.flow.ops.kernel import Batch, TextOp
+from glowpy.planner.run_description import FileEntry
+
+_BLOCK_BYTES = 1 << 20
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+class FileRange(NamedTuple):
+    """The part of a file whose lines a task reads; `end_bytes` of a whole file is -1."""
+
+    file: FileEntry
+    start_bytes: int
+    end_bytes: int
+
+
+def ranges_of(
+    listing: Sequence[FileEntry], op: TextOp, task: int, task_count: int
+) -> Iterator[FileRange]:
+    """The byte ranges of one task, in order of the listing."""
+    total = sum(file.size_bytes for file in listing)
+    low, high = total * task // task_count, total * (task + 1) // task_count
+    base = 0
+    for file in listing:
+        if not _can_be_cut(file.path, op.encoding):
+            if low <= base < high:
+                yield FileRange(file, 0, -1)
+        else:
+            start, end = max(low - base, 0), min(high - base, file.size_bytes)
+            if start < end:
+                yield FileRange(file, start, end)
+        base += file.size_bytes
+
+
+def read_lines(part: FileRange, op: TextOp) -> Iterator[Batch]:
+    """The lines of a range, in batches of about a MiB of text.
+
+    Raises:
+        InputError: the file is gone or has changed, or a line cannot be decoded; names the file,
+            the byte and this host.
+    """
+    path = part.file.path
+    try:
+        with open(path, "rb", buffering=0) as file:
+            _check_unchanged(file, part.file)
+            if part.end_bytes >= 0:
+                yield from _lines_of_range(file, part, op)
+            elif path.endswith(".gz"):
+                with gzip.open(file, "rb") as unzipped:
+                    yield from _lines_of_stream(unzipped, path, op)
+            else:
+                yield from _lines_of_stream(file, path, op)
+            _check_unchanged(file, part.file)
+    except (OSError, EOFError, zlib.error) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise InputError(f"cannot read {path} on {socket.gethostname()}: {reason}") from exc
+
+
+def _can_be_cut(path: str, encoding: str) -> bool:
+    return not path.endswith(".gz") and "\n".encode(encoding) == b"\n"
+
+
+def _check_unchanged(file: IO[bytes], entry: FileEntry) -> None:
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (entry.size_bytes, entry.mtime_ns):
+        raise InputError(
+            f"{entry.path} on {socket.gethostname()} is not the file that the driver listed: "
+            f"{status.st_size} bytes instead of {entry.size_bytes}, or another time of change; "
+            "input files must stay as they are while a flow runs"
+        )
+
+
+def _lines_of_range(file: IO[bytes], part: FileRange, op: TextOp) -> Iterator[Batch]:
+    position = part.start_bytes
+    if position:
+        position += _skip_line(file, position)
+    rest: list[bytes] = []  # of a line longer than a block
+    while position < part.end_bytes:
+        data = file.read(min(_BLOCK_BYTES, part.end_bytes - position))
+        if not data:
+            break  # the file has shrunk; the check after the last line says so
+        position += len(data)
+        if position >= part.end_bytes and not data.endswith(b"\n"):
+            tail = _rest_of_line(file)
+            position += len(tail)
+            data += tail
+        cut = data.rfind(b"\n") + 1
+        if position < part.end_bytes and cut < len(data):
+            data, after = data[:cut], data[cut:]
+        else:
+            after = b""
+        if data:
+            whole = b"".join([*rest, data])
+            yield _split(whole, position - len(after) - len(whole), part.file.path, op)
+            rest = []
+        if after:
+            rest.append(after)
+    if rest:
+        whole = b"".join(rest)
+        yield _split(whole, position - len(whole), part.file.path, op)
+
+
+def _skip_line(file: IO[bytes], position: int) -> int:
+    """Move to the first line that begins at `position` or later; how far that was."""
+    file.seek(position - 1)
+    return len(_rest_of_line(file)) - 1
+
+
+def _rest_of_line(file: IO[bytes]) -> bytes:
+    """Bytes up to and with the next newline, or the end; the file stands right behind them."""
+    parts = []
+    while data := file.read(1 << 16):
+        end = data.find(b"\n") + 1
+        if end:
+            file.seek(end - len(data), os.SEEK_CUR)
+            parts.append(data[:end])
+            break
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _split(data: bytes, offset: int, path: str, op: TextOp) -> Batch:
+    try:
+        text = data.decode(op.encoding, op.errors)
+    except UnicodeDecodeError as exc:
+        raise InputError(
+            f"{path} is not {op.encoding}: byte {offset + exc.start} "
+            f"(0x{data[exc.start]:02x}): {exc.reason}; give text_file() its encoding, or errors="
+        ) from exc
+    return _lines_of_text(text)
+
+
+def _lines_of_text(text: str) -> Batch:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    elif lines[-1].endswith("\r"):
+        lines[-1] = lines[-1][:-1]  # of a last line without newline
+    return lines
+
+
+def _lines_of_stream(file: _Readable, path: str, op: TextOp) -> Iterator[Batch]:
+    """Lines of a file that is read from its beginning to its end, in any encoding."""
+    decoder = codecs.getincrementaldecoder(op.encoding)(op.errors)
+    offset = 0
+    rest: list[str] = []
+    while True:
+        data = file.read(_BLOCK_BYTES)
+        held = len(decoder.getstate()[0])  # bytes of a character begun in the block before
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as exc:
+            raise InputError(
+                f"{path} is not {op.encoding}: byte {offset - held + exc.start} "
+                f"of its text: {exc.reason}; give text_file() its encoding, or errors="
+            ) from exc
+        offset += len(data)
+        cut = text.rfind("\n") + 1
+        if cut:
+            yield _lines_of_text("".join([*rest, text[:cut]]))
+            rest = []
+        if text[cut:]:
+            rest.append(text[cut:])
+        if not data:
+            break
+    if rest:
+        yield _lines_of_text("".join(rest))

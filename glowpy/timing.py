@@ -1,0 +1,59 @@
+"""Every interval, deadline and bound of glowpy, in one value that tests can shrink.
+
+All durations are seconds of a monotonic clock. A process takes its `Timing` from
+`Timing.from_environment()`; GLOWPY_TIME_SCALE=0.05 runs everything at a twentieth.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+
+from glowpy.errors import ConfigError
+
+SCALE_VARIABLE = "GLOWPY_TIME_SCALE"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Durations end in `_s` and scale; bounds do not."""
+
+    heartbeat_s: float = 5.0  # agent -> master; at once after each change
+    agent_eviction_s: float = 15.0  # the master forgets an agent it has not heard of
+    lease_s: float = 15.0  # a granted lease that no agent reports in this time is free again
+    ask_s: float = 1.0  # the driver repeats its demand to the master
+    first_contact_s: float = 10.0  # patience for a master that was never reached
+    patience_s: float = 60.0  # patience for a cluster that worked before
+    notice_s: float = 2.0  # a wait longer than this is announced on stderr
+    beat_s: float = 1.0  # driver <-> agent keep-alive within a run
+    peer_lost_s: float = 15.0  # a driver's agent that is silent this long is lost
+    driver_lost_s: float = 30.0  # an agent's driver that is silent this long is dead
+    executor_start_s: float = 60.0  # from launching an executor to its hello
+    pull_s: float = 60.0  # a reader waits this long for any sign of a shard's owner
+    handshake_s: float = 10.0  # transport: connection and key exchange
+    linger_s: float = 2.0  # transport: last messages may leave after a close
+    shutdown_s: float = 5.0  # a process told to stop is killed after this
+    lost_attempts: int = 4  # tries of a task group whose executor dies under it
+
+    def scaled(self, factor: float) -> Timing:
+        """The same timing with every duration multiplied by `factor`."""
+        names = [field.name for field in fields(self) if field.name.endswith("_s")]
+        return replace(self, **{name: getattr(self, name) * factor for name in names})
+
+    @classmethod
+    def from_environment(cls) -> Timing:
+        """The default timing, scaled by GLOWPY_TIME_SCALE where that is set.
+
+        Raises:
+            ConfigError: the variable is not a positive number.
+        """
+        text = os.environ.get(SCALE_VARIABLE)
+        if not text:
+            return cls()
+        try:
+            factor = float(text)
+        except ValueError:
+            factor = 0.0
+        if not factor > 0:
+            raise ConfigError(f"{SCALE_VARIABLE}={text!r} is not a positive number")
+        return cls().scaled(factor)

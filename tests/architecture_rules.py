@@ -1,0 +1,299 @@
+"""The import rules of ARCHITECTURE.md and the habits that a parser can see.
+
+`parse_tree` reads a tree of sources; each rule in `RULES` yields one line for each place in it that
+breaks the rule. tests/test_architecture.py holds them over our own tree and over broken ones.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+FLOORS = (
+    ("errors", "resources", "timing", "version"),
+    ("flow", "shards", "channel", "flags"),
+    ("planner", "program", "wire"),
+    ("task", "master", "agent"),
+    ("driver", "cli", "testing"),
+    ("launch",),
+)
+GROUND = "errors"  # what every room stands on, those of floor 0 too
+FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() reaches launch, lazily
+MAIN = "glowpy.__main__"  # python -m glowpy: nothing but a door to cli
+SERVERS = {"master", "agent"}  # they hold opaque bytes: no user code, no unpickling
+CLOSED_TO_SERVERS = ("glowpy.flow", "glowpy.planner", "glowpy.shards.codec")
+UNPICKLERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "marshal", "shelve", "dill"}
+ONLY_IMPORTER = {"zmq": "glowpy.wire.transport", "msgpack": "glowpy.wire"}
+MAY_PRINT = ("glowpy.cli", "glowpy.launch", "glowpy.driver.report")
+MAY_EXIT = ("glowpy.cli", "glowpy.launch", MAIN)
+MAX_LINES = 400
+FOLDERS = ("glowpy", "tests")
+
+
+class When(Enum):
+    """When an import statement runs."""
+
+    LOADING = "when the module loads"
+    LAZY = "inside a function"
+    TYPING = "under TYPE_CHECKING"
+
+
+# a type-only ring never runs, but it is a ring for whoever reads the code
+IN_RINGS = (When.LOADING, When.TYPING)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported name: a module, or what may be a module or something in one."""
+
+    name: str
+    line: int
+    when: When
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One parsed source file, with its imports."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+    imports: tuple[Import, ...]
+
+    line_count: int
+
+    @property
+    def room(self) -> str:
+        return room_of(self.name)
+
+
+Modules = dict[str, Module]
+Rule = Callable[[Modules], Iterator[str]]
+
+
+def inside(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def room_of(name: str) -> str:
+    """glowpy.flow.ops.map → flow; glowpy itself has no room."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def imports_of(tree: ast.AST, module: str, is_package: bool) -> Iterator[Import]:
+    package = module if is_package else module.rpartition(".")[0]
+
+    def visit(node: ast.AST, when: When) -> Iterator[Import]:
+        child: ast.AST
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    yield Import(alias.name, node.lineno, when)
+            case ast.ImportFrom():
+                base = node.module or ""
+                if node.level:
+                    parents = package.split(".")
+                    parents = parents[: len(parents) - node.level + 1]
+                    base = ".".join([*parents, base] if base else parents)
+                for alias in node.names:
+                    name = base if alias.name == "*" else f"{base}.{alias.name}"
+                    yield Import(name, node.lineno, when)
+            case ast.Call(
+                func=ast.Attribute(attr="import_module")
+                | ast.Name(id="import_module" | "__import__"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                yield Import(name, node.lineno, when)
+            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+                for child in node.body:
+                    yield from visit(child, When.TYPING)
+                for child in node.orelse:
+                    yield from visit(child, when)
+                return
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                when = When.LAZY
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, when)
+
+    yield from visit(tree, When.LOADING)
+
+
+def parse_tree(root: Path) -> Modules:
+    modules = {}
+    for path in sorted(p for folder in FOLDERS for p in (root / folder).rglob("*.py")):
+        parts = list(path.relative_to(root).with_suffix("").parts)
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, filename=str(path))
+        found = tuple(imports_of(tree, name, is_package))
+        modules[name] = Module(name, path.relative_to(root), tree, found, text.count("\n"))
+    return modules
+
+
+def target_of(name: str, modules: Modules) -> str:
+    """The module of ours that an imported name means: itself, or the one it is looked up in."""
+    while name not in modules and "." in name:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def ours(modules: Modules) -> list[Module]:
+    return [module for module in modules.values() if inside(module.name, "glowpy")]
+
+
+def floors(modules: Modules) -> Iterator[str]:
+    """Each import goes to the own room or to a lower floor, lazy and typing imports included."""
+    for module in ours(modules):
+        if module.name not in ("glowpy", MAIN) and module.room not in FLOOR_OF_ROOM:
+            yield f"{module.path}: {module.room} is no room of ARCHITECTURE.md"
+            continue
+        for found in module.imports:
+            if inside(found.name, "glowpy"):
+                for fault in floor_faults(module, found):
+                    yield f"{module.path}:{found.line}: {fault}"
+
+
+def floor_faults(module: Module, found: Import) -> Iterator[str]:
+    room = room_of(found.name)
+    floor = FLOOR_OF_ROOM.get(room)  # None: a name that glowpy/__init__.py hands out
+    if floor is None:
+        if module.name != "glowpy" and room != "__version__":
+            yield f"takes {found.name} from the front door; import the module that defines it"
+    elif module.name == "glowpy":  # names of upper floors are handed out by its __getattr__
+        if found.when is When.LOADING and floor > 1:
+            yield f"`import glowpy` loads {found.name} (floor {floor})"
+    elif module.name == MAIN:
+        if room != "cli":
+            yield f"__main__ imports {found.name}; it opens cli only"
+    elif module.name == ENTRY and room == "launch":
+        if found.when is not When.LAZY:
+            yield f"launch may be imported only inside a function, not {found.when.value}"
+    elif room not in (module.room, GROUND) and floor >= FLOOR_OF_ROOM[module.room]:
+        own = f"{module.room} (floor {FLOOR_OF_ROOM[module.room]})"
+        yield f"{own} imports {found.name} (floor {floor}) {found.when.value}"
+
+
+def outside_packages(modules: Modules) -> Iterator[str]:
+    """Only one module speaks ZeroMQ, only one room msgpack."""
+    for module in ours(modules):
+        for found in module.imports:
+            top = found.name.partition(".")[0]
+            if top in ONLY_IMPORTER and not inside(module.name, ONLY_IMPORTER[top]):
+                yield f"{module.path}:{found.line}: only {ONLY_IMPORTER[top]} imports {top}"
+
+
+def servers_stay_closed(modules: Modules) -> Iterator[str]:
+    """Neither by itself nor through others does a server reach user code or a way to unpickle."""
+    for module in ours(modules):
+        if module.room not in SERVERS:
+            continue
+        for name, way in loaded_by(module, modules).items():
+            tops = {found.name.partition(".")[0] for found in modules[name].imports}
+            closed = [name] if inside(name, *CLOSED_TO_SERVERS) else sorted(tops & UNPICKLERS)
+            for target in closed:
+                yield f"{module.path}: {module.room} reaches {target} ({' → '.join(way)})"
+
+
+def loaded_by(start: Module, modules: Modules) -> dict[str, list[str]]:
+    """Each module of ours that may run because `start` is there, with the way that leads to it.
+
+    The packages around a module run too, all but glowpy/__init__.py, which `floors` looks after.
+    Ways end at a room that is closed to servers: what is behind it would only repeat the fault.
+    """
+    ways = {start.name: [start.name]}
+    waiting = [start.name]
+    while waiting:
+        name = waiting.pop()
+        if inside(name, *CLOSED_TO_SERVERS):
+            continue
+        for found in modules[name].imports:
+            target = target_of(found.name, modules)
+            while found.when is not When.TYPING and inside(target, "glowpy") and "." in target:
+                if target not in ways and target in modules:
+                    ways[target] = [*ways[name], target]
+                    waiting.append(target)
+                target = target.rpartition(".")[0]
+    return ways
+
+
+def no_cycles(modules: Modules) -> Iterator[str]:
+    """Modules form no ring by imports outside functions."""
+    graph = {
+        module.name: sorted(
+            {target_of(found.name, modules) for found in module.imports if found.when in IN_RINGS}
+            & (modules.keys() - {module.name})
+        )
+        for module in ours(modules)
+    }
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> Iterator[str]:
+        if name in way:
+            yield "import cycle: " + " → ".join([*way[way.index(name) :], name])
+        elif name not in done:
+            for target in graph[name]:
+                yield from visit(target, [*way, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        yield from visit(name, [])
+
+
+def habits(modules: Modules) -> Iterator[str]:
+    """No print and no exit in a library; no swallowed exception and no sleep anywhere."""
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            fault = habit_fault(module, node)
+            if fault:
+                yield f"{module.path}:{getattr(node, 'lineno', 0)}: {fault}"
+
+
+def habit_fault(module: Module, node: ast.AST) -> str:
+    library = inside(module.name, "glowpy")
+    match node:
+        case ast.Call(func=ast.Name(id="print")):
+            if library and not inside(module.name, *MAY_PRINT):
+                return "print in a library"
+        case (
+            ast.Attribute(value=ast.Name(id="sys"), attr="exit")
+            | ast.Call(func=ast.Name(id="exit" | "quit"))
+            | ast.Raise(exc=ast.Name(id="SystemExit") | ast.Call(func=ast.Name(id="SystemExit")))
+        ):
+            if library and not inside(module.name, *MAY_EXIT):
+                return "exits outside cli and launch"
+        case ast.ExceptHandler(type=None):
+            return "bare except"
+        case ast.ExceptHandler(body=[ast.Pass() | ast.Expr(value=ast.Constant())]):
+            return "swallows an exception; say contextlib.suppress, and why"
+        case ast.Attribute(value=ast.Name(id="time"), attr="sleep"):
+            return "time.sleep; wait for the event"
+        case ast.ImportFrom(module="time", names=names):
+            if any(alias.name == "sleep" for alias in names):
+                return "time.sleep; wait for the event"
+        case ast.ImportFrom(module="sys", names=names):
+            if library and any(alias.name == "exit" for alias in names):
+                return "exits outside cli and launch"
+    return ""
+
+
+def short_files(modules: Modules) -> Iterator[str]:
+    """A file that needs more room holds more than one noun."""
+    for module in modules.values():
+        if module.line_count > MAX_LINES:
+            yield f"{module.path}: {module.line_count} lines, more than {MAX_LINES}"
+
+
+RULES: tuple[Rule, ...] = (
+    floors,
+    outside_packages,
+    servers_stay_closed,
+    no_cycles,
+    habits,
+    short_files,
+)

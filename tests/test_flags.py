@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glowpy.errors import FlagError
+from glowpy.flags import FLAGS, Flag, Mode, Options, flag_table, mode, parse, task_arguments
+
+GLOW_FLAGS = """
+    glow glow.leader glow.dataCenter glow.rack glow.task.memoryMB glow.flow.bid glow.flow.plot
+    glow.flow.stat glow.module glow.related.files glow.driver.host glow.driver.port cert.file
+    key.file ca.file glow.flow.id glow.taskGroup.id glow.task.name glow.taskGroup.inputs
+    glow.exe.hash glow.channel.bufferSize glow.request.id glow.agent.address
+""".split()
+OUR_FLAGS = "glow.inline glow.flow.explain glow.quiet glow.run.id glow.workers".split()
+NOT_YET = """
+    glow.dataCenter glow.rack glow.flow.bid glow.flow.stat glow.module glow.related.files cert.file
+    ca.file glow.flow.explain glow.channel.bufferSize
+""".split()
+
+
+def options_of(*argv: str) -> Options:
+    return parse(argv)[0]
+
+
+def notes_of(*argv: str) -> list[str]:
+    return parse(argv)[2]
+
+
+def test_the_table_holds_every_flag_of_glow_and_ours() -> None:
+    assert sorted(flag.name for flag in FLAGS) == sorted(GLOW_FLAGS + OUR_FLAGS)
+    assert {flag.field for flag in FLAGS} | {"leader_given"} == {
+        field.name for field in fields(Options)
+    }
+
+
+def test_no_words_give_the_defaults() -> None:
+    options, rest, notes = parse([])
+    assert (options, rest, notes) == (Options(), [], [])
+    assert options.leader == "localhost:8930" and not options.leader_given
+    assert (options.task_memory_mb, options.flow_bid, options.driver_port) == (64, 100.0, 0)
+    with pytest.raises(FrozenInstanceError):
+        options.glow = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=[flag.name for flag in FLAGS])
+def test_every_flag_is_read_in_all_its_forms(flag: Flag) -> None:
+    value, text = {
+        bool: (True, "true"),
+        int: (7, "7"),
+        float: (2.5, "2.5"),
+        str: ("a=b c", "a=b c"),
+    }[type(flag.default)]
+    forms = [[f"-{flag.name}={text}"], [f"--{flag.name}={text}"]]
+    if value is True:
+        forms += [[f"-{flag.name}"], [f"--{flag.name}"]]
+    else:
+        forms += [[f"-{flag.name}", text], [f"--{flag.name}", text]]
+    for words in forms:
+        options, rest, notes = parse(["before", *words, "after"])
+        assert getattr(options, flag.field) == value
+        assert type(getattr(options, flag.field)) is type(flag.default)
+        assert rest == ["before", "after"]
+        assert any(f"-{flag.name} does not act" in note for note in notes) == (flag.name in NOT_YET)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [("-glow", True), ("-glow=true", True), ("--glow=1", True), ("-glow=TRUE", True)]
+    + [("-glow=false", False), ("--glow=0", False), ("-glow=False", False)],
+)
+def test_truth_values(words: str, value: bool) -> None:
+    assert options_of(words).glow is value
+
+
+def test_a_bool_never_takes_the_next_word() -> None:
+    assert parse(["-glow", "false"]) == (Options(glow=True), ["false"], [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-k", "-key.filex=1", "-key", "--key.fil"],
+        ["-glowx", "-glow-leader=a", "--glowing", "---glow", "-Glow", "-GLOW.leader=b"],
+        ["glow", "glow.leader=c", "key.file", "", "-", "-=", "--x=-glow"],
+        ["--", "-glow", "-glow.nonsense", "-glow.leader", "--"],
+        ["a", "--", "-key.file=k"],
+    ],
+)
+def test_what_is_not_glows_stays_in_order(words: list[str]) -> None:
+    assert parse(words) == (Options(), words, [])
+
+
+def test_flags_stand_anywhere_before_the_double_dash() -> None:
+    argv = ["a", "-glow", "-v", "-glow.leader", "h:1", "b", "--", "-glow.rack=r", "c"]
+    options, rest, notes = parse(argv)
+    assert options == Options(glow=True, leader="h:1", leader_given=True)
+    assert rest == ["a", "-v", "b", "--", "-glow.rack=r", "c"]
+    assert notes == []
+
+
+def test_the_leader_counts_as_given_even_at_its_default() -> None:
+    assert options_of("-glow", "-glow.leader=localhost:8930").leader_given
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-glow.leadr", "unknown flag -glow.leadr; did you mean -glow.leader?"),
+        ("--glow.leadr=h:1", "unknown flag -glow.leadr; did you mean -glow.leader?"),
+        ("-glow.datacenter=x", "did you mean -glow.dataCenter?"),
+        ("-glow.memory=1", "did you mean -glow.task.memoryMB?"),
+        ("-glow.key.file=x", "did you mean -key.file?"),
+        ("-glow.plot", "did you mean -glow.flow.plot?"),
+        ("-glow.", "did you mean -glow?"),
+        ("-glow.task.memoryMB=lots", "-glow.task.memoryMB=lots is not a whole number"),
+        ("-glow.task.memoryMB=1.5", "is not a whole number"),
+        ("-glow.task.memoryMB=1_000", "is not a whole number"),
+        ("-glow.task.memoryMB=٣", "is not a whole number"),
+        ("-glow.task.memoryMB=" + "9" * 5000, "is not a whole number"),
+        ("-glow.task.memoryMB=99999999999", "is outside 1..2147483647"),
+        ("-glow.task.memoryMB=0", "-glow.task.memoryMB=0 is outside 1.."),
+        ("-glow.task.memoryMB -5", "-glow.task.memoryMB=-5 is outside 1.."),
+        ("-glow.task.memoryMB=", "-glow.task.memoryMB= has an empty value"),
+        ("-glow.driver.port=65536", "-glow.driver.port=65536 is outside 0..65535"),
+        ("-glow.driver.port -1", "-glow.driver.port=-1 is outside 0..65535"),
+        ("-glow.flow.bid=much", "-glow.flow.bid=much is not a number"),
+        ("-glow.flow.bid=nan", "is not a number"),
+        ("-glow.flow.bid=inf", "is not a number"),
+        ("-glow.flow.bid=-1", "is outside 0.."),
+        ("-glow.workers=-1", "is outside 0.."),
+        ("-glow.flow.id=-1", "is outside 0.."),
+        ("-glow.run.id=0", "is outside 1.."),
+        ("-glow=maybe", "-glow=maybe is neither true nor false"),
+        ("-glow=", "-glow= has an empty value"),
+        ("-glow.leader=", "-glow.leader= has an empty value"),
+        ("-key.file=", "-key.file= has an empty value"),
+        ("-glow.leader", "-glow.leader needs a value; write -glow.leader=VALUE"),
+        ("-glow.leader -glow", "-glow.leader needs a value, but -glow follows"),
+        ("-glow.leader -- x", "-glow.leader needs a value, but -- follows"),
+        ("-glow.leader=a:1 -glow.leader b:2", "-glow.leader is given twice: a:1 and b:2"),
+        ("-glow -glow=false", "-glow is given twice: True and False"),
+    ],
+)
+def test_bad_words_are_refused(words: str, message: str) -> None:
+    with pytest.raises(FlagError) as caught:
+        parse(words.split(" "))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_same_value_twice_is_harmless() -> None:
+    assert options_of("-glow", "-glow=1", "-glow.workers=2", "-glow.workers", "02").workers == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["glow.rack", "glow.dataCenter", "glow.module", "glow.driver.host"]
+)
+def test_an_empty_value_is_fine_where_it_is_the_default(name: str) -> None:
+    assert options_of(f"-{name}=") == options_of(f"-{name}", "") == Options()
+
+
+def test_a_value_with_a_dash_needs_the_equals_sign() -> None:
+    assert options_of("-key.file=-odd").key_file == "-odd"
+    assert options_of("-key.file", "-").key_file == "-"
+    assert options_of("-glow.leader==").leader == "="
+
+
+@pytest.mark.parametrize(
+    ("words", "notes"),
+    [
+        ("-glow -glow.rack=r", ["-glow.rack does not act yet and is ignored"]),
+        ("-glow -cert.file c", ["-cert.file does not act: CURVE needs only -key.file"]),
+        ("-glow -ca.file c", ["-ca.file does not act: CURVE needs only -key.file"]),
+        ("-glow -key.file k -glow.driver.port=9 -glow.leader=h:1", []),
+        ("-glow.workers=2 -glow.task.memoryMB=9 -glow.quiet", []),
+        ("-glow.leader=h:1", ["-glow.leader acts only with -glow and is ignored"]),
+        ("-glow.leader=h:1 -glow.flow.plot", []),
+        ("-glow -glow.workers=2", ["-glow.workers acts only in a standalone run and is ignored"]),
+        (
+            "-glow.inline -glow.workers=2",
+            ["-glow.workers acts only in a standalone run and is ignored"],
+        ),
+        ("-glow.task.name=t", ["-glow.task.name acts only in a task and is ignored"]),
+        ("-glow.flow.id=1 -glow.taskGroup.id=0 -glow.task.name=t -key.file k", []),
+    ],
+)
+def test_a_flag_that_does_nothing_says_so(words: str, notes: list[str]) -> None:
+    assert notes_of(*words.split()) == notes
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", Mode.STANDALONE),
+        ("-glow=false", Mode.STANDALONE),
+        ("-glow.leader=h:1", Mode.STANDALONE),
+        ("-glow.inline", Mode.INLINE),
+        ("-glow", Mode.DRIVER),
+        ("-glow -glow.inline=false", Mode.DRIVER),
+        ("-glow.flow.plot", Mode.PLOT),
+        ("-glow -glow.flow.plot", Mode.PLOT),
+        ("-glow.inline -glow.flow.plot", Mode.PLOT),
+        ("-glow.flow.id=0 -glow.taskGroup.id=0", Mode.TASK),
+        ("-glow -glow.flow.plot -glow.flow.id=1 -glow.taskGroup.id=2", Mode.TASK),
+    ],
+)
+def test_mode(words: str, expected: Mode) -> None:
+    assert mode(options_of(*words.split())) is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-glow -glow.inline", "give only one"),
+        ("-glow -glow.inline -glow.flow.plot", "give only one"),
+        ("-glow.flow.id=0", "need each other"),
+        ("-glow -glow.taskGroup.id=3", "need each other"),
+    ],
+)
+def test_contradictions_are_refused(words: str, message: str) -> None:
+    with pytest.raises(FlagError, match=message):
+        mode(options_of(*words.split()))
+
+
+def test_the_markdown_table_has_a_row_for_each_flag() -> None:
+    head, line, *rows = flag_table().splitlines()
+    assert len(rows) == len(FLAGS)
+    assert {row.count("|") for row in (head, line, *rows)} == {6}
+    assert "| `-glow.task.memoryMB` | whole number | `64` | anywhere |" in flag_table()
+    for flag, row in zip(FLAGS, rows, strict=True):
+        assert row.startswith(f"| `-{flag.name}` |")
+        assert ("| not yet |" in row) == (flag.name in NOT_YET)
+
+
+def test_importing_stays_cheap() -> None:
+    code = "import sys, glowpy.flags; print('difflib' in sys.modules, 'zmq' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+numbers = st.integers(0, 2**31 - 1)
+words_of_ids = st.text(min_size=1).filter(lambda text: bool(text.strip()))
+own_words = st.one_of(
+    st.text(),
+    st.sampled_from(["-v", "--out=x", "-k", "-key.filex", "-glowx", "-", "--x", "7"]),
+).filter(
+    lambda word: (
+        word != "--"
+        and not word.startswith(("-glow", "--glow", "-cert.", "--cert.", "-key.file", "--key.file"))
+        and not word.startswith(("-ca.file", "--ca.file"))
+    )
+)
+
+
+@given(
+    flow_id=numbers,
+    group_id=numbers,
+    run_number=st.integers(1, 2**31 - 1),
+    agent_address=words_of_ids,
+    executor_id=words_of_ids,
+    exe_hash=st.text(),
+    own=st.lists(own_words),
+    after=st.lists(st.text()),
+)
+def test_task_arguments_come_back(
+    flow_id: int,
+    group_id: int,
+    run_number: int,
+    agent_address: str,
+    executor_id: str,
+    exe_hash: str,
+    own: list[str],
+    after: list[str],
+) -> None:
+    words = task_arguments(
+        flow_id=flow_id,
+        group_id=group_id,
+        run_number=run_number,
+        agent_address=agent_address,
+        executor_id=executor_id,
+        exe_hash=exe_hash,
+    )
+    options, rest, notes = parse([*words, *own, "--", *after])
+    assert options == Options(
+        flow_id=flow_id,
+        group_id=group_id,
+        run_number=run_number,
+        agent_address=agent_address,
+        executor_id=executor_id,
+        exe_hash=exe_hash,
+        group_inputs="@",
+    )
+    assert (rest, notes) == ([*own, "--", *after], [])
+    assert mode(options) is Mode.TASK
+
+
+@given(
+    st.lists(
+        st.one_of(
+            own_words.map(lambda word: [word]),
+            st.sampled_from(
+                [["-glow"], ["--glow.leader", "h:1"], ["-key.file=k"], ["-glow.quiet"]]
+            ),
+        )
+    )
+)
+def test_own_words_keep_their_order_between_flags(pieces: list[list[str]]) -> None:
+    flags = (["-glow"], ["--glow.leader", "h:1"], ["-key.file=k"], ["-glow.quiet"])
+    options, rest, _ = parse([word for piece in pieces for word in piece])
+    assert rest == [piece[0] for piece in pieces if piece not in flags]
+    assert options == Options(
+        glow=flags[0] in pieces,
+        leader="h:1" if flags[1] in pieces else "localhost:8930",
+        leader_given=flags[1] in pieces,
+        key_file="k" if flags[2] in pieces else "",
+        quiet=flags[3] in pieces,
+    )
