@@ -29,7 +29,7 @@ class Timing:
     peer_lost_s: float = 15.0  # a driver's agent that is silent this long is lost
     driver_lost_s: float = 30.0  # an agent's driver that is silent this long is dead
     executor_start_s: float = 60.0  # from launching an executor to its hello
-    pull_s: float = 60.0  # a reader waits this long for any sign of a shard's owner
+    send_s: float = 60.0  # a full queue to a peer that takes nothing
     handshake_s: float = 10.0  # transport: connection and key exchange
     linger_s: float = 2.0  # transport: last messages may leave after a close
     shutdown_s: float = 5.0  # a process told to stop is killed after this

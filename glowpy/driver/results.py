@@ -22,12 +22,21 @@ class Result(ABC):
     def add(self, batch: list[Any]) -> None:
         """The next batch of the target's rows."""
 
+    def mark(self) -> None:
+        """A shard is complete: `rewind` goes no further back than here."""
+        return
+
+    def rewind(self) -> None:
+        """Forget what was added since the last mark: that shard begins anew."""
+        return
+
     @abstractmethod
     def finish(self, row_count: int) -> Any:
         """The value of the terminal call. `row_count`: rows of all targets, stored or drained."""
 
     def discard(self) -> None:
         """Undo what was begun: the run has failed."""
+        return
 
     def __enter__(self) -> Result:
         return self
@@ -68,9 +77,16 @@ class Rows(Result):
 
     def __init__(self) -> None:
         self._rows: list[Any] = []
+        self._marked = 0
 
     def add(self, batch: list[Any]) -> None:
         self._rows += batch
+
+    def mark(self) -> None:
+        self._marked = len(self._rows)
+
+    def rewind(self) -> None:
+        del self._rows[self._marked :]
 
     def finish(self, row_count: int) -> list[Any]:
         return self._rows
@@ -91,12 +107,20 @@ class TextFile(Result):
         except OSError as exc:
             raise OutputError(f"cannot write {self._path}: {exc.strerror}") from exc
         self._file = os.fdopen(descriptor, "wb")
+        self._marked_bytes = 0
 
     def add(self, batch: list[Any]) -> None:
         try:
             self._file.writelines(batch)
         except OSError as exc:
             raise OutputError(f"cannot write {self._temporary}: {exc.strerror}") from exc
+
+    def mark(self) -> None:
+        self._marked_bytes = self._file.tell()
+
+    def rewind(self) -> None:
+        self._file.seek(self._marked_bytes)
+        self._file.truncate()
 
     def finish(self, row_count: int) -> None:
         try:

@@ -66,10 +66,12 @@ class Flow:
         return Dataset(self._graph, add_function_source(self._graph, function, shards))
 
     def slice(self, rows: Iterable[Row], shards: int = 1) -> Dataset:
-        """Rows that the driver program already has, in contiguous shards. Go: flow/dataset_source.go.
+        """Rows that the driver program already has, in contiguous shards.
 
         >>> Flow().slice(["a", "b"], shards=2).collect()
         ['a', 'b']
+
+        Go: flow/dataset_source.go.
         """
         return Dataset(self._graph, add_slice(self._graph, rows, shards))
 

@@ -34,7 +34,7 @@ def digest(description: str) -> str:
 
 
 def difference(driver: str, task: str) -> str:
-    """What the task built differently: a unified diff of two descriptions, without context noise."""
+    """What the task built differently: a unified diff of two descriptions."""
     import difflib
 
     lines = difflib.unified_diff(

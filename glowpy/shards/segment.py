@@ -42,7 +42,7 @@ class Block:
 
 
 class SegmentWriter:
-    """Appends blocks to a new segment file. A context manager; nothing exists before the first block.
+    """Appends blocks to a new segment file, made at the first block. A context manager.
 
     A block may be announced to readers after `flush()` has returned.
 

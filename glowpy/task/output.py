@@ -90,12 +90,12 @@ class GroupOutput:
             self._next_shard = (first + len(batch)) % count
         else:
             keys = [key_of(row) for row in batch]
-            for part, row in zip(parts_of(keys, len(buffers)), batch):
+            for part, row in zip(parts_of(keys, len(buffers)), batch, strict=True):
                 buffers[part].append(row)
 
     def _flush(self) -> None:
         written = 0
-        for shard, rows in zip(self._shards, self._buffers):
+        for shard, rows in zip(self._shards, self._buffers, strict=True):
             for first in range(0, len(rows), self._target_rows):
                 some = rows[first : first + self._target_rows]
                 payload = encode(some)

@@ -20,7 +20,7 @@ from glowpy.flow.ops.keys import are_totally_ordered, check_pairs
 def add_reduce_by_key_steps(
     graph: Graph, source: DatasetNode, function: Callable[[Row, Row], Row]
 ) -> DatasetNode:
-    """Append the steps of a reduce_by_key. The result is one shard, in key order where keys have one."""
+    """Append the steps of a reduce_by_key; the result is one shard, in key order if there is one."""
     check_reducer(function, "reduce_by_key")
     location = user_location()
     op = BatchOp(partial(reduce_by_key_kernel, function))

@@ -43,6 +43,6 @@ def are_totally_ordered(keys: Collection[Row]) -> bool:
         return True
     if only is tuple:
         return len(set(map(len, keys))) == 1 and all(
-            are_totally_ordered(column) for column in zip(*keys)
+            are_totally_ordered(column) for column in zip(*keys, strict=True)
         )
     return False

@@ -36,8 +36,7 @@ def reduce_kernel(
     for batch in chain(edges[0]):
         rows = iter(batch)
         if total is _NOTHING:
-            for total in rows:
-                break
+            total = next(rows, _NOTHING)
         for row in rows:
             total = function(total, row)
     if total is not _NOTHING:

@@ -16,7 +16,7 @@ from glowpy.flow.ops.keys import key_of
 def add_sort_steps(
     graph: Graph, source: DatasetNode, key: Callable[[Row], Row] | None, reverse: bool
 ) -> DatasetNode:
-    """Append LocalSort and MergeSorted: the whole order in one shard, stable by (shard, position)."""
+    """Append LocalSort and MergeSorted: one shard in order, stable by (shard, position)."""
     if key is not None and not callable(key):
         raise definition_error(f"sort() needs a function as key, not {key!r}")
     location = user_location()

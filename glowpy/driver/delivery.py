@@ -1,0 +1,103 @@
+"""Bringing the target shards to the driver, in shard order, once each, as they are sealed.
+
+Shards are pulled ahead of their turn, as far as their credit goes. When a shard is lost half-way, the
+result is rewound to where that shard began, and the shard is pulled anew once it is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glowpy.driver.fleet import Fleet
+from glowpy.driver.results import Result
+from glowpy.errors import ShardError
+from glowpy.planner.plan import Plan, ShardRef
+from glowpy.planner.run_description import RunDescription, Sink
+from glowpy.shards.codec import decode
+from glowpy.task.pulling import Pull, Pulls
+from glowpy.timing import Timing
+
+_PULLED_AHEAD = 16  # shards; small ones would otherwise cost a round trip each
+
+
+class Delivery:
+    """The driver as a reader of its targets."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        description: RunDescription,
+        result: Result,
+        fleet: Fleet,
+        timing: Timing,
+    ) -> None:
+        self._result = result
+        self._pulls = Pulls(
+            fleet.transport, fleet.poller, fleet.reader_host, description.run, timing
+        )
+        self._order: Sequence[ShardRef] = (
+            ()
+            if result.sink is Sink.DRAIN
+            else [shard for target in plan.targets for shard in plan.output_shards(target)]
+        )
+        self._next = 0  # the first shard not delivered yet
+        self._sealed: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
+        self._open: dict[int, Pull] = {}  # by position in the order
+        self._lost: list[int] = []
+
+    @property
+    def is_done(self) -> bool:
+        return self._next == len(self._order)
+
+    def group_done(self, group: int, attempt: int, owner: str) -> None:
+        """A group's shards are sealed."""
+        self._sealed[group] = attempt, owner
+
+    def group_undone(self, group: int) -> None:
+        """A group's shards are gone; it will be done again."""
+        self._sealed.pop(group, None)
+        for position in [p for p in self._open if self._order[p].group == group]:
+            self._open.pop(position).cancel()
+            if position == self._next:
+                self._result.rewind()
+
+    def agent_lost(self, agent: str, cause: str) -> None:
+        """Whatever that agent holds is never read again."""
+        self._pulls.owner_lost(agent, cause)
+
+    def lost_attempts(self) -> list[int]:
+        """Attempts whose shards turned out to be unreadable since the last call."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    def advance(self, now: float) -> float:
+        """Pull what is sealed, give what is whole; when to be called again at the latest."""
+        self._pulls.expire(now)
+        while not self.is_done:
+            self._pull_ahead()
+            pull = self._open.get(self._next)
+            if pull is None or not self._give(pull):
+                break
+            self._result.mark()
+            del self._open[self._next]
+            self._next += 1
+        return self._pulls.deadline(now)
+
+    def _pull_ahead(self) -> None:
+        last = min(self._next + _PULLED_AHEAD, len(self._order))
+        for position in range(self._next, last):
+            shard = self._order[position]
+            if position not in self._open and shard.group in self._sealed:
+                attempt, owner = self._sealed[shard.group]
+                self._open[position] = self._pulls.open(owner, attempt, shard.shard)
+
+    def _give(self, pull: Pull) -> bool:
+        """Give the result what has come of the next shard; True when that was all of it."""
+        try:
+            while (payload := pull.next_block()) is not None:
+                self._result.add(decode(payload))
+        except ShardError:
+            self._lost.append(pull.attempt)
+            self.group_undone(self._order[self._next].group)
+            return False
+        return pull.is_ended

@@ -1,0 +1,58 @@
+"""What a run needs of its executors, wherever they are: the one interface between the run loop and
+standalone or cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from glowpy.driver.scheduler import AgentLost, ExecutorJoined
+from glowpy.wire.transport import Poller, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSaid:
+    """A message of an agent about this run, with its payload."""
+
+    agent: str
+    message: object
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFailed:
+    """The run cannot get executors any more, or never could."""
+
+    error: Exception
+
+
+FleetEvent: TypeAlias = ExecutorJoined | AgentLost | AgentSaid | FleetFailed
+
+
+class Fleet(Protocol):
+    """Executors for one run. An agent is named by its address as shard owner.
+
+    Everything happens in the run loop's thread: sockets are registered with `poller` under a
+    callable that the loop calls when they are ready.
+    """
+
+    poller: Poller
+    transport: Transport
+    store_owner: str  # who serves the rows of slices
+    reader_host: str  # the driver's host, as owners compare it with their own
+    shows_hosts: bool  # printed lines carry their agent's address
+
+    def demand(self, count: int) -> None:
+        """So many more executors are wanted; replaces what was wanted before."""
+
+    def send(self, agent: str, message: object) -> None:
+        """A message to an agent; lost silently if the agent is, which an event will tell."""
+
+    def advance(self, now: float) -> float:
+        """Do what is due; the monotonic time at which to be called again."""
+
+    def events(self) -> list[FleetEvent]:
+        """What has happened since the last call."""
+
+    def waiting_for(self) -> str:
+        """In words, for a user who wonders why nothing happens; empty when nothing is missing."""

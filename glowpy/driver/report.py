@@ -1,0 +1,39 @@
+"""What the driver says while a run goes on: printed lines of tasks, and notes on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from glowpy.timing import Timing
+
+
+class Report:
+    """Speaks on the driver's own stdout and stderr, as they are at that moment."""
+
+    def __init__(self, timing: Timing, *, is_quiet: bool) -> None:
+        self._timing = timing
+        self._is_quiet = is_quiet
+        self._announced = ""  # what is being waited for, as last said
+        self._waiting = ""
+        self._since = 0.0
+
+    def printed(self, source: str, target: TextIO, text: str) -> None:
+        """Whole lines that a task has printed, each behind its agent's address if there is one."""
+        if source:
+            text = "".join(f"{source}> {line}\n" for line in text.removesuffix("\n").split("\n"))
+        target.write(text)
+        target.flush()
+
+    def note(self, text: str) -> None:
+        """One thing that the user should know."""
+        if not self._is_quiet:
+            print(f"glowpy: {text}", file=sys.stderr, flush=True)
+
+    def waiting(self, now: float, what: str) -> None:
+        """Say once what is being waited for, when that lasts."""
+        if what != self._waiting:
+            self._waiting, self._since = what, now
+        elif what and what != self._announced and now - self._since >= self._timing.notice_s:
+            self._announced = what
+            self.note(f"waiting for {what}")

@@ -1,0 +1,201 @@
+"""The run loop: carries the scheduler's actions to a fleet, and what happens there back to it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from typing import Any
+
+from glowpy.driver import scheduler as decide
+from glowpy.driver.delivery import Delivery
+from glowpy.driver.fleet import AgentSaid, Fleet, FleetFailed
+from glowpy.driver.report import Report
+from glowpy.driver.results import Result
+from glowpy.driver.scheduler import AgentLost, ExecutorJoined, Scheduler
+from glowpy.errors import ClusterError, GlowError, ProgramError
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.task.failure import unpacked
+from glowpy.timing import Timing
+from glowpy.wire.messages import (
+    Abort,
+    Assign,
+    ExecutorExited,
+    GroupEnded,
+    GroupStarted,
+    LaunchRefused,
+    Outcome,
+    Printed,
+    Recall,
+    Recalled,
+    Retire,
+    RunRefused,
+    ShardSource,
+)
+
+
+class Run:
+    """One run of a plan on a fleet."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        description: RunDescription,
+        result: Result,
+        fleet: Fleet,
+        report: Report,
+        timing: Timing,
+    ) -> None:
+        self._plan = plan
+        self._description = description
+        self._result = result
+        self._fleet = fleet
+        self._report = report
+        self._timing = timing
+        self._scheduler = Scheduler(
+            plan, lost_attempts=timing.lost_attempts, store_owner=fleet.store_owner
+        )
+        self._delivery = Delivery(plan, description, result, fleet, timing)
+        self._agents: dict[str, str] = {}  # executor -> its agent
+        self._row_counts: dict[int, int] = {}  # of target groups
+        self._target_groups = {
+            group
+            for step_group in plan.step_groups
+            if step_group.output in plan.targets
+            for group in step_group.groups
+        }
+        self._is_finished = False
+
+    def execute(self) -> Any:
+        """Run to the end; the value of the terminal call.
+
+        Raises:
+            GlowError: the run has failed; says why.
+        """
+        self._obey(self._scheduler.start())
+        while not (self._is_finished and self._delivery.is_done):
+            now = time.monotonic()
+            until = min(self._fleet.advance(now), self._delivery.advance(now))
+            self._report.waiting(now, self._fleet.waiting_for())
+            for handle in self._fleet.poller.poll(max(0.0, until - time.monotonic())):
+                handle()
+            for event in self._fleet.events():
+                self._take(event)
+            for attempt in self._delivery.lost_attempts():
+                self._obey(self._scheduler.handle(decide.ShardLost(attempt)))
+        return self._result.finish(sum(self._row_counts.values()))
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, AgentSaid):
+            self._hear(event.agent, event.message, event.payload)
+        elif isinstance(event, FleetFailed):
+            raise event.error
+        elif isinstance(event, ExecutorJoined):
+            self._agents[event.executor] = event.agent
+            self._obey(self._scheduler.handle(event))
+        elif isinstance(event, AgentLost):
+            self._report.note(f"agent {event.agent} is lost: {event.cause}")
+            self._delivery.agent_lost(event.agent, event.cause)
+            self._obey(self._scheduler.handle(event))
+
+    def _hear(self, agent: str, message: object, payload: bytes) -> None:
+        if isinstance(message, Printed):
+            self._report.printed(
+                agent if self._fleet.shows_hosts else "",
+                sys.stdout if message.stream.value == "stdout" else sys.stderr,
+                message.text,
+            )
+        elif isinstance(message, GroupStarted):
+            self._obey(self._scheduler.handle(decide.GroupStarted(message.attempt)))
+        elif isinstance(message, GroupEnded):
+            self._ended(message, payload)
+        elif isinstance(message, Recalled):
+            event = decide.Recalled(message.executor, message.attempt)
+            self._obey(self._scheduler.handle(event))
+        elif isinstance(message, ExecutorExited):
+            self._exited(agent, message)
+        elif isinstance(message, LaunchRefused):
+            if message.fatal:
+                raise ProgramError(f"agent {agent}: {message.reason}")
+            self._obey(
+                self._scheduler.handle(decide.ExecutorLeft(message.executor, message.reason))
+            )
+        elif isinstance(message, RunRefused):
+            self._take(AgentLost(agent, message.reason))
+
+    def _ended(self, message: GroupEnded, payload: bytes) -> None:
+        event: Any
+        if message.outcome is Outcome.SEALED:
+            if message.group in self._target_groups:
+                self._row_counts[message.group] = message.row_count
+            event = decide.GroupSealed(message.attempt, message.row_count)
+        elif message.outcome is Outcome.FAILED:
+            event = decide.GroupFailed(message.attempt, unpacked(message.reason, payload))
+        elif message.outcome is Outcome.INPUT_LOST:
+            event = decide.InputLost(message.attempt, message.lost_attempt, message.reason)
+        else:
+            event = decide.GroupAborted(message.attempt)
+        self._obey(self._scheduler.handle(event))
+
+    def _exited(self, agent: str, message: ExecutorExited) -> None:
+        if not message.greeted and message.cause.startswith("exit status"):
+            said = f"; it had written:\n{message.log_tail}" if message.log_tail.strip() else ""
+            raise ProgramError(
+                f"agent {agent}: the program ended ({message.cause}) in the task before its flow "
+                f"was run{said}"
+            )
+        if message.log_tail.strip() and not message.expected:
+            self._report.note(f"executor at {agent} died ({message.cause}):\n{message.log_tail}")
+        self._obey(self._scheduler.handle(decide.ExecutorLeft(message.executor, message.cause)))
+
+    def _obey(self, actions: list[Any]) -> None:
+        pending = deque(actions)
+        while pending:
+            self._perform(pending.popleft())
+
+    def _perform(self, action: Any) -> None:
+        run = self._description.run
+        if isinstance(action, decide.Assign):
+            self._assign(action)
+        elif isinstance(action, decide.Demand):
+            self._fleet.demand(action.count)
+        elif isinstance(action, decide.GroupDone):
+            self._delivery.group_done(action.group, action.attempt, action.owner)
+        elif isinstance(action, decide.GroupUndone):
+            self._row_counts.pop(action.group, None)
+            self._delivery.group_undone(action.group)
+        elif isinstance(action, decide.Finished):
+            self._is_finished = True
+        elif isinstance(action, decide.Failed):
+            if isinstance(action.error, GlowError):
+                raise action.error
+            raise ClusterError(str(action.error))
+        elif isinstance(action, decide.Recall):
+            self._tell(action.executor, Recall(run, action.executor, action.attempt))
+        elif isinstance(action, decide.Abort):
+            self._tell(action.executor, Abort(run, action.executor, action.attempt))
+        elif isinstance(action, decide.Retire):
+            self._tell(action.executor, Retire(run, action.executor))
+
+    def _assign(self, action: decide.Assign) -> None:
+        numbers: dict[str, int] = {}  # owner -> index
+        inputs = tuple(
+            tuple(
+                ShardSource(numbers.setdefault(owner, len(numbers)), attempt, shard)
+                for owner, attempt, shard in edge
+            )
+            for edge in action.inputs
+        )
+        message = Assign(
+            self._description.run,
+            action.executor,
+            action.group,
+            action.attempt,
+            tuple(numbers),
+            inputs,
+        )
+        self._tell(action.executor, message)
+
+    def _tell(self, executor: str, message: object) -> None:
+        self._fleet.send(self._agents[executor], message)

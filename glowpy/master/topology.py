@@ -1,0 +1,126 @@
+"""Which agents there are and how far they are from one another. Pure: `now` comes from outside."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import IntEnum
+
+from glowpy.wire.messages import Heartbeat
+
+
+class Distance(IntEnum):
+    """How far two places are apart, as Glow's market weighs it. Go: resource/resource.go"""
+
+    SAME_SERVER = 1
+    SAME_RACK = 10
+    SAME_DATA_CENTER = 100
+    BEYOND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server stands. A rack is a rack of its data centre, whatever else has its name."""
+
+    data_center: str
+    rack: str
+    host: str
+
+    def distance(self, other: Place) -> Distance:
+        if self.data_center != other.data_center:
+            return Distance.BEYOND
+        if self.rack != other.rack:
+            return Distance.SAME_DATA_CENTER
+        return Distance.SAME_SERVER if self.host == other.host else Distance.SAME_RACK
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One agent as it described itself in its last heartbeat."""
+
+    agent: str
+    address: str
+    place: Place
+    cpu_level: int
+    executor_limit: int
+    memory_mb: int
+
+    @classmethod
+    def of(cls, heartbeat: Heartbeat) -> Agent:
+        host = heartbeat.address.rpartition(":")[0]
+        return cls(
+            agent=heartbeat.agent,
+            address=heartbeat.address,
+            place=Place(heartbeat.data_center, heartbeat.rack, host),
+            cpu_level=heartbeat.cpu_level,
+            executor_limit=max(0, heartbeat.executor_limit),
+            memory_mb=max(0, heartbeat.memory_mb),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a heartbeat changed: who is new, and whose place on its address it took."""
+
+    agent: Agent
+    joined: bool
+    replaced: Agent | None
+
+
+class Topology:
+    """The agents heard of within `eviction_s`, by id and by address."""
+
+    def __init__(self, eviction_s: float) -> None:
+        self._eviction_s = eviction_s
+        self._agents: dict[str, Agent] = {}
+        self._by_address: dict[str, str] = {}
+        # The longest silent first: a heartbeat moves its agent to the end, so both hearing of an
+        # agent and finding the silent ones cost O(1).
+        self._heard: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._agents)
+
+    def get(self, agent: str) -> Agent | None:
+        return self._agents.get(agent)
+
+    def agents(self) -> list[Agent]:
+        return list(self._agents.values())
+
+    def hear(self, heartbeat: Heartbeat, now: float) -> Change:
+        """Take in a heartbeat. An agent restarted on an address takes the old one's place."""
+        agent = Agent.of(heartbeat)
+        before = self._agents.get(agent.agent)
+        if before is not None and before.address != agent.address:
+            self._by_address.pop(before.address, None)
+        owner = self._by_address.get(agent.address)
+        replaced = None
+        if owner is not None and owner != agent.agent:
+            replaced = self._forget(owner)
+        self._agents[agent.agent] = agent
+        self._by_address[agent.address] = agent.agent
+        self._heard[agent.agent] = now
+        self._heard.move_to_end(agent.agent)
+        return Change(agent, before is None, replaced)
+
+    def evict(self, now: float) -> list[Agent]:
+        """Forget the agents that have been silent for too long, and say which."""
+        gone = []
+        while self._heard:
+            agent, heard = next(iter(self._heard.items()))
+            if now - heard < self._eviction_s:
+                break
+            gone.append(self._forget(agent))
+        return gone
+
+    def _forget(self, agent: str) -> Agent:
+        gone = self._agents.pop(agent)
+        self._heard.pop(agent)
+        self._by_address.pop(gone.address)
+        return gone
+
+    def check_invariants(self) -> None:
+        """For tests: the three indexes tell the same."""
+        assert self._agents.keys() == self._heard.keys()
+        assert self._by_address == {a.address: a.agent for a in self._agents.values()}
+        assert list(self._heard.values()) == sorted(self._heard.values())

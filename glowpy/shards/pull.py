@@ -1,0 +1,351 @@
+"""The pull protocol, without sockets: how the blocks of a shard get from their owner to a reader.
+
+    reader                         owner
+    Fetch(shard, credit)      ->
+                              <-   Blocks (where they lie)    to a reader on the owner's host
+                              <-   BlockFrame (their bytes)   to a reader elsewhere, within credit
+    MoreCredit                ->
+                              <-   FetchEnd(counts) | FetchEnd(lost)
+
+A fetch of an attempt that is still writing waits for what is to come. End of stream and loss are
+never the same: only an end whose counts agree with what has come is an end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
+from glowpy.shards.segment import Block
+
+FRAME_BYTES = 4 << 20
+Reader: TypeAlias = Hashable
+AttemptKey: TypeAlias = tuple[str, int]  # run, attempt
+
+
+@dataclass(frozen=True, slots=True)
+class SendBlocks:
+    """Tell a reader on this host where blocks lie."""
+
+    reader: Reader
+    fetch: int
+    path: str
+    nonce: bytes
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendFrame:
+    """Send a part of a block's bytes."""
+
+    reader: Reader
+    fetch: int
+    path: str
+    nonce: bytes
+    block: Block
+    position_bytes: int
+    length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendEnd:
+    """Tell a reader that its shard is whole, or why it is lost."""
+
+    reader: Reader
+    fetch: int
+    block_count: int
+    row_count: int
+    lost: str
+
+
+Send: TypeAlias = SendBlocks | SendFrame | SendEnd
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """One reader's stream."""
+
+    reader: Reader
+    number: int
+    attempt: AttemptKey
+    shard: int
+    is_local: bool
+    credit_bytes: int
+    next_block: int
+    position_bytes: int = 0  # within that block
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What one attempt has written so far."""
+
+    path: str
+    nonce: bytes
+    is_sealed: bool = False
+    blocks: dict[int, list[Block]] = field(default_factory=dict)  # by shard; none where no rows
+    waiting: dict[int, list[_Fetch]] = field(default_factory=dict)  # by shard
+
+
+class ShardIndex:
+    """All shards of one owner, and who is reading them. Every method returns what to send."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[AttemptKey, _Attempt] = {}
+        self._fetches: dict[tuple[Reader, int], _Fetch] = {}
+
+    def open(self, run: str, attempt: int, path: str, nonce: bytes) -> None:
+        """An attempt begins to write."""
+        self._attempts[run, attempt] = _Attempt(path, nonce)
+
+    def commit(self, run: str, attempt: int, blocks: Sequence[Block]) -> list[Send]:
+        """Blocks of an attempt exist from now on; unknown and sealed attempts are fenced."""
+        entry = self._attempts.get((run, attempt))
+        if entry is None or entry.is_sealed:
+            return []
+        touched = {}
+        for block in blocks:
+            entry.blocks.setdefault(block.shard, []).append(block)
+            touched[block.shard] = True
+        return [send for shard in touched for send in self._serve_shard(entry, shard)]
+
+    def seal(self, run: str, attempt: int) -> list[Send]:
+        """An attempt is whole: readers at its end get it."""
+        entry = self._attempts.get((run, attempt))
+        if entry is None:
+            return []
+        entry.is_sealed = True
+        return [send for shard in list(entry.waiting) for send in self._serve_shard(entry, shard)]
+
+    def lose(self, run: str, attempt: int, reason: str) -> list[Send]:
+        """An attempt's shards are never read again; its readers are told why."""
+        entry = self._attempts.pop((run, attempt), None)
+        if entry is None:
+            return []
+        sends: list[Send] = []
+        for fetches in entry.waiting.values():
+            for fetch in fetches:
+                if self._fetches.pop((fetch.reader, fetch.number), None) is not None:
+                    sends.append(SendEnd(fetch.reader, fetch.number, 0, 0, reason))
+        return sends
+
+    def drop_run(self, run: str, reason: str) -> list[Send]:
+        """A run is over."""
+        attempts = [attempt for of_run, attempt in self._attempts if of_run == run]
+        return [send for attempt in attempts for send in self.lose(run, attempt, reason)]
+
+    def attempts_of(self, run: str) -> list[int]:
+        return [attempt for of_run, attempt in self._attempts if of_run == run]
+
+    def fetch(
+        self,
+        reader: Reader,
+        number: int,
+        run: str,
+        attempt: int,
+        shard: int,
+        *,
+        first_block: int,
+        credit_bytes: int,
+        is_local: bool,
+    ) -> list[Send]:
+        """A reader wants a shard."""
+        entry = self._attempts.get((run, attempt))
+        if entry is None:
+            lost = f"attempt {attempt} of run {run} has no shards here"
+            return [SendEnd(reader, number, 0, 0, lost)]
+        if (reader, number) in self._fetches:
+            return [SendEnd(reader, number, 0, 0, f"fetch {number} is open already")]
+        fetch = _Fetch(
+            reader, number, (run, attempt), shard, is_local, max(0, credit_bytes), first_block
+        )
+        self._fetches[reader, number] = fetch
+        entry.waiting.setdefault(shard, []).append(fetch)
+        return self._serve_shard(entry, shard, only=fetch)
+
+    def more_credit(self, reader: Reader, number: int, credit_bytes: int) -> list[Send]:
+        """A reader has taken what it was sent."""
+        fetch = self._fetches.get((reader, number))
+        if fetch is None:
+            return []
+        fetch.credit_bytes += max(0, credit_bytes)
+        return self._serve_shard(self._attempts[fetch.attempt], fetch.shard, only=fetch)
+
+    def cancel(self, reader: Reader, number: int) -> None:
+        """A reader wants nothing more of a stream."""
+        fetch = self._fetches.pop((reader, number), None)
+        if fetch is not None:
+            self._forget(self._attempts[fetch.attempt], fetch)
+
+    def reader_gone(self, reader: Reader) -> None:
+        """A reader's connection is closed."""
+        for of_reader, number in [key for key in self._fetches if key[0] == reader]:
+            self.cancel(of_reader, number)
+
+    def _serve_shard(self, entry: _Attempt, shard: int, only: _Fetch | None = None) -> list[Send]:
+        sends: list[Send] = []
+        blocks = entry.blocks.get(shard, [])
+        for fetch in [only] if only is not None else list(entry.waiting.get(shard, ())):
+            sends += (
+                self._local(entry, fetch, blocks)
+                if fetch.is_local
+                else self._remote(entry, fetch, blocks)
+            )
+            if entry.is_sealed and fetch.next_block >= len(blocks):
+                rows = sum(block.row_count for block in blocks)
+                sends.append(SendEnd(fetch.reader, fetch.number, len(blocks), rows, ""))
+                del self._fetches[fetch.reader, fetch.number]
+                self._forget(entry, fetch)
+        return sends
+
+    def _local(self, entry: _Attempt, fetch: _Fetch, blocks: list[Block]) -> Iterator[Send]:
+        if fetch.next_block < len(blocks):
+            found = tuple(blocks[fetch.next_block :])
+            fetch.next_block = len(blocks)
+            yield SendBlocks(fetch.reader, fetch.number, entry.path, entry.nonce, found)
+
+    def _remote(self, entry: _Attempt, fetch: _Fetch, blocks: list[Block]) -> Iterator[Send]:
+        while fetch.credit_bytes > 0 and fetch.next_block < len(blocks):
+            block = blocks[fetch.next_block]
+            length = min(FRAME_BYTES, block.length_bytes - fetch.position_bytes)
+            yield SendFrame(
+                fetch.reader,
+                fetch.number,
+                entry.path,
+                entry.nonce,
+                block,
+                fetch.position_bytes,
+                length,
+            )
+            fetch.credit_bytes -= length
+            fetch.position_bytes += length
+            if fetch.position_bytes == block.length_bytes:
+                fetch.next_block += 1
+                fetch.position_bytes = 0
+
+    def _forget(self, entry: _Attempt, fetch: _Fetch) -> None:
+        waiting = entry.waiting.get(fetch.shard, [])
+        if fetch in waiting:
+            waiting.remove(fetch)
+        if not waiting:
+            entry.waiting.pop(fetch.shard, None)
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedBlock:
+    """A block to be read from the owner's segment file on this host."""
+
+    path: str
+    nonce: bytes
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedBlock:
+    """A block whose bytes have come; not yet compared with its checksum."""
+
+    block: Block
+    payload: bytes
+
+
+Ready: TypeAlias = LocatedBlock | ReceivedBlock
+
+
+class PullReceiver:
+    """The reader's side of one stream: puts frames together and checks that nothing is missing."""
+
+    def __init__(self, credit_bytes: int) -> None:
+        self._ready: deque[Ready] = deque()
+        self._parts: list[bytes] = []
+        self._position_bytes = 0
+        self._block_count = 0
+        self._row_count = 0
+        self._window_bytes = credit_bytes
+        self._outstanding_bytes = credit_bytes  # granted, not received
+        self._buffered_bytes = 0  # of whole blocks that nobody has taken
+        self.is_ended = False
+        self.error: ShardLost | ShardCorrupt | None = None
+
+    def blocks(self, path: str, nonce: bytes, blocks: Sequence[Block]) -> None:
+        """Blocks on this host."""
+        self._check_open()
+        for block in blocks:
+            self._ready.append(LocatedBlock(path, nonce, block))
+            self._count(block)
+
+    def frame(self, block: Block, position_bytes: int, data: bytes) -> None:
+        """Bytes of a block.
+
+        Raises:
+            ProtocolError: the owner has left out or repeated bytes.
+        """
+        self._check_open()
+        end = position_bytes + len(data)
+        if position_bytes != self._position_bytes or end > block.length_bytes:
+            raise ProtocolError(
+                f"a frame at byte {position_bytes} of a block follows byte {self._position_bytes}"
+            )
+        self._parts.append(data)
+        self._position_bytes = end
+        self._outstanding_bytes -= len(data)
+        if end == block.length_bytes:
+            payload = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._ready.append(ReceivedBlock(block, payload))
+            self._buffered_bytes += block.length_bytes
+            self._count(block)
+            self._parts = []
+            self._position_bytes = 0
+
+    def end(self, block_count: int, row_count: int, lost: str) -> None:
+        """The owner says that this was all, or that the rest is lost."""
+        self._check_open()
+        self.is_ended = True
+        if lost:
+            self.error = ShardLost(lost)
+        elif (block_count, row_count) != (self._block_count, self._row_count) or self._parts:
+            self.error = ShardCorrupt(
+                f"a shard ended after {self._block_count} blocks and {self._row_count} rows, "
+                f"but its owner holds {block_count} blocks and {row_count} rows"
+            )
+
+    def fail(self, reason: str) -> None:
+        """The owner is gone, or silent for too long."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.error = ShardLost(reason)
+
+    def next_block(self) -> Ready | None:
+        """The next whole block; None: it has not come yet, or there is none.
+
+        Raises:
+            ShardLost, ShardCorrupt: the stream ended so; what came before has been given.
+        """
+        if self._ready:
+            ready = self._ready.popleft()
+            if isinstance(ready, ReceivedBlock):
+                self._buffered_bytes -= ready.block.length_bytes
+            return ready
+        if self.error is not None:
+            raise self.error
+        return None
+
+    def credit_due(self) -> int:
+        """Credit to grant now, in bytes, once half of the window is free.
+
+        The parts of an unfinished block do not count: a block larger than the window comes through.
+        """
+        free = self._window_bytes - self._outstanding_bytes - self._buffered_bytes
+        if self.is_ended or free < self._window_bytes // 2:
+            return 0
+        self._outstanding_bytes += free
+        return free
+
+    def _count(self, block: Block) -> None:
+        self._block_count += 1
+        self._row_count += block.row_count
+
+    def _check_open(self) -> None:
+        if self.is_ended:
+            raise ProtocolError("an owner goes on with a stream that it has ended")

@@ -1,0 +1,302 @@
+"""An executor: one process that runs task group after task group of one run.
+
+It connects to its agent, says which run it belongs to, checks that it has built the same plan as
+the driver, and then does what it is told until it is retired. Scripts that an agent re-launches,
+pickled flows, and forks of a standalone driver all come here.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from glowpy.errors import ClusterError, GlowError, PlanMismatch, ProgramError
+from glowpy.flags import Options
+from glowpy.flow.entry import graph_of
+from glowpy.flow.graph import Graph
+from glowpy.planner.fingerprint import describe, difference
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.shards.segment import Block
+from glowpy.task.attempt import run_attempt
+from glowpy.task.failure import AttemptAborted, StepFailed, explain, packed
+from glowpy.task.printing import forwarded
+from glowpy.task.pulling import InputLost, Pulls, streams_of
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import parse_endpoint
+from glowpy.wire.messages import (
+    PROTOCOL_VERSION,
+    Abort,
+    Begin,
+    Commit,
+    Describe,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    Outcome,
+    Printed,
+    Retire,
+    Stream,
+)
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+LIFELINE_VARIABLE = "GLOWPY_LIFELINE"
+PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
+RUN_VARIABLE = "GLOWPY_RUN"
+
+FindGraph = Callable[[RunDescription], Graph]
+
+
+class Executor:
+    """Serves one run until it is retired or its agent is gone."""
+
+    def __init__(
+        self,
+        agent_address: str,
+        executor: str,
+        run: str,
+        find_graph: FindGraph,
+        policy: Policy,
+        timing: Timing,
+    ) -> None:
+        self._agent_address = agent_address
+        self._executor = executor
+        self._run = run
+        self._find_graph = find_graph
+        self._policy = policy
+        self._timing = timing
+        self._aborted: set[int] = set()
+        self._begun: list[Begin] = []
+        self._is_retired = False
+
+    def serve(self) -> None:
+        """Run task groups until there are no more.
+
+        Raises:
+            ClusterError: the agent does not answer.
+            ProgramError: this process cannot run the flow asked for; the agent has been told why.
+        """
+        with Transport(self._policy, self._timing) as transport:
+            self._poller = Poller()
+            self._link: Link = transport.connect(parse_endpoint(self._agent_address))
+            self._poller.register(self._link, self._take)
+            describe_message, description = self._greet()
+            self._description = description
+            self._plan = self._agree()
+            self._pulls = Pulls(
+                transport, self._poller, describe_message.host, self._run, self._timing
+            )
+            self._host = describe_message.host
+            while not self._is_retired:
+                self._wait(None)
+                while self._begun and not self._is_retired:
+                    self._attempt(self._begun.pop(0))
+
+    def _greet(self) -> tuple[Describe, RunDescription]:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        hello = ExecutorHello(PROTOCOL_VERSION, __version__, python, self._run, self._executor)
+        self._link.send(hello)
+        deadline = time.monotonic() + self._timing.first_contact_s
+        while True:
+            while (received := self._link.receive()) is not None:
+                message, payload = received
+                if isinstance(message, Describe):
+                    return message, RunDescription.from_bytes(bytes(payload or b""))
+                if isinstance(message, Retire):
+                    raise ProgramError("the agent does not want this executor")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ClusterError(
+                    f"the agent at {self._agent_address} has not answered within "
+                    f"{self._timing.first_contact_s:g} s"
+                )
+            self._poller.poll(left)
+
+    def _agree(self) -> Plan:
+        """Derive the plan again and compare it with the driver's."""
+        try:
+            plan = self._derive()
+        except GlowError as exc:
+            self._link.send(ExecutorReady(self._run, self._executor, str(exc)))
+            raise
+        self._link.send(ExecutorReady(self._run, self._executor, ""))
+        return plan
+
+    def _derive(self) -> Plan:
+        graph = self._find_graph(self._description)
+        try:
+            plan = self._description.plan(graph)
+        except IndexError as exc:
+            raise PlanMismatch(
+                f"the driver runs step {max(self._description.targets)} of the flow defined at "
+                f"{graph.location}, but in the task that flow has {len(graph.steps)} steps when "
+                "run() or glowpy.ready() is reached; the script must define the same flow each "
+                "time it is started"
+            ) from exc
+        text = describe(plan)
+        if text != self._description.plan_text:
+            raise PlanMismatch(
+                "the script builds another flow in the task than in the driver; it must define "
+                "the same flow each time it is started:\n"
+                + difference(self._description.plan_text, text)
+            )
+        return plan
+
+    def _attempt(self, begin: Begin) -> None:
+        assign = begin.assign
+        outcome, reason, payload, lost = Outcome.SEALED, "", b"", -1
+        blocks: tuple[Block, ...] = ()
+        row_count = bytes_stored = 0
+        rows_in = 0
+        try:
+            if assign.attempt in self._aborted:
+                raise AttemptAborted
+            with forwarded(self._print):
+                counter = [0]
+                edges = streams_of(
+                    self._pulls, assign, lambda until: self._wait_in(assign.attempt, until), counter
+                )
+                result = run_attempt(
+                    self._plan,
+                    self._description,
+                    assign.group,
+                    edges,
+                    segment_path=begin.segment_path,
+                    nonce=begin.nonce,
+                    commit=lambda some: self._link.send(
+                        Commit(self._run, assign.attempt, tuple(some))
+                    ),
+                    between_batches=lambda: self._wait_in(assign.attempt, 0.0),
+                )
+            blocks, row_count, bytes_stored = result.blocks, result.row_count, result.bytes_stored
+            rows_in = counter[0]
+        except AttemptAborted:
+            outcome = Outcome.ABORTED
+        except InputLost as exc:
+            outcome, reason, lost = Outcome.INPUT_LOST, str(exc), exc.attempt
+        except StepFailed as failure:
+            task = assign.group - self._plan.step_group_of(assign.group).first_group
+            outcome, reason = Outcome.FAILED, explain(failure, task, self._host)
+            payload = packed(failure.cause)
+        except GlowError as exc:
+            label = self._plan.label(assign.group)
+            outcome, reason = Outcome.FAILED, f"{label} on {self._host}: {exc}"
+            payload = packed(exc)
+        finally:
+            self._pulls.cancel_all()
+        self._aborted.discard(assign.attempt)
+        ended = GroupEnded(
+            self._run,
+            self._executor,
+            assign.group,
+            assign.attempt,
+            outcome,
+            blocks,
+            row_count,
+            rows_in,
+            bytes_stored,
+            reason,
+            lost,
+        )
+        self._link.send(ended, payload or None)
+
+    def _print(self, stream: Stream, text: str) -> None:
+        self._link.send(Printed(self._run, self._executor, stream, text))
+
+    def _wait_in(self, attempt: int, until: float) -> None:
+        """Within an attempt: take messages until `until`; stop it when it is aborted."""
+        self._wait(until)
+        if attempt in self._aborted or self._is_retired:
+            raise AttemptAborted
+
+    def _wait(self, until: float | None) -> None:
+        """Take what has come, waiting for something at most until the monotonic time `until`."""
+        timeout_s = None if until is None else max(0.0, until - time.monotonic())
+        for handle in self._poller.poll(timeout_s):
+            handle()
+
+    def _take(self) -> None:
+        while (received := self._link.receive()) is not None:
+            message, _payload = received
+            if isinstance(message, Begin):
+                self._begun.append(message)
+            elif isinstance(message, Abort):
+                self._aborted.add(message.attempt)
+            elif isinstance(message, Retire):
+                self._is_retired = True
+        if LinkEvent.DISCONNECTED in self._link.events():
+            self._is_retired = True
+
+
+def serve_script(options: Options) -> NoReturn:
+    """Become an executor of the script that this process runs; called at its terminal call."""
+
+    def find_graph(description: RunDescription) -> Graph:
+        graph = graph_of(description.flow)
+        if graph is None:
+            raise PlanMismatch(
+                f"the driver runs flow {description.flow} of the script, but the task has not "
+                "made that flow when run() or glowpy.ready() is reached"
+            )
+        return graph
+
+    serve_and_exit(options.agent_address, options.executor_id, find_graph)
+
+
+def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> NoReturn:
+    """Serve in a process that an agent has started, then end it at once."""
+    from glowpy.wire.security import policy_from_environment
+
+    watch_lifeline()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    status = 0
+    try:
+        run = os.environ.get(RUN_VARIABLE, "")
+        policy = policy_from_environment()
+        timing = Timing.from_environment()
+        Executor(agent_address, executor, run, find_graph, policy, timing).serve()
+    except GlowError as exc:
+        sys.stderr.write(f"glowpy: {exc}\n")
+        status = 1
+    finally:
+        # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def watch_lifeline() -> None:
+    """End this process when its agent is gone, whatever the user's code is doing then."""
+    text = os.environ.get(LIFELINE_VARIABLE)
+    if not text:
+        return
+
+    def watch(descriptor: int) -> None:
+        os.read(descriptor, 1)  # nothing is ever written: this returns when the agent has died
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(int(text),), daemon=True, name="glowpy-lifeline").start()
+
+
+def recorded_result(number: int) -> Any:
+    """What the driver recorded of an earlier run of this script.
+
+    Raises:
+        ProgramError: it was not shipped with the program.
+    """
+    path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), "recorded", str(number))
+    try:
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    except OSError as exc:
+        raise ProgramError(
+            f"the result of run {number} of this script is not here: {exc.strerror}"
+        ) from exc

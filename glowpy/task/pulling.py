@@ -1,0 +1,237 @@
+"""Reading shards from whoever owns them: the sockets and files around the pull protocol.
+
+`Pulls` never waits. Executors wait around it with their control connection in the same poller;
+the driver gathers its results with it inside its own loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import count
+
+from glowpy.errors import ShardCorrupt, ShardError, ShardLost
+from glowpy.flow.ops.kernel import Batch, Stream
+from glowpy.shards.codec import decode
+from glowpy.shards.pull import LocatedBlock, PullReceiver
+from glowpy.shards.segment import SegmentReader, check_block
+from glowpy.timing import Timing
+from glowpy.wire.address import parse_endpoint
+from glowpy.wire.messages import (
+    Assign,
+    BlockFrame,
+    Blocks,
+    CancelFetch,
+    Fetch,
+    FetchEnd,
+    MoreCredit,
+    ShardSource,
+)
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+CREDIT_BYTES = 16 << 20  # of one stream
+_OPEN_AHEAD = 8  # streams fetched before the kernel asks for them, so that owners never idle
+
+Wait = Callable[[float], None]  # wait for events until this monotonic time, at most
+
+
+class InputLost(ShardError):
+    """A shard that an attempt is bound to cannot be read; carries the attempt that wrote it."""
+
+    def __init__(self, attempt: int, reason: str) -> None:
+        super().__init__(reason)
+        self.attempt = attempt
+
+
+class Pull:
+    """One shard on its way here."""
+
+    def __init__(self, pulls: Pulls, number: int, owner: _Owner, attempt: int) -> None:
+        self._pulls = pulls
+        self._owner = owner
+        self._number = number
+        self.attempt = attempt
+        self.receiver = PullReceiver(CREDIT_BYTES)
+
+    @property
+    def is_ended(self) -> bool:
+        """True once every block has been taken and the owner has said that this was all."""
+        return self.receiver.is_ended
+
+    def next_block(self) -> bytes | None:
+        """The payload of the next block; None: it has not come yet, or there is none.
+
+        Raises:
+            ShardLost, ShardCorrupt: the shard cannot be had.
+        """
+        ready = self.receiver.next_block()
+        if ready is None:
+            return None
+        if isinstance(ready, LocatedBlock):
+            return self._owner.reader(ready.path, ready.nonce).read(ready.block)
+        check_block(ready.block, ready.payload, str(self._owner.link.address))
+        due = self.receiver.credit_due()
+        if due:
+            self._owner.link.send(MoreCredit(self._number, due))
+        return ready.payload
+
+    def cancel(self) -> None:
+        """Nothing more of it is wanted."""
+        if not self.receiver.is_ended:
+            self._owner.link.send(CancelFetch(self._number))
+        self._pulls.forget(self._number)
+
+
+class _Owner:
+    """A connection to one owner of shards, and the segment file of its that was read last."""
+
+    def __init__(self, name: str, link: Link) -> None:
+        self.name = name
+        self.link = link
+        self.is_connected = False
+        self.opened_at = time.monotonic()
+        self._reader: SegmentReader | None = None
+
+    def reader(self, path: str, nonce: bytes) -> SegmentReader:
+        if self._reader is None or self._reader.path != path:
+            self.close()
+            self._reader = SegmentReader(path, nonce)
+        return self._reader
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
+class Pulls:
+    """Every shard that this process is reading. Never waits; the caller's poller does."""
+
+    def __init__(
+        self, transport: Transport, poller: Poller, host: str, run: str, timing: Timing
+    ) -> None:
+        self._transport = transport
+        self._poller = poller
+        self._host = host
+        self._run = run
+        self._timing = timing
+        self._owners: dict[str, _Owner] = {}
+        self._pulls: dict[int, tuple[Pull, str]] = {}
+        self._numbers = count(1)
+
+    def open(self, owner: str, attempt: int, shard: int) -> Pull:
+        """Begin to read a shard."""
+        at = self._owners.get(owner)
+        if at is None:
+            at = self._owners[owner] = _Owner(owner, self._transport.connect(parse_endpoint(owner)))
+            self._poller.register(at.link, partial(self._receive, at))
+        number = next(self._numbers)
+        pull = Pull(self, number, at, attempt)
+        self._pulls[number] = pull, owner
+        at.link.send(Fetch(number, self._run, attempt, shard, 0, CREDIT_BYTES, self._host))
+        return pull
+
+    def forget(self, number: int) -> None:
+        self._pulls.pop(number, None)
+
+    def owner_lost(self, owner: str, cause: str) -> None:
+        """Whatever that owner holds is never read again."""
+        at = self._owners.pop(owner, None)
+        if at is not None:
+            self._poller.unregister(at.link)
+            at.link.close()
+            at.close()
+        for number, (pull, of_owner) in list(self._pulls.items()):
+            if of_owner == owner:
+                pull.receiver.fail(f"its owner {owner} is lost: {cause}")
+                self.forget(number)
+
+    def expire(self, now: float) -> None:
+        """Give up on owners that were never reached.
+
+        Silence of one that was reached is no news: its attempt may write nothing for long. When it
+        dies, or the way to it, the connection says so.
+        """
+        for at in list(self._owners.values()):
+            if not at.is_connected and now - at.opened_at >= self._timing.first_contact_s:
+                self.owner_lost(at.name, f"no answer in {self._timing.first_contact_s:g} s")
+
+    def deadline(self, now: float) -> float:
+        """When `expire` is due next."""
+        return now + self._timing.beat_s
+
+    def cancel_all(self) -> None:
+        """Nothing more of any shard is wanted."""
+        for pull, _owner in list(self._pulls.values()):
+            pull.cancel()
+        for at in self._owners.values():
+            at.close()
+
+    def _receive(self, at: _Owner) -> None:
+        events = at.link.events()
+        at.is_connected = at.is_connected or LinkEvent.CONNECTED in events
+        while (received := at.link.receive()) is not None:
+            message, payload = received
+            number = getattr(message, "fetch", None)
+            if number not in self._pulls:
+                continue  # of a stream that has been cancelled
+            pull = self._pulls[number][0]
+            if isinstance(message, Blocks):
+                pull.receiver.blocks(message.path, message.nonce, message.blocks)
+            elif isinstance(message, BlockFrame):
+                pull.receiver.frame(message.block, message.position_bytes, payload)
+                due = pull.receiver.credit_due()
+                if due:
+                    at.link.send(MoreCredit(number, due))
+            elif isinstance(message, FetchEnd):
+                pull.receiver.end(message.block_count, message.row_count, message.lost)
+                self.forget(number)
+        if LinkEvent.DISCONNECTED in events:
+            self.owner_lost(at.name, "the connection was closed")
+
+
+def streams_of(
+    pulls: Pulls, assign: Assign, wait: Wait, row_count: list[int]
+) -> list[list[Stream]]:
+    """The input streams of an assignment: by edge, in shard order; each is read when drawn from.
+
+    Args:
+        wait: waits until a monotonic time at most, handling whatever comes.
+        row_count: its first item counts the rows read.
+    """
+    return [list(_edge_streams(pulls, assign, edge, wait, row_count)) for edge in assign.inputs]
+
+
+def _edge_streams(
+    pulls: Pulls, assign: Assign, sources: Sequence[ShardSource], wait: Wait, row_count: list[int]
+) -> Iterator[Stream]:
+    opened: dict[int, Pull] = {}
+
+    def open_until(position: int) -> None:
+        for ahead in range(position, min(position + _OPEN_AHEAD, len(sources))):
+            if ahead not in opened:
+                source = sources[ahead]
+                owner = assign.owners[source.owner]
+                opened[ahead] = pulls.open(owner, source.attempt, source.shard)
+
+    def read(position: int) -> Iterator[Batch]:
+        open_until(position)
+        pull = opened[position]
+        while True:
+            try:
+                payload = pull.next_block()
+            except (ShardLost, ShardCorrupt) as exc:
+                raise InputLost(pull.attempt, str(exc)) from exc
+            if payload is not None:
+                batch = decode(payload)
+                row_count[0] += len(batch)
+                yield batch
+            elif pull.is_ended:
+                return
+            else:
+                now = time.monotonic()
+                pulls.expire(now)
+                wait(pulls.deadline(now))
+
+    return (read(position) for position in range(len(sources)))

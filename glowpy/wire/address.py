@@ -1,0 +1,79 @@
+"""Where a server listens: host and port, or a socket file."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from glowpy.errors import ConfigError
+
+_IPC = "ipc://"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A TCP address. An empty host means every interface."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class IpcAddress:
+    """A socket file on this host; its directory's permissions guard it."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return _IPC + self.path
+
+
+Endpoint: TypeAlias = Address | IpcAddress
+
+
+def parse_address(text: str, default_port: int | None = None) -> Address:
+    """Read `host:port`, `:port`, `[::1]:port` or, with a default port, `host`.
+
+    Raises:
+        ConfigError: says what is wrong with the text.
+    """
+    host, colon, port = text.rpartition(":")
+    if text.startswith("[") and text.endswith("]"):
+        host, colon, port = text, "", ""
+    elif not colon:
+        host = text
+    if not colon and default_port is None:
+        raise ConfigError(f"address {text!r} has no port; write host:port")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ConfigError(f"address {text!r} has several colons; write [IPv6 address]:port")
+    if any(each.isspace() or each == "/" for each in host):
+        raise ConfigError(f"address {text!r} is not host:port")
+    if not colon:
+        assert default_port is not None
+        return Address(host, default_port)
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ConfigError(f"address {text!r}: {port!r} is not a port (0 to 65535)")
+    return Address(host, int(port))
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read an address or an `ipc://path`. Raises: ConfigError."""
+    if text.startswith(_IPC) and len(text) > len(_IPC):
+        return IpcAddress(text[len(_IPC) :])
+    return parse_address(text)
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost, 127.0.0.0/8 and ::1."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,199 @@
+"""Messages as bytes, and back: a msgpack array of the message's name and its fields, in order.
+
+Everything that arrives is checked against the message's annotations before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, get_args, get_origin
+
+import msgpack
+
+from glowpy.errors import ProtocolError
+
+MAX_MESSAGE_BYTES = 64 << 20
+
+Check = Callable[[Any, str], Any]  # (value, place) -> value, or ProtocolError
+Pack = Callable[[Any], Any]
+
+
+class Coder:
+    """Encodes and decodes the messages of one table; compiles each class at its first use."""
+
+    def __init__(self, classes: Mapping[str, type]) -> None:
+        self._classes = classes
+        self._checks: dict[str, Check] = {}
+        self._packs: dict[type, Pack] = {}
+
+    def encode(self, message: Any) -> bytes:
+        """The bytes of a message."""
+        kind = type(message)
+        pack = self._packs.get(kind)
+        if pack is None:
+            pack = self._packs[kind] = _packer(kind)
+        data: bytes = msgpack.packb(
+            [kind.__name__, *pack(message)], use_bin_type=True, unicode_errors="surrogateescape"
+        )
+        return data
+
+    def decode(self, data: bytes | memoryview) -> Any:
+        """The message of some bytes from the network.
+
+        Raises:
+            ProtocolError: they are no message of ours; says where they deviate.
+        """
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise ProtocolError(f"a message of {len(data)} bytes is longer than any of ours")
+        try:
+            values = msgpack.unpackb(
+                data, raw=False, use_list=False, unicode_errors="surrogateescape"
+            )
+        except Exception as exc:
+            raise ProtocolError(f"a message cannot be unpacked: {type(exc).__name__}") from exc
+        if not isinstance(values, tuple) or not values or not isinstance(values[0], str):
+            raise ProtocolError("a message is not an array that begins with its name")
+        name = values[0]
+        check = self._checks.get(name)
+        if check is None:
+            kind = self._classes.get(name)
+            if kind is None:
+                raise ProtocolError(f"unknown message {name[:64]!r}")
+            check = self._checks[name] = _checker(kind)
+        return check(values[1:], name)
+
+
+def _packer(kind: Any) -> Pack:
+    """How a value of this type becomes something that msgpack knows."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        parts = [(field.name, _packer(hints[field.name])) for field in dataclasses.fields(kind)]
+        if all(pack is _as_is for _name, pack in parts):
+            names = [name for name, _pack in parts]
+            return lambda value: [getattr(value, name) for name in names]
+        return lambda value: [pack(getattr(value, name)) for name, pack in parts]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return lambda value: value.value
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        pack = _packer(arguments[0])
+        return _as_is if pack is _as_is else lambda value: [pack(each) for each in value]
+    if origin is tuple:
+        packs = [_packer(each) for each in arguments]
+        return lambda value: [pack(each) for pack, each in zip(packs, value, strict=True)]
+    if origin in (typing.Union, types.UnionType):
+        pack = _packer(_optional(kind))
+        return lambda value: None if value is None else pack(value)
+    return _as_is
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _checker(kind: Any) -> Check:
+    """How a value of this type is recognised and made from what msgpack gives."""
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_checker(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_checker(kind)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return _tuple_checker(arguments)
+    if origin is dict:
+        return _dict_checker
+    if origin in (typing.Union, types.UnionType):
+        check = _checker(_optional(kind))
+        return lambda value, place: None if value is None else check(value, place)
+    if kind is float:
+        return _float_checker
+    return _scalar_checker(kind)
+
+
+def _optional(kind: Any) -> Any:
+    (only,) = (each for each in get_args(kind) if each is not type(None))
+    return only
+
+
+def _dataclass_checker(kind: Any) -> Check:
+    hints = typing.get_type_hints(kind)
+    fields = [(field.name, _checker(hints[field.name])) for field in dataclasses.fields(kind)]
+
+    def check(value: Any, place: str) -> Any:
+        if not isinstance(value, tuple) or len(value) != len(fields):
+            raise ProtocolError(f"{place} does not have its {len(fields)} fields")
+        return kind(
+            *[
+                check_field(each, name)
+                for (name, check_field), each in zip(fields, value, strict=True)
+            ]
+        )
+
+    def check_and_name(value: Any, place: str) -> Any:
+        try:
+            return check(value, place)
+        except ProtocolError as exc:
+            raise ProtocolError(f"in {kind.__name__}: {exc}") from None
+
+    return check_and_name
+
+
+def _enum_checker(kind: type[Enum]) -> Check:
+    members: dict[Any, Enum] = {member.value: member for member in kind}
+
+    def check(value: Any, place: str) -> Any:
+        if not isinstance(value, (str, int)) or value not in members:
+            raise ProtocolError(f"{place} is no {kind.__name__}")
+        return members[value]
+
+    return check
+
+
+def _tuple_checker(arguments: tuple[Any, ...]) -> Check:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        check_each = _checker(arguments[0])
+
+        def check_all(value: Any, place: str) -> Any:
+            if not isinstance(value, tuple):
+                raise ProtocolError(f"{place} is not an array")
+            return tuple([check_each(each, place) for each in value])
+
+        return check_all
+    checks = [_checker(each) for each in arguments]
+
+    def check(value: Any, place: str) -> Any:
+        if not isinstance(value, tuple) or len(value) != len(checks):
+            raise ProtocolError(f"{place} is not an array of {len(checks)}")
+        return tuple([one(each, place) for one, each in zip(checks, value, strict=True)])
+
+    return check
+
+
+def _dict_checker(value: Any, place: str) -> Any:
+    if not isinstance(value, dict) or not all(
+        isinstance(key, str) and isinstance(each, str) for key, each in value.items()
+    ):
+        raise ProtocolError(f"{place} is not a map of strings")
+    return value
+
+
+def _float_checker(value: Any, place: str) -> Any:
+    if type(value) not in (float, int):
+        raise ProtocolError(f"{place} is not a number")
+    return float(value)
+
+
+def _scalar_checker(kind: type) -> Check:
+    if kind not in (int, str, bytes, bool):
+        raise TypeError(f"messages cannot have fields of type {kind!r}")
+
+    def check(value: Any, place: str) -> Any:
+        if type(value) is not kind:  # bool is not taken for an int
+            raise ProtocolError(f"{place} is not of type {kind.__name__}")
+        return value
+
+    return check

@@ -1,0 +1,97 @@
+"""Who may talk to whom: the cluster's key, and what is refused without one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from glowpy.errors import ConfigError
+from glowpy.wire.address import Endpoint, IpcAddress, is_loopback
+
+KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"
+_KEY_CHARACTERS = 40  # a CURVE key in Z85
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterKey:
+    """The CURVE key pair that all members of a cluster share."""
+
+    public: bytes
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """With a key every connection is encrypted, and peers without that key are refused.
+
+    Without one, only loopback and socket files are allowed, unless `insecure`.
+    """
+
+    key: ClusterKey | None = None
+    insecure: bool = False
+
+    def check(self, address: Endpoint, *, is_server: bool) -> None:
+        """Refuse what the policy does not allow.
+
+        Raises:
+            ConfigError: names the address and what to do.
+        """
+        if self.key is not None or self.insecure or isinstance(address, IpcAddress):
+            return
+        if is_loopback(address.host):
+            return
+        act = "listen on" if is_server else "connect to"
+        raise ConfigError(
+            f"refusing to {act} {address} without a key: whoever can reach an agent can run "
+            "programs on it; make a key with `glowpy keys FILE` and give it to every member "
+            "(--key-file, -key.file), or stay on loopback (127.0.0.1)"
+        )
+
+
+def save_key(path: str, key: ClusterKey) -> None:
+    """Write a new key file that only this user can read.
+
+    Raises:
+        ConfigError: the file exists already or cannot be written.
+    """
+    text = b"glowpy cluster key\npublic " + key.public + b"\nsecret " + key.secret + b"\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise ConfigError(f"cannot make key file {path}: {exc.strerror}") from exc
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+
+
+def load_key(path: str) -> ClusterKey:
+    """Read a key file.
+
+    Raises:
+        ConfigError: it cannot be read, others can read it too, or it is no key file.
+    """
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read(1024)
+    except OSError as exc:
+        raise ConfigError(f"cannot read key file {path}: {exc.strerror}") from exc
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise ConfigError(
+            f"key file {path} must belong to you and be readable by you only: chmod 600 {path}"
+        )
+    lines = data.split(b"\n")
+    public, secret = (line.partition(b" ")[2] for line in (*lines, b"", b"", b"")[1:3])
+    if lines[0] != b"glowpy cluster key" or not len(public) == len(secret) == _KEY_CHARACTERS:
+        raise ConfigError(f"{path} is not a key file; make one with `glowpy keys FILE`")
+    return ClusterKey(public, secret)
+
+
+def policy_of(key_file: str, *, insecure: bool = False) -> Policy:
+    """The policy that a key file, or its absence, stands for. Raises: ConfigError."""
+    return Policy(load_key(key_file) if key_file else None, insecure)
+
+
+def policy_from_environment() -> Policy:
+    """The policy of a process that an agent has started. Raises: ConfigError."""
+    return policy_of(os.environ.get(KEY_FILE_VARIABLE, ""), insecure=True)

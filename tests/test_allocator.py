@@ -1,0 +1,387 @@
+"""glowpy.master.allocator: spread, limits, leases, drivers in competition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from glowpy.master.allocator import Allocator
+from glowpy.master.topology import Agent, Place
+from glowpy.wire.messages import AskExecutors, Grants, Lease
+
+LEASE_S = 15.0
+DEMAND_S = 3.0
+
+
+def agent(
+    name: str, executors: int = 2, memory_mb: int = 1024, dc: str = "dc", rack: str = "r"
+) -> Agent:
+    return Agent(name, f"{name}:8931", Place(dc, rack, name), 1, executors, memory_mb)
+
+
+class Bench:
+    """An allocator with a clock, agents that report, and drivers that ask."""
+
+    def __init__(self, *agents: Agent) -> None:
+        numbers = count(1)
+        self.allocator = Allocator(
+            lease_s=LEASE_S, demand_s=DEMAND_S, mint=lambda: f"lease-{next(numbers)}"
+        )
+        self.now = 0.0
+        self.agents = {each.agent: each for each in agents}
+        for each in agents:
+            self.report(each.agent)
+
+    def report(self, name: str, *leases: Lease | str) -> None:
+        ids = [lease if isinstance(lease, str) else lease.lease for lease in leases]
+        memory = sum(lease.memory_mb for lease in leases if isinstance(lease, Lease))
+        self.allocator.hear(self.agents[name], ids, memory, self.now)
+        self.allocator.check_invariants()
+
+    def grants(
+        self, wanted: int, driver: str = "d", memory_mb: int = 64, dc: str = "", rack: str = ""
+    ) -> Grants:
+        grants = self.allocator.ask(AskExecutors(driver, wanted, memory_mb, dc, rack), self.now)
+        self.allocator.check_invariants()
+        return grants
+
+    def ask(
+        self, wanted: int, driver: str = "d", memory_mb: int = 64, dc: str = "", rack: str = ""
+    ) -> list[Lease]:
+        return list(self.grants(wanted, driver, memory_mb, dc, rack).leases)
+
+    def give_back(self, leases: list[Lease]) -> None:
+        self.allocator.give_back([lease.lease for lease in leases])
+        self.allocator.check_invariants()
+
+
+def spread(leases: list[Lease]) -> dict[str, int]:
+    return dict(Counter(lease.agent for lease in leases))
+
+
+# --- how much, and where ----------------------------------------------------------------------
+
+
+def test_eight_asks_use_all_of_four_agents():
+    bench = Bench(*(agent(name) for name in "abcd"))
+    assert spread(bench.ask(8)) == {"a": 2, "b": 2, "c": 2, "d": 2}
+
+
+def test_no_agent_is_filled_before_the_next_gets_one():
+    bench = Bench(*(agent(name, executors=8) for name in "abcd"))
+    assert spread(bench.ask(4)) == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+def test_single_asks_spread_too():
+    bench = Bench(*(agent(name) for name in "abcd"))
+    assert [bench.ask(1)[0].agent for _ in range(4)] == ["a", "b", "c", "d"]
+
+
+def test_six_asks_on_two_and_two_give_four():
+    bench = Bench(agent("a"), agent("b"))
+    assert spread(bench.ask(6)) == {"a": 2, "b": 2}
+    assert bench.ask(6) == []
+
+
+def test_three_asks_of_two_units_on_five_and_five_give_three():
+    bench = Bench(agent("a", 5, memory_mb=5), agent("b", 5, memory_mb=5))
+    assert len(bench.ask(3, memory_mb=2)) == 3
+    assert len(bench.ask(3, memory_mb=2)) == 1, "two units each are left, and one on either is not"
+
+
+def test_an_ask_too_big_for_the_emptiest_agent_finds_another():
+    bench = Bench(agent("a", 8, memory_mb=100), agent("b", 1, memory_mb=1000))
+    assert spread(bench.ask(2, memory_mb=500)) == {"b": 1}
+    assert spread(bench.ask(9, memory_mb=50)) == {"a": 2}
+
+
+def test_the_answer_says_what_the_cluster_has():
+    bench = Bench(agent("a", 2, memory_mb=100), agent("b", 3, memory_mb=700), agent("c", 0, 9999))
+    grants = bench.grants(1, memory_mb=800)
+    assert grants == Grants((), agents_known=3, executors_known=5, largest_memory_mb=700)
+
+
+def test_nobody_there():
+    assert Bench().grants(3) == Grants((), 0, 0, 0)
+
+
+@pytest.mark.parametrize("wanted", [0, -1])
+def test_asking_for_nothing_gives_nothing(wanted):
+    assert Bench(agent("a")).ask(wanted) == []
+
+
+def test_preferred_rack_then_data_center_then_anywhere():
+    bench = Bench(
+        agent("a", 4, dc="east", rack="r1"),
+        agent("b", 3, dc="west", rack="r1"),
+        agent("c", 1, dc="west", rack="r2"),
+    )
+    leases = bench.ask(6, dc="west", rack="r2")
+    assert [lease.agent for lease in leases] == ["c", "b", "b", "b", "a", "a"]
+
+
+def test_a_rack_alone_may_be_preferred():
+    bench = Bench(agent("a", 4, rack="r1"), agent("b", 1, rack="r2"))
+    assert [lease.agent for lease in bench.ask(2, rack="r2")] == ["b", "a"]
+
+
+def test_a_better_cpu_breaks_ties():
+    slow, fast = agent("a"), Agent("b", "b:8931", Place("dc", "r", "b"), 3, 2, 1024)
+    assert Bench(slow, fast).ask(1)[0].agent == "b"
+
+
+# --- a lease's life ---------------------------------------------------------------------------
+
+
+def test_a_heartbeat_does_not_overwrite_what_was_granted():
+    bench = Bench(agent("a"))
+    bench.ask(2)
+    bench.report("a")
+    assert bench.ask(1) == []
+
+
+def test_a_lease_no_longer_reported_is_free():
+    bench = Bench(agent("a"))
+    first, second = bench.ask(2)
+    bench.report("a", first, second)
+    bench.now += 10 * LEASE_S
+    bench.report("a", first, second)
+    assert bench.ask(1) == [], "a lease in use does not run out"
+    bench.report("a", second)
+    assert len(bench.ask(2)) == 1
+
+
+def test_a_lease_never_reported_runs_out():
+    bench = Bench(agent("a"))
+    first, _ = bench.ask(2)
+    bench.report("a", first)
+    bench.now = LEASE_S - 0.1
+    assert bench.ask(2) == []
+    bench.now = LEASE_S
+    assert len(bench.ask(2)) == 1
+
+
+def test_a_lease_given_back_is_free_at_once():
+    bench = Bench(agent("a", memory_mb=64))
+    leases = bench.ask(2)
+    assert len(leases) == 1
+    bench.give_back(leases)
+    bench.give_back(leases)
+    assert len(bench.ask(2)) == 1
+
+
+def test_a_lease_in_use_is_not_given_back_by_words():
+    bench = Bench(agent("a", 1))
+    leases = bench.ask(1)
+    bench.report("a", *leases)
+    bench.give_back(leases)
+    assert bench.ask(1) == [], "its agent says when the executor is gone"
+
+
+def test_a_new_master_learns_from_heartbeats():
+    bench = Bench(agent("a", 3))
+    bench.report("a", "before-1", "before-2")
+    assert len(bench.ask(3)) == 1
+    bench.report("a", "before-2")
+    assert len(bench.ask(3)) == 1
+
+
+def test_leased_memory_of_before_counts():
+    bench = Bench(agent("a", 4, memory_mb=100))
+    bench.allocator.hear(bench.agents["a"], ["before"], 80, bench.now)
+    assert bench.ask(1, memory_mb=30) == []
+    assert len(bench.ask(1, memory_mb=20)) == 1
+
+
+def test_a_lost_agents_leases_go_with_it():
+    bench = Bench(agent("a"), agent("b"))
+    leases = bench.ask(4)
+    bench.report("a", *(lease for lease in leases if lease.agent == "a"))
+    for name in "ab":
+        bench.allocator.forget(name)
+        bench.allocator.check_invariants()
+    bench.give_back(leases)
+    bench.now += LEASE_S
+    assert bench.grants(4) == Grants((), 0, 0, 0)
+
+
+def test_an_agent_that_shrinks_gets_nothing_until_it_has_room():
+    bench = Bench(agent("a", 3))
+    leases = bench.ask(3)
+    bench.report("a", *leases)
+    bench.agents["a"] = agent("a", 1)
+    bench.report("a", *leases)
+    assert bench.ask(1) == []
+    bench.report("a", leases[0])
+    assert bench.ask(1) == []
+    bench.report("a")
+    assert len(bench.ask(2)) == 1
+
+
+# --- drivers in competition -------------------------------------------------------------------
+
+
+def test_a_driver_alone_gets_all():
+    assert len(Bench(agent("a", 8)).ask(8)) == 8
+
+
+def test_above_its_share_a_driver_waits_for_the_others():
+    bench = Bench(agent("a", 8))
+    mine = bench.ask(8, "greedy")
+    assert bench.ask(4, "late") == []
+    bench.give_back(mine[:2])
+    assert bench.ask(8, "greedy") == [], "late is below its share and wants four"
+    assert len(bench.ask(4, "late")) == 2
+
+
+def test_a_demand_not_repeated_keeps_nothing_from_anybody():
+    bench = Bench(agent("a", 8))
+    mine = bench.ask(8, "greedy")
+    assert bench.ask(4, "late") == []
+    bench.give_back(mine[:2])
+    bench.now += DEMAND_S + 0.1
+    assert len(bench.ask(8, "greedy")) == 2
+
+
+def test_a_demand_withdrawn_keeps_nothing_from_anybody():
+    bench = Bench(agent("a", 8))
+    mine = bench.ask(8, "greedy")
+    assert bench.ask(4, "late") == []
+    assert bench.ask(0, "late") == []
+    bench.give_back(mine[:2])
+    assert len(bench.ask(8, "greedy")) == 2
+
+
+def test_a_demand_that_nobody_can_meet_keeps_nothing_from_anybody():
+    bench = Bench(agent("a", 8))
+    assert bench.ask(8, "big", memory_mb=1_000_000) == []
+    assert len(bench.ask(8, "small")) == 8
+
+
+def test_what_the_others_do_not_want_goes_to_whoever_asks():
+    bench = Bench(agent("a", 8))
+    mine = bench.ask(8, "greedy")
+    assert bench.ask(1, "modest") == []
+    bench.give_back(mine[:4])
+    assert len(bench.ask(8, "greedy")) == 3
+    assert len(bench.ask(1, "modest")) == 1
+
+
+def test_more_drivers_than_executors_take_turns():
+    bench = Bench(agent("a", 2))
+    drivers = ["d1", "d2", "d3"]
+    first = {driver: bench.ask(2, driver) for driver in drivers}
+    assert [len(first[driver]) for driver in drivers] == [2, 0, 0]
+    bench.give_back(first["d1"][:1])
+    assert bench.ask(2, "d1") == []
+    assert len(bench.ask(2, "d3")) == 1
+
+
+# --- any order of events ----------------------------------------------------------------------
+
+
+class Cluster(RuleBasedStateMachine):
+    """Agents that start what is launched, drivers that launch, return or forget their leases."""
+
+    @initialize(sizes=st.lists(st.integers(0, 4), min_size=1, max_size=5))
+    def build(self, sizes):
+        names = [f"a{number}" for number in range(len(sizes))]
+        self.bench = Bench(*(agent(name, size, 256) for name, size in zip(names, sizes, strict=True)))
+        self.sizes = dict(zip(names, sizes, strict=True))
+        self.unused: list[tuple[float, Lease]] = []  # with the time when it runs out
+        self.running: dict[str, list[Lease]] = {name: [] for name in names}
+        self.gone: set[str] = set()
+
+    @rule(
+        wanted=st.integers(0, 12),
+        driver=st.sampled_from(["d1", "d2"]),
+        memory_mb=st.sampled_from([0, 64, 100]),
+    )
+    def ask(self, wanted, driver, memory_mb):
+        leases = self.bench.ask(wanted, driver, memory_mb)
+        assert len(leases) <= wanted
+        assert not {lease.agent for lease in leases} & self.gone
+        self.unused += [(self.bench.now + LEASE_S, lease) for lease in leases]
+
+    def pick(self, data):
+        return self.unused.pop(data.draw(st.integers(0, len(self.unused) - 1)))[1]
+
+    @rule(data=st.data(), heard=st.booleans())
+    def launch(self, data, heard):
+        if self.unused:
+            lease = self.pick(data)
+            if lease.agent not in self.gone:
+                self.running[lease.agent].append(lease)
+                # the agent's heartbeat comes at once: an executor starts within lease_s
+                self.bench.report(lease.agent, *self.running[lease.agent])
+
+    @rule(data=st.data())
+    def give_back(self, data):
+        if self.unused:
+            self.bench.give_back([self.pick(data)])
+
+    @rule(data=st.data())
+    def executor_ends(self, data):
+        name = data.draw(st.sampled_from(sorted(self.running)))
+        if self.running[name] and name not in self.gone:
+            self.running[name].pop(data.draw(st.integers(0, len(self.running[name]) - 1)))
+            self.bench.report(name, *self.running[name])
+
+    @rule(data=st.data())
+    def agent_is_lost(self, data):
+        name = data.draw(st.sampled_from(sorted(self.running)))
+        self.gone.add(name)
+        self.running[name] = []
+        self.unused = [pair for pair in self.unused if pair[1].agent != name]
+        self.bench.allocator.forget(name)
+
+    @rule(data=st.data())
+    def agent_comes(self, data):
+        name = data.draw(st.sampled_from(sorted(self.running)))
+        self.gone.discard(name)
+        self.bench.report(name, *self.running[name])
+
+    @rule(pause_s=st.sampled_from([0.1, 1.0, LEASE_S]))
+    def time_passes(self, pause_s):
+        self.bench.now += pause_s
+        self.unused = [pair for pair in self.unused if pair[0] > self.bench.now]
+        self.bench.allocator.expire(self.bench.now)
+
+    @rule()
+    def everything_freed_comes_back(self):
+        self.bench.now += LEASE_S + DEMAND_S
+        self.unused = []
+        for name in self.running:
+            if name not in self.gone:
+                self.running[name] = []
+                self.bench.report(name)
+        leases = self.bench.ask(1000, "d1", 0)
+        present = {name: size for name, size in self.sizes.items() if name not in self.gone}
+        assert spread(leases) == {name: size for name, size in present.items() if size}
+        half = leases[: len(leases) // 2]
+        taken = Counter(lease.agent for lease in half)
+        free = {name: present[name] - taken[name] for name in taken}
+        assert not free or max(free.values()) - min(free.values()) <= 1, "taken evenly"
+        self.bench.give_back(leases)
+
+    @invariant()
+    def never_over_committed(self):
+        if not hasattr(self, "bench"):
+            return
+        self.bench.allocator.check_invariants()
+        used = Counter(lease.agent for _, lease in self.unused)
+        memory = Counter[str]()
+        for _, lease in self.unused:
+            memory[lease.agent] += lease.memory_mb
+        for name, leases in self.running.items():
+            assert used[name] + len(leases) <= self.sizes[name]
+            assert memory[name] + sum(lease.memory_mb for lease in leases) <= 256
+
+
+TestCluster = Cluster.TestCase
+TestCluster.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
