@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from glowpy.driver.scheduler import AgentLost, ExecutorJoined
+from glowpy.driver.scheduling import AgentLost, ExecutorJoined
 from glowpy.wire.transport import Poller, Transport
 
 

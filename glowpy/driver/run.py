@@ -7,12 +7,13 @@ import time
 from collections import deque
 from typing import Any
 
-from glowpy.driver import scheduler as decide
+from glowpy.driver import scheduling as decide
 from glowpy.driver.delivery import Delivery
 from glowpy.driver.fleet import AgentSaid, Fleet, FleetFailed
 from glowpy.driver.report import Report
 from glowpy.driver.results import Result
-from glowpy.driver.scheduler import AgentLost, ExecutorJoined, Scheduler
+from glowpy.driver.scheduler import Scheduler
+from glowpy.driver.scheduling import AgentLost, ExecutorJoined
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -164,6 +165,7 @@ class Run:
             self._delivery.group_done(action.group, action.attempt, action.owner)
         elif isinstance(action, decide.GroupUndone):
             self._row_counts.pop(action.group, None)
+            self._is_finished = False
             self._delivery.group_undone(action.group)
         elif isinstance(action, decide.Finished):
             self._is_finished = True

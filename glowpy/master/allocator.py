@@ -22,6 +22,9 @@ from glowpy.master.free_order import FreeOrder
 from glowpy.master.topology import Agent
 from glowpy.wire.messages import AskExecutors, Grants, Lease
 
+# A bound on one answer, whatever an agent claims to have; who wants more asks again.
+MOST_LEASES_AT_ONCE = 1000
+
 
 class LeaseState(Enum):
     """How far a lease has come."""
@@ -167,7 +170,8 @@ class Allocator:
         Up to an equal share of all executors there is no restriction. Above it, a driver gets only
         what the others, each up to its own share, are not asking for.
         """
-        share = max(1, self._executors_known // max(1, len(self._drivers)))
+        competing = sum(1 for each in self._drivers.values() if each.held or each.open_count)
+        share = max(1, self._executors_known // max(1, competing))
         largest = self._largest_memory_mb()
         wanted_by_others = sum(
             min(other.open_count, max(0, share - other.held))
@@ -176,7 +180,7 @@ class Allocator:
             if other is not driver and other.memory_mb <= largest
         )
         allowed = max(share - driver.held, self._executors_free - wanted_by_others)
-        return max(0, min(driver.open_count, self._executors_free, allowed))
+        return max(0, min(driver.open_count, self._executors_free, allowed, MOST_LEASES_AT_ONCE))
 
     def _largest_memory_mb(self) -> int:
         return self._limits[-1][0] if self._limits else 0

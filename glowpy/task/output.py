@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from glowpy.errors import RowError
+from glowpy.errors import OutputError
 from glowpy.flow.graph import OutputKind, Step
 from glowpy.flow.ops.hashing import parts_of
 from glowpy.flow.ops.kernel import Batch
@@ -56,26 +57,34 @@ class GroupOutput:
             StepFailed: a row cannot be encoded, or its key not hashed; names the step.
             OutputError: the segment file cannot be written.
         """
+        if not batch:
+            return
         self.row_count += len(batch)
         if not self._is_stored:
             return
-        try:
+        with self._blaming():
             self._route(self._lines(batch) if self._is_text else batch)
             if self._buffered >= self._target_rows:
                 self._flush()
-        except RowError as exc:
-            raise StepFailed(self._step, NO_ROW, exc) from exc
 
     def finish(self) -> list[Block]:
         """Write what is buffered; the blocks that `commit` has not been told of."""
         if self._buffered:
-            try:
+            with self._blaming():
                 self._flush()
-            except RowError as exc:
-                raise StepFailed(self._step, NO_ROW, exc) from exc
         self._segment.flush()
         blocks, self._blocks = self._blocks, []
         return blocks
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        try:
+            yield
+        except (StepFailed, OutputError):
+            raise
+        except Exception as exc:
+            # Hashing and encoding run the rows' own code: __hash__, __ne__, __reduce__, __repr__.
+            raise StepFailed(self._step, NO_ROW, exc) from exc
 
     def _route(self, batch: Batch) -> None:
         buffers = self._buffers

@@ -1,0 +1,464 @@
+"""The agent as a pure machine: messages and process news in, actions out.
+
+The cluster's agent process and the standalone driver embed the same core; what differs is who
+carries its actions out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from glowpy.agent.actions import (
+    Action,
+    DeleteRun,
+    KillProcess,
+    LeasesChanged,
+    OpenDirectory,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.executors import ExecutorSlot, State
+from glowpy.shards.pull import ShardIndex
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.messages import (
+    PROTOCOL_VERSION,
+    Abort,
+    Assign,
+    Beat,
+    Begin,
+    CloseRun,
+    Commit,
+    Describe,
+    ExecutorExited,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    GroupStarted,
+    Launch,
+    Launched,
+    LaunchRefused,
+    OpenRun,
+    Outcome,
+    Printed,
+    Recall,
+    Recalled,
+    Retire,
+    RunOpened,
+    RunRefused,
+)
+
+_NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run that has a driver."""
+
+    peer: bytes
+    description: bytes
+    nonce: bytes
+    heard_at: float
+    is_open: bool = False
+    is_closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an agent gives away at most."""
+
+    executors: int
+    memory_mb: int
+
+
+@dataclass
+class AgentCore:
+    """Runs, executors and shards of one agent.
+
+    Args:
+        owner: this agent's address as shard owner.
+        host: readers that name the same host read segment files themselves.
+        directory: where runs have their directories.
+        make_nonce: sixteen random bytes.
+    """
+
+    owner: str
+    host: str
+    directory: str
+    limits: Limits
+    python: str
+    timing: Timing
+    make_nonce: Callable[[], bytes]
+    index: ShardIndex = field(default_factory=ShardIndex)
+    _runs: dict[str, _Run] = field(default_factory=dict)
+    _slots: dict[str, ExecutorSlot] = field(default_factory=dict)
+
+    # --- what the master is told ---
+
+    def leases(self) -> tuple[str, ...]:
+        return tuple(slot.lease for slot in self._slots.values())
+
+    def leased_memory_mb(self) -> int:
+        return sum(slot.memory_mb for slot in self._slots.values())
+
+    def runs(self) -> list[str]:
+        return list(self._runs)
+
+    # --- messages of drivers ---
+
+    def from_driver(self, peer: bytes, message: Any, payload: bytes, now: float) -> list[Action]:
+        """A driver's message."""
+        return list(self._from_driver(peer, message, payload, now))
+
+    def _from_driver(
+        self, peer: bytes, message: Any, payload: bytes, now: float
+    ) -> Iterator[Action]:
+        if isinstance(message, OpenRun):
+            yield from self._open_run(peer, message, payload, now)
+            return
+        run = self._runs.get(message.run)
+        if run is None or run.is_closing or run.peer != peer:
+            if not isinstance(message, CloseRun):
+                yield ToDriver(peer, RunRefused(message.run, "this agent does not know the run"))
+            return
+        run.heard_at = now
+        if isinstance(message, Launch):
+            yield from self._launch(run, message, now)
+        elif isinstance(message, CloseRun):
+            yield from self._close_run(message.run, "the run is over", now)
+        elif isinstance(message, Beat):
+            yield ToDriver(peer, Beat(message.run))
+        elif isinstance(message, (Assign, Recall, Abort, Retire)):
+            slot = self._slots.get(message.executor)
+            if slot is not None and slot.run == message.run:
+                yield from self._command(run, slot, message, now)
+
+    def _open_run(
+        self, peer: bytes, message: OpenRun, payload: bytes, now: float
+    ) -> Iterator[Action]:
+        if not _NAME.fullmatch(message.run):
+            yield ToDriver(peer, RunRefused(message.run, "the run's name is not a name"))
+        elif message.run in self._runs:
+            yield ToDriver(peer, RunRefused(message.run, "the run exists here already"))
+        else:
+            self._runs[message.run] = _Run(peer, payload, self.make_nonce(), now)
+            yield OpenDirectory(message.run, message)
+
+    def program_ready(self, name: str, files: int, size_bytes: int) -> list[Action]:
+        """The program of a run is here."""
+        run = self._runs.get(name)
+        if run is None or run.is_closing:
+            return []
+        run.is_open = True
+        return [ToDriver(run.peer, RunOpened(name, files, size_bytes))]
+
+    def program_failed(self, name: str, reason: str) -> list[Action]:
+        """The program of a run cannot be had."""
+        run = self._runs.pop(name, None)
+        return (
+            [] if run is None else [ToDriver(run.peer, RunRefused(name, reason)), DeleteRun(name)]
+        )
+
+    def _launch(self, run: _Run, message: Launch, now: float) -> Iterator[Action]:
+        reason = ""
+        if not run.is_open:
+            reason = "the run's program is not here yet"
+        elif not _NAME.fullmatch(message.executor) or message.executor in self._slots:
+            reason = "the executor's name is taken, or not a name"
+        elif len(self._slots) >= self.limits.executors:
+            reason = f"all {self.limits.executors} executors of this agent are taken"
+        elif self.leased_memory_mb() + message.memory_mb > self.limits.memory_mb:
+            reason = (
+                f"{self.leased_memory_mb()} of this agent's {self.limits.memory_mb} MB are taken"
+            )
+        if reason:
+            refusal = LaunchRefused(message.run, message.executor, reason, fatal=False)
+            yield ToDriver(run.peer, refusal)
+            return
+        self._slots[message.executor] = ExecutorSlot(
+            message.run,
+            message.executor,
+            message.lease,
+            message.memory_mb,
+            now + self.timing.executor_start_s,
+        )
+        yield StartProcess(message.run, message.executor, message.first_group)
+        yield LeasesChanged()
+
+    def _command(
+        self, run: _Run, slot: ExecutorSlot, message: Assign | Recall | Abort | Retire, now: float
+    ) -> Iterator[Action]:
+        if isinstance(message, Assign):
+            slot.queue.append(message)
+            yield from self._begin_next(run, slot)
+        elif isinstance(message, Recall):
+            if self._unqueue(slot, message.attempt):
+                yield ToDriver(run.peer, Recalled(slot.run, slot.executor, message.attempt))
+        elif isinstance(message, Abort):
+            yield from self._abort(run, slot, message)
+        elif slot.state is not State.KILLED:
+            slot.state = State.RETIRING
+            slot.deadline = now + self.timing.shutdown_s
+            slot.queue.clear()
+            if slot.has_greeted:
+                yield ToExecutor(slot.peer, message)
+            else:
+                yield from self._kill(slot, "retired before it had started")
+
+    def _unqueue(self, slot: ExecutorSlot, attempt: int) -> bool:
+        for assign in slot.queue:
+            if assign.attempt == attempt:
+                slot.queue.remove(assign)
+                return True
+        return False
+
+    def _abort(self, run: _Run, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
+        if slot.current is not None and slot.current.attempt == message.attempt:
+            slot.is_current_aborted = True
+            yield from self.index.lose(slot.run, message.attempt, "the attempt was aborted")
+            yield ToExecutor(slot.peer, message)
+            return
+        queued = [assign for assign in slot.queue if assign.attempt == message.attempt]
+        if queued and self._unqueue(slot, message.attempt):
+            yield ToDriver(run.peer, _aborted(slot, queued[0]))
+
+    def _begin_next(self, run: _Run, slot: ExecutorSlot) -> Iterator[Action]:
+        if slot.state is not State.READY or slot.current is not None or not slot.queue:
+            return
+        assign = slot.queue.popleft()
+        slot.current = assign
+        slot.is_current_aborted = False
+        path = os.path.join(self.run_directory(slot.run), f"{assign.group}-{assign.attempt}.seg")
+        self.index.open(slot.run, assign.attempt, path, run.nonce)
+        yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
+        started = GroupStarted(slot.run, slot.executor, assign.group, assign.attempt)
+        yield ToDriver(run.peer, started)
+
+    def run_directory(self, run: str) -> str:
+        return os.path.join(self.directory, run)
+
+    # --- messages of executors ---
+
+    def from_executor(self, peer: bytes, message: Any, payload: bytes) -> list[Action]:
+        """An executor's message; of executors that are not known here, nothing is taken."""
+        return list(self._from_executor(peer, message, payload))
+
+    def _from_executor(self, peer: bytes, message: Any, payload: bytes) -> Iterator[Action]:
+        if isinstance(message, Commit):
+            slot = self._slot_of_peer(peer)
+            if slot is not None and _is_current(slot, message.attempt):
+                yield from self.index.commit(slot.run, message.attempt, message.blocks)
+            return
+        slot = self._slots.get(message.executor)
+        run = self._runs.get(message.run)
+        if slot is None or run is None or slot.run != message.run or slot.state is State.KILLED:
+            yield ToExecutor(peer, Retire(message.run, message.executor))
+            return
+        if isinstance(message, ExecutorHello):
+            yield from self._greet(run, slot, peer, message)
+        elif slot.peer != peer:
+            return
+        elif isinstance(message, ExecutorReady):
+            yield from self._ready(run, slot, message)
+        elif isinstance(message, GroupEnded):
+            yield from self._group_ended(run, slot, message, payload)
+        elif isinstance(message, Printed):
+            yield ToDriver(run.peer, message)
+
+    def _slot_of_peer(self, peer: bytes) -> ExecutorSlot | None:
+        return next((slot for slot in self._slots.values() if slot.peer == peer), None)
+
+    def _greet(
+        self, run: _Run, slot: ExecutorSlot, peer: bytes, hello: ExecutorHello
+    ) -> Iterator[Action]:
+        if slot.state is not State.LAUNCHED:
+            return
+        slot.peer = peer
+        ours = (PROTOCOL_VERSION, __version__, self.python)
+        theirs = (hello.protocol, hello.glowpy, hello.python)
+        if ours != theirs:
+            reason = (
+                f"the executor runs glowpy {hello.glowpy} on Python {hello.python}, "
+                f"but this agent glowpy {__version__} on Python {self.python}"
+            )
+            yield ToDriver(run.peer, LaunchRefused(slot.run, slot.executor, reason, fatal=True))
+            yield from self._kill(slot, "another release")
+            return
+        slot.state = State.GREETED
+        yield ToExecutor(peer, Describe(slot.run, self.owner, self.host), run.description)
+
+    def _ready(self, run: _Run, slot: ExecutorSlot, message: ExecutorReady) -> Iterator[Action]:
+        if slot.state is not State.GREETED:
+            return
+        if message.refusal:
+            refusal = LaunchRefused(slot.run, slot.executor, message.refusal, fatal=True)
+            yield ToDriver(run.peer, refusal)
+            yield from self._kill(slot, "it cannot run the flow")
+            return
+        slot.state = State.READY
+        yield from self._begin_next(run, slot)
+
+    def _group_ended(
+        self, run: _Run, slot: ExecutorSlot, message: GroupEnded, payload: bytes
+    ) -> Iterator[Action]:
+        assign = slot.current
+        if assign is None or assign.attempt != message.attempt:
+            return
+        slot.current = None
+        if slot.is_current_aborted:
+            yield ToDriver(run.peer, _aborted(slot, assign))
+        else:
+            if message.outcome is Outcome.SEALED:
+                yield from self.index.commit(slot.run, message.attempt, message.blocks)
+                yield from self.index.seal(slot.run, message.attempt)
+            else:
+                reason = f"the attempt ended: {message.outcome.value}"
+                yield from self.index.lose(slot.run, message.attempt, reason)
+            yield ToDriver(run.peer, _without_blocks(message), payload)
+        yield from self._begin_next(run, slot)
+
+    # --- news of processes ---
+
+    def process_started(self, executor: str, pid: int) -> list[Action]:
+        slot = self._slots.get(executor)
+        run = None if slot is None else self._runs.get(slot.run)
+        if slot is None or run is None:
+            return []
+        return [ToDriver(run.peer, Launched(slot.run, executor, pid))]
+
+    def process_exited(self, executor: str, cause: str, log_tail: str) -> list[Action]:
+        """An executor's process is gone; `cause` names its exit status or signal."""
+        slot = self._slots.pop(executor, None)
+        if slot is None:
+            return []
+        return list(self._exited(slot, slot.kill_reason or cause, log_tail))
+
+    def _exited(self, slot: ExecutorSlot, cause: str, log_tail: str) -> Iterator[Action]:
+        if slot.current is not None:
+            reason = f"its executor died: {cause}"
+            yield from self.index.lose(slot.run, slot.current.attempt, reason)
+        yield LeasesChanged()
+        run = self._runs.get(slot.run)
+        if run is not None and not run.is_closing:
+            yield ToDriver(
+                run.peer,
+                ExecutorExited(
+                    slot.run,
+                    slot.executor,
+                    cause,
+                    slot.state is State.RETIRING,
+                    log_tail,
+                    slot.has_greeted,
+                ),
+            )
+        yield from self._delete_if_empty(slot.run)
+
+    def start_failed(self, executor: str, reason: str) -> list[Action]:
+        """The system would not start an executor's process."""
+        slot = self._slots.pop(executor, None)
+        run = None if slot is None else self._runs.get(slot.run)
+        if slot is None or run is None:
+            return []
+        refusal = LaunchRefused(slot.run, executor, f"cannot start a process: {reason}", False)
+        return [ToDriver(run.peer, refusal), LeasesChanged()]
+
+    # --- time, and ends ---
+
+    def keep_alive(self, run: str, now: float) -> None:
+        """The driver of a run has shown a sign of life."""
+        if run in self._runs:
+            self._runs[run].heard_at = now
+
+    def tick(self, now: float) -> list[Action]:
+        """What is due: silent drivers, executors that neither greet nor end."""
+        return list(self._tick(now))
+
+    def _tick(self, now: float) -> Iterator[Action]:
+        for name, run in list(self._runs.items()):
+            if now - run.heard_at >= self.timing.driver_lost_s and not run.is_closing:
+                yield from self._close_run(name, "its driver has been silent", now)
+        for slot in list(self._slots.values()):
+            if now < slot.deadline:
+                continue
+            if slot.state in (State.LAUNCHED, State.GREETED):
+                limit = self.timing.executor_start_s
+                yield from self._kill(slot, f"it did not reach its flow within {limit:g} s")
+            elif slot.state is State.RETIRING and slot.current is None:
+                yield from self._kill(slot, "it did not end when told to")
+
+    def close_all(self, now: float) -> list[Action]:
+        """The agent ends: every run is closed."""
+        return [
+            action
+            for name in list(self._runs)
+            for action in self._close_run(name, "the agent has ended", now)
+        ]
+
+    def _close_run(self, name: str, reason: str, now: float) -> Iterator[Action]:
+        run = self._runs[name]
+        run.is_closing = True
+        yield from self.index.drop_run(name, reason)
+        for slot in list(self._slots.values()):
+            if slot.run == name:
+                yield from self._kill(slot, reason)
+        yield from self._delete_if_empty(name)
+
+    def _delete_if_empty(self, name: str) -> Iterator[Action]:
+        run = self._runs.get(name)
+        if run is None or not run.is_closing:
+            return
+        if not any(slot.run == name for slot in self._slots.values()):
+            del self._runs[name]
+            yield DeleteRun(name)
+
+    def _kill(self, slot: ExecutorSlot, reason: str) -> Iterator[Action]:
+        if slot.state is not State.KILLED:
+            slot.state = State.KILLED
+            slot.kill_reason = f"killed by its agent: {reason}"
+            yield KillProcess(slot.executor)
+
+
+def _is_current(slot: ExecutorSlot, attempt: int) -> bool:
+    return (
+        slot.current is not None
+        and slot.current.attempt == attempt
+        and not slot.is_current_aborted
+        and slot.state is not State.KILLED
+    )
+
+
+def _aborted(slot: ExecutorSlot, assign: Assign) -> GroupEnded:
+    return GroupEnded(
+        slot.run,
+        slot.executor,
+        assign.group,
+        assign.attempt,
+        Outcome.ABORTED,
+        (),
+        0,
+        0,
+        0,
+        "",
+        -1,
+    )
+
+
+def _without_blocks(message: GroupEnded) -> GroupEnded:
+    return GroupEnded(
+        message.run,
+        message.executor,
+        message.group,
+        message.attempt,
+        message.outcome,
+        (),
+        message.row_count,
+        message.rows_in,
+        message.bytes_stored,
+        message.reason,
+        message.lost_attempt,
+    )

@@ -1,0 +1,91 @@
+"""Serving shards over a socket: carries out what the index decides, by reading segment files."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+from glowpy.errors import ShardError
+from glowpy.shards.pull import Send, SendBlocks, SendFrame, ShardIndex
+from glowpy.shards.segment import SegmentReader
+from glowpy.wire.messages import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
+from glowpy.wire.transport import Server
+
+_OPEN_FILES = 64
+
+
+class ShardServer:
+    """Answers Fetch, MoreCredit and CancelFetch on a server socket."""
+
+    def __init__(self, index: ShardIndex, server: Server, host: str) -> None:
+        self._index = index
+        self._server = server
+        self._host = host
+        self._readers: OrderedDict[str, SegmentReader] = OrderedDict()
+        self.frames_sent = 0
+        self.bytes_sent = 0
+
+    def receive(self, peer: bytes, message: Any) -> bool:
+        """Handle a reader's message; False when it is none."""
+        if isinstance(message, Fetch):
+            self.carry_out(
+                self._index.fetch(
+                    peer,
+                    message.fetch,
+                    message.run,
+                    message.attempt,
+                    message.shard,
+                    first_block=message.first_block,
+                    credit_bytes=message.credit_bytes,
+                    is_local=message.reader_host == self._host,
+                )
+            )
+        elif isinstance(message, MoreCredit):
+            self.carry_out(self._index.more_credit(peer, message.fetch, message.credit_bytes))
+        elif isinstance(message, CancelFetch):
+            self._index.cancel(peer, message.fetch)
+        else:
+            return False
+        return True
+
+    def carry_out(self, sends: Iterable[Send]) -> None:
+        """Send blocks, frames and ends; a reader that is gone is forgotten."""
+        gone: set[Any] = set()
+        for send in sends:
+            if send.reader not in gone and not self._send(send):
+                gone.add(send.reader)
+                self._index.reader_gone(send.reader)
+
+    def close(self) -> None:
+        while self._readers:
+            self._readers.popitem()[1].close()
+
+    def _send(self, send: Send) -> bool:
+        peer: Any = send.reader
+        if isinstance(send, SendBlocks):
+            message: Any = Blocks(send.fetch, send.path, send.nonce, send.blocks)
+            return self._server.send(peer, message)
+        if isinstance(send, SendFrame):
+            try:
+                data = self._reader(send).read_part(
+                    send.block, send.position_bytes, send.length_bytes
+                )
+            except ShardError as exc:
+                self._index.cancel(peer, send.fetch)
+                return self._server.send(peer, FetchEnd(send.fetch, 0, 0, str(exc)))
+            self.frames_sent += 1
+            self.bytes_sent += len(data)
+            message = BlockFrame(send.fetch, send.block, send.position_bytes)
+            return self._server.send(peer, message, data)
+        message = FetchEnd(send.fetch, send.block_count, send.row_count, send.lost)
+        return self._server.send(peer, message)
+
+    def _reader(self, send: SendFrame) -> SegmentReader:
+        reader = self._readers.pop(send.path, None)
+        if reader is None:
+            reader = SegmentReader(send.path, send.nonce)
+            if len(self._readers) >= _OPEN_FILES:
+                self._readers.popitem(last=False)[1].close()
+        self._readers[send.path] = reader
+        return reader

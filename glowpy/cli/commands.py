@@ -1,0 +1,247 @@
+"""The commands and their options. Go: glow.go"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from glowpy.cli.ending import until_told
+from glowpy.cli.logs import LEVELS, log_to_stderr
+from glowpy.errors import ConfigError, GlowError
+from glowpy.timing import Timing
+from glowpy.version import __version__
+
+MASTER_PORT = 8930
+AGENT_PORT = 8931
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The `glowpy` command. Ends the process: 0 well, 1 an error in one line, 2 wrong usage."""
+    try:
+        commands(args=argv, prog_name="glowpy")
+    except GlowError as exc:
+        print(f"glowpy: {exc}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _shared_options(command: _Command) -> _Command:
+    """What every server takes."""
+    for option in (
+        click.option(
+            "--until-stdin-closes",
+            is_flag=True,
+            hidden=True,
+            help="End when standard input ends: for servers that another program starts.",
+        ),
+        _log_level("info"),
+        click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
+        click.option(
+            "--key.file",
+            "--key-file",
+            "key_file",
+            default="",
+            metavar="FILE",
+            help="The cluster's key, made by `glowpy keys FILE`.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _log_level(default: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default=default,
+        show_default=True,
+        help="How much to log on standard error.",
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="glowpy %(version)s")
+def commands() -> None:
+    """Dataflow on a cluster: one master, any number of agents, and scripts run with -glow."""
+
+
+@commands.command()
+@click.option(
+    "--address",
+    default=f"localhost:{MASTER_PORT}",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to listen; without a host on all interfaces, which takes a key.",
+)
+@_shared_options
+def master(
+    address: str, key_file: str, insecure: bool, log_level: str, until_stdin_closes: bool
+) -> None:
+    """Keep account of agents and lend their executors to drivers."""
+    from glowpy.master.server import serve_master
+    from glowpy.wire.address import parse_address
+    from glowpy.wire.security import policy_of
+
+    where = parse_address(address, MASTER_PORT)
+    policy = policy_of(key_file, insecure=insecure)
+    if not where.host and policy.key is None and not insecure:
+        raise ConfigError(
+            f"{where} means all interfaces, and whoever reaches a cluster without a key can run "
+            f"programs on it; say --address localhost:{where.port} to stay on this host, "
+            "--key-file FILE with a key made by `glowpy keys FILE`, or --insecure"
+        )
+    log_to_stderr(log_level)
+    with until_told(stdin_closes=until_stdin_closes) as stop:
+        serve_master(where, policy, Timing.from_environment(), _announce("master"), stop)
+
+
+@commands.command()
+@click.option("--dir", "folder", default="", metavar="DIR", help="Where shards and programs rest.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address others reach.")
+@click.option("--port", type=click.IntRange(0, 65535), default=AGENT_PORT, show_default=True)
+@click.option(
+    "--master",
+    "leader",
+    default=f"localhost:{MASTER_PORT}",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Whom to tell what this agent has.",
+)
+@click.option(
+    "--dataCenter", "--data-center", "data_center", default="defaultDataCenter", show_default=True
+)
+@click.option("--rack", default="defaultRack", show_default=True)
+@click.option(
+    "--max.executors",
+    "--max-executors",
+    "executor_limit",
+    type=click.IntRange(1),
+    show_default="cores",
+    help="How many tasks may run at once.",
+)
+@click.option("--cpu.level", "--cpu-level", "cpu_level", type=int, default=1, show_default=True)
+@click.option(
+    "--memory",
+    "memory_mb",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    metavar="MB",
+    help="What all executors together may be given.",
+)
+@click.option(
+    "--clean.restart/--no-clean.restart",
+    "--clean-restart/--no-clean-restart",
+    "clean_restart",
+    default=True,
+    show_default=True,
+    help="Delete what an earlier agent has left in the folder.",
+)
+@_shared_options
+def agent(
+    folder: str,
+    host: str,
+    port: int,
+    leader: str,
+    data_center: str,
+    rack: str,
+    executor_limit: int | None,
+    cpu_level: int,
+    memory_mb: int,
+    clean_restart: bool,
+    key_file: str,
+    insecure: bool,
+    log_level: str,
+    until_stdin_closes: bool,
+) -> None:
+    """Run executors for drivers and serve the shards they write."""
+    from glowpy.agent.server import AgentOptions, serve_agent
+    from glowpy.cli.folders import default_folder
+    from glowpy.resources import cores
+    from glowpy.wire.address import Address, parse_address
+    from glowpy.wire.security import policy_of
+
+    options = AgentOptions(
+        directory=folder or default_folder(host, port),
+        address=Address(host, port),
+        master=parse_address(leader, MASTER_PORT),
+        data_center=data_center,
+        rack=rack,
+        executor_limit=executor_limit or cores(),
+        cpu_level=cpu_level,
+        memory_mb=memory_mb,
+        clean_restart=clean_restart,
+    )
+    policy = policy_of(key_file, insecure=insecure)
+    log_to_stderr(log_level)
+    with until_told(stdin_closes=until_stdin_closes) as stop:
+        serve_agent(options, policy, Timing.from_environment(), _announce("agent"), stop)
+
+
+@commands.command()
+@click.option("--agents", type=click.IntRange(1, 250), default=3, show_default=True)
+@click.option(
+    "--executors", type=click.IntRange(1), show_default="cores / agents", help="Of each agent."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=MASTER_PORT,
+    show_default=True,
+    help="Of the master; 0 takes any.",
+)
+@_log_level("warning")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True)
+def cluster(
+    agents: int, executors: int | None, port: int, log_level: str, until_stdin_closes: bool
+) -> None:
+    """A test cluster on this host: one master and some agents, until Ctrl-C."""
+    from glowpy.cli.cluster import LocalCluster
+    from glowpy.resources import cores
+
+    each = executors or -(-cores() // agents)
+    timing = Timing.from_environment()
+    with (
+        until_told(stdin_closes=until_stdin_closes) as stop,
+        LocalCluster(agents, each, port, log_level, timing, stop) as local,
+    ):
+        local.run()
+
+
+@commands.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+def keys(file: str) -> None:
+    """Make a key for a cluster and write it to FILE."""
+    from glowpy.wire.security import save_key
+    from glowpy.wire.transport import make_key
+
+    save_key(file, make_key())
+    click.echo(f"{file}: give it to master, agents and drivers (--key-file, -key.file), only")
+
+
+_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@commands.command(context_settings=_ANYTHING)
+def send() -> None:
+    """Not built yet: send lines into a channel."""
+    _not_built("send")
+
+
+@commands.command(context_settings=_ANYTHING)
+def receive() -> None:
+    """Not built yet: receive rows of a channel."""
+    _not_built("receive")
+
+
+def _not_built(command: str) -> None:
+    print(f"glowpy: {command} is not built yet; channels come later", file=sys.stderr)
+    sys.exit(2)
+
+
+def _announce(role: str) -> Callable[[str], None]:
+    return lambda address: print(f"glowpy {role} listening on {address}", flush=True)

@@ -1,0 +1,52 @@
+"""What ends a server started from the command line: a signal, or a parent that is gone."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+# SIGHUP: the terminal was closed.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
+    """A file descriptor that becomes, and stays, readable when this process should end.
+
+    That is after Ctrl-C, SIGTERM or SIGHUP, and with `stdin_closes` at the end of standard input:
+    a parent that holds the other end of that pipe takes its children with it however it dies.
+    """
+    # An epoll is one descriptor for several reasons, and a thread could not be woken up to end.
+    with select.epoll() as reasons:
+        told, tell = os.pipe()
+        os.set_blocking(tell, False)
+
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            with suppress(BlockingIOError):  # a full pipe has told already
+                os.write(tell, b"!")
+
+        reasons.register(told, select.EPOLLIN)
+        if stdin_closes and not _reports_hangup(reasons):
+            os.write(tell, b"!")
+        before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+        try:
+            yield reasons.fileno()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(tell)
+            os.close(told)
+
+
+def _reports_hangup(reasons: select.epoll) -> bool:
+    """False: standard input is a file, /dev/null or closed, and has no other end to wait for."""
+    try:
+        reasons.register(sys.__stdin__.fileno() if sys.__stdin__ else 0, 0)
+    except OSError:
+        return False
+    return True

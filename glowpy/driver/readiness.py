@@ -1,0 +1,104 @@
+"""Which task groups have all their inputs: counters, one barrier for each boundary between steps.
+
+An m × n boundary is one counter of unmarked producers, never m · n objects: marking the last
+producer touches every consumer once, marking the others touches none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glowpy.flow.graph import EdgeKind
+from glowpy.planner.plan import InputEdge, Plan, StepGroup
+
+
+class Readiness:
+    """Follows marks on task groups; a group is satisfied when all its producers are marked."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._unmarked = [step_group.task_count for step_group in plan.step_groups]
+        self._marked = bytearray(plan.group_count)
+        self._missing = [0] * plan.group_count
+        self._consumers: list[list[tuple[StepGroup, InputEdge]]] = [[] for _ in plan.step_groups]
+        for step_group in plan.step_groups:
+            for edge in step_group.inputs:
+                if edge.source < 0:
+                    continue
+                self._consumers[edge.source].append((step_group, edge))
+                for group in _waiting(edge, step_group, plan.step_groups[edge.source]):
+                    self._missing[group] += 1
+
+    def is_satisfied(self, group: int) -> bool:
+        return self._missing[group] == 0
+
+    def satisfied(self) -> Iterator[int]:
+        """Every group that is satisfied now."""
+        return (group for group, missing in enumerate(self._missing) if missing == 0)
+
+    def is_complete(self, step_group: int) -> bool:
+        """True when every task group of a step group is marked."""
+        return self._unmarked[step_group] == 0
+
+    def mark(self, group: int) -> list[int]:
+        """Mark a group; the groups that are satisfied by it."""
+        if self._marked[group]:
+            return []
+        self._marked[group] = 1
+        of = self._plan.task_group(group)
+        self._unmarked[of.step_group] -= 1
+        found = []
+        for consumer in self._affected(group, of.step_group, was_complete=False):
+            self._missing[consumer] -= 1
+            if self._missing[consumer] == 0:
+                found.append(consumer)
+        return found
+
+    def unmark(self, group: int) -> list[int]:
+        """Take a mark back; the groups that are no longer satisfied."""
+        if not self._marked[group]:
+            return []
+        self._marked[group] = 0
+        of = self._plan.task_group(group)
+        was_complete = self._unmarked[of.step_group] == 0
+        self._unmarked[of.step_group] += 1
+        found = []
+        for consumer in self._affected(group, of.step_group, was_complete=was_complete):
+            self._missing[consumer] += 1
+            if self._missing[consumer] == 1:
+                found.append(consumer)
+        return found
+
+    def consumers(self, group: int) -> Iterator[int]:
+        """Every group that reads what this one writes."""
+        of = self._plan.task_group(group)
+        for step_group, edge in self._consumers[of.step_group]:
+            if edge.is_pairwise:
+                yield from _pair(edge, step_group, of.task)
+            else:
+                yield from step_group.groups
+
+    def _affected(self, group: int, step_group: int, *, was_complete: bool) -> Iterator[int]:
+        task = group - self._plan.step_groups[step_group].first_group
+        crosses_barrier = was_complete or self._unmarked[step_group] == 0
+        for consumer, edge in self._consumers[step_group]:
+            if edge.is_pairwise:
+                yield from _pair(edge, consumer, task)
+            elif crosses_barrier:
+                yield from consumer.groups
+
+
+def _pair(edge: InputEdge, consumer: StepGroup, task: int) -> Iterator[int]:
+    """The group that reads what a task of the source writes, over a pairwise edge."""
+    reader = task + edge.edge.offset if edge.edge.kind is EdgeKind.OFFSET else task
+    if 0 <= reader < consumer.task_count:
+        yield consumer.first_group + reader
+
+
+def _waiting(edge: InputEdge, consumer: StepGroup, source: StepGroup) -> Iterator[int]:
+    """The groups that wait for this edge: each that reads from it, or all at a barrier."""
+    if not edge.is_pairwise:
+        yield from consumer.groups
+        return
+    for task in range(source.task_count):
+        yield from _pair(edge, consumer, task)

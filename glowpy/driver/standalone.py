@@ -1,0 +1,209 @@
+"""The standalone runner: a cluster of one. The driver embeds an agent's core; a nursery, forked
+before anything else is opened, forks the executors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from functools import partial
+from typing import Any
+
+from glowpy.agent.actions import (
+    Action,
+    DeleteRun,
+    KillProcess,
+    LeasesChanged,
+    OpenDirectory,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.core import AgentCore, Limits
+from glowpy.agent.executors import exit_cause
+from glowpy.agent.serving import ShardServer
+from glowpy.driver.fleet import AgentSaid, FleetEvent
+from glowpy.driver.nursery import Exited, Nursery, Started
+from glowpy.driver.report import Report
+from glowpy.driver.results import Result
+from glowpy.driver.rows_store import store_slices
+from glowpy.driver.run import Run
+from glowpy.driver.scheduling import ExecutorJoined
+from glowpy.errors import ClusterError
+from glowpy.flags import Options
+from glowpy.flow.entry import Call
+from glowpy.flow.graph import Graph
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.resources import cores
+from glowpy.shards.segment import NONCE_BYTES
+from glowpy.task.executor import Executor
+from glowpy.timing import Timing
+from glowpy.wire.address import IpcAddress
+from glowpy.wire.messages import Launch, OpenRun
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Poller, Transport
+
+_UNLIMITED_MB = 1 << 40
+_PEER = b"driver"
+_SOCKET_PATH_BYTES = 100  # the system's limit is 107
+
+
+def run_standalone(
+    call: Call,
+    plan: Plan,
+    description: RunDescription,
+    result: Result,
+    options: Options,
+    timing: Timing,
+) -> Any:
+    """Run a plan on this machine's cores; returns the value of the terminal call.
+
+    Raises:
+        GlowError: the run has failed; nothing of it is left behind.
+    """
+    directory = tempfile.mkdtemp(prefix="glowpy-", dir=_short_temporary_directory())
+    try:
+        endpoint = IpcAddress(os.path.join(directory, "agent"))
+        main = partial(_executor_main, call.graph, str(endpoint), description.run, timing)
+        with Nursery(main, directory) as nursery, Transport(Policy(), timing) as transport:
+            fleet = StandaloneFleet(
+                nursery, transport, endpoint, directory, plan, description, options, timing
+            )
+            with fleet:
+                report = Report(timing, is_quiet=options.quiet)
+                return Run(plan, description, result, fleet, report, timing).execute()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _short_temporary_directory() -> str | None:
+    """A directory whose name leaves room for a socket file; None: the usual one."""
+    usual = tempfile.gettempdir()
+    return None if len(os.fsencode(usual)) < _SOCKET_PATH_BYTES - 30 else "/tmp"
+
+
+def _executor_main(graph: Graph, agent: str, run: str, timing: Timing, executor: str) -> None:
+    """The life of a forked executor."""
+    Executor(agent, executor, run, lambda _description: graph, Policy(), timing).serve()
+
+
+class StandaloneFleet:
+    """Executors on this machine, and the shards they write."""
+
+    shows_hosts = False
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        transport: Transport,
+        endpoint: IpcAddress,
+        directory: str,
+        plan: Plan,
+        description: RunDescription,
+        options: Options,
+        timing: Timing,
+    ) -> None:
+        self._nursery = nursery
+        self._description = description
+        self._limit = options.workers or cores()
+        self._memory_mb = options.task_memory_mb
+        self._timing = timing
+        self._launched = 0
+        self._events: list[FleetEvent] = []
+        self.transport = transport
+        self.poller = Poller()
+        self.store_owner = self._agent = str(endpoint)
+        self.reader_host = description.host
+        self._server = transport.serve(endpoint)
+        self._core = AgentCore(
+            owner=self._agent,
+            host=description.host,
+            directory=directory,
+            limits=Limits(self._limit, _UNLIMITED_MB),
+            python=f"{sys.version_info.major}.{sys.version_info.minor}",
+            timing=timing,
+            make_nonce=lambda: os.urandom(NONCE_BYTES),
+        )
+        self._shards = ShardServer(self._core.index, self._server, description.host)
+        self.poller.register(self._server, self._receive)
+        self.poller.register(nursery.fileno(), self._reap)
+        opening = OpenRun(
+            description.run, description.run_number, description.flow, "", "", "", {}, 0
+        )
+        self._carry_out(
+            self._core.from_driver(_PEER, opening, description.to_bytes(), time.monotonic())
+        )
+        self._carry_out(self._core.program_ready(description.run, 0, 0))
+        store_slices(
+            plan, description.run, self._core.run_directory(description.run), self._core.index
+        )
+
+    def __enter__(self) -> StandaloneFleet:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._shards.close()
+
+    def demand(self, count: int) -> None:
+        """Launch what is wanted, up to the number of workers."""
+        free = self._limit - len(self._core.leases())
+        for _ in range(min(count, free)):
+            self._launched += 1
+            executor = f"e{self._launched}"
+            launch = Launch(self._description.run, executor, executor, self._memory_mb, 0)
+            self.send(self._agent, launch)
+            self._events.append(ExecutorJoined(executor, self._agent))
+
+    def send(self, agent: str, message: Any) -> None:
+        now = time.monotonic()
+        self._carry_out(self._core.from_driver(_PEER, message, b"", now))
+
+    def advance(self, now: float) -> float:
+        self._core.keep_alive(self._description.run, now)
+        self._carry_out(self._core.tick(now))
+        return now + self._timing.beat_s
+
+    def events(self) -> list[FleetEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def waiting_for(self) -> str:
+        return ""
+
+    def _receive(self) -> None:
+        while (received := self._server.receive()) is not None:
+            peer, message, payload = received
+            if not self._shards.receive(peer, message):
+                self._carry_out(self._core.from_executor(peer, message, payload))
+
+    def _reap(self) -> None:
+        try:
+            events = self._nursery.events()
+        except ConnectionError as exc:
+            raise ClusterError(f"the run cannot go on: {exc}") from exc
+        for event in events:
+            if isinstance(event, Started):
+                self._carry_out(self._core.process_started(event.executor, event.pid))
+            elif isinstance(event, Exited):
+                cause = exit_cause(event.code)
+                self._carry_out(self._core.process_exited(event.executor, cause, ""))
+            else:
+                self._carry_out(self._core.start_failed(event.executor, event.reason))
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, ToDriver):
+                self._events.append(AgentSaid(self._agent, action.message, action.payload))
+            elif isinstance(action, ToExecutor):
+                self._server.send(action.peer, action.message, action.payload)
+            elif isinstance(action, OpenDirectory):
+                os.mkdir(self._core.run_directory(action.run), 0o700)
+            elif isinstance(action, StartProcess):
+                self._nursery.start(action.executor)
+            elif isinstance(action, KillProcess):
+                self._nursery.kill(action.executor)
+            elif not isinstance(action, (DeleteRun, LeasesChanged)):
+                self._shards.carry_out([action])

@@ -1,0 +1,34 @@
+"""Who may join: the same protocol, the same release of glowpy, the same Python."""
+
+from __future__ import annotations
+
+import sys
+
+from glowpy.version import __version__
+from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def welcome(hello: Hello) -> Welcome:
+    """The answer to a greeting; with a refusal in words if the two cannot work together."""
+    return Welcome(PROTOCOL_VERSION, __version__, PYTHON, "master", _refusal(hello))
+
+
+def _refusal(hello: Hello) -> str:
+    # Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
+    differences = [
+        f"{what} {theirs} there and {ours} at the master"
+        for what, theirs, ours in (
+            ("protocol", hello.protocol, PROTOCOL_VERSION),
+            ("glowpy", hello.glowpy, __version__),
+            ("Python", hello.python, PYTHON),
+        )
+        if theirs != ours
+    ]
+    if not differences:
+        return ""
+    return (
+        f"{hello.role} {hello.name} and the master cannot work together: "
+        f"{'; '.join(differences)}. Install the same release everywhere."
+    )

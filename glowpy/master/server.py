@@ -1,0 +1,136 @@
+"""The master's shell: a socket and a clock around `Topology` and `Allocator`.
+
+The master keeps nothing on disk and needs no greeting to go on: after a restart, the next heartbeat
+of each agent tells it everything. Go: resource/service_discovery/master/master.go
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from glowpy.master.allocator import Allocator
+from glowpy.master.greeting import welcome
+from glowpy.master.topology import Agent, Topology
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.messages import AskExecutors, Grants, Heartbeat, Hello, ReturnLeases, Welcome
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Poller, Server, Transport
+
+log = logging.getLogger(__name__)
+
+# Messages taken in one go, before looking at the clock and whether to stop.
+_BATCH = 1000
+_STOP = object()
+
+
+class Master:
+    """Messages in, answers out; logs who comes and goes."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._topology = Topology(timing.agent_eviction_s)
+        self._allocator = Allocator(
+            lease_s=timing.lease_s,
+            demand_s=3 * timing.ask_s,
+            mint=lambda: secrets.token_hex(8),
+        )
+
+    def handle(self, message: Any, now: float) -> Welcome | Grants | None:
+        """Take in a message; the answer to its sender, if it gets one."""
+        match message:
+            case Heartbeat():
+                self._hear(message, now)
+            case AskExecutors():
+                return self._allocator.ask(message, now)
+            case ReturnLeases():
+                self._allocator.give_back(message.leases)
+            case Hello():
+                answer = welcome(message)
+                if answer.refusal:
+                    log.warning("refused: %s", answer.refusal)
+                return answer
+            case _:
+                log.warning("dropped a message that no master takes: %s", type(message).__name__)
+        return None
+
+    def tick(self, now: float) -> None:
+        """Forget agents that are silent and leases that nobody used."""
+        for agent in self._topology.evict(now):
+            self._allocator.forget(agent.agent)
+            log.warning("lost %s: no heartbeat for too long", _in_words(agent))
+        for lease in self._allocator.expire(now):
+            log.info("lease %s was never used", lease)
+
+    def _hear(self, heartbeat: Heartbeat, now: float) -> None:
+        change = self._topology.hear(heartbeat, now)
+        if change.replaced is not None:
+            self._allocator.forget(change.replaced.agent)
+            log.info("%s has been restarted", _in_words(change.replaced))
+        if change.joined:
+            agent = change.agent
+            log.info(
+                "%s joined: %d executors, %d MB",
+                _in_words(agent),
+                agent.executor_limit,
+                agent.memory_mb,
+            )
+        self._allocator.hear(change.agent, heartbeat.leases, heartbeat.leased_memory_mb, now)
+
+
+def serve_master(
+    address: Address,
+    policy: Policy,
+    timing: Timing,
+    announce: Callable[[str], None],
+    stop: int,
+) -> None:
+    """Serve until the file descriptor `stop` becomes readable.
+
+    `announce` is called once with the address that the master listens on.
+
+    Raises:
+        ConfigError: the address cannot be had, or the policy refuses it.
+    """
+    tick_s = timing.agent_eviction_s / 15
+    master = Master(timing)
+    with Transport(policy, timing) as transport:
+        server = transport.serve(address)
+        poller = Poller()
+        poller.register(server, server)
+        poller.register(stop, _STOP)
+        announce(str(server.address))
+        next_tick = time.monotonic() + tick_s
+        while True:
+            ready = poller.poll(max(0.0, next_tick - time.monotonic()))
+            if _STOP in ready:
+                return
+            if server in ready:
+                _answer_all(server, master)
+            now = time.monotonic()
+            if now >= next_tick:
+                master.tick(now)
+                next_tick = now + tick_s
+
+
+def _answer_all(server: Server, master: Master) -> None:
+    for _ in range(_BATCH):
+        received = server.receive()
+        if received is None:
+            return
+        peer, message, _payload = received
+        now = time.monotonic()
+        answer = master.handle(message, now)
+        if answer is None or server.send(peer, answer):
+            continue
+        log.info("a peer left before its %s", type(answer).__name__)
+        if isinstance(answer, Grants):  # nobody will use these
+            master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
+
+
+def _in_words(agent: Agent) -> str:
+    place = agent.place
+    return f"agent {agent.agent} at {agent.address} ({place.data_center}/{place.rack})"

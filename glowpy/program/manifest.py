@@ -1,0 +1,268 @@
+"""The list of everything that a program consists of, as it travels to agents.
+
+As JSON, in this one form (sorted, no blanks, ASCII), so that its SHA-256 names the program:
+
+    {"files":[[root,path,sha256,size],…],"payload":null|[sha256,size],"recorded":[[run,sha256,size],…]}
+
+A root stands for one entry of the driver's `sys.path`, in that order; a path is relative to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from glowpy.errors import ProgramError, ProtocolError
+from glowpy.resources import MEGABYTE
+
+MAX_ROOTS = 64
+MAX_FILES = 100_000
+MAX_PROGRAM_BYTES = 1024 * MEGABYTE
+MAX_RECORDED_BYTES = 64 * MEGABYTE
+MAX_JSON_CHARACTERS = 64 * MEGABYTE
+MAX_PATH_BYTES = 1024
+MAX_NAME_BYTES = 255  # what Linux file systems take
+MAX_RUNS = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FileEntry:
+    """One file, at its place below one of the program's roots."""
+
+    root: int
+    path: str  # relative, with slashes
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Recorded:
+    """What an earlier run of the script returned, as the driver recorded it."""
+
+    run_number: int
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of a flow that no script can make again."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Files sorted by root and path, results by run. One that exists has safe names and sizes.
+
+    Raises:
+        ProgramError: a path leads outside its root, or names, order, sizes or bounds do not hold.
+    """
+
+    files: tuple[FileEntry, ...]
+    recorded: tuple[Recorded, ...] = ()
+    payload: Payload | None = None
+
+    def __post_init__(self) -> None:
+        fault = _fault(self)
+        if fault:
+            raise ProgramError(f"this program cannot be shipped: {fault}")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form, in hex: the program's name in every cache."""
+        return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
+
+    @property
+    def contents(self) -> dict[str, int]:
+        """Size in bytes by SHA-256 of all that an agent must have."""
+        return {part.sha256: part.size_bytes for part in _parts(self)}
+
+    def with_recorded(self, results: Mapping[int, bytes]) -> Manifest:
+        """The same program with these results of earlier runs, by run number.
+
+        Raises:
+            ProgramError: they are more than 64 MB.
+        """
+        total = sum(map(len, results.values()))
+        if total > MAX_RECORDED_BYTES:
+            raise ProgramError(
+                f"results of earlier runs in this script are {-(-total // MEGABYTE)} MB, and a "
+                "task needs them to re-run the script; the bound is "
+                f"{MAX_RECORDED_BYTES // MEGABYTE} MB; keep big results in files, or end the part "
+                "that tasks share with glowpy.ready()"
+            )
+        recorded = [Recorded(run, sha256_of(data), len(data)) for run, data in results.items()]
+        return replace(self, recorded=tuple(sorted(recorded)))
+
+    def to_json(self) -> str:
+        payload = self.payload
+        return canonical_json(
+            {
+                "files": [[f.root, f.path, f.sha256, f.size_bytes] for f in self.files],
+                "payload": [payload.sha256, payload.size_bytes] if payload else None,
+                "recorded": [[r.run_number, r.sha256, r.size_bytes] for r in self.recorded],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """A manifest that came over the network.
+
+        Raises:
+            ProtocolError: it is not one that this release would send.
+        """
+        return manifest_of(decoded_json(text))
+
+
+def canonical_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def decoded_json(text: str) -> Any:
+    """The value of a JSON text from the network.
+
+    Raises:
+        ProtocolError: it is none, or too long.
+    """
+    if len(text) > MAX_JSON_CHARACTERS:
+        raise ProtocolError(f"a program's description has {len(text)} characters, too many")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"a program's description is not JSON: {exc}") from exc
+
+
+def members(value: Any, names: tuple[str, ...], what: str) -> list[Any]:
+    """The members of an object that has exactly these.
+
+    Raises:
+        ProtocolError: it has others, or is no object.
+    """
+    if type(value) is not dict or value.keys() != set(names):
+        raise ProtocolError(f"{what} is not an object of {', '.join(names)}")
+    return [value[name] for name in names]
+
+
+def manifest_of(value: Any) -> Manifest:
+    """The manifest that a decoded JSON value describes.
+
+    Raises:
+        ProtocolError: it describes none.
+    """
+    files, payload, recorded = members(value, ("files", "payload", "recorded"), "a manifest")
+    try:
+        return Manifest(
+            tuple(FileEntry(*row) for row in _rows(files, (int, str, str, int))),
+            tuple(Recorded(*row) for row in _rows(recorded, (int, str, int))),
+            None if payload is None else Payload(*_row(payload, (str, int))),
+        )
+    except ProgramError as exc:
+        raise ProtocolError(f"a peer sent a bad manifest: {exc}") from exc
+
+
+def _rows(value: Any, types: tuple[type, ...]) -> list[list[Any]]:
+    if type(value) is not list or len(value) > MAX_FILES:
+        raise ProtocolError("a manifest holds no list, or one that is too long")
+    return [_row(row, types) for row in value]
+
+
+def _row(value: Any, types: tuple[type, ...]) -> list[Any]:
+    if type(value) is not list or tuple(map(type, value)) != types:
+        shown = ", ".join(each.__name__ for each in types)
+        raise ProtocolError(f"a manifest's entry is not a list of {shown}: {value!r:.200}")
+    return value
+
+
+def _parts(manifest: Manifest) -> Iterable[FileEntry | Recorded | Payload]:
+    yield from manifest.files
+    yield from manifest.recorded
+    if manifest.payload is not None:
+        yield manifest.payload
+
+
+def _fault(manifest: Manifest) -> str:
+    """The first thing that is wrong with a manifest, or nothing."""
+    if len(manifest.files) > MAX_FILES:
+        return f"{len(manifest.files)} files; the bound is {MAX_FILES}"
+    for entry in manifest.files:
+        if not 0 <= entry.root < MAX_ROOTS:
+            return f"root {entry.root} of {entry.path!r:.200} is outside 0..{MAX_ROOTS - 1}"
+        fault = path_fault(entry.path)
+        if fault:
+            return f"path {entry.path!r:.200} {fault}"
+    for run in manifest.recorded:
+        if not 0 < run.run_number <= MAX_RUNS:
+            return f"run number {run.run_number} is outside 1..{MAX_RUNS}"
+    return (
+        _content_fault(manifest)
+        or _order_fault([(entry.root, entry.path) for entry in manifest.files])
+        or _order_fault([(run.run_number,) for run in manifest.recorded])
+        or _nesting_fault(manifest.files)
+    )
+
+
+def path_fault(path: str) -> str:
+    """Why this is no path of a file below a root, or nothing. Nothing is looked up."""
+    if "\0" in path or "\\" in path:
+        return "holds a NUL or a backslash"
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError:
+        return "cannot be the name of a file"
+    parts = encoded.split(b"/")
+    if any(part in (b"", b".", b"..") for part in parts):
+        return "is not a plain relative path"
+    if len(encoded) > MAX_PATH_BYTES or any(len(part) > MAX_NAME_BYTES for part in parts):
+        return "is too long"
+    return ""
+
+
+def _content_fault(manifest: Manifest) -> str:
+    sizes: dict[str, int] = {}
+    for part in _parts(manifest):
+        if not is_sha256(part.sha256):
+            return f"{part.sha256!r:.200} is not a SHA-256 in hex"
+        if part.size_bytes < 0 or sizes.setdefault(part.sha256, part.size_bytes) != part.size_bytes:
+            return f"{part.sha256} has size {part.size_bytes}"
+    total = sum(entry.size_bytes for entry in manifest.files)
+    total += manifest.payload.size_bytes if manifest.payload else 0
+    if total > MAX_PROGRAM_BYTES:
+        bound = MAX_PROGRAM_BYTES // MEGABYTE
+        return f"its files are {total // MEGABYTE} MB in all; the bound is {bound} MB"
+    total = sum(run.size_bytes for run in manifest.recorded)
+    if total > MAX_RECORDED_BYTES:
+        bound = MAX_RECORDED_BYTES // MEGABYTE
+        return f"its recorded results are {total // MEGABYTE} MB; the bound is {bound} MB"
+    return ""
+
+
+def is_sha256(text: str) -> bool:
+    return len(text) == 64 and not text.strip("0123456789abcdef")
+
+
+def _order_fault(places: list[tuple[Any, ...]]) -> str:
+    for before, after in zip(places, places[1:], strict=False):
+        if before >= after:
+            return f"{after!r:.200} stands twice, or not in order"
+    return ""
+
+
+def _nesting_fault(files: tuple[FileEntry, ...]) -> str:
+    places = {(entry.root, entry.path) for entry in files}
+    for entry in files:
+        path = entry.path
+        while (cut := path.rfind("/")) > 0:
+            path = path[:cut]
+            if (entry.root, path) in places:
+                return f"{path!r:.200} is both a file and a directory"
+    return ""

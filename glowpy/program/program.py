@@ -1,0 +1,132 @@
+"""A program: what an agent needs to start tasks of it. One of two values.
+
+    Script    the user's script with the modules it imports; a task re-launches it (Go: as Glow does)
+    Pickled   a flow that no script can make again (pytest, REPL, notebook), pickled by the driver
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from glowpy.errors import ProgramError, ProtocolError
+from glowpy.program.manifest import (
+    Manifest,
+    canonical_json,
+    decoded_json,
+    manifest_of,
+    members,
+)
+
+MAX_WORDS = 10_000
+MAX_WORD_CHARACTERS = 128 * 1024  # Linux takes no longer argument
+
+Sources = dict[str, Path | bytes]
+"""Where the driver has a program's contents, by SHA-256: in a file, or here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and its own words. `entry` is its place, `r0/x.py`, or the `pkg.mod` of `-m`.
+
+    Raises:
+        ProgramError: entry, words and manifest do not make a program.
+    """
+
+    argv: tuple[str, ...]  # without the script's name
+    entry: str
+    manifest: Manifest
+
+    def __post_init__(self) -> None:
+        if len(self.argv) > MAX_WORDS or any(not _is_word(word) for word in self.argv):
+            raise ProgramError("the script's command line is too long, or holds a NUL")
+        if self.manifest.payload is not None:
+            raise ProgramError("a script has no payload")
+        if self.is_module:
+            if not _is_word(self.entry) or self.entry[:1] in ("", "-", "."):
+                raise ProgramError(f"{self.entry!r:.200} is not the name of a module")
+        elif self.entry not in {f"r{file.root}/{file.path}" for file in self.manifest.files}:
+            raise ProgramError(f"the script {self.entry!r:.200} is not among its files")
+
+    @property
+    def is_module(self) -> bool:
+        """True if it was started by `python -m`."""
+        return "/" not in self.entry
+
+    def to_json(self) -> str:
+        return _to_json("script", self.manifest, argv=list(self.argv), entry=self.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Pickled:
+    """A pickled flow, the payload of its manifest, with the local modules it may refer to.
+
+    Raises:
+        ProgramError: the manifest has no payload.
+    """
+
+    manifest: Manifest
+
+    def __post_init__(self) -> None:
+        if self.manifest.payload is None:
+            raise ProgramError("a pickled flow has a payload, this one has none")
+
+    def to_json(self) -> str:
+        return _to_json("pickled", self.manifest)
+
+
+Program = Script | Pickled
+AnyProgram = TypeVar("AnyProgram", Script, Pickled)
+
+
+def with_recorded(
+    program: AnyProgram, results: Mapping[int, bytes]
+) -> tuple[AnyProgram, dict[str, bytes]]:
+    """The program with the results of earlier runs, by run number, and those by SHA-256.
+
+    Raises:
+        ProgramError: they are more than 64 MB.
+    """
+    manifest = program.manifest.with_recorded(results)
+    contents = {run.sha256: results[run.run_number] for run in manifest.recorded}
+    return replace(program, manifest=manifest), contents
+
+
+def program_from_json(text: str) -> Program:
+    """A program that came over the network.
+
+    Raises:
+        ProtocolError: it is not one that this release would send.
+    """
+    value = decoded_json(text)
+    kind = value.get("kind") if type(value) is dict else None
+    try:
+        if kind == "pickled":
+            _, manifest = members(value, ("kind", "manifest"), "a pickled program")
+            return Pickled(manifest_of(manifest))
+        if kind == "script":
+            names = ("kind", "argv", "entry", "manifest")
+            _, argv, entry, manifest = members(value, names, "a script")
+            if type(argv) is not list or not all(type(word) is str for word in [*argv, entry]):
+                raise ProtocolError("a script's words and entry are not text")
+            return Script(tuple(argv), entry, manifest_of(manifest))
+    except ProgramError as exc:
+        raise ProtocolError(f"a peer sent a bad program: {exc}") from exc
+    raise ProtocolError(f"a peer sent a program of kind {kind!r:.200}")
+
+
+def _is_word(word: str) -> bool:
+    """Can this be an argument of a process?"""
+    try:
+        word.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in word and len(word) <= MAX_WORD_CHARACTERS
+
+
+def _to_json(kind: str, manifest: Manifest, **rest: object) -> str:
+    # The manifest's own text is put in as it is: canonical, and not decoded to be encoded again.
+    head = canonical_json({"kind": kind, **rest})
+    return f'{head[:-1]},"manifest":{manifest.to_json()}}}'

@@ -1,0 +1,119 @@
+"""Fixtures for all tests: a flow on each runner, and one warm cluster for the whole session."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+
+from tests.runners import RUNNERS, Runner
+
+_START_S = 30.0
+_STOP_S = 30.0
+_READY = re.compile(r"ready, leader (\S+:\d+)")
+
+
+@pytest.fixture(params=RUNNERS)
+def new_flow(request: pytest.FixtureRequest) -> Runner:
+    """Makes a flow for one runner; the test runs once on each of them."""
+    name: str = request.param
+    if name == "inline":
+        return Runner(name, ("-glow.inline",))
+    if name == "standalone":
+        return Runner(name)
+    return Runner(name, ("-glow", f"-glow.leader={request.getfixturevalue('cluster')}"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The leader's address of a cluster of three agents, which must leave nothing behind."""
+    # mkdtemp-short: paths of sockets in it have to fit into 107 bytes
+    temporary = tmp_path_factory.mktemp("cluster")
+    command = [sys.executable, "-m", "glowpy", "cluster"]
+    command += ["--agents", "3", "--executors", "2", "--port", "0"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=temporary,
+        env=os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,  # a Ctrl-C at pytest is not the cluster's
+    )
+    assert process.stdout is not None
+    said = _Said(process.stdout)
+    try:
+        yield said.leader(_START_S)
+    finally:
+        processes = [process_of(process.pid), *family_of(process.pid)]
+        process.send_signal(signal.SIGINT)
+        try:
+            status = process.wait(_STOP_S)
+        finally:
+            for each in processes:
+                if each.is_running() and each.status() != psutil.STATUS_ZOMBIE:
+                    each.kill()
+                    said.lines.append(f"(killed by the test: {each})\n")
+        said.finish()
+        process.stdout.close()
+        text = "".join(said.lines)
+        assert status in (0, 130, -signal.SIGINT), f"the cluster ended with {status}:\n{text}"
+        assert "killed by the test" not in text, text
+        assert left_in(temporary) == [], text
+
+
+def process_of(pid: int) -> psutil.Process:
+    return psutil.Process(pid)
+
+
+def family_of(pid: int) -> list[psutil.Process]:
+    """All processes below one, however deep."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def left_in(directory: Path) -> list[str]:
+    """Every file and folder below a directory."""
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+class _Said:
+    """What a process says, read on a thread so that its pipe never fills."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.lines: list[str] = []
+        self._leader: queue.Queue[str] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            self.lines.append(line)
+            if found := _READY.search(line):
+                self._leader.put(found[1])
+        self._leader.put("")
+
+    def leader(self, timeout_s: float) -> str:
+        try:
+            address = self._leader.get(timeout=timeout_s)
+        except queue.Empty:
+            address = ""
+        if not address:
+            pytest.fail(f"no cluster within {timeout_s:g} s; it said:\n{''.join(self.lines)}")
+        return address
+
+    def finish(self) -> None:
+        self._thread.join(_STOP_S)

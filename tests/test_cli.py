@@ -1,0 +1,380 @@
+"""The glowpy command, as real processes: what it prints, how it fails, what ends it."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import parse_address
+from glowpy.wire.messages import AskExecutors, Grants
+from glowpy.wire.security import Policy, load_key
+from glowpy.wire.transport import Poller, Transport
+
+PATIENCE_S = 60.0
+FREE = "127.0.0.1:0"
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "glowpy", *args]
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*args),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def refusal(*args: str, status: int = 1) -> str:
+    """The one line on stderr of a command that must fail."""
+    done = run(*args)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("glowpy: ")
+    return line
+
+
+class Running:
+    """A server process that is expected to end well."""
+
+    def __init__(self, args: tuple[str, ...], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command(*args),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        self.pid = self.process.pid
+        self._deadline = time.monotonic() + PATIENCE_S
+        self._text = b""
+
+    def line(self) -> str:
+        """The next line of its standard output."""
+        assert self.process.stdout is not None
+        output = self.process.stdout.fileno()
+        while b"\n" not in self._text:
+            left_s = self._deadline - time.monotonic()
+            assert left_s > 0 and select.select([output], [], [], left_s)[0], "no line in time"
+            data = os.read(output, 4096)
+            assert data, f"ended with {self.process.wait(PATIENCE_S)}, printed {self._text!r}"
+            self._text += data
+        line, _, self._text = self._text.partition(b"\n")
+        return line.decode()
+
+    def address(self) -> str:
+        return self.line().rpartition(" listening on ")[2]
+
+    def close_stdin(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def status(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+    def cleanup(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
+        if self.process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@contextmanager
+def started(*args: str, **environment: str) -> Iterator[Running]:
+    running = Running(args, environment)
+    try:
+        yield running
+    finally:
+        running.cleanup()
+
+
+def agents_known(address: str, policy: Policy | None = None) -> int:
+    """What the master at this address says."""
+    timing = Timing()
+    with Transport(policy or Policy(), timing) as transport:
+        link = transport.connect(parse_address(address))
+        poller = Poller()
+        poller.register(link, link)
+        link.send(AskExecutors("test", 0, 0, "", ""))
+        deadline = time.monotonic() + PATIENCE_S
+        while (received := link.receive()) is None:
+            assert time.monotonic() < deadline, "the master does not answer"
+            poller.poll(1.0)
+            link.events()
+        assert isinstance(received[0], Grants)
+        return received[0].agents_known
+
+
+def await_agents(address: str, wanted: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while (known := agents_known(address)) != wanted:
+        assert time.monotonic() < deadline, f"{known} agents, not {wanted}"
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def test_version():
+    assert run("--version").stdout == f"glowpy {__version__}\n"
+
+
+def test_help_names_every_command():
+    text = run("--help").stdout
+    for name in ("master", "agent", "cluster", "keys", "send", "receive"):
+        assert re.search(rf"^  {name} ", text, re.MULTILINE)
+
+
+def test_glows_names_have_kebab_case_aliases():
+    text = run("agent", "--help").stdout
+    for name in ("dataCenter", "max.executors", "cpu.level", "clean.restart", "key.file"):
+        kebab = re.sub(r"\.|(?=[A-Z])", "-", name).lower()
+        assert f"--{name}" in text
+        assert f"--{kebab}" in text
+
+
+@pytest.mark.parametrize("name", ["send", "receive"])
+def test_what_is_not_built_says_so(name):
+    assert "not built yet" in refusal(name, "--to", "x", "--file", "y", status=2)
+
+
+def test_wrong_usage_is_status_2():
+    assert run("agent", "--port", "many").returncode == 2
+    assert run("no-such-command").returncode == 2
+
+
+def test_keys_makes_a_private_file_once(tmp_path):
+    path = tmp_path / "cluster.key"
+    assert run("keys", str(path)).returncode == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    key = load_key(str(path))
+    assert str(path) in refusal("keys", str(path))
+    assert load_key(str(path)) == key
+
+
+# --- master -------------------------------------------------------------------------------------
+
+
+def test_a_master_announces_itself_answers_and_ends_by_sigterm():
+    with started("master", "--address", FREE) as master:
+        line = master.line()
+        assert line.startswith("glowpy master listening on 127.0.0.1:")
+        assert agents_known(line.rpartition(" ")[2]) == 0
+        master.process.terminate()
+        assert master.status() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_other_signals_end_a_master_well(number):
+    with started("master", "--address", FREE) as master:
+        master.line()
+        master.process.send_signal(number)
+        assert master.status() == 0
+
+
+def test_a_master_may_end_with_its_standard_input():
+    with started("master", "--address", FREE, "--until-stdin-closes") as master:
+        assert agents_known(master.address()) == 0
+        master.close_stdin()
+        assert master.status() == 0
+
+
+def test_a_master_outlives_its_standard_input_unless_told():
+    with started("master", "--address", FREE) as master:
+        master.close_stdin()
+        assert agents_known(master.address()) == 0
+
+
+def test_a_master_without_standard_input_ends_at_once_if_told():
+    done = run("master", "--address", FREE, "--until-stdin-closes")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_master_with_a_key(tmp_path):
+    path = str(tmp_path / "cluster.key")
+    assert run("keys", path).returncode == 0
+    with started("master", "--address", FREE, "--key.file", path) as master:
+        assert agents_known(master.address(), Policy(load_key(path))) == 0
+
+
+def test_a_port_in_use_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert port in refusal("master", "--address", f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:port", "127.0.0.1:99999", "a b:1", "::1:5"])
+def test_a_bad_address_is_shown(address):
+    assert address in refusal("master", "--address", address)
+
+
+def test_all_interfaces_are_refused_without_a_key():
+    line = refusal("master", "--address", ":8930")
+    for words in ("all interfaces", "localhost:8930", "--insecure", "glowpy keys"):
+        assert words in line
+
+
+def test_another_interface_is_refused_without_a_key():
+    assert "without a key" in refusal("master", "--address", "192.0.2.1:8930")
+
+
+def test_a_missing_key_file_is_named(tmp_path):
+    path = str(tmp_path / "none")
+    assert path in refusal("master", "--address", FREE, "--key-file", path)
+
+
+# --- agent --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leader() -> Iterator[str]:
+    with started("master", "--address", FREE) as master:
+        yield master.address()
+        master.process.terminate()
+        assert master.status() == 0
+
+
+@pytest.mark.parametrize("way", ["signal", "stdin"])
+def test_an_agent_joins_and_leaves(leader, tmp_path, way):
+    where = ("--host", "127.0.0.2", "--port", "0", "--master", leader)
+    with started("agent", *where, "--dir", str(tmp_path / "a"), "--until-stdin-closes") as agent:
+        assert agent.line().startswith("glowpy agent listening on 127.0.0.2:")
+        await_agents(leader, 1)
+        if way == "signal":
+            agent.process.terminate()
+        else:
+            agent.close_stdin()
+        assert agent.status() == 0
+
+
+def test_an_agents_default_folder_is_private(leader, tmp_path):
+    with started("agent", "--port", "0", "--master", leader, TMPDIR=str(tmp_path)) as agent:
+        agent.line()
+        (base,) = tmp_path.iterdir()
+        assert base.name == f"glowpy-{os.geteuid()}"
+        assert stat.S_IMODE(base.stat().st_mode) == 0o700
+        (folder,) = base.iterdir()
+        assert folder.name.startswith("agent-127.0.0.1-")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        agent.process.terminate()
+        assert agent.status() == 0
+
+
+def test_a_default_folder_open_to_others_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    trap = tmp_path / f"glowpy-{os.geteuid()}"
+    trap.mkdir()
+    trap.chmod(0o777)
+    assert str(trap) in refusal("agent", "--port", "0")
+
+
+def test_an_agent_on_another_interface_is_refused_without_a_key(tmp_path):
+    line = refusal("agent", "--host", "192.0.2.1", "--dir", str(tmp_path / "a"))
+    assert "without a key" in line
+
+
+def test_an_agents_port_in_use_is_named(leader, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        options = ("--port", port, "--master", leader, "--dir", str(tmp_path / "a"))
+        assert port in refusal("agent", *options).partition("glowpy: ")[2]
+
+
+def test_a_folder_in_use_is_refused(leader, tmp_path):
+    options = ("--port", "0", "--master", leader, "--dir", str(tmp_path / "a"))
+    with started("agent", *options) as agent:
+        agent.line()
+        assert str(tmp_path / "a") in refusal("agent", *options)
+
+
+# --- cluster ------------------------------------------------------------------------------------
+
+
+def start_cluster(running: Running) -> tuple[str, list[psutil.Process]]:
+    """Wait until it is ready; its leader, and its processes."""
+    lines = [running.line() for _ in range(5)]
+    assert lines[0].startswith("glowpy master listening on 127.0.0.1:")
+    hosts = sorted(line.rpartition(" ")[2].partition(":")[0] for line in lines[1:4])
+    assert hosts == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    leader = lines[0].rpartition(" ")[2]
+    assert lines[4] == f"glowpy cluster ready, leader {leader}"
+    children = psutil.Process(running.pid).children(recursive=True)
+    assert len(children) >= 4
+    return leader, children
+
+
+def nothing_is_left(leader: str, children: list[psutil.Process], folder: Path | None) -> None:
+    _, alive = psutil.wait_procs(children, PATIENCE_S)
+    assert alive == []
+    assert folder is None or list(folder.iterdir()) == []
+    port = parse_address(leader).port
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, "stdin"])
+def test_a_cluster_leaves_nothing_behind(tmp_path, way):
+    options = ("--agents", "3", "--executors", "1", "--port", "0", "--until-stdin-closes")
+    with started("cluster", *options, TMPDIR=str(tmp_path)) as cluster:
+        leader, children = start_cluster(cluster)
+        assert agents_known(leader) == 3
+        if way == "stdin":
+            cluster.close_stdin()
+        else:
+            cluster.process.send_signal(way)
+        assert cluster.status() == 0
+        nothing_is_left(leader, children, tmp_path)
+
+
+def test_a_clusters_processes_end_when_it_is_killed(tmp_path):
+    with started("cluster", "--port", "0", TMPDIR=str(tmp_path)) as cluster:
+        leader, children = start_cluster(cluster)
+        cluster.process.kill()
+        cluster.status()
+        nothing_is_left(leader, children, None)
+
+
+def test_a_cluster_survives_its_agents_but_not_its_master(tmp_path):
+    with started("cluster", "--port", "0", TMPDIR=str(tmp_path)) as cluster:
+        leader, children = start_cluster(cluster)
+        by_role = {role: [c for c in children if role in c.cmdline()] for role in ROLES}
+        by_role["agent"][0].kill()
+        psutil.wait_procs(by_role["agent"][:1], PATIENCE_S)
+        assert agents_known(leader) in (2, 3)
+        by_role["master"][0].kill()
+        assert cluster.status() == 1
+        nothing_is_left(leader, children, tmp_path)
+
+
+ROLES = ("master", "agent")
+
+
+def test_a_cluster_whose_port_is_in_use_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("cluster", "--port", port)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "the cluster does not start" in done.stderr
+    assert list(tmp_path.iterdir()) == []
