@@ -84,8 +84,8 @@ def execute(call: Call) -> Any:
         _plot(call)
     from glowpy.driver.execute import execute_call
 
-    value = execute_call(call, options, number, session.recorded)
-    if not session.is_ready:
+    value = execute_call(call, options, number, session.rest, session.recorded)
+    if not session.is_ready and call.terminal in (Terminal.COLLECT, Terminal.COUNT):
         session.recorded[number] = value
     return value
 

@@ -291,7 +291,9 @@ class Cluster(RuleBasedStateMachine):
     @initialize(sizes=st.lists(st.integers(0, 4), min_size=1, max_size=5))
     def build(self, sizes):
         names = [f"a{number}" for number in range(len(sizes))]
-        self.bench = Bench(*(agent(name, size, 256) for name, size in zip(names, sizes, strict=True)))
+        self.bench = Bench(
+            *(agent(name, size, 256) for name, size in zip(names, sizes, strict=True))
+        )
         self.sizes = dict(zip(names, sizes, strict=True))
         self.unused: list[tuple[float, Lease]] = []  # with the time when it runs out
         self.running: dict[str, list[Lease]] = {name: [] for name in names}

@@ -268,17 +268,33 @@ def test_an_agent_joins_and_leaves(leader, tmp_path, way):
         assert agent.status() == 0
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
 def test_an_agents_default_folder_is_private(leader, tmp_path):
-    with started("agent", "--port", "0", "--master", leader, TMPDIR=str(tmp_path)) as agent:
+    port = str(free_port())
+    with started("agent", "--port", port, "--master", leader, TMPDIR=str(tmp_path)) as agent:
         agent.line()
         (base,) = tmp_path.iterdir()
         assert base.name == f"glowpy-{os.geteuid()}"
         assert stat.S_IMODE(base.stat().st_mode) == 0o700
         (folder,) = base.iterdir()
-        assert folder.name.startswith("agent-127.0.0.1-")
+        assert folder.name == f"agent-127.0.0.1-{port}"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         agent.process.terminate()
         assert agent.status() == 0
+
+
+def test_an_agent_on_any_port_removes_its_folder(leader, tmp_path):
+    with started("agent", "--port", "0", "--master", leader, TMPDIR=str(tmp_path)) as agent:
+        agent.line()
+        assert len(list(tmp_path.iterdir())) == 1
+        agent.process.terminate()
+        assert agent.status() == 0
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_default_folder_open_to_others_is_refused(tmp_path, monkeypatch):
@@ -286,12 +302,13 @@ def test_a_default_folder_open_to_others_is_refused(tmp_path, monkeypatch):
     trap = tmp_path / f"glowpy-{os.geteuid()}"
     trap.mkdir()
     trap.chmod(0o777)
-    assert str(trap) in refusal("agent", "--port", "0")
+    assert str(trap) in refusal("agent")
 
 
 def test_an_agent_on_another_interface_is_refused_without_a_key(tmp_path):
     line = refusal("agent", "--host", "192.0.2.1", "--dir", str(tmp_path / "a"))
     assert "without a key" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_agents_port_in_use_is_named(leader, tmp_path):

@@ -49,6 +49,7 @@ from glowpy.wire.messages import (
     Recall,
     Recalled,
     Retire,
+    RunClosed,
     RunOpened,
     RunRefused,
 )
@@ -415,6 +416,7 @@ class AgentCore:
         if not any(slot.run == name for slot in self._slots.values()):
             del self._runs[name]
             yield DeleteRun(name)
+            yield ToDriver(run.peer, RunClosed(name))
 
     def _kill(self, slot: ExecutorSlot, reason: str) -> Iterator[Action]:
         if slot.state is not State.KILLED:

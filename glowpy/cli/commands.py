@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -160,25 +161,33 @@ def agent(
 ) -> None:
     """Run executors for drivers and serve the shards they write."""
     from glowpy.agent.server import AgentOptions, serve_agent
-    from glowpy.cli.folders import default_folder
+    from glowpy.cli.folders import agent_folder
     from glowpy.resources import cores
     from glowpy.wire.address import Address, parse_address
     from glowpy.wire.security import policy_of
 
-    options = AgentOptions(
-        directory=folder or default_folder(host, port),
-        address=Address(host, port),
-        master=parse_address(leader, MASTER_PORT),
-        data_center=data_center,
-        rack=rack,
-        executor_limit=executor_limit or cores(),
-        cpu_level=cpu_level,
-        memory_mb=memory_mb,
-        clean_restart=clean_restart,
-    )
+    where = Address(host, port)
+    leader_address = parse_address(leader, MASTER_PORT)
     policy = policy_of(key_file, insecure=insecure)
+    policy.check(where, is_server=True)  # before anything is made on disk
+    policy.check(leader_address, is_server=False)
     log_to_stderr(log_level)
-    with until_told(stdin_closes=until_stdin_closes) as stop:
+    with (
+        agent_folder(folder, host, port) as directory,
+        until_told(stdin_closes=until_stdin_closes) as stop,
+    ):
+        options = AgentOptions(
+            directory=directory,
+            address=where,
+            master=leader_address,
+            data_center=data_center,
+            rack=rack,
+            executor_limit=executor_limit or cores(),
+            cpu_level=cpu_level,
+            memory_mb=memory_mb,
+            clean_restart=clean_restart,
+            key_file=os.path.abspath(key_file) if key_file else "",
+        )
         serve_agent(options, policy, Timing.from_environment(), _announce("agent"), stop)
 
 

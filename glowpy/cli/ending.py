@@ -45,8 +45,10 @@ def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
 
 def _reports_hangup(reasons: select.epoll) -> bool:
     """False: standard input is a file, /dev/null or closed, and has no other end to wait for."""
+    if sys.__stdin__ is None:
+        return False
     try:
-        reasons.register(sys.__stdin__.fileno() if sys.__stdin__ else 0, 0)
+        reasons.register(sys.__stdin__.fileno(), 0)  # hangups are reported unasked
     except OSError:
         return False
     return True

@@ -5,19 +5,32 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from glowpy.errors import ConfigError
 
 
-def default_folder(host: str, port: int) -> str:
-    """A folder of this user's own for the agent at this address: <tmp>/glowpy-<uid>/agent-...
+@contextmanager
+def agent_folder(named: str, host: str, port: int) -> Iterator[str]:
+    """The folder that the user named, else <tmp>/glowpy-<uid>/agent-<host>-<port>.
+
+    An agent on port 0 has another address each time: it gets a new folder, removed at the end.
 
     Raises:
         ConfigError: somebody else has put something in its place, or it cannot be made.
     """
+    if named:
+        yield named
+    elif port:
+        yield os.path.join(_private_base(), f"agent-{host}-{port}".replace("/", "_"))
+    else:
+        with tempfile.TemporaryDirectory(prefix="glowpy-agent-") as folder:
+            yield folder
+
+
+def _private_base() -> str:
     base = os.path.join(tempfile.gettempdir(), f"glowpy-{os.geteuid()}")
-    # Several agents on one host may all be on port 0, or on one port of several addresses.
-    name = f"agent-{host}-{port or f'pid{os.getpid()}'}".replace(":", "_")
     try:
         os.makedirs(base, mode=0o700, exist_ok=True)
         status = os.lstat(base)
@@ -29,4 +42,4 @@ def default_folder(host: str, port: int) -> str:
         raise ConfigError(
             f"{base} is not a folder that only you can enter; remove it or name a folder by --dir"
         )
-    return os.path.join(base, name)
+    return base

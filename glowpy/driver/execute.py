@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glowpy.driver.listing import list_inputs
@@ -16,11 +17,14 @@ from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.timing import Timing
 
 
-def execute_call(call: Call, options: Options, number: int, recorded: dict[int, Any]) -> Any:
+def execute_call(
+    call: Call, options: Options, number: int, words: Sequence[str], recorded: Mapping[int, Any]
+) -> Any:
     """Run a terminal call; returns its value.
 
     Args:
         number: of this run in the script, from 1.
+        words: the script's own arguments.
         recorded: values of the script's earlier runs, by number, for tasks that re-run it.
 
     Raises:
@@ -47,8 +51,10 @@ def execute_call(call: Call, options: Options, number: int, recorded: dict[int, 
             return run_inline(plan, description, result)
         if mode(options) is Mode.DRIVER:
             from glowpy.driver.cluster import run_on_cluster
+            from glowpy.driver.shipping import make_program
 
-            return run_on_cluster(call, plan, description, result, options, timing, recorded)
+            program = make_program(call.graph, words, recorded)
+            return run_on_cluster(program, plan, description, result, options, timing)
         from glowpy.driver.standalone import run_standalone
 
         return run_standalone(call, plan, description, result, options, timing)

@@ -55,8 +55,7 @@ def check_reducer(function: Callable[..., Any], operator: str) -> None:
 
 def check_map(function: Callable[..., Any]) -> None:
     """Refuse functions whose call gives no row but something still to be run."""
-    target = getattr(function, "__func__", function)
-    if inspect.isgeneratorfunction(target):
+    if any(map(inspect.isgeneratorfunction, _called(function))):
         raise definition_error(
             f"map() gives one row for each, but {_name(function)} is a generator function; "
             "use flat_map() for none, one or many rows"
@@ -65,10 +64,18 @@ def check_map(function: Callable[..., Any]) -> None:
 
 
 def check_not_async(function: Callable[..., Any], operator: str) -> None:
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+    called = _called(function)
+    if any(map(inspect.iscoroutinefunction, called)) or any(
+        map(inspect.isasyncgenfunction, called)
+    ):
         raise definition_error(
             f"{operator}() calls its function and takes its result, but {_name(function)} is async"
         )
+
+
+def _called(function: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """What may run when the function is called: itself, or the `__call__` of its class."""
+    return function, type(function).__call__
 
 
 def _parameters(function: Callable[..., Any], operator: str) -> list[inspect.Parameter] | None:

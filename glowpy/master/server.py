@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from glowpy.master.allocator import Allocator
-from glowpy.master.greeting import welcome
 from glowpy.master.topology import Agent, Topology
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
+from glowpy.wire.greeting import welcome
 from glowpy.wire.messages import AskExecutors, Grants, Heartbeat, Hello, ReturnLeases, Welcome
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Server, Transport
@@ -49,7 +49,7 @@ class Master:
             case ReturnLeases():
                 self._allocator.give_back(message.leases)
             case Hello():
-                answer = welcome(message)
+                answer = welcome(message, "master")
                 if answer.refusal:
                     log.warning("refused: %s", answer.refusal)
                 return answer

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from glowpy.errors import ProgramError, ProtocolError
@@ -251,7 +252,7 @@ def is_sha256(text: str) -> bool:
 
 
 def _order_fault(places: list[tuple[Any, ...]]) -> str:
-    for before, after in zip(places, places[1:], strict=False):
+    for before, after in pairwise(places):
         if before >= after:
             return f"{after!r:.200} stands twice, or not in order"
     return ""

@@ -1,7 +1,7 @@
 """A program: what an agent needs to start tasks of it. One of two values.
 
-    Script    the user's script with the modules it imports; a task re-launches it (Go: as Glow does)
-    Pickled   a flow that no script can make again (pytest, REPL, notebook), pickled by the driver
+Script    the user's script with the modules it imports; a task re-launches it (Go: as Glow does)
+Pickled   a flow that no script can make again (pytest, REPL, notebook), pickled by the driver
 """
 
 from __future__ import annotations

@@ -64,20 +64,26 @@ class GroupOutput:
             return
         with self._blaming():
             self._route(self._lines(batch) if self._is_text else batch)
-            if self._buffered >= self._target_rows:
-                self._flush()
+            if self._buffered < self._target_rows:
+                return
+            self._encode()
+        if sum(block.length_bytes for block in self._blocks) >= _BLOCK_BYTES:
+            self._segment.flush()
+            self._commit(self._blocks)
+            self._blocks = []
 
     def finish(self) -> list[Block]:
         """Write what is buffered; the blocks that `commit` has not been told of."""
         if self._buffered:
             with self._blaming():
-                self._flush()
+                self._encode()
         self._segment.flush()
         blocks, self._blocks = self._blocks, []
         return blocks
 
     @contextmanager
     def _blaming(self) -> Iterator[None]:
+        """Within: whatever the rows' own code raises is a failure of the step that made them."""
         try:
             yield
         except (StepFailed, OutputError):
@@ -102,7 +108,8 @@ class GroupOutput:
             for part, row in zip(parts_of(keys, len(buffers)), batch, strict=True):
                 buffers[part].append(row)
 
-    def _flush(self) -> None:
+    def _encode(self) -> None:
+        """Make blocks of everything buffered."""
         written = 0
         for shard, rows in zip(self._shards, self._buffers, strict=True):
             for first in range(0, len(rows), self._target_rows):
@@ -116,10 +123,6 @@ class GroupOutput:
         self._target_rows = max(1, min(int(limit / row_bytes), _MOST_ROWS * len(self._buffers)))
         self._buffered = 0
         self.bytes_stored += written
-        if sum(block.length_bytes for block in self._blocks) >= _BLOCK_BYTES:
-            self._segment.flush()
-            self._commit(self._blocks)
-            self._blocks = []
 
     def _lines(self, batch: Batch) -> Batch:
         """The batch as one row of bytes, a line for each row."""

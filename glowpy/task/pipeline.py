@@ -39,7 +39,7 @@ def build(
             continue
         inputs = edges if stream is None else [[stream]]
         if isinstance(part.op, TextOp):
-            stream = _read_text(part.op, context, listings[part.id])
+            stream = _read_text(part, part.op, context, listings[part.id])
         elif isinstance(part.op, BatchOp):
             stream = _run_kernel(part, part.op, context, inputs)
         else:
@@ -97,6 +97,14 @@ def _run_kernel(
             yield batch
 
 
-def _read_text(op: TextOp, context: TaskContext, listing: Sequence[FileEntry]) -> Stream:
-    for part in ranges_of(listing, op, context.task, context.task_count):
-        yield from read_lines(part, op)
+def _read_text(
+    step: Step, op: TextOp, context: TaskContext, listing: Sequence[FileEntry]
+) -> Stream:
+    try:
+        for part in ranges_of(listing, op, context.task, context.task_count):
+            yield from read_lines(part, op)
+    except _OURS:
+        raise
+    except Exception as exc:
+        # The user may have registered the codec or its error handler.
+        raise StepFailed(step, NO_ROW, exc) from exc

@@ -5,7 +5,7 @@
     agent    -> master    Hello, Heartbeat
     driver   -> agent     Hello, OpenRun, Launch, Assign, Recall, Abort, Retire, CloseRun, Beat
     agent    -> driver    Welcome, RunOpened, RunRefused, Launched, LaunchRefused, ExecutorExited,
-                          GroupStarted, GroupEnded, Recalled, Printed, Beat
+                          GroupStarted, GroupEnded, Recalled, Printed, RunClosed, Beat
     executor -> agent     ExecutorHello, ExecutorReady, Commit, GroupEnded, Printed
     agent    -> executor  Describe, Begin, Abort, Retire
     reader   -> owner     Fetch, MoreCredit, CancelFetch
@@ -262,6 +262,13 @@ class CloseRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunClosed:
+    """Nothing of the run is left at this agent but its program."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """Keep-alive within a run, both ways."""
 
@@ -465,6 +472,7 @@ MESSAGES: dict[str, type] = {
         Abort,
         Retire,
         CloseRun,
+        RunClosed,
         Beat,
         ExecutorHello,
         Describe,

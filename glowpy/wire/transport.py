@@ -8,6 +8,7 @@ ZeroMQ's heartbeats where the network swallows it.
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator
 from enum import Enum
 from types import TracebackType
@@ -15,7 +16,6 @@ from typing import Any, TypeAlias
 
 import zmq
 import zmq.utils.z85
-from zmq.utils.monitor import parse_monitor_message
 
 from glowpy.errors import ClusterError, ConfigError, ProtocolError
 from glowpy.timing import Timing
@@ -29,6 +29,7 @@ MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames a
 QUEUE_MESSAGES = 10_000  # waiting in one direction at one peer
 _COPY_BYTES = 64 << 10  # larger payloads are handed to ZeroMQ without a copy
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
+_MONITOR_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): event, value; then the address
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 
 Payload: TypeAlias = bytes | memoryview
@@ -287,7 +288,7 @@ class Link:
                 frames = self._monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            event = parse_monitor_message(frames)["event"]
+            event, _value = _MONITOR_EVENT.unpack(frames[0])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 found.append(LinkEvent.CONNECTED)
             elif event == zmq.EVENT_DISCONNECTED:

@@ -119,9 +119,9 @@ def add_text_file(
     check_shards(shards, "text_file")
     patterns = _patterns(path)
     try:
-        codecs.lookup(encoding)
+        "\n".encode(encoding)  # unlike codecs.lookup, this refuses base64 and its kind
         codecs.lookup_error(errors)
-    except LookupError as exc:
+    except (LookupError, TypeError, UnicodeError) as exc:
         raise definition_error(f"text_file(): {exc}") from exc
     return graph.add_step(
         "Source", TextOp(patterns, encoding, errors), (), user_location(), task_count=shards
@@ -129,7 +129,8 @@ def add_text_file(
 
 
 def _patterns(path: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
-    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    is_one = isinstance(path, (str, bytes, os.PathLike)) or not isinstance(path, Iterable)
+    paths = [path] if is_one else list(path)
     if not paths:
         raise definition_error("text_file() got an empty list of paths")
     for each in paths:

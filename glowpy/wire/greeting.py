@@ -10,15 +10,15 @@ from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def welcome(hello: Hello) -> Welcome:
+def welcome(hello: Hello, role: str) -> Welcome:
     """The answer to a greeting; with a refusal in words if the two cannot work together."""
-    return Welcome(PROTOCOL_VERSION, __version__, PYTHON, "master", _refusal(hello))
+    return Welcome(PROTOCOL_VERSION, __version__, PYTHON, role, _refusal(hello, role))
 
 
-def _refusal(hello: Hello) -> str:
+def _refusal(hello: Hello, role: str) -> str:
     # Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
     differences = [
-        f"{what} {theirs} there and {ours} at the master"
+        f"{what} {theirs} there and {ours} at the {role}"
         for what, theirs, ours in (
             ("protocol", hello.protocol, PROTOCOL_VERSION),
             ("glowpy", hello.glowpy, __version__),
@@ -29,6 +29,6 @@ def _refusal(hello: Hello) -> str:
     if not differences:
         return ""
     return (
-        f"{hello.role} {hello.name} and the master cannot work together: "
+        f"{hello.role} {hello.name} and the {role} cannot work together: "
         f"{'; '.join(differences)}. Install the same release everywhere."
     )

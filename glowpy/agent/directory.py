@@ -1,0 +1,89 @@
+"""An agent's own directory: marked, locked, and the only place that it ever deletes from.
+
+DIR/.glowpy-agent    the mark: an agent made this directory
+DIR/lock             held by the living agent; its content is that agent's process id
+DIR/cache/           programs, by content
+DIR/runs/            shards and logs of the runs that go on
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+from glowpy.errors import ConfigError
+
+_MARK = ".glowpy-agent"
+
+
+class AgentDirectory:
+    """The directory of one living agent. A context manager: entering locks and clears it.
+
+    Raises (when entered):
+        ConfigError: another agent holds it, it is not ours, or it cannot be written.
+    """
+
+    def __init__(self, path: str, *, clean_restart: bool) -> None:
+        self.path = Path(os.path.abspath(path))
+        self.cache = self.path / "cache"
+        self.runs = self.path / "runs"
+        self._clean_restart = clean_restart
+        self._lock = -1
+
+    def __enter__(self) -> AgentDirectory:
+        try:
+            self._mark()
+            self._lock = self._take_lock()
+            shutil.rmtree(self.runs, ignore_errors=True)
+            if self._clean_restart:
+                shutil.rmtree(self.cache, ignore_errors=True)
+            self.runs.mkdir(mode=0o700)
+            self.cache.mkdir(mode=0o700, exist_ok=True)
+        except OSError as exc:
+            self._unlock()
+            raise ConfigError(f"cannot use directory {self.path}: {exc.strerror}") from exc
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self.runs, ignore_errors=True)
+        self._unlock()
+
+    def _mark(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark = self.path / _MARK
+        if not mark.exists():
+            if any(self.path.iterdir()):
+                raise ConfigError(
+                    f"directory {self.path} is not empty and no agent made it; an agent deletes "
+                    "what it finds in its directory: name an empty one or one that does not exist"
+                )
+            mark.touch(mode=0o600)
+
+    def _take_lock(self) -> int:
+        path = self.path / "lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise ConfigError(
+                f"directory {self.path} is in use by the agent with process id {holder}; "
+                "give each agent a --dir of its own"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        return descriptor
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1

@@ -1,0 +1,116 @@
+"""Bringing a run's program here: missing contents are pulled from the driver, then laid out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from glowpy.agent.program_cache import Incoming, ProgramCache, ProgramDirectory
+from glowpy.errors import GlowError, ProgramError
+from glowpy.program.program import Program, program_from_json
+from glowpy.timing import Timing
+from glowpy.wire.address import parse_endpoint
+from glowpy.wire.messages import FetchFile, FileFrame, OpenRun
+from glowpy.wire.transport import Poller, Transport
+
+_IN_FLIGHT = 8  # requests; each answer is one frame
+
+
+class ProgramFetch:
+    """The program of one run on its way here.
+
+    Args:
+        done: told the program and where it lies, or the error.
+    """
+
+    def __init__(
+        self,
+        opening: OpenRun,
+        cache: ProgramCache,
+        transport: Transport,
+        poller: Poller,
+        timing: Timing,
+        done: Callable[[ProgramFetch, ProgramDirectory | None, GlowError | None], None],
+    ) -> None:
+        self.run = opening.run
+        self.opening = opening
+        self.files_fetched = 0
+        self.bytes_fetched = 0
+        self._cache = cache
+        self._poller = poller
+        self._done = done
+        self._is_over = False
+        self._timing = timing
+        self.program: Program = program_from_json(opening.manifest)
+        self._sizes = self.program.manifest.contents
+        self._waiting = deque(cache.missing(self.program.manifest))
+        self._incoming: dict[str, tuple[Incoming, int]] = {}  # and bytes received
+        self._stack = ExitStack()
+        self._link = transport.connect(parse_endpoint(opening.program_server))
+        self.deadline = time.monotonic() + timing.first_contact_s
+        poller.register(self._link, self._receive)
+
+    def begin(self) -> None:
+        """Ask for what is missing; done at once where nothing is."""
+        self._ask()
+
+    def expire(self, now: float) -> None:
+        """Give up when nothing has come for too long."""
+        if now >= self.deadline and not self._is_over:
+            self._finish(ProgramError("the driver does not send the program's files"))
+
+    def close(self) -> None:
+        """Drop the connection and whatever is unfinished."""
+        self._is_over = True
+        self._poller.unregister(self._link)
+        self._link.close()
+        self._stack.close()
+
+    def _ask(self) -> None:
+        while self._waiting and len(self._incoming) < _IN_FLIGHT:
+            sha256 = self._waiting.popleft()
+            incoming = self._stack.enter_context(self._cache.begin(sha256, self._sizes[sha256]))
+            self._incoming[sha256] = incoming, 0
+            self._link.send(FetchFile(self.run, sha256, 0))
+        if not self._incoming:
+            self._finish(None)
+
+    def _receive(self) -> None:
+        try:
+            self._link.events()
+            while not self._is_over and (received := self._link.receive()) is not None:
+                message, payload = received
+                if isinstance(message, FileFrame) and message.sha256 in self._incoming:
+                    self._take(message, payload)
+        except GlowError as exc:
+            self._finish(exc)
+
+    def _take(self, frame: FileFrame, payload: bytes) -> None:
+        incoming, received = self._incoming[frame.sha256]
+        size = self._sizes[frame.sha256]
+        if frame.size_bytes != size or frame.offset_bytes != received:
+            raise ProgramError("the driver no longer has a file of the program as it was")
+        self.deadline = time.monotonic() + self._timing.first_contact_s
+        incoming.write(payload)
+        received += len(payload)
+        self.bytes_fetched += len(payload)
+        if received < size:
+            self._incoming[frame.sha256] = incoming, received
+            self._link.send(FetchFile(self.run, frame.sha256, received))
+            return
+        incoming.commit()
+        del self._incoming[frame.sha256]
+        self.files_fetched += 1
+        self._ask()
+
+    def _finish(self, error: GlowError | None) -> None:
+        directory = None
+        if error is None:
+            try:
+                directory = self._cache.materialise(self.program.manifest)
+            except GlowError as exc:
+                error = exc
+        self.close()
+        self._done(self, directory, error)

@@ -1,0 +1,329 @@
+"""The programs that an agent has, by content: what is here once is never fetched again.
+
+    files/<sha256>                  contents, read-only; a new one gets its name when it is whole
+    programs/<digest>/r0/x.py …     a program as its tasks see it, below one directory for each root
+    programs/<digest>/recorded/1    results of earlier runs
+    programs/<digest>/payload       a pickled flow
+
+A program gets copies, checked once more, never links: its code may write to its own files, and that
+must not reach the next program. Copying three small files takes less than a millisecond, once.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NoReturn
+
+from glowpy.errors import ConfigError, ProgramError, ProtocolError
+from glowpy.program.manifest import Manifest, is_sha256
+from glowpy.program.program import Pickled, Program
+
+PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds recorded results
+PAYLOAD = "payload"
+RECORDED = "recorded"
+
+_PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
+_COPIED_NS = 1_000_000_000 * 10**9  # the time of every copy, so that a later change shows
+_READ_BYTES = 1024 * 1024
+
+# `python -m` looks in the working directory first, and there the driver's own files may lie. This
+# does the same without it; -P would too, but Python 3.10 has none.
+_RUN_MODULE = (
+    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchCounters:
+    """What came over the network."""
+
+    files_fetched: int = 0
+    bytes_fetched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramDirectory:
+    """A program laid out for its tasks. `roots` go on their path, in this order."""
+
+    path: Path
+    roots: tuple[Path, ...]
+    recorded: Path
+
+
+class ProgramCache:
+    """The contents and programs below one directory. Several may share it.
+
+    Raises:
+        ConfigError: the directory's name cannot stand in a PYTHONPATH.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        if os.pathsep in str(directory):
+            raise ConfigError(f"the directory {directory} has a {os.pathsep!r} in its name")
+        self._files = directory.absolute() / "files"
+        self._programs = directory.absolute() / "programs"
+        self._counters = FetchCounters()
+
+    @property
+    def counters(self) -> FetchCounters:
+        """All that was fetched so far: a second run of a program adds nothing."""
+        return self._counters
+
+    def missing(self, manifest: Manifest) -> list[str]:
+        """SHA-256 of each content that is still to be fetched."""
+        contents = manifest.contents.items()
+        return [sha256 for sha256, size in contents if _size(self._files / sha256) != size]
+
+    def begin(self, sha256: str, size_bytes: int) -> Incoming:
+        """Take in one content, part by part.
+
+        Raises:
+            ProtocolError: that is no SHA-256.
+            ProgramError: this host cannot store it.
+        """
+        if not is_sha256(sha256):
+            raise ProtocolError(f"{sha256!r:.200} is not a SHA-256 in hex")
+        return Incoming(self._files / sha256, size_bytes, self._count)
+
+    def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes]) -> None:
+        """Take in one content whose parts are at hand.
+
+        Raises:
+            ProgramError: it has another SHA-256 or size, or cannot be stored; nothing is left.
+        """
+        with self.begin(sha256, size_bytes) as incoming:
+            for chunk in chunks:
+                incoming.write(chunk)
+            incoming.commit()
+
+    def materialise(self, manifest: Manifest) -> ProgramDirectory:
+        """Lay a program out, or find it laid out and unharmed.
+
+        Raises:
+            ProgramError: a content is missing or was changed, or this host cannot store it.
+        """
+        path = self._programs / manifest.digest
+        places = _places(manifest)
+        try:
+            if not _is_unharmed(path, manifest, places):
+                self._lay_out(path, manifest, places)
+        except OSError as exc:
+            raise ProgramError(f"this agent cannot store the program: {exc}") from exc
+        numbers = sorted({entry.root for entry in manifest.files})
+        return ProgramDirectory(path, tuple(path / f"r{n}" for n in numbers), path / RECORDED)
+
+    def _count(self, size_bytes: int) -> None:
+        before = self._counters
+        self._counters = FetchCounters(before.files_fetched + 1, before.bytes_fetched + size_bytes)
+
+    def _lay_out(self, path: Path, manifest: Manifest, places: dict[str, str]) -> None:
+        self._programs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix="new-", dir=self._programs))
+        try:
+            for directory in sorted(_directories(places)):  # sorted: each after the one it is in
+                (new / directory).mkdir(mode=0o700)
+            for place, sha256 in places.items():
+                self._copy(sha256, new / place)
+            self._put(new, path, manifest, places)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _put(self, new: Path, path: Path, manifest: Manifest, places: dict[str, str]) -> None:
+        """Give a new directory its name, unless somebody else has been faster."""
+        while not _is_unharmed(path, manifest, places):
+            old = tempfile.mkdtemp(prefix="old-", dir=self._programs)
+            try:
+                with suppress(FileNotFoundError):  # most often there is none to put away
+                    path.rename(old)
+                new.rename(path)
+                return
+            except OSError as exc:
+                if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _copy(self, sha256: str, target: Path) -> None:
+        source = self._files / sha256
+        digest = hashlib.sha256()
+        try:
+            with source.open("rb") as file, target.open("xb") as copy:
+                while chunk := file.read(_READ_BYTES):
+                    digest.update(chunk)
+                    copy.write(chunk)
+        except FileNotFoundError as exc:
+            raise ProgramError(f"the content {sha256} of the program is not here") from exc
+        if digest.hexdigest() != sha256:
+            source.unlink(missing_ok=True)
+            raise ProgramError(
+                f"the content {sha256} was changed in this agent's cache; it is removed, so that "
+                "the next run fetches it again"
+            )
+        target.chmod(0o400)
+        os.utime(target, ns=(_COPIED_NS, _COPIED_NS))
+
+
+class Incoming:
+    """One content on its way in: written aside, checked, then named. Leaving it discards it."""
+
+    def __init__(self, target: Path, size_bytes: int, count: Callable[[int], None]) -> None:
+        self._target = target
+        self._size_bytes = size_bytes
+        self._count = count
+        self._digest = hashlib.sha256()
+        self._received_bytes = 0
+        self._file: IO[bytes] | None = None
+
+    @property
+    def received_bytes(self) -> int:
+        return self._received_bytes
+
+    @property
+    def is_whole(self) -> bool:
+        """True when there is nothing more to wait for: commit it."""
+        return self._received_bytes == self._size_bytes
+
+    def write(self, chunk: bytes) -> None:
+        """The next bytes of the content.
+
+        Raises:
+            ProgramError: they are more than announced, or cannot be stored; nothing is left.
+        """
+        self._received_bytes += len(chunk)
+        if self._received_bytes > self._size_bytes:
+            self._refuse(f"has more than its {self._size_bytes} bytes")
+        self._digest.update(chunk)
+        try:
+            self._opened().write(chunk)
+        except OSError as exc:
+            self._refuse(f"cannot be stored at {self._target.parent}: {exc.strerror}", exc)
+
+    def commit(self) -> None:
+        """Check the content and give it its name.
+
+        Raises:
+            ProgramError: it has another SHA-256 or size, or cannot be stored; nothing is left.
+        """
+        if not self.is_whole:
+            self._refuse(f"has {self._received_bytes} of {self._size_bytes} bytes")
+        if self._digest.hexdigest() != self._target.name:
+            self._refuse(
+                f"came with SHA-256 {self._digest.hexdigest()}: the driver's file has changed "
+                "since the run began; start the script again"
+            )
+        try:
+            file = self._opened()
+            os.fchmod(file.fileno(), 0o400)
+            file.close()
+            os.replace(file.name, self._target)  # no fsync: who reads it checks it again
+        except OSError as exc:
+            self._refuse(f"cannot be stored at {self._target.parent}: {exc.strerror}", exc)
+        self._file = None
+        self._count(self._size_bytes)
+
+    def discard(self) -> None:
+        """Leave nothing of a content that was not committed."""
+        if self._file is not None:
+            with suppress(OSError):  # the disk may be full; what counts is that the file goes
+                self._file.close()
+            Path(self._file.name).unlink(missing_ok=True)
+            self._file = None
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, path = tempfile.mkstemp(prefix="new-", dir=self._target.parent)
+            os.close(descriptor)
+            self._file = open(path, "wb")  # noqa: SIM115  # closed by commit or discard
+        return self._file
+
+    def _refuse(self, fault: str, cause: OSError | None = None) -> NoReturn:
+        self.discard()
+        raise ProgramError(f"the program's file {self._target.name} {fault}") from cause
+
+
+def launch_command(
+    program: Program,
+    directory: ProgramDirectory,
+    python: str,
+    task_arguments: Sequence[str],
+    inherited_path: str = "",
+) -> tuple[list[str], dict[str, str]]:
+    """The command line of a task of this program, and what its environment must add.
+
+    `inherited_path` is the agent's own PYTHONPATH, to be kept behind the program's. Glow's flags
+    go before the script's own words, which may hold a `--`.
+    """
+    path = [str(root) for root in directory.roots] + ([inherited_path] if inherited_path else [])
+    environment = {PROGRAM_VARIABLE: str(directory.path), "PYTHONPATH": os.pathsep.join(path)}
+    if isinstance(program, Pickled):
+        start = ["-c", _RUN_MODULE, _PICKLED_MODULE, str(directory.path / PAYLOAD)]
+        return [python, *start, *task_arguments], environment
+    if program.is_module:
+        start = ["-c", _RUN_MODULE, program.entry]
+    else:
+        start = [str(directory.path / program.entry)]
+    return [python, *start, *task_arguments, *program.argv], environment
+
+
+def _places(manifest: Manifest) -> dict[str, str]:
+    """SHA-256 by place below the program's directory."""
+    places = {f"r{entry.root}/{entry.path}": entry.sha256 for entry in manifest.files}
+    for run in manifest.recorded:
+        places[f"{RECORDED}/{run.run_number}"] = run.sha256
+    if manifest.payload is not None:
+        places[PAYLOAD] = manifest.payload.sha256
+    return places
+
+
+def _directories(places: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for place in places:
+        while (place := os.path.dirname(place)) and place not in found:
+            found.add(place)
+    return found
+
+
+def _is_unharmed(path: Path, manifest: Manifest, places: dict[str, str]) -> bool:
+    """Is the program laid out here, and has nobody written to its files since?
+
+    Other files may have come: compiled modules, and what a script puts beside itself.
+    """
+    sizes = manifest.contents
+    try:
+        for place, sha256 in places.items():
+            status = os.lstat(path / place)
+            if (status.st_size, status.st_mtime_ns) != (sizes[sha256], _COPIED_NS):
+                return False
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return path.is_dir()
+
+
+def _size(path: Path) -> int:
+    """Size of a file in bytes, -1 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1

@@ -1,0 +1,316 @@
+"""The agent's process: sockets, processes, files and a clock around `AgentCore`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from glowpy.agent.actions import (
+    Action,
+    DeleteRun,
+    KillProcess,
+    LeasesChanged,
+    OpenDirectory,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.core import AgentCore, Limits
+from glowpy.agent.directory import AgentDirectory
+from glowpy.agent.fetching import ProgramFetch
+from glowpy.agent.processes import Processes
+from glowpy.agent.program_cache import ProgramCache, ProgramDirectory, launch_command
+from glowpy.agent.serving import ShardServer
+from glowpy.errors import GlowError
+from glowpy.flags import task_arguments
+from glowpy.shards.segment import NONCE_BYTES
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import Address
+from glowpy.wire.greeting import PYTHON, welcome
+from glowpy.wire.messages import (
+    PROTOCOL_VERSION,
+    Commit,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    Heartbeat,
+    Hello,
+    Printed,
+    Welcome,
+)
+from glowpy.wire.security import KEY_FILE_VARIABLE, Policy
+from glowpy.wire.transport import Link, Poller, Transport
+
+log = logging.getLogger(__name__)
+
+_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, GroupEnded, Printed)
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "GLOWPY_TIME_SCALE")
+_BATCH = 1000  # messages taken in one go, before looking at anything else
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """What the command line says of an agent."""
+
+    directory: str
+    address: Address
+    master: Address
+    data_center: str
+    rack: str
+    executor_limit: int
+    cpu_level: int
+    memory_mb: int
+    clean_restart: bool
+    key_file: str = ""
+
+
+def serve_agent(
+    options: AgentOptions,
+    policy: Policy,
+    timing: Timing,
+    announce: Callable[[str], None],
+    stop: int,
+) -> None:
+    """Serve until the file descriptor `stop` becomes readable.
+
+    `announce` is called once with the address that the agent listens on.
+
+    Raises:
+        ConfigError: the address or the directory cannot be had, or the policy refuses it.
+    """
+    with (
+        AgentDirectory(options.directory, clean_restart=options.clean_restart) as directory,
+        Transport(policy, timing) as transport,
+        AgentServer(options, directory, transport, timing) as agent,
+    ):
+        announce(str(agent.address))
+        agent.serve(stop)
+
+
+class AgentServer:
+    """One agent in its process. A context manager: leaving it ends every executor."""
+
+    def __init__(
+        self,
+        options: AgentOptions,
+        directory: AgentDirectory,
+        transport: Transport,
+        timing: Timing,
+    ) -> None:
+        self._options = options
+        self._directory = directory
+        self._transport = transport
+        self._timing = timing
+        self._poller = Poller()
+        self._server = transport.serve(options.address)
+        assert isinstance(self._server.address, Address)
+        self.address = self._server.address
+        self._core = AgentCore(
+            owner=str(self.address),
+            host=options.address.host,
+            directory=str(directory.runs),
+            limits=Limits(options.executor_limit, options.memory_mb),
+            python=PYTHON,
+            timing=timing,
+            make_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+        )
+        self._cache = ProgramCache(directory.cache)
+        self._shards = ShardServer(self._core.index, self._server, options.address.host)
+        self._processes = Processes(self._poller, self._process_ended)
+        self._fetches: dict[str, ProgramFetch] = {}
+        self._programs: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
+        self._name = f"{self.address}-{secrets.token_hex(4)}"
+        self._master: Link = transport.connect(options.master)
+        self._next_heartbeat = 0.0
+        self._has_stopped = False
+        self._poller.register(self._server, self._receive)
+        self._poller.register(self._master, self._hear_master)
+
+    def __enter__(self) -> AgentServer:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for fetch in list(self._fetches.values()):
+            fetch.close()
+        self._processes.__exit__(None, None, None)
+        self._shards.close()
+
+    def serve(self, stop: int) -> None:
+        """Serve until `stop` is readable, then close every run."""
+        self._poller.register(stop, self._stop)
+        hello = Hello(PROTOCOL_VERSION, __version__, PYTHON, "agent", self._name)
+        self._master.send(hello)
+        while not self._has_stopped:
+            now = time.monotonic()
+            if now >= self._next_heartbeat:
+                self._heartbeat(now)
+            timeout_s = min(self._next_heartbeat - now, self._timing.beat_s)
+            for handle in self._poller.poll(timeout_s):
+                handle()
+            now = time.monotonic()
+            for fetch in list(self._fetches.values()):
+                fetch.expire(now)
+            self._carry_out(self._core.tick(now))
+        self._carry_out(self._core.close_all(time.monotonic()))
+
+    def _stop(self) -> None:
+        self._has_stopped = True
+
+    # --- the master ---
+
+    def _heartbeat(self, now: float) -> None:
+        self._next_heartbeat = now + self._timing.heartbeat_s
+        options = self._options
+        self._master.send(
+            Heartbeat(
+                self._name,
+                str(self.address),
+                options.data_center,
+                options.rack,
+                options.cpu_level,
+                options.executor_limit,
+                options.memory_mb,
+                self._core.leases(),
+                self._core.leased_memory_mb(),
+            )
+        )
+
+    def _hear_master(self) -> None:
+        for event in self._master.events():
+            log.info("master at %s: %s", self._options.master, event.value)
+        while (received := self._master.receive()) is not None:
+            message, _payload = received
+            if isinstance(message, Welcome) and message.refusal:
+                log.error("the master at %s refuses: %s", self._options.master, message.refusal)
+
+    # --- drivers, executors, readers ---
+
+    def _receive(self) -> None:
+        for _ in range(_BATCH):
+            received = self._server.receive()
+            if received is None:
+                return
+            peer, message, payload = received
+            if self._shards.receive(peer, message):
+                continue
+            if isinstance(message, Hello):
+                self._server.send(peer, welcome(message, "agent"))
+            elif isinstance(message, _OF_EXECUTORS):
+                self._carry_out(self._core.from_executor(peer, message, payload))
+            elif hasattr(message, "run"):
+                now = time.monotonic()
+                self._carry_out(self._core.from_driver(peer, message, payload, now))
+            else:
+                log.warning("dropped a message for others: %s", type(message).__name__)
+
+    def _carry_out(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, (ToDriver, ToExecutor)):
+            payload = action.payload or None
+            if not self._server.send(action.peer, action.message, payload):
+                log.info("a peer left before its %s", type(action.message).__name__)
+        elif isinstance(action, OpenDirectory):
+            self._open(action)
+        elif isinstance(action, StartProcess):
+            self._start(action)
+        elif isinstance(action, KillProcess):
+            self._processes.kill(action.executor)
+        elif isinstance(action, DeleteRun):
+            self._delete(action.run)
+        elif isinstance(action, LeasesChanged):
+            self._next_heartbeat = 0.0
+        else:
+            self._shards.carry_out([action])
+
+    # --- runs ---
+
+    def _open(self, action: OpenDirectory) -> None:
+        log.info("run %s begins", action.run)
+        try:
+            os.mkdir(self._core.run_directory(action.run), 0o700)
+            fetch = ProgramFetch(
+                action.message,
+                self._cache,
+                self._transport,
+                self._poller,
+                self._timing,
+                self._fetched,
+            )
+        except (OSError, GlowError) as exc:
+            self._carry_out(self._core.program_failed(action.run, str(exc)))
+            return
+        self._fetches[action.run] = fetch
+        fetch.begin()
+
+    def _fetched(
+        self, fetch: ProgramFetch, directory: ProgramDirectory | None, error: GlowError | None
+    ) -> None:
+        self._fetches.pop(fetch.run, None)
+        if directory is None:
+            self._carry_out(self._core.program_failed(fetch.run, str(error)))
+            return
+        self._programs[fetch.run] = fetch, directory
+        log.info("run %s: %d program files fetched", fetch.run, fetch.files_fetched)
+        self._carry_out(
+            self._core.program_ready(fetch.run, fetch.files_fetched, fetch.bytes_fetched)
+        )
+
+    def _delete(self, run: str) -> None:
+        log.info("run %s is over", run)
+        fetch = self._fetches.pop(run, None)
+        if fetch is not None:
+            fetch.close()
+        self._programs.pop(run, None)
+        shutil.rmtree(self._core.run_directory(run), ignore_errors=True)
+
+    # --- processes ---
+
+    def _start(self, action: StartProcess) -> None:
+        fetch, directory = self._programs[action.run]
+        opening = fetch.opening
+        arguments = task_arguments(
+            flow_id=opening.flow,
+            group_id=action.first_group,
+            run_number=opening.run_number,
+            agent_address=str(self.address),
+            executor_id=action.executor,
+            exe_hash=fetch.program.manifest.digest,
+        )
+        command, additions = launch_command(fetch.program, directory, sys.executable, arguments)
+        run_directory = self._core.run_directory(action.run)
+        environment = {
+            **{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+            **opening.environment,
+            **additions,
+            "PYTHONHASHSEED": str(opening.hash_seed),
+            "GLOWPY_RUN": action.run,
+        }
+        if self._options.key_file:
+            environment[KEY_FILE_VARIABLE] = self._options.key_file
+        here = opening.working_directory
+        log_path = self._directory.runs / action.run / f"{action.executor}.log"
+        try:
+            pid = self._processes.start(
+                action.executor,
+                command,
+                environment,
+                here if os.path.isdir(here) else run_directory,
+                log_path,
+            )
+        except OSError as exc:
+            self._carry_out(self._core.start_failed(action.executor, str(exc)))
+            return
+        self._carry_out(self._core.process_started(action.executor, pid))
+
+    def _process_ended(self, executor: str, cause: str, log_tail: str) -> None:
+        self._carry_out(self._core.process_exited(executor, cause, log_tail))

@@ -1,0 +1,98 @@
+"""The cluster runner: executors leased from a master, launched at agents."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from glowpy.driver.cluster_fleet import ClusterFleet
+from glowpy.driver.own_cluster import OwnCluster, is_answering
+from glowpy.driver.report import Report
+from glowpy.driver.results import Result
+from glowpy.driver.run import Run
+from glowpy.driver.shipping import Shipment
+from glowpy.flags import Options
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.timing import Timing
+from glowpy.wire.address import Address, is_loopback, parse_address
+from glowpy.wire.security import Policy, policy_of
+from glowpy.wire.transport import Transport
+
+_MASTER_PORT = 8930
+
+
+def run_on_cluster(
+    shipment: Shipment,
+    plan: Plan,
+    description: RunDescription,
+    result: Result,
+    options: Options,
+    timing: Timing,
+) -> Any:
+    """Run a plan on a cluster; returns the value of the terminal call.
+
+    Raises:
+        NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
+    """
+    report = Report(timing, is_quiet=options.quiet)
+    directory = tempfile.mkdtemp(prefix="glowpy-driver-")
+    try:
+        with (
+            _cluster(options, timing, report) as (leader, policy),
+            Transport(policy, timing) as transport,
+            ClusterFleet(
+                transport,
+                leader,
+                _own_address(options, leader),
+                shipment,
+                plan,
+                description,
+                directory,
+                options,
+                timing,
+                hash_seed=1 + secrets.randbelow(2**32 - 1),
+            ) as fleet,
+        ):
+            return Run(plan, description, result, fleet, report, timing).execute()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple[Address, Policy]]:
+    """The leader that was named or that is on this host, else a cluster of the driver's own."""
+    leader = parse_address(options.leader, _MASTER_PORT)
+    if options.leader_given or is_answering(leader, timing.notice_s):
+        yield leader, policy_of(options.key_file)
+        return
+    with OwnCluster(timing, options.task_memory_mb) as own:
+        report.note(
+            f"no master on {leader}: using a cluster of the driver's own, "
+            f"leader {own.leader}, {own.executor_count} executors"
+        )
+        yield own.leader, own.policy
+
+
+def _own_address(options: Options, leader: Address) -> Address:
+    """Where agents reach this driver: as told, else the address that faces the leader."""
+    host = options.driver_host
+    if not host:
+        host = "127.0.0.1" if is_loopback(leader.host) else _facing(leader)
+    return Address(host, options.driver_port)
+
+
+def _facing(leader: Address) -> str:
+    """This host's address on the way to the leader; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((leader.host, leader.port))
+        except OSError:
+            return socket.gethostname()  # the leader cannot be reached, which will be told
+        host: str = probe.getsockname()[0]
+        return host

@@ -1,0 +1,280 @@
+"""Executors on a cluster: leases from the master, connections to agents, the driver's own server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from glowpy.agent.serving import ShardServer
+from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
+from glowpy.driver.leasing import Leasing
+from glowpy.driver.rows_store import store_slices
+from glowpy.driver.scheduling import AgentLost, ExecutorJoined
+from glowpy.driver.shipping import ProgramServer, Shipment
+from glowpy.errors import GlowError, VersionMismatch
+from glowpy.flags import Options
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.shards.pull import ShardIndex
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import Address, parse_address
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import (
+    PROTOCOL_VERSION,
+    Beat,
+    CloseRun,
+    FetchFile,
+    Hello,
+    Launch,
+    Launched,
+    LaunchRefused,
+    Lease,
+    OpenRun,
+    RunClosed,
+    RunOpened,
+    RunRefused,
+    Welcome,
+)
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+# What of the driver's environment its tasks get; everything else stays here.
+_SHIPPED_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUTF8", "PYTHONIOENCODING")
+
+
+class _State(Enum):
+    """How far the run has come at an agent."""
+
+    OPENING = "opening"  # it is getting the program
+    OPEN = "open"  # executors can be launched
+    LOST = "lost"  # it is not talked to any more
+    CLOSED = "closed"  # it has nothing of the run
+
+
+class _Agent:
+    """One agent as this run sees it."""
+
+    def __init__(self, address: str, link: Link, now: float) -> None:
+        self.address = address
+        self.link = link
+        self.state = _State.OPENING
+        self.heard_at = now
+        self.is_connected = False
+        self.leases: deque[Lease] = deque()  # to be launched once it is open
+
+
+class ClusterFleet:
+    """Executors for one run on a cluster. A context manager: leaving it closes the run everywhere."""
+
+    shows_hosts = True
+
+    def __init__(
+        self,
+        transport: Transport,
+        leader: Address,
+        own_address: Address,
+        shipment: Shipment,
+        plan: Plan,
+        description: RunDescription,
+        directory: str,
+        options: Options,
+        timing: Timing,
+        hash_seed: int,
+    ) -> None:
+        self.transport = transport
+        self.poller = Poller()
+        self._description = description
+        self._timing = timing
+        self._memory_mb = options.task_memory_mb
+        self._hash_seed = hash_seed
+        self._shipment = shipment
+        self._events: list[FleetEvent] = []
+        self._agents: dict[str, _Agent] = {}
+        self._launching: dict[str, tuple[_Agent, Lease]] = {}  # by executor
+        self._executor_count = 0
+        self._next_beat = 0.0
+        server = transport.serve(own_address)
+        self._server = server
+        self.store_owner = str(server.address)
+        self.reader_host = own_address.host
+        index = ShardIndex()
+        self._shards = ShardServer(index, server, own_address.host)
+        self._programs = ProgramServer(shipment.contents, server)
+        store_slices(plan, description.run, directory, index)
+        self.poller.register(server, self._serve)
+        self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
+
+    def __enter__(self) -> ClusterFleet:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        try:
+            self._close_runs()
+        finally:
+            self._leasing.give_back_all()
+            self._shards.close()
+
+    def demand(self, count: int) -> None:
+        self._leasing.demand = count
+
+    def send(self, agent: str, message: Any) -> None:
+        at = self._agents.get(agent)
+        if at is not None and at.state is not _State.LOST:
+            at.link.send(message)
+
+    def advance(self, now: float) -> float:
+        self._leasing.advance(now, launching=len(self._launching) + self._leases_held())
+        for error in self._leasing.errors():
+            self._events.append(FleetFailed(error))
+        for lease in self._leasing.granted():
+            self._use(lease, now)
+        if now >= self._next_beat:
+            self._next_beat = now + self._timing.beat_s
+            for agent in list(self._agents.values()):
+                self._keep_up(agent, now)
+        return min(self._next_beat, self._leasing.next_ask)
+
+    def events(self) -> list[FleetEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def waiting_for(self) -> str:
+        if any(agent.state is _State.OPENING for agent in self._agents.values()):
+            return ""
+        return self._leasing.waiting_for()
+
+    # --- agents ---
+
+    def _leases_held(self) -> int:
+        return sum(len(agent.leases) for agent in self._agents.values())
+
+    def _use(self, lease: Lease, now: float) -> None:
+        agent = self._agents.get(lease.address)
+        if agent is None:
+            agent = self._open(lease.address, now)
+        if agent.state is _State.LOST:
+            self._leasing.give_back(lease)
+            return
+        agent.leases.append(lease)
+        self._launch_all(agent)
+
+    def _open(self, address: str, now: float) -> _Agent:
+        link = self.transport.connect(parse_address(address))
+        agent = self._agents[address] = _Agent(address, link, now)
+        self.poller.register(link, partial(self._hear, agent))
+        description = self._description
+        link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", description.run))
+        link.send(
+            OpenRun(
+                description.run,
+                description.run_number,
+                description.flow,
+                self._shipment.program.to_json(),
+                self.store_owner,
+                os.getcwd(),
+                {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
+                self._hash_seed,
+            ),
+            description.to_bytes(),
+        )
+        return agent
+
+    def _launch_all(self, agent: _Agent) -> None:
+        while agent.state is _State.OPEN and agent.leases:
+            lease = agent.leases.popleft()
+            self._executor_count += 1
+            executor = f"{self._description.run}-{self._executor_count}"
+            self._launching[executor] = agent, lease
+            agent.link.send(
+                Launch(self._description.run, executor, lease.lease, self._memory_mb, 0)
+            )
+
+    def _keep_up(self, agent: _Agent, now: float) -> None:
+        if agent.state is _State.LOST:
+            return
+        patience = self._timing.peer_lost_s
+        if not agent.is_connected:
+            patience = self._timing.first_contact_s
+        if now - agent.heard_at >= patience:
+            self._lose(agent, f"it has been silent for {patience:g} s")
+        elif agent.state is _State.OPEN:
+            agent.link.send(Beat(self._description.run))
+
+    def _hear(self, agent: _Agent) -> None:
+        events = agent.link.events()
+        agent.is_connected = agent.is_connected or LinkEvent.CONNECTED in events
+        try:
+            while (received := agent.link.receive()) is not None:
+                agent.heard_at = time.monotonic()
+                self._take(agent, *received)
+        except GlowError as exc:
+            self._lose(agent, str(exc))
+        if LinkEvent.DISCONNECTED in events:
+            self._lose(agent, "the connection was closed")
+        elif LinkEvent.REFUSED in events:
+            self._lose(agent, "it holds another key")
+
+    def _take(self, agent: _Agent, message: Any, payload: bytes) -> None:
+        if isinstance(message, Welcome):
+            if message.refusal:
+                self._events.append(FleetFailed(VersionMismatch(message.refusal)))
+        elif isinstance(message, RunOpened):
+            agent.state = _State.OPEN
+            self._launch_all(agent)
+        elif isinstance(message, RunRefused):
+            self._lose(agent, message.reason)
+        elif isinstance(message, RunClosed):
+            agent.state = _State.CLOSED
+        elif isinstance(message, Launched):
+            if self._launching.pop(message.executor, None) is not None:
+                self._events.append(ExecutorJoined(message.executor, agent.address))
+        elif isinstance(message, LaunchRefused) and message.executor in self._launching:
+            _agent, lease = self._launching.pop(message.executor)
+            self._leasing.give_back(lease)
+        else:
+            self._events.append(AgentSaid(agent.address, message, payload))
+
+    def _lose(self, agent: _Agent, cause: str) -> None:
+        if agent.state is _State.LOST:
+            return
+        was_open = agent.state is _State.OPEN
+        agent.state = _State.LOST
+        self.poller.unregister(agent.link)
+        agent.link.close()
+        for executor, (of_agent, lease) in list(self._launching.items()):
+            if of_agent is agent:
+                del self._launching[executor]
+                self._leasing.give_back(lease)
+        while agent.leases:
+            self._leasing.give_back(agent.leases.popleft())
+        if was_open:
+            self._events.append(AgentLost(agent.address, cause))
+        else:
+            self._leasing.agent_refused(agent.address, cause)
+
+    def _close_runs(self) -> None:
+        """Tell every agent that the run is over, and wait until nothing of it is left there."""
+        deadline = time.monotonic() + self._timing.shutdown_s
+        closing = [agent for agent in self._agents.values() if agent.state is not _State.LOST]
+        for agent in closing:
+            agent.link.send(CloseRun(self._description.run))
+        while any(agent.state in (_State.OPENING, _State.OPEN) for agent in closing):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            for ready in self.poller.poll(left):
+                ready()
+
+    # --- the driver's own server ---
+
+    def _serve(self) -> None:
+        while (received := self._server.receive()) is not None:
+            peer, message, _payload = received
+            if isinstance(message, FetchFile):
+                self._programs.receive(peer, message)
+            else:
+                self._shards.receive(peer, message)

@@ -1,0 +1,131 @@
+"""The driver's own cluster: a real master and a real agent on loopback, for one run.
+
+Used when no leader was named and none answers on localhost. Its key is thrown away with it; its
+processes end when the driver does, however that happens, because they read its end of a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from types import TracebackType
+
+from glowpy.errors import ClusterError
+from glowpy.resources import cores
+from glowpy.timing import Timing
+from glowpy.wire.address import Address, parse_address
+from glowpy.wire.security import Policy, policy_of, save_key
+from glowpy.wire.transport import make_key
+
+_HOST = "127.0.0.1"
+_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def is_answering(address: Address, timeout_s: float) -> bool:
+    """True when something accepts connections there."""
+    try:
+        with socket.create_connection((address.host, address.port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False
+
+
+class OwnCluster:
+    """A context manager: entering starts the processes, leaving ends them and removes their files.
+
+    Raises (when entered):
+        ClusterError: a process did not start; says what it wrote.
+    """
+
+    def __init__(self, timing: Timing, memory_mb: int) -> None:
+        self._timing = timing
+        self.executor_count = cores()
+        self._memory_mb = memory_mb * self.executor_count
+        self._directory = ""
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.leader = Address(_HOST, 0)
+        self.policy = Policy()
+
+    def __enter__(self) -> OwnCluster:
+        self._directory = tempfile.mkdtemp(prefix="glowpy-cluster-")
+        try:
+            key_file = os.path.join(self._directory, "key")
+            save_key(key_file, make_key())
+            self.policy = policy_of(key_file)
+            common = ["--key-file", key_file, "--until-stdin-closes", "--log-level", "error"]
+            self.leader = self._start("master", ["--address", f"{_HOST}:0", *common])
+            agent = [
+                *("--master", str(self.leader), "--host", _HOST, "--port", "0"),
+                *("--dir", os.path.join(self._directory, "agent")),
+                *("--max-executors", str(self.executor_count), "--memory", str(self._memory_mb)),
+            ]
+            self._start("agent", [*agent, *common])
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, at once if they do not end when told to."""
+        for process in self._processes:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            process.stdout.close()
+        deadline = time.monotonic() + self._timing.shutdown_s
+        for process in reversed(self._processes):
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start(self, role: str, arguments: list[str]) -> Address:
+        """Start `glowpy ROLE`; the address that it announces."""
+        path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "glowpy", role, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=self._directory,  # an empty one: nothing there can stand in for a module
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is the driver's to handle
+        )
+        self._processes.append(process)
+        assert process.stdout is not None
+        line = _read_line(process.stdout.fileno(), self._timing.first_contact_s)
+        words = line.split()
+        if len(words) != 5 or words[:2] != ["glowpy", role]:
+            raise ClusterError(
+                f"the {role} of the driver's own cluster did not start; it said {line!r}"
+            )
+        return parse_address(words[-1])
+
+
+def _read_line(descriptor: int, timeout_s: float) -> str:
+    deadline = time.monotonic() + timeout_s
+    data = b""
+    while not data.endswith(b"\n"):
+        left = max(0.0, deadline - time.monotonic())
+        if not select.select([descriptor], [], [], left)[0]:
+            break
+        part = os.read(descriptor, 4096)
+        if not part:
+            break
+        data += part
+    return data.decode(errors="replace").strip()

@@ -1,0 +1,108 @@
+"""The program of a run as the driver ships it, and the server that agents fetch it from."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from glowpy.errors import ProgramError
+from glowpy.flow.graph import Graph
+from glowpy.flow.ops.source import without_rows
+from glowpy.program.discovery import pickled_program, script_program
+from glowpy.program.program import Program, Sources, with_recorded
+from glowpy.wire.messages import FetchFile, FileFrame
+from glowpy.wire.transport import Server
+
+_FRAME_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """A program and where its contents are, by SHA-256."""
+
+    program: Program
+    contents: Sources
+
+
+def make_program(graph: Graph, words: Sequence[str], recorded: Mapping[int, Any]) -> Shipment:
+    """What agents need to run tasks of a flow: the script, or the pickled flow without one.
+
+    Args:
+        words: the script's own arguments.
+        recorded: values of earlier runs, by run number; a re-launched script needs them.
+
+    Raises:
+        ProgramError: a file or function cannot be shipped; says which.
+    """
+    found = None
+    if graph.arguments is None:  # flags from the command line: tasks find theirs there, too
+        found = script_program(sys.modules["__main__"], words)
+    if found is None:
+        pickled, sources = pickled_program(_pickled(graph))
+        return Shipment(pickled, sources)
+    script, sources = found
+    results = {number: _pickled_result(number, value) for number, value in recorded.items()}
+    script, contents = with_recorded(script, results)
+    return Shipment(script, {**sources, **contents})
+
+
+def _pickled(graph: Graph) -> bytes:
+    import cloudpickle
+
+    bare = replace(graph, steps=[without_rows(step) for step in graph.steps])
+    try:
+        data: bytes = cloudpickle.dumps(bare)
+        return data
+    except Exception as exc:
+        for step in bare.steps:
+            try:
+                cloudpickle.dumps(step.op)
+            except Exception as reason:
+                raise ProgramError(
+                    f"{step.describe()}: its function cannot be pickled: {reason}"
+                ) from reason
+        raise ProgramError(f"the flow cannot be pickled: {exc}") from exc
+
+
+def _pickled_result(number: int, value: Any) -> bytes:
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception as exc:
+        raise ProgramError(
+            f"the result of run {number} cannot be pickled, but tasks of later runs need it to "
+            f"re-run the script ({exc}); or end the part that tasks share with glowpy.ready()"
+        ) from exc
+
+
+class ProgramServer:
+    """Answers FetchFile at the driver's own server."""
+
+    def __init__(self, contents: Sources, server: Server) -> None:
+        self._contents = contents
+        self._server = server
+
+    def receive(self, peer: bytes, message: FetchFile) -> None:
+        """Send one frame of a content; size -1: there is none."""
+        source = self._contents.get(message.sha256)
+        data, size = b"", -1
+        if source is not None and message.offset_bytes >= 0:
+            data, size = _read(source, message.offset_bytes)
+        answer = FileFrame(message.run, message.sha256, message.offset_bytes, size)
+        self._server.send(peer, answer, data)
+
+
+def _read(source: Path | bytes, offset: int) -> tuple[bytes, int]:
+    """A frame of a content, and the size of the whole; -1: it can no longer be read."""
+    if isinstance(source, bytes):
+        return source[offset : offset + _FRAME_BYTES], len(source)
+    try:
+        with source.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(offset)
+            return file.read(_FRAME_BYTES), size
+    except OSError:
+        return b"", -1

@@ -1,0 +1,75 @@
+"""How this process was started, and so what an agent needs to do the same.
+
+python x.py, a console entry point     the file, from its own directory
+python directory                       its __main__.py, as a file
+python -m pkg.mod                      the module, by name
+python -c, stdin, REPL, notebook       nothing that could be started again
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from glowpy.program.manifest import FileEntry, Manifest, Payload, sha256_of
+from glowpy.program.modules import LocalModules
+from glowpy.program.program import Pickled, Script, Sources
+from glowpy.program.source import read_source
+
+
+def script_program(main: ModuleType, argv: Sequence[str]) -> tuple[Script, Sources] | None:
+    """The script that runs as module `main` with the words `argv` after its name.
+
+    None if there is none that could be launched again: then ship a pickled flow.
+
+    Raises:
+        ProgramError: a file that it is made of cannot be read or shipped.
+    """
+    file = getattr(main, "__file__", None)
+    if not isinstance(file, str) or file.startswith("<") or hasattr(sys, "ps1"):
+        return None
+    spec = getattr(main, "__spec__", None)
+    name = getattr(spec, "name", "__main__")  # a directory's __main__.py has a spec too
+    by_name = name != "__main__"
+    # Python puts the directory on its path that a link leads to, and keeps the link's name.
+    root = "" if by_name else os.path.dirname(os.path.realpath(file))
+    modules = LocalModules(root)
+    if by_name:
+        modules.add_main(main)
+    else:
+        modules.add_script(os.path.abspath(file), os.path.basename(file))
+    modules.add_loaded()
+    modules.follow_imports()
+    entry = name if by_name else f"r{modules.roots()[root]}/{os.path.basename(file)}"
+    manifest, sources = _packed(modules, None)
+    return Script(tuple(argv), entry, manifest), sources
+
+
+def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:
+    """A pickled flow, with the local modules that are loaded and what those import.
+
+    Raises:
+        ProgramError: a file that it is made of cannot be read or shipped.
+    """
+    modules = LocalModules()
+    modules.add_loaded(skip_vanished=True)
+    modules.follow_imports()
+    manifest, sources = _packed(modules, payload)
+    return Pickled(manifest), sources
+
+
+def _packed(modules: LocalModules, payload: bytes | None) -> tuple[Manifest, Sources]:
+    sources: Sources = {}
+    files = []
+    for root, path, local in modules.placed():
+        source = read_source(local)
+        sources[source.sha256] = Path(local)
+        files.append(FileEntry(root, path, source.sha256, source.size_bytes))
+    if payload is None:
+        return Manifest(tuple(files)), sources
+    described = Payload(sha256_of(payload), len(payload))
+    sources[described.sha256] = payload
+    return Manifest(tuple(files), payload=described), sources

@@ -1,0 +1,28 @@
+"""Starts an executor of a pickled flow: `python -m glowpy.task PAYLOAD -glow.flow.id=… …`."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+
+from glowpy.flags import parse
+from glowpy.flow.graph import Graph
+from glowpy.planner.run_description import RunDescription
+from glowpy.task.executor import serve_and_exit
+
+
+def main() -> None:
+    """Serve the flow in the payload file."""
+    payload = Path(sys.argv[1])
+    options, _rest, _notes = parse(sys.argv[2:])
+
+    def find_graph(_description: RunDescription) -> Graph:
+        graph: Graph = pickle.loads(payload.read_bytes())
+        return graph
+
+    serve_and_exit(options.agent_address, options.executor_id, find_graph)
+
+
+if __name__ == "__main__":
+    main()
