@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from glowpy import Flow
 
-RUNNERS = ["inline"]
+RUNNERS = ["inline", "standalone", "cluster"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ PROJECT = {
     "unused.py": "",
     "pkg/__init__.py": "",
     "pkg/sub.py": "try:\n    1\nexcept Exception:\n    from . import sister\nfrom .sister import *",
-    "pkg/sister.py": "import missing_everywhere, os.path, tomllib, numpy.linalg",
+    "pkg/sister.py": "def f(): import missing_everywhere, os.path, wave, numpy.linalg",
     "pkg/unused.py": "",
     "pkg/data.csv": "1",
     "pkg/deep/__init__.py": "",
@@ -183,7 +183,7 @@ def test_a_directory_is_launched_by_its_main_file(tmp_path: Path) -> None:
 
 
 def test_an_archive_is_refused_with_advice(tmp_path: Path) -> None:
-    write(tmp_path, {"x.py": SHIP + "import zipped"})
+    write(tmp_path, {"x.py": "import zipped\n" + SHIP})
     for name, content in {"app.zip": ("__main__.py", SHIP), "lib.zip": ("zipped.py", "")}.items():
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(*content)

@@ -208,7 +208,7 @@ class ClusterFleet:
         events = agent.link.events()
         agent.is_connected = agent.is_connected or LinkEvent.CONNECTED in events
         try:
-            while (received := agent.link.receive()) is not None:
+            while agent.state is not _State.LOST and (received := agent.link.receive()) is not None:
                 agent.heard_at = time.monotonic()
                 self._take(agent, *received)
         except GlowError as exc:
@@ -261,6 +261,8 @@ class ClusterFleet:
         deadline = time.monotonic() + self._timing.shutdown_s
         closing = [agent for agent in self._agents.values() if agent.state is not _State.LOST]
         for agent in closing:
+            while agent.leases:
+                self._leasing.give_back(agent.leases.popleft())
             agent.link.send(CloseRun(self._description.run))
         while any(agent.state in (_State.OPENING, _State.OPEN) for agent in closing):
             left = deadline - time.monotonic()
