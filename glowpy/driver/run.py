@@ -81,8 +81,9 @@ class Run:
             self._report.waiting(now, self._fleet.waiting_for())
             for handle in self._fleet.poller.poll(max(0.0, until - time.monotonic())):
                 handle()
-            for event in self._fleet.events():
-                self._take(event)
+            while events := self._fleet.events():  # taking one may make others
+                for event in events:
+                    self._take(event)
             for attempt in self._delivery.lost_attempts():
                 self._obey(self._scheduler.handle(decide.ShardLost(attempt)))
         return self._result.finish(sum(self._row_counts.values()))

@@ -68,7 +68,7 @@ def run_standalone(
     try:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         main = partial(_executor_main, call.graph, str(endpoint), description.run, timing)
-        with Nursery(main, directory) as nursery, Transport(Policy(), timing) as transport:
+        with Nursery(main, directory) as nursery, Transport(Policy(), timing.hurried()) as transport:
             fleet = StandaloneFleet(
                 nursery, transport, endpoint, directory, plan, description, options, timing
             )

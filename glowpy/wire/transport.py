@@ -383,4 +383,4 @@ def _is_small(payload: Payload | None) -> bool:
 
 
 def _milliseconds(duration_s: float) -> int:
-    return max(1, round(duration_s * 1000))
+    return max(1, round(duration_s * 1000)) if duration_s else 0
