@@ -75,9 +75,11 @@ class Run:
             GlowError: the run has failed; says why.
         """
         self._obey(self._scheduler.start())
-        while not (self._is_finished and self._delivery.is_done):
+        while True:
             now = time.monotonic()
             until = min(self._fleet.advance(now), self._delivery.advance(now))
+            if self._is_finished and self._delivery.is_done:
+                return self._result.finish(sum(self._row_counts.values()))
             self._report.waiting(now, self._fleet.waiting_for())
             for handle in self._fleet.poller.poll(max(0.0, until - time.monotonic())):
                 handle()
@@ -86,7 +88,6 @@ class Run:
                     self._take(event)
             for attempt in self._delivery.lost_attempts():
                 self._obey(self._scheduler.handle(decide.ShardLost(attempt)))
-        return self._result.finish(sum(self._row_counts.values()))
 
     def _take(self, event: object) -> None:
         if isinstance(event, AgentSaid):

@@ -119,6 +119,7 @@ class Executor:
                     f"{self._timing.first_contact_s:g} s"
                 )
             self._poller.poll(left)
+            self._link.events()  # taken, so that the poller does not report them for ever
 
     def _agree(self) -> Plan:
         """Derive the plan again and compare it with the driver's."""
