@@ -24,6 +24,8 @@ GlowError
 
 from __future__ import annotations
 
+_SHOWN_CHARACTERS = 500
+
 
 class GlowError(Exception):
     """Base of every error that glowpy raises on purpose."""
@@ -107,3 +109,14 @@ class ExecutorsDied(GlowError):
 
 class RunCancelled(GlowError):
     """Somebody ended the run before it was complete."""
+
+
+def shown(value: object) -> str:
+    """A row or key of the user's as it stands in a message: its repr, cut, whatever that does."""
+    try:
+        text = repr(value)
+    except Exception as exc:  # noqa: BLE001
+        return f"<a {type(value).__qualname__} whose repr raised {type(exc).__name__}>"
+    if len(text) > _SHOWN_CHARACTERS:
+        return f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"
+    return text

@@ -133,7 +133,7 @@ def _call_in_task(session: _Session, call: Call) -> Any:
         from glowpy.task.executor import recorded_result
 
         return recorded_result(number)
-    _become_executor(session)
+    return _become_executor(session)
 
 
 def _become_executor(session: _Session) -> NoReturn:

@@ -88,11 +88,10 @@ def test_partition_works_where_they_may_not(change: str) -> None:
 
 
 def test_sort_marks_only_the_natural_order() -> None:
-    flow = new_flow()
     for dataset, is_marked in (
-        (flow.slice([1]).sort(), True),
-        (flow.slice([1]).sort(reverse=True), False),
-        (flow.slice([1]).sort(key=abs), False),
+        (new_flow().slice([1]).sort(), True),
+        (new_flow().slice([1]).sort(reverse=True), False),
+        (new_flow().slice([1]).sort(key=abs), False),
     ):
         local, merged = steps_of(dataset)[-2:]
         assert (local.name, merged.name) == ("LocalSort", "MergeSorted")

@@ -20,13 +20,13 @@ from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import (
     PROTOCOL_VERSION,
     AskExecutors,
-    Beat,
     Grants,
     Heartbeat,
     Hello,
     ReturnLeases,
     Welcome,
 )
+from glowpy.wire.run_messages import Beat
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Link, Poller, Transport, make_key
 

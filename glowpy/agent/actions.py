@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from glowpy.shards.pull import Send
-from glowpy.wire.messages import OpenRun
+from glowpy.wire.run_messages import OpenRun
 
 
 @dataclass(frozen=True, slots=True)

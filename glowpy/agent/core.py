@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from glowpy.agent.actions import (
@@ -22,12 +22,11 @@ from glowpy.agent.actions import (
     ToDriver,
     ToExecutor,
 )
-from glowpy.agent.executors import ExecutorSlot, State
+from glowpy.agent.executors import ExecutorSlot, Limits, State
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
-from glowpy.version import __version__
-from glowpy.wire.messages import (
-    PROTOCOL_VERSION,
+from glowpy.wire.greeting import refusal
+from glowpy.wire.run_messages import (
     Abort,
     Assign,
     Beat,
@@ -69,14 +68,6 @@ class _Run:
     is_closing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an agent gives away at most."""
-
-    executors: int
-    memory_mb: int
-
-
 @dataclass
 class AgentCore:
     """Runs, executors and shards of one agent.
@@ -92,7 +83,6 @@ class AgentCore:
     host: str
     directory: str
     limits: Limits
-    python: str
     timing: Timing
     make_nonce: Callable[[], bytes]
     index: ShardIndex = field(default_factory=ShardIndex)
@@ -166,20 +156,17 @@ class AgentCore:
         )
 
     def _launch(self, run: _Run, message: Launch, now: float) -> Iterator[Action]:
-        reason = ""
+        reason = self.limits.exceeded_by(
+            message.memory_mb, len(self._slots), self.leased_memory_mb()
+        )
         if not run.is_open:
             reason = "the run's program is not here yet"
         elif not _NAME.fullmatch(message.executor) or message.executor in self._slots:
             reason = "the executor's name is taken, or not a name"
-        elif len(self._slots) >= self.limits.executors:
-            reason = f"all {self.limits.executors} executors of this agent are taken"
-        elif self.leased_memory_mb() + message.memory_mb > self.limits.memory_mb:
-            reason = (
-                f"{self.leased_memory_mb()} of this agent's {self.limits.memory_mb} MB are taken"
-            )
         if reason:
-            refusal = LaunchRefused(message.run, message.executor, reason, fatal=False)
-            yield ToDriver(run.peer, refusal)
+            yield ToDriver(
+                run.peer, LaunchRefused(message.run, message.executor, reason, fatal=False)
+            )
             return
         self._slots[message.executor] = ExecutorSlot(
             message.run,
@@ -198,7 +185,7 @@ class AgentCore:
             slot.queue.append(message)
             yield from self._begin_next(run, slot)
         elif isinstance(message, Recall):
-            if self._unqueue(slot, message.attempt):
+            if slot.unqueue(message.attempt) is not None:
                 yield ToDriver(run.peer, Recalled(slot.run, slot.executor, message.attempt))
         elif isinstance(message, Abort):
             yield from self._abort(run, slot, message)
@@ -211,22 +198,15 @@ class AgentCore:
             else:
                 yield from self._kill(slot, "retired before it had started")
 
-    def _unqueue(self, slot: ExecutorSlot, attempt: int) -> bool:
-        for assign in slot.queue:
-            if assign.attempt == attempt:
-                slot.queue.remove(assign)
-                return True
-        return False
-
     def _abort(self, run: _Run, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
         if slot.current is not None and slot.current.attempt == message.attempt:
             slot.is_current_aborted = True
             yield from self.index.lose(slot.run, message.attempt, "the attempt was aborted")
             yield ToExecutor(slot.peer, message)
             return
-        queued = [assign for assign in slot.queue if assign.attempt == message.attempt]
-        if queued and self._unqueue(slot, message.attempt):
-            yield ToDriver(run.peer, _aborted(slot, queued[0]))
+        queued = slot.unqueue(message.attempt)
+        if queued is not None:
+            yield ToDriver(run.peer, _aborted(slot, queued))
 
     def _begin_next(self, run: _Run, slot: ExecutorSlot) -> Iterator[Action]:
         if slot.state is not State.READY or slot.current is not None or not slot.queue:
@@ -252,7 +232,7 @@ class AgentCore:
     def _from_executor(self, peer: bytes, message: Any, payload: bytes) -> Iterator[Action]:
         if isinstance(message, Commit):
             slot = self._slot_of_peer(peer)
-            if slot is not None and _is_current(slot, message.attempt):
+            if slot is not None and slot.is_writing(message.attempt):
                 yield from self.index.commit(slot.run, message.attempt, message.blocks)
             return
         slot = self._slots.get(message.executor)
@@ -280,13 +260,8 @@ class AgentCore:
         if slot.state is not State.LAUNCHED:
             return
         slot.peer = peer
-        ours = (PROTOCOL_VERSION, __version__, self.python)
-        theirs = (hello.protocol, hello.glowpy, hello.python)
-        if ours != theirs:
-            reason = (
-                f"the executor runs glowpy {hello.glowpy} on Python {hello.python}, "
-                f"but this agent glowpy {__version__} on Python {self.python}"
-            )
+        reason = refusal(hello, "agent")
+        if reason:
             yield ToDriver(run.peer, LaunchRefused(slot.run, slot.executor, reason, fatal=True))
             yield from self._kill(slot, "another release")
             return
@@ -297,8 +272,8 @@ class AgentCore:
         if slot.state is not State.GREETED:
             return
         if message.refusal:
-            refusal = LaunchRefused(slot.run, slot.executor, message.refusal, fatal=True)
-            yield ToDriver(run.peer, refusal)
+            refused = LaunchRefused(slot.run, slot.executor, message.refusal, fatal=True)
+            yield ToDriver(run.peer, refused)
             yield from self._kill(slot, "it cannot run the flow")
             return
         slot.state = State.READY
@@ -320,7 +295,7 @@ class AgentCore:
             else:
                 reason = f"the attempt ended: {message.outcome.value}"
                 yield from self.index.lose(slot.run, message.attempt, reason)
-            yield ToDriver(run.peer, _without_blocks(message), payload)
+            yield ToDriver(run.peer, replace(message, blocks=()), payload)
         yield from self._begin_next(run, slot)
 
     # --- news of processes ---
@@ -346,17 +321,11 @@ class AgentCore:
         yield LeasesChanged()
         run = self._runs.get(slot.run)
         if run is not None and not run.is_closing:
-            yield ToDriver(
-                run.peer,
-                ExecutorExited(
-                    slot.run,
-                    slot.executor,
-                    cause,
-                    slot.state is State.RETIRING,
-                    log_tail,
-                    slot.has_greeted,
-                ),
+            is_expected = slot.state is State.RETIRING
+            exited = ExecutorExited(
+                slot.run, slot.executor, cause, is_expected, log_tail, slot.has_greeted
             )
+            yield ToDriver(run.peer, exited)
         yield from self._delete_if_empty(slot.run)
 
     def start_failed(self, executor: str, reason: str) -> list[Action]:
@@ -365,8 +334,8 @@ class AgentCore:
         run = None if slot is None else self._runs.get(slot.run)
         if slot is None or run is None:
             return []
-        refusal = LaunchRefused(slot.run, executor, f"cannot start a process: {reason}", False)
-        return [ToDriver(run.peer, refusal), LeasesChanged()]
+        refused = LaunchRefused(slot.run, executor, f"cannot start a process: {reason}", False)
+        return [ToDriver(run.peer, refused), LeasesChanged()]
 
     # --- time, and ends ---
 
@@ -425,42 +394,5 @@ class AgentCore:
             yield KillProcess(slot.executor)
 
 
-def _is_current(slot: ExecutorSlot, attempt: int) -> bool:
-    return (
-        slot.current is not None
-        and slot.current.attempt == attempt
-        and not slot.is_current_aborted
-        and slot.state is not State.KILLED
-    )
-
-
 def _aborted(slot: ExecutorSlot, assign: Assign) -> GroupEnded:
-    return GroupEnded(
-        slot.run,
-        slot.executor,
-        assign.group,
-        assign.attempt,
-        Outcome.ABORTED,
-        (),
-        0,
-        0,
-        0,
-        "",
-        -1,
-    )
-
-
-def _without_blocks(message: GroupEnded) -> GroupEnded:
-    return GroupEnded(
-        message.run,
-        message.executor,
-        message.group,
-        message.attempt,
-        message.outcome,
-        (),
-        message.row_count,
-        message.rows_in,
-        message.bytes_stored,
-        message.reason,
-        message.lost_attempt,
-    )
+    return GroupEnded(slot.run, slot.executor, assign.group, assign.attempt, Outcome.ABORTED)

@@ -1,4 +1,4 @@
-"""One executor as its agent sees it: its state, its queue of assignments."""
+"""One executor as its agent sees it: its state, its queue of assignments; and how many may be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from glowpy.wire.messages import Assign
+from glowpy.wire.run_messages import Assign
 
 
 class State(Enum):
@@ -39,6 +39,39 @@ class ExecutorSlot:
     @property
     def has_greeted(self) -> bool:
         return self.peer != b""
+
+    def is_writing(self, attempt: int) -> bool:
+        """What it says of this attempt counts: it is the current one, and nobody has stopped it."""
+        return (
+            self.current is not None
+            and self.current.attempt == attempt
+            and not self.is_current_aborted
+            and self.state is not State.KILLED
+        )
+
+    def unqueue(self, attempt: int) -> Assign | None:
+        """Take back an assignment that the executor has not seen."""
+        for assign in self.queue:
+            if assign.attempt == attempt:
+                self.queue.remove(assign)
+                return assign
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an agent gives away at most."""
+
+    executors: int
+    memory_mb: int
+
+    def exceeded_by(self, more_mb: int, executors: int, memory_mb: int) -> str:
+        """In words, why one more executor is too many beside those there are; empty if it fits."""
+        if executors >= self.executors:
+            return f"all {self.executors} executors of this agent are taken"
+        if memory_mb + more_mb > self.memory_mb:
+            return f"{memory_mb} of this agent's {self.memory_mb} MB are taken"
+        return ""
 
 
 def exit_cause(code: int) -> str:

@@ -12,7 +12,8 @@ from glowpy.errors import GlowError, ProgramError
 from glowpy.program.program import Program, program_from_json
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
-from glowpy.wire.messages import FetchFile, FileFrame, OpenRun
+from glowpy.wire.run_messages import OpenRun
+from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Poller, Transport
 
 _IN_FLIGHT = 8  # requests; each answer is one frame

@@ -21,8 +21,9 @@ from glowpy.agent.actions import (
     ToDriver,
     ToExecutor,
 )
-from glowpy.agent.core import AgentCore, Limits
+from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
+from glowpy.agent.executors import Limits
 from glowpy.agent.fetching import ProgramFetch
 from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory, launch_command
@@ -34,17 +35,8 @@ from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import PYTHON, welcome
-from glowpy.wire.messages import (
-    PROTOCOL_VERSION,
-    Commit,
-    ExecutorHello,
-    ExecutorReady,
-    GroupEnded,
-    Heartbeat,
-    Hello,
-    Printed,
-    Welcome,
-)
+from glowpy.wire.messages import PROTOCOL_VERSION, Heartbeat, Hello, Welcome
+from glowpy.wire.run_messages import Commit, ExecutorHello, ExecutorReady, GroupEnded, Printed
 from glowpy.wire.security import KEY_FILE_VARIABLE, Policy
 from glowpy.wire.transport import Link, Poller, Transport
 
@@ -117,7 +109,6 @@ class AgentServer:
             host=options.address.host,
             directory=str(directory.runs),
             limits=Limits(options.executor_limit, options.memory_mb),
-            python=PYTHON,
             timing=timing,
             make_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
         )

@@ -9,7 +9,7 @@ from typing import Any
 from glowpy.errors import ShardError
 from glowpy.shards.pull import Send, SendBlocks, SendFrame, ShardIndex
 from glowpy.shards.segment import SegmentReader
-from glowpy.wire.messages import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
+from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Server
 
 _OPEN_FILES = 64

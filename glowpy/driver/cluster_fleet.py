@@ -1,4 +1,4 @@
-"""Executors on a cluster: leases from the master, connections to agents, the driver's own server."""
+"""Executors on a cluster: leases of the master, links to agents, the driver's own server."""
 
 from __future__ import annotations
 
@@ -24,22 +24,19 @@ from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import (
-    PROTOCOL_VERSION,
+from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Lease, Welcome
+from glowpy.wire.run_messages import (
     Beat,
     CloseRun,
-    FetchFile,
-    Hello,
     Launch,
     Launched,
     LaunchRefused,
-    Lease,
     OpenRun,
     RunClosed,
     RunOpened,
     RunRefused,
-    Welcome,
 )
+from glowpy.wire.transfers import FetchFile
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 # What of the driver's environment its tasks get; everything else stays here.
@@ -68,7 +65,7 @@ class _Agent:
 
 
 class ClusterFleet:
-    """Executors for one run on a cluster. A context manager: leaving it closes the run everywhere."""
+    """Executors for one run on a cluster. A context manager: leaving it ends the run everywhere."""
 
     shows_hosts = True
 

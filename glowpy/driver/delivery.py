@@ -1,7 +1,7 @@
 """Bringing the target shards to the driver, in shard order, once each, as they are sealed.
 
-Shards are pulled ahead of their turn, as far as their credit goes. When a shard is lost half-way, the
-result is rewound to where that shard began, and the shard is pulled anew once it is computed again.
+Shards are pulled ahead of their turn, as far as their credit goes. When a shard is lost half-way,
+the result is rewound to where that shard began; once computed again, the shard is pulled anew.
 """
 
 from __future__ import annotations

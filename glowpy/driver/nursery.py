@@ -138,7 +138,7 @@ def _live(
         _Executors(ours, executor_main).serve()
         shutil.rmtree(directory, ignore_errors=True)
         os._exit(0)
-    except BaseException:
+    except BaseException:  # noqa: BLE001
         traceback.print_exc()
     finally:
         os._exit(1)
@@ -204,7 +204,7 @@ class _Executors:
             os.close(nothing)
             self._executor_main(executor)
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             traceback.print_exc()
             sys.stderr.flush()
         finally:

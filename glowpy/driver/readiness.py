@@ -1,6 +1,6 @@
 """Which task groups have all their inputs: counters, one barrier for each boundary between steps.
 
-An m × n boundary is one counter of unmarked producers, never m · n objects: marking the last
+An m to n boundary is one counter of unmarked producers, never m · n objects: marking the last
 producer touches every consumer once, marking the others touches none.
 """
 

@@ -19,7 +19,7 @@ from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.task.failure import unpacked
 from glowpy.timing import Timing
-from glowpy.wire.messages import (
+from glowpy.wire.run_messages import (
     Abort,
     Assign,
     ExecutorExited,

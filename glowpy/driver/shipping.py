@@ -14,7 +14,7 @@ from glowpy.flow.graph import Graph
 from glowpy.flow.ops.source import without_rows
 from glowpy.program.discovery import pickled_program, script_program
 from glowpy.program.program import Program, Sources, with_recorded
-from glowpy.wire.messages import FetchFile, FileFrame
+from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Server
 
 _FRAME_BYTES = 4 << 20

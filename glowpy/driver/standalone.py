@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from functools import partial
@@ -21,8 +20,8 @@ from glowpy.agent.actions import (
     ToDriver,
     ToExecutor,
 )
-from glowpy.agent.core import AgentCore, Limits
-from glowpy.agent.executors import exit_cause
+from glowpy.agent.core import AgentCore
+from glowpy.agent.executors import Limits, exit_cause
 from glowpy.agent.serving import ShardServer
 from glowpy.driver.fleet import AgentSaid, FleetEvent
 from glowpy.driver.nursery import Exited, Nursery, Started
@@ -42,7 +41,7 @@ from glowpy.shards.segment import NONCE_BYTES
 from glowpy.task.executor import Executor
 from glowpy.timing import Timing
 from glowpy.wire.address import IpcAddress
-from glowpy.wire.messages import Launch, OpenRun
+from glowpy.wire.run_messages import Launch, OpenRun
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
@@ -68,7 +67,10 @@ def run_standalone(
     try:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         main = partial(_executor_main, call.graph, str(endpoint), description.run, timing)
-        with Nursery(main, directory) as nursery, Transport(Policy(), timing.hurried()) as transport:
+        with (
+            Nursery(main, directory) as nursery,
+            Transport(Policy(), timing.hurried()) as transport,
+        ):
             fleet = StandaloneFleet(
                 nursery, transport, endpoint, directory, plan, description, options, timing
             )
@@ -123,7 +125,6 @@ class StandaloneFleet:
             host=description.host,
             directory=directory,
             limits=Limits(self._limit, _UNLIMITED_MB),
-            python=f"{sys.version_info.major}.{sys.version_info.minor}",
             timing=timing,
             make_nonce=lambda: os.urandom(NONCE_BYTES),
         )

@@ -16,7 +16,7 @@ import pickle
 from itertools import chain
 from typing import Any
 
-from glowpy.errors import RowError, ShardCorrupt
+from glowpy.errors import RowError, ShardCorrupt, shown
 
 _MARSHAL = b"m"
 _PICKLE = b"p"
@@ -41,7 +41,7 @@ def encode(rows: list[Any]) -> bytes:
         return _MARSHAL + marshal.dumps(rows, _MARSHAL_VERSION)
     try:
         return _PICKLE + pickle.dumps(rows, protocol=5)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Any exception can come out of a user's __reduce__; cloudpickle knows more ways.
         return _PICKLE + _cloudpickle(rows)
 
@@ -80,6 +80,6 @@ def _cloudpickle(rows: list[Any]) -> bytes:
                 cloudpickle.dumps(row, protocol=5)
             except Exception as reason:
                 raise RowError(
-                    f"row {row!r:.200} cannot be pickled: {type(reason).__name__}: {reason}"
+                    f"row {shown(row)} cannot be pickled: {type(reason).__name__}: {reason}"
                 ) from reason
         raise RowError(f"rows cannot be pickled: {type(exc).__name__}: {exc}") from exc

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from glowpy.errors import RowError
+from glowpy.errors import RowError, shown
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import Batch, RowKind, RowOp
 
@@ -101,6 +101,6 @@ def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -
         name = getattr(function, "__qualname__", repr(function))
         raise RowError(
             f"{name} has {field_count} parameters and gets the fields of a tuple or list of "
-            f"{field_count}, but the row is {row!r:.200}"
+            f"{field_count}, but the row is {shown(row)}"
         )
     return function(*row)

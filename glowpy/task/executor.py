@@ -31,8 +31,9 @@ from glowpy.task.pulling import InputLost, Pulls, streams_of
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_endpoint
-from glowpy.wire.messages import (
-    PROTOCOL_VERSION,
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import PROTOCOL_VERSION
+from glowpy.wire.run_messages import (
     Abort,
     Begin,
     Commit,
@@ -101,8 +102,7 @@ class Executor:
                     self._attempt(self._begun.pop(0))
 
     def _greet(self) -> tuple[Describe, RunDescription]:
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        hello = ExecutorHello(PROTOCOL_VERSION, __version__, python, self._run, self._executor)
+        hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
         self._link.send(hello)
         deadline = time.monotonic() + self._timing.first_contact_s
         while True:

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from glowpy.errors import GlowError, TaskFailed
+from glowpy.errors import GlowError, TaskFailed, shown
 from glowpy.flow.graph import Step
 
 NO_ROW: Any = object()
-_ROW_CHARACTERS = 500
 
 
 class StepFailed(Exception):
@@ -51,7 +50,7 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
         f"{step.describe()} failed on {host or socket.gethostname()}{place}: {_summary(cause)}"
     ]
     if failure.row is not NO_ROW:
-        lines.append(f"row: {_shown(failure.row)}")
+        lines.append(f"row: {shown(failure.row)}")
     if not isinstance(cause, GlowError):
         lines += ["", "Traceback in the task:", _traceback(cause)]
     return "\n".join(lines)
@@ -62,7 +61,7 @@ def packed(cause: BaseException) -> bytes:
     try:
         data = pickle.dumps(cause)
         pickle.loads(data)  # many exceptions pickle and cannot be made again
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Whatever the user's exception class does wrong here: its words travel anyway.
         return b""
     return data
@@ -74,7 +73,7 @@ def unpacked(reason: str, data: bytes) -> TaskFailed:
     if data:
         try:
             error.__cause__ = pickle.loads(data)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001
             error.__cause__ = exc
     return error
 
@@ -84,16 +83,6 @@ def _summary(cause: BaseException) -> str:
         return f"the step called sys.exit({'' if cause.code is None else cause.code!r})"
     text = str(cause)
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
-
-
-def _shown(row: Any) -> str:
-    try:
-        text = repr(row)
-    except Exception as exc:
-        return f"<a {type(row).__qualname__} whose repr raised {type(exc).__name__}>"
-    if len(text) > _ROW_CHARACTERS:
-        return f"{text[:_ROW_CHARACTERS]}… ({len(text)} characters)"
-    return text
 
 
 def _traceback(cause: BaseException) -> str:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from glowpy.wire.messages import Stream
+from glowpy.wire.run_messages import Stream
 
 Send = Callable[[Stream, str], None]
 

@@ -18,16 +18,8 @@ from glowpy.shards.pull import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
-from glowpy.wire.messages import (
-    Assign,
-    BlockFrame,
-    Blocks,
-    CancelFetch,
-    Fetch,
-    FetchEnd,
-    MoreCredit,
-    ShardSource,
-)
+from glowpy.wire.run_messages import Assign, ShardSource
+from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 CREDIT_BYTES = 16 << 20  # of one stream

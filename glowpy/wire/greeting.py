@@ -6,17 +6,21 @@ import sys
 
 from glowpy.version import __version__
 from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+from glowpy.wire.run_messages import ExecutorHello
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def welcome(hello: Hello, role: str) -> Welcome:
     """The answer to a greeting; with a refusal in words if the two cannot work together."""
-    return Welcome(PROTOCOL_VERSION, __version__, PYTHON, role, _refusal(hello, role))
+    return Welcome(PROTOCOL_VERSION, __version__, PYTHON, role, refusal(hello, role))
 
 
-def _refusal(hello: Hello, role: str) -> str:
-    # Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
+def refusal(hello: Hello | ExecutorHello, role: str) -> str:
+    """Why whoever greets cannot work with this `role`, in words; empty if it can.
+
+    Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
+    """
     differences = [
         f"{what} {theirs} there and {ours} at the {role}"
         for what, theirs, ours in (
@@ -28,7 +32,8 @@ def _refusal(hello: Hello, role: str) -> str:
     ]
     if not differences:
         return ""
+    who = f"{hello.role} {hello.name}" if isinstance(hello, Hello) else f"executor {hello.executor}"
     return (
-        f"{hello.role} {hello.name} and the {role} cannot work together: "
+        f"{who} and the {role} cannot work together: "
         f"{'; '.join(differences)}. Install the same release everywhere."
     )

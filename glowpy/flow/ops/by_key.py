@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from glowpy.errors import RowError
+from glowpy.errors import RowError, shown
 from glowpy.flow.arguments import check_reducer
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
@@ -20,7 +20,7 @@ from glowpy.flow.ops.keys import are_totally_ordered, check_pairs
 def add_reduce_by_key_steps(
     graph: Graph, source: DatasetNode, function: Callable[[Row, Row], Row]
 ) -> DatasetNode:
-    """Append the steps of a reduce_by_key; the result is one shard, in key order if there is one."""
+    """Append the steps of a reduce_by_key; it gives one shard, in key order if there is one."""
     check_reducer(function, "reduce_by_key")
     location = user_location()
     op = BatchOp(partial(reduce_by_key_kernel, function))
@@ -46,7 +46,7 @@ def reduce_by_key_kernel(
             try:
                 is_known = key in totals
             except TypeError as exc:
-                raise RowError(f"key {key!r:.200} cannot be hashed: {exc}") from exc
+                raise RowError(f"key {shown(key)} cannot be hashed: {exc}") from exc
             totals[key] = function(totals[key], value) if is_known else value
     rows = list(totals.items())
     if are_totally_ordered(totals.keys()):

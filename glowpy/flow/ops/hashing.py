@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 from enum import Enum
 
-from glowpy.errors import RowError
+from glowpy.errors import RowError, shown
 from glowpy.flow.ops.kernel import Batch, Row
 
 _NONE_HASH = 0x6E6F6E65
@@ -74,13 +74,13 @@ def _dataclass_hash(key: Row) -> int:
 def _plain_hash(key: Row) -> int:
     if _hashes_by_address(type(key)):
         raise RowError(
-            f"key {key!r:.200} has no hash of its own: {type(key).__qualname__} objects would be "
+            f"key {shown(key)} has no hash of its own: {type(key).__qualname__} objects would be "
             "told apart by their address in memory; define __eq__ and __hash__"
         )
     try:
         return hash(key)
     except TypeError as exc:
-        raise RowError(f"key {key!r:.200} cannot be hashed: {exc}") from exc
+        raise RowError(f"key {shown(key)} cannot be hashed: {exc}") from exc
 
 
 def _hashes_by_address(kind: type) -> bool:

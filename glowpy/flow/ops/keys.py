@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection
 
-from glowpy.errors import RowError
+from glowpy.errors import RowError, shown
 from glowpy.flow.ops.kernel import Batch, Row
 
 _NUMBERS = {int, float, bool}
@@ -27,7 +27,7 @@ def check_pairs(batch: Batch, operator: str) -> None:
         return
     for row in batch:
         if not isinstance(row, (tuple, list)) or len(row) != 2:
-            raise RowError(f"{operator} needs rows of (key, value), but got {row!r:.200}")
+            raise RowError(f"{operator} needs rows of (key, value), but got {shown(row)}")
 
 
 def are_totally_ordered(keys: Collection[Row]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from sys import getsizeof
-from typing import Union
+from typing import Any, Union
 
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph, OutputKind, Step
@@ -129,8 +129,11 @@ def add_text_file(
 
 
 def _patterns(path: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
-    is_one = isinstance(path, (str, bytes, os.PathLike)) or not isinstance(path, Iterable)
-    paths = [path] if is_one else list(path)
+    paths: list[Any]
+    if isinstance(path, (str, bytes, os.PathLike)) or not isinstance(path, Iterable):
+        paths = [path]
+    else:
+        paths = list(path)
     if not paths:
         raise definition_error("text_file() got an empty list of paths")
     for each in paths:

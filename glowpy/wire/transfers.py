@@ -1,0 +1,103 @@
+"""Messages that move bytes: shards from their owner to a reader, program files to an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glowpy.shards.segment import Block
+
+# --- data plane -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Send me a shard from this block on, at most `credit_bytes` before I ask for more.
+
+    A reader on the owner's host gets locations instead of bytes and reads the file itself.
+    """
+
+    fetch: int  # the reader's number for this stream
+    run: str
+    attempt: int
+    shard: int
+    first_block: int
+    credit_bytes: int
+    reader_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoreCredit:
+    """The reader has taken this much and may be sent as much again."""
+
+    fetch: int
+    credit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelFetch:
+    """The reader wants nothing more of this stream."""
+
+    fetch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """To a reader on the same host: committed blocks, to be read from the segment file."""
+
+    fetch: int
+    path: str
+    nonce: bytes
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFrame:
+    """To a reader elsewhere: one frame of a block, its bytes in the payload."""
+
+    fetch: int
+    block: Block
+    position_bytes: int  # of this frame within the block
+
+
+@dataclass(frozen=True, slots=True)
+class FetchEnd:
+    """The stream ends: whole after `block_count` blocks and `row_count` rows, or lost."""
+
+    fetch: int
+    block_count: int
+    row_count: int
+    lost: str  # empty: the shard is whole
+
+
+# --- program --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFile:
+    """Send me a program file from this offset on."""
+
+    run: str
+    sha256: str
+    offset_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFrame:
+    """One frame of a program file, its bytes in the payload. Size -1: no such file."""
+
+    run: str
+    sha256: str
+    offset_bytes: int
+    size_bytes: int
+
+
+TRANSFERS: tuple[type, ...] = (
+    Fetch,
+    MoreCredit,
+    CancelFetch,
+    Blocks,
+    BlockFrame,
+    FetchEnd,
+    FetchFile,
+    FileFrame,
+)
