@@ -114,14 +114,18 @@ class Board:
 
     def leave(self, name: str) -> Executor | None:
         """An executor is gone; the attempts it holds stay to be freed."""
-        self.idle.pop(name, None)
-        return self.executors.pop(name, None)
+        executor = self.executors.pop(name, None)
+        if executor is not None:
+            self.idle.pop(name, None)
+            self.single.pop(name, None)
+            self.queued_count -= max(0, len(executor.held) - 1)
+        return executor
 
     def _recount(self, executor: Executor, before: int) -> None:
         now = len(executor.held)
         self.queued_count += max(0, now - 1) - max(0, before - 1)
         for number, kept in ((0, self.idle), (1, self.single)):
-            if now == number and executor.name in self.executors:
+            if now == number:
                 kept[executor.name] = executor
             else:
                 kept.pop(executor.name, None)

@@ -81,12 +81,12 @@ class OwnCluster:
 
     def close(self) -> None:
         """End the processes, at once if they do not end when told to."""
-        for process in self._processes:
+        deadline = time.monotonic() + self._timing.shutdown_s
+        # The agent first: it would linger over a last word to a master that is gone.
+        for process in reversed(self._processes):
             assert process.stdin is not None and process.stdout is not None
             process.stdin.close()
             process.stdout.close()
-        deadline = time.monotonic() + self._timing.shutdown_s
-        for process in reversed(self._processes):
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:

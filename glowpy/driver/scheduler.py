@@ -164,9 +164,9 @@ class Scheduler:
                 yield from self._abort_readers({attempt.group}, cause)
         # Consumers have higher numbers than what they read: who is needed is known from the end.
         for group in sorted(board.current, reverse=True):
-            attempt = board.current[group]
-            is_lost = board.states[group] is State.SEALED and attempt.agent == agent
-            if is_lost and self._is_needed(group):
+            if board.states[group] is not State.SEALED or board.current[group].agent != agent:
+                continue  # or undone meanwhile, as an ancestor
+            if self._is_needed(group):
                 yield from self._unseal(group)
 
     def _free_all(self, executor: Executor) -> list[Attempt]:
@@ -210,10 +210,17 @@ class Scheduler:
         yield from self._abort_readers(undone, "an input of it was lost")
 
     def _abort_readers(self, groups: set[int], reason: str) -> Actions:
-        """Fence every attempt that is bound to what these groups have written."""
-        for attempt in list(self._board.bound_to(groups)):
-            yield Abort(attempt.executor, attempt.number, reason)
-            self._board.take_back(attempt)
+        """Fence every attempt that is bound to what these groups have written, and their readers.
+
+        So whoever waits for a lost group gives its executor back: those that compute it again
+        always find one, and no consumer ever has to be preempted for them.
+        """
+        while groups:
+            readers = list(self._board.bound_to(groups))
+            for attempt in readers:
+                yield Abort(attempt.executor, attempt.number, reason)
+                self._board.take_back(attempt)
+            groups = {attempt.group for attempt in readers}
 
     # --- dispatch ---
 
@@ -231,7 +238,6 @@ class Scheduler:
             yield from self._rebalance()
             yield from self._assign_early()
         yield from self._retire_surplus()
-        yield from self._preempt()
         demand = max(0, board.ready_count + board.queued_count - len(board.idle))
         if demand != self._demand:
             self._demand = demand
@@ -295,15 +301,6 @@ class Scheduler:
             name = next(reversed(board.idle))
             board.leave(name)
             yield Retire(name)
-
-    def _preempt(self) -> Actions:
-        """Every executor waits for something that has to run again: one of them gives way."""
-        board = self._board
-        is_stuck = board.executors and len(board.early) == len(board.executors)
-        if is_stuck and board.next_ready() is not None:
-            youngest = board.early[max(board.early)]
-            yield Abort(youngest.executor, youngest.number, "a group that it waits for runs again")
-            board.take_back(youngest)
 
     def _fail(self, error: Exception) -> Actions:
         self._is_over = True

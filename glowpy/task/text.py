@@ -1,8 +1,8 @@
 """Lines of text files: which bytes are a task's own, and reading them.
 
 All files of a listing are laid end to end and cut into equal byte ranges, one for each task. A line
-belongs to the range that holds its first byte; a file that cannot be cut (`.gz`, or an encoding in
-which a newline is not the byte 0x0A) belongs whole to the range that holds its first byte.
+belongs to the range that holds its first byte; a file that cannot be cut (`.gz`, or an encoding
+that has to be read from the beginning) belongs whole to the range that holds its first byte.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from glowpy.flow.ops.kernel import Batch, TextOp
 from glowpy.planner.run_description import FileEntry
 
 _BLOCK_BYTES = 1 << 20
+# A line of these may depend on what stands before it.
+_STATEFUL_ENCODINGS = ("hz", "iso2022", "utf-7")
 
 
 class _Readable(Protocol):
@@ -42,9 +44,11 @@ def ranges_of(
     total = sum(file.size_bytes for file in listing)
     low, high = total * task // task_count, total * (task + 1) // task_count
     base = 0
+    is_last = task == task_count - 1
     for file in listing:
-        if not _can_be_cut(file.path, op.encoding):
-            if low <= base < high:
+        # A file without bytes is read as well: it may have grown since, or be one of /proc.
+        if file.size_bytes == 0 or not _can_be_cut(file.path, op.encoding):
+            if low <= base < high or (is_last and base == total):
                 yield FileRange(file, 0, -1)
         else:
             start, end = max(low - base, 0), min(high - base, file.size_bytes)
@@ -78,7 +82,11 @@ def read_lines(part: FileRange, op: TextOp) -> Iterator[Batch]:
 
 
 def _can_be_cut(path: str, encoding: str) -> bool:
-    return not path.endswith(".gz") and "\n".encode(encoding) == b"\n"
+    return (
+        not path.endswith(".gz")
+        and "\n".encode(encoding) == b"\n"
+        and not codecs.lookup(encoding).name.startswith(_STATEFUL_ENCODINGS)
+    )
 
 
 def _check_unchanged(file: IO[bytes], entry: FileEntry) -> None:
@@ -169,15 +177,15 @@ def _lines_of_stream(file: _Readable, path: str, op: TextOp) -> Iterator[Batch]:
     rest: list[str] = []
     while True:
         data = file.read(_BLOCK_BYTES)
-        held = len(decoder.getstate()[0])  # bytes of a character begun in the block before
+        offset += len(data)
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as exc:
+            # What was decoded ends with the block; it may begin in the one before.
             raise InputError(
-                f"{path} is not {op.encoding}: byte {offset - held + exc.start} "
+                f"{path} is not {op.encoding}: byte {offset - len(exc.object) + exc.start} "
                 f"of its text: {exc.reason}; give text_file() its encoding, or errors="
             ) from exc
-        offset += len(data)
         cut = text.rfind("\n") + 1
         if cut:
             yield _lines_of_text("".join([*rest, text[:cut]]))

@@ -3,25 +3,25 @@
 Equal keys must meet, in every executor of a run and in every attempt. All executors of a run share
 one PYTHONHASHSEED, so the builtin `hash` serves wherever it depends on nothing else. It does
 depend on memory addresses for NaN and, before Python 3.12, for None, and so for everything that
-contains them; those are hashed here. The driver never hashes to find a place.
+contains them; those are replaced before hashing. The driver never hashes to find a place.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-from enum import Enum
+import struct
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError
 from glowpy.flow.ops.kernel import Batch, Row
 
-_NONE_HASH = 0x6E6F6E65
-_NAN_HASH = 0x6E616E
+_NONE = 0x6E6F6E65  # stands for None
+_NAN = 0x6E616E  # stands for every value that is not equal to itself
 # Types whose builtin hash is a function of the value and the seed alone. NaN is no value here.
 _SAFE = {int, str, bytes, bool, datetime.date, datetime.timedelta}
-# Fibonacci hashing: without it, keys that share a divisor with the number of parts pile up.
-_SPREAD = 0x9E3779B97F4A7C15
-_SHIFT = 32
+# A number's hash is the number: keys that share a divisor with the number of parts would pile up.
+# Hashing the hash's eight bytes spreads them.
+_bytes_of = struct.Struct("<q").pack
 
 
 def parts_of(keys: Batch, part_count: int) -> list[int]:
@@ -30,9 +30,9 @@ def parts_of(keys: Batch, part_count: int) -> list[int]:
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
-    if {type(key) for key in keys} <= _SAFE:
-        return [(hash(key) * _SPREAD >> _SHIFT) % part_count for key in keys]
-    return [(partition_hash(key) * _SPREAD >> _SHIFT) % part_count for key in keys]
+    if not {type(key) for key in keys} <= _SAFE:
+        keys = [_steady(key) for key in keys]
+    return [hash(_bytes_of(number)) % part_count for number in map(hash, keys)]
 
 
 def partition_hash(key: Row) -> int:
@@ -41,48 +41,46 @@ def partition_hash(key: Row) -> int:
     Raises:
         RowError: the key cannot be hashed, or only by its address in memory.
     """
+    return hash(_steady(key))
+
+
+def _steady(key: Row) -> Row:
+    """What to hash for a key: itself, unless its builtin hash may differ between processes."""
     kind = type(key)
     if kind in _SAFE:
-        return hash(key)
+        return key
     if key is None:
-        return _NONE_HASH
-    if kind is tuple:
-        return hash(tuple([partition_hash(part) for part in key]))
-    if kind is frozenset:
-        return hash(frozenset([partition_hash(part) for part in key]))
-    if key != key:
-        return _NAN_HASH
-    if isinstance(key, Enum):
-        return hash(key)  # of its name, or of its value for IntEnum and StrEnum
-    if isinstance(key, tuple):  # named tuples are equal to plain ones
-        return partition_hash(tuple(key))
-    if dataclasses.is_dataclass(key) and not _hashes_by_address(kind):
-        return _dataclass_hash(key)
-    return _plain_hash(key)
-
-
-def _dataclass_hash(key: Row) -> int:
-    _plain_hash(key)  # unhashable ones are refused in the usual words
-    fields = [
-        partition_hash(getattr(key, field.name))
-        for field in dataclasses.fields(key)
-        if (field.compare if field.hash is None else field.hash)
-    ]
-    return hash((type(key).__qualname__, *fields))
-
-
-def _plain_hash(key: Row) -> int:
-    if _hashes_by_address(type(key)):
+        return _NONE
+    # Which hash a type uses says more than its bases: a named tuple is equal to a plain one and
+    # hashed alike, a subclass with an equality of its own is not.
+    own: object = kind.__hash__
+    if own is tuple.__hash__:
+        return tuple([_steady(part) for part in key])
+    if own is frozenset.__hash__:
+        return frozenset([_steady(part) for part in key])
+    if own is object.__hash__:
         raise RowError(
-            f"key {shown(key)} has no hash of its own: {type(key).__qualname__} objects would be "
+            f"key {key!r:.200} has no hash of its own: {kind.__qualname__} objects would be "
             "told apart by their address in memory; define __eq__ and __hash__"
         )
     try:
-        return hash(key)
+        hash(key)
     except TypeError as exc:
-        raise RowError(f"key {shown(key)} cannot be hashed: {exc}") from exc
+        raise RowError(f"key {key!r:.200} cannot be hashed: {exc}") from exc
+    if key != key:
+        return _NAN
+    if _is_made_by_dataclass(own) and dataclasses.is_dataclass(key):
+        return tuple(
+            [
+                _steady(getattr(key, field.name))
+                for field in dataclasses.fields(key)
+                if (field.compare if field.hash is None else field.hash)
+            ]
+        )
+    return key
 
 
-def _hashes_by_address(kind: type) -> bool:
-    own: object = kind.__hash__
-    return own is object.__hash__
+def _is_made_by_dataclass(own: object) -> bool:
+    """True where @dataclass has written the `__hash__`; False where the user has."""
+    code = getattr(own, "__code__", None)
+    return code is not None and code.co_filename == "<string>"

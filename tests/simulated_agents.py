@@ -1,0 +1,220 @@
+"""Agents, executors and a network for the scheduler, simulated: everything may be late or lost.
+
+Messages between the scheduler and one agent keep their order, as on a connection; what happens at
+different agents happens in any order. `choose` picks what happens next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from glowpy.driver import scheduling as do
+from glowpy.driver.scheduler import Scheduler
+from glowpy.planner.plan import Plan
+
+STORE = "store"
+Step = Callable[[], None]
+
+
+@dataclass
+class _Executor:
+    name: str
+    queue: deque[do.Assign] = field(default_factory=deque)
+    running: do.Assign | None = None
+
+
+@dataclass
+class _Agent:
+    name: str
+    inbox: deque[Any] = field(default_factory=deque)  # actions on their way
+    outbox: deque[Any] = field(default_factory=deque)  # events on their way
+    executors: dict[str, _Executor] = field(default_factory=dict)
+    written: dict[int, str] = field(default_factory=dict)  # attempt -> "running", "sealed", "lost"
+
+
+class World:
+    """A scheduler and its agents. `steps()` lists what may happen next; the caller picks."""
+
+    def __init__(self, plan: Plan, *, most_executors: int, agents: int, faults: int) -> None:
+        self.scheduler = Scheduler(plan, lost_attempts=1000, store_owner=STORE)
+        self.plan = plan
+        self.agents = {f"a{number}": _Agent(f"a{number}") for number in range(agents)}
+        self.faults_left = faults
+        self.most_executors = most_executors
+        self.demand = 0
+        self.launched = 0
+        self.done: dict[int, int] = {}  # group -> attempt
+        self.runs: dict[int, int] = {}  # group -> attempts begun
+        self.is_finished = False
+        self.log: list[str] = []
+        self._take(self.scheduler.start())
+
+    def steps(self) -> list[Step]:
+        """Everything that can happen now; empty: the world stands still."""
+        found: list[Step] = []
+        living = sum(len(agent.executors) for agent in self.agents.values())
+        if self.demand and living < self.most_executors and self.agents:
+            found += [lambda a=agent: self._launch(a) for agent in self.agents.values()]
+        for agent in self.agents.values():
+            if agent.inbox:
+                found.append(lambda a=agent: self._deliver(a))
+            if agent.outbox:
+                found.append(lambda a=agent: self._report(a))
+            for executor in agent.executors.values():
+                if executor.running is None and executor.queue:
+                    found.append(lambda a=agent, e=executor: self._begin(a, e))
+                elif executor.running is not None and self._can_end(executor.running):
+                    found.append(lambda a=agent, e=executor: self._end(a, e))
+        if self.is_finished:
+            found += [lambda n=n: self._handle(do.ShardLost(n)) for n in self._unreadable()]
+        return found
+
+    def _unreadable(self) -> list[int]:
+        """Attempts that the driver wants to read and cannot."""
+        wanted = {
+            group
+            for step_group in self.plan.step_groups
+            if step_group.is_stored and step_group.output in self.plan.targets
+            for group in step_group.groups
+        }
+        living = {n: state for a in self.agents.values() for n, state in a.written.items()}
+        attempts = [n for group, n in self.done.items() if group in wanted]
+        return [number for number in attempts if living.get(number) != "sealed"]
+
+    def faults(self) -> list[Step]:
+        """Everything that can go wrong now."""
+        if not self.faults_left or self.is_finished:
+            return []
+        found: list[Step] = []
+        for agent in self.agents.values():
+            if len(self.agents) > 1:
+                found.append(lambda a=agent: self._lose_agent(a))
+            for executor in agent.executors.values():
+                found.append(lambda a=agent, e=executor: self._kill(a, e))
+        for group, attempt in self.done.items():
+            if self.plan.step_group_of(group).is_stored:
+                found.append(lambda n=attempt: self._lose_shard(n))
+        return found
+
+    def _handle(self, event: Any) -> None:
+        self.log.append(f"-> {event}")
+        actions = self.scheduler.handle(event)
+        self.scheduler.check_invariants()
+        self._take(actions)
+
+    def _take(self, actions: list[Any]) -> None:
+        for action in actions:
+            self.log.append(f"   {action}")
+            if isinstance(action, do.Demand):
+                self.demand = action.count
+            elif isinstance(action, do.GroupDone):
+                assert action.group not in self.done, "done twice"
+                self.done[action.group] = action.attempt
+            elif isinstance(action, do.GroupUndone):
+                del self.done[action.group]
+                self.is_finished = False
+            elif isinstance(action, do.Finished):
+                self.is_finished = True
+            elif isinstance(action, do.Failed):
+                raise AssertionError(f"the run failed: {action.error}")
+            else:
+                for agent in self.agents.values():
+                    if any(action.executor == name for name in agent.executors):
+                        agent.inbox.append(action)
+
+    # --- what happens ---
+
+    def _launch(self, agent: _Agent) -> None:
+        self.launched += 1
+        name = f"e{self.launched}"
+        agent.executors[name] = _Executor(name)
+        self._handle(do.ExecutorJoined(name, agent.name))
+
+    def _deliver(self, agent: _Agent) -> None:
+        action = agent.inbox.popleft()
+        executor = agent.executors.get(action.executor)
+        if executor is None:
+            return  # it died while this was on its way
+        if isinstance(action, do.Assign):
+            executor.queue.append(action)
+        elif isinstance(action, do.Retire):
+            assert not executor.queue, "an executor with work is retired"
+            del agent.executors[executor.name]
+        elif isinstance(action, do.Recall):
+            if self._unqueue(executor, action.attempt):
+                agent.outbox.append(do.Recalled(executor.name, action.attempt))
+        elif self._unqueue(executor, action.attempt):
+            agent.outbox.append(do.GroupAborted(action.attempt))
+        elif executor.running is not None and executor.running.attempt == action.attempt:
+            agent.written[action.attempt] = "lost"
+            executor.running = None
+            agent.outbox.append(do.GroupAborted(action.attempt))
+
+    def _unqueue(self, executor: _Executor, attempt: int) -> bool:
+        for assign in executor.queue:
+            if assign.attempt == attempt:
+                executor.queue.remove(assign)
+                return True
+        return False
+
+    def _report(self, agent: _Agent) -> None:
+        self._handle(agent.outbox.popleft())
+
+    def _begin(self, agent: _Agent, executor: _Executor) -> None:
+        executor.running = assign = executor.queue.popleft()
+        agent.written[assign.attempt] = "running"
+        self.runs[assign.group] = self.runs.get(assign.group, 0) + 1
+        agent.outbox.append(do.GroupStarted(assign.attempt))
+
+    def _states(self, assign: do.Assign) -> set[tuple[str, int]]:
+        return {
+            (self._state(owner, attempt), attempt)
+            for edge in assign.inputs
+            for owner, attempt, _shard in edge
+        }
+
+    def _state(self, owner: str, attempt: int) -> str:
+        if owner == STORE:
+            return "sealed"
+        agent = self.agents.get(owner)
+        return "lost" if agent is None else agent.written.get(attempt, "lost")
+
+    def _can_end(self, assign: do.Assign) -> bool:
+        states = {state for state, _attempt in self._states(assign)}
+        return "running" not in states or "lost" in states
+
+    def _end(self, agent: _Agent, executor: _Executor) -> None:
+        assign = executor.running
+        assert assign is not None
+        executor.running = None
+        lost = [attempt for state, attempt in self._states(assign) if state == "lost"]
+        if lost:
+            agent.written[assign.attempt] = "lost"
+            agent.outbox.append(do.InputLost(assign.attempt, min(lost), "gone"))
+        else:
+            agent.written[assign.attempt] = "sealed"
+            agent.outbox.append(do.GroupSealed(assign.attempt, 1))
+
+    # --- what goes wrong ---
+
+    def _lose_agent(self, agent: _Agent) -> None:
+        self.faults_left -= 1
+        del self.agents[agent.name]
+        self._handle(do.AgentLost(agent.name, "silent"))
+
+    def _kill(self, agent: _Agent, executor: _Executor) -> None:
+        self.faults_left -= 1
+        del agent.executors[executor.name]
+        if executor.running is not None:
+            agent.written[executor.running.attempt] = "lost"
+        agent.outbox.append(do.ExecutorLeft(executor.name, "signal SIGKILL"))
+
+    def _lose_shard(self, attempt: int) -> None:
+        self.faults_left -= 1
+        for agent in self.agents.values():
+            if attempt in agent.written:
+                agent.written[attempt] = "lost"
+        self._handle(do.ShardLost(attempt))
