@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from glowpy.driver import scheduling as do
@@ -57,19 +58,19 @@ class World:
         found: list[Step] = []
         living = sum(len(agent.executors) for agent in self.agents.values())
         if self.demand and living < self.most_executors and self.agents:
-            found += [lambda a=agent: self._launch(a) for agent in self.agents.values()]
+            found += [partial(self._launch, agent) for agent in self.agents.values()]
         for agent in self.agents.values():
             if agent.inbox:
-                found.append(lambda a=agent: self._deliver(a))
+                found.append(partial(self._deliver, agent))
             if agent.outbox:
-                found.append(lambda a=agent: self._report(a))
+                found.append(partial(self._report, agent))
             for executor in agent.executors.values():
                 if executor.running is None and executor.queue:
-                    found.append(lambda a=agent, e=executor: self._begin(a, e))
+                    found.append(partial(self._begin, agent, executor))
                 elif executor.running is not None and self._can_end(executor.running):
-                    found.append(lambda a=agent, e=executor: self._end(a, e))
+                    found.append(partial(self._end, agent, executor))
         if self.is_finished:
-            found += [lambda n=n: self._handle(do.ShardLost(n)) for n in self._unreadable()]
+            found += [partial(self._handle, do.ShardLost(n)) for n in self._unreadable()]
         return found
 
     def _unreadable(self) -> list[int]:
@@ -91,12 +92,12 @@ class World:
         found: list[Step] = []
         for agent in self.agents.values():
             if len(self.agents) > 1:
-                found.append(lambda a=agent: self._lose_agent(a))
+                found.append(partial(self._lose_agent, agent))
             for executor in agent.executors.values():
-                found.append(lambda a=agent, e=executor: self._kill(a, e))
+                found.append(partial(self._kill, agent, executor))
         for group, attempt in self.done.items():
             if self.plan.step_group_of(group).is_stored:
-                found.append(lambda n=attempt: self._lose_shard(n))
+                found.append(partial(self._lose_shard, attempt))
         return found
 
     def _handle(self, event: Any) -> None:

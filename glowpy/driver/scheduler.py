@@ -99,7 +99,9 @@ class Scheduler:
                 board.seal(attempt)
                 yield GroupDone(attempt.group, attempt.number, attempt.agent)
         elif isinstance(event, GroupFailed):
-            if board.free(event.attempt) is not None:
+            attempt = board.free(event.attempt)
+            if attempt is not None:
+                board.take_back(attempt)
                 yield from self._fail(event.error)
         elif isinstance(event, InputLost):
             yield from self._input_lost(event)
@@ -117,12 +119,11 @@ class Scheduler:
         if attempt is not None:
             losses = self._input_losses.get(attempt.group, 0) + 1
             self._input_losses[attempt.group] = losses
+            self._board.take_back(attempt)
             if losses > 3 * self._lost_attempts:
                 label = self._plan.label(attempt.group)
                 text = f"{label} lost an input {losses} times, at last: {event.reason}"
                 yield from self._fail(ShardError(text))
-                return
-            self._board.take_back(attempt)
         yield from self._shard_lost(event.lost_attempt)
 
     def _shard_lost(self, number: int) -> Actions:
