@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sysconfig
 import time
 from glob import glob
+from pathlib import Path
 
 import glowpy
 from glowpy import Flow
@@ -21,9 +21,13 @@ MOST_FREQUENT = 20
 
 
 def input_files() -> list[str]:
-    """The files named on the command line, else the modules of the standard library."""
-    patterns = glowpy.argv() or [os.path.join(sysconfig.get_path("stdlib"), "*.py")]
-    return sorted(path for pattern in patterns for path in glob(pattern))
+    """The files named on the command line, else every module of the standard library."""
+    patterns = glowpy.argv()
+    if patterns:
+        return sorted(path for pattern in patterns for path in glob(pattern, recursive=True))
+    library = Path(sysconfig.get_path("stdlib"))
+    modules = (path for path in library.rglob("*.py") if path.is_file())
+    return sorted(str(path) for path in modules if "site-packages" not in path.parts)
 
 
 started = time.perf_counter()
@@ -31,7 +35,7 @@ files = input_files()
 flow = Flow()
 counts = (
     flow.text_file(files, shards=8, errors="replace")
-    .flat_map(lambda line: WORD.findall(line))
+    .flat_map(WORD.findall)
     .map(lambda word: (word, 1))
     .reduce_by_key(lambda x, y: x + y)
     .sort(key=lambda pair: (-pair[1], pair[0]))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from enum import Enum
 from itertools import count
 from typing import Any
 
+from glowpy.errors import GlowError
 from glowpy.flow.graph import DatasetNode, Graph
+
+log = logging.getLogger(__name__)
 
 
 class Terminal(Enum):
@@ -58,4 +62,9 @@ def execute(call: Call) -> Any:
     """Run a terminal call in whatever mode this process is."""
     from glowpy import launch
 
-    return launch.execute(call)
+    try:
+        return launch.execute(call)
+    except GlowError as exc:
+        # The message says it all; our own frames would stand between it and the user's line.
+        log.debug("the run has failed", exc_info=True)
+        raise exc.with_traceback(None) from exc.__cause__
