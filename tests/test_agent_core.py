@@ -1,0 +1,302 @@
+"""The agent's core: what it answers, what it starts and kills, which shards it gives away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from glowpy.agent.actions import (
+    DeleteRun,
+    KillProcess,
+    LeasesChanged,
+    OpenDirectory,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.core import AgentCore
+from glowpy.agent.executors import Limits, exit_cause
+from glowpy.shards.pull import SendBlocks, SendEnd
+from glowpy.shards.segment import Block
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import PROTOCOL_VERSION
+from glowpy.wire.run_messages import (
+    Abort,
+    Assign,
+    Beat,
+    CloseRun,
+    Commit,
+    ExecutorExited,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    GroupStarted,
+    Launch,
+    Launched,
+    LaunchRefused,
+    OpenRun,
+    Outcome,
+    Recall,
+    Recalled,
+    Retire,
+    RunClosed,
+    RunOpened,
+    RunRefused,
+)
+
+DRIVER, EXECUTOR, OTHER = b"driver", b"executor", b"other"
+TIMING = Timing()
+BLOCK = Block(0, 32, 10, 3, 99)
+
+
+@pytest.fixture
+def core() -> Any:
+    return AgentCore(
+        owner="127.0.0.1:8931",
+        host="127.0.0.1",
+        directory="/dir",
+        limits=Limits(2, 100),
+        timing=TIMING,
+        make_nonce=lambda: b"n" * 16,
+    )
+
+
+def tell(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> list[Any]:
+    return core.from_driver(DRIVER, message, payload, now)
+
+
+def opened(core: Any, run: str = "r1") -> None:
+    opening = OpenRun(run, 1, 0, "manifest", "driver:1", "/home", {}, 7)
+    assert tell(core, opening, b"description") == [OpenDirectory(run, opening)]
+    assert core.program_ready(run, 2, 50) == [ToDriver(DRIVER, RunOpened(run, 2, 50))]
+
+
+def ready(core: Any, executor: str = "e1", *, memory_mb: int = 40) -> None:
+    started = tell(core, Launch("r1", executor, f"lease-{executor}", memory_mb, 0))
+    assert started == [StartProcess("r1", executor, 0), LeasesChanged()]
+    assert core.process_started(executor, 77) == [ToDriver(DRIVER, Launched("r1", executor, 77))]
+    hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", executor)
+    (answer,) = core.from_executor(EXECUTOR, hello, b"")
+    assert isinstance(answer, ToExecutor) and answer.payload == b"description"
+    assert core.from_executor(EXECUTOR, ExecutorReady("r1", executor, ""), b"") == []
+
+
+def assign(attempt: int, executor: str = "e1") -> Assign:
+    return Assign("r1", executor, attempt + 100, attempt, (), ())
+
+
+def begun(core: Any, attempt: int) -> None:
+    begin, started = tell(core, assign(attempt))
+    assert begin.message.segment_path == f"/dir/r1/{attempt + 100}-{attempt}.seg"
+    assert started == ToDriver(DRIVER, GroupStarted("r1", "e1", attempt + 100, attempt))
+
+
+def ended(attempt: int, outcome: Outcome = Outcome.SEALED) -> GroupEnded:
+    return GroupEnded("r1", "e1", attempt + 100, attempt, outcome, (BLOCK,), 3, 5, 10)
+
+
+def fetch(core: Any, attempt: int) -> list[Any]:
+    return core.index.fetch(
+        "reader", 1, "r1", attempt, 0, first_block=0, credit_bytes=1000, is_local=True
+    )
+
+
+def test_assignments_are_begun_one_after_another(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    assert tell(core, assign(2)) == []
+    first, begin, started = core.from_executor(EXECUTOR, ended(1), b"")
+    assert first.message == GroupEnded("r1", "e1", 101, 1, Outcome.SEALED, (), 3, 5, 10)
+    assert begin.message.assign == assign(2) and started.message.attempt == 2
+
+
+def test_blocks_can_be_read_once_committed_and_end_once_sealed(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    assert fetch(core, 1) == []
+    (sent,) = core.from_executor(EXECUTOR, Commit("r1", 1, (BLOCK,)), b"")
+    assert isinstance(sent, SendBlocks) and sent.blocks == (BLOCK,)
+    *_, last, _told = core.from_executor(EXECUTOR, ended(1), b"")
+    assert isinstance(last, SendEnd) and (last.block_count, last.row_count) == (2, 6)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INPUT_LOST, Outcome.ABORTED])
+def test_readers_of_an_attempt_that_came_to_nothing_hear_it(core: Any, outcome: Outcome) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    assert fetch(core, 1) == []
+    end, told = core.from_executor(EXECUTOR, ended(1, outcome), b"why")
+    assert isinstance(end, SendEnd) and outcome.value in end.lost
+    assert told.message.outcome is outcome and told.payload == b"why"
+
+
+def test_what_an_aborted_attempt_still_reports_does_not_count(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    (stop,) = tell(core, Abort("r1", "e1", 1))
+    assert stop == ToExecutor(EXECUTOR, Abort("r1", "e1", 1))
+    assert core.from_executor(EXECUTOR, Commit("r1", 1, (BLOCK,)), b"") == []
+    (told,) = core.from_executor(EXECUTOR, ended(1), b"")
+    assert told.message.outcome is Outcome.ABORTED
+    (end,) = fetch(core, 1)
+    assert isinstance(end, SendEnd) and end.lost
+
+
+def test_an_assignment_not_begun_can_be_recalled_or_aborted(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    for attempt in (2, 3):
+        assert tell(core, assign(attempt)) == []
+    assert tell(core, Recall("r1", "e1", 2)) == [ToDriver(DRIVER, Recalled("r1", "e1", 2))]
+    (told,) = tell(core, Abort("r1", "e1", 3))
+    assert told.message.outcome is Outcome.ABORTED
+    assert tell(core, Recall("r1", "e1", 1)) == [], "it has begun: that was said already"
+
+
+def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    assert fetch(core, 1) == []
+    assert core.leases() == ("lease-e1",) and core.leased_memory_mb() == 40
+    end, changed, told = core.process_exited("e1", exit_cause(-9), "last words")
+    assert changed == LeasesChanged() and core.leases() == ()
+    assert told.message == ExecutorExited("r1", "e1", "signal SIGKILL", False, "last words", True)
+    assert "its executor died: signal SIGKILL" in end.lost
+
+
+def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
+    opened(core)
+
+    def refusal(launch: Launch) -> LaunchRefused:
+        (told,) = tell(core, launch)
+        assert isinstance(told.message, LaunchRefused) and not told.message.fatal
+        return told.message
+
+    ready(core, "e1", memory_mb=40)
+    assert "taken" in refusal(Launch("r1", "e1", "l", 1, 0)).reason
+    assert "40 of this agent's 100 MB" in refusal(Launch("r1", "e2", "l", 61, 0)).reason
+    assert "name" in refusal(Launch("r1", "../e", "l", 1, 0)).reason
+    ready(core, "e2", memory_mb=60)
+    assert "all 2 executors" in refusal(Launch("r1", "e3", "l", 0, 0)).reason
+
+
+@pytest.mark.parametrize("run", ["", ".", "..", "a/b", "../x", "-x", "R", "x" * 65, "a\0b"])
+def test_a_runs_name_never_becomes_a_path_unchecked(core: Any, run: str) -> None:
+    (told,) = tell(core, OpenRun(run, 1, 0, "", "", "", {}, 0))
+    assert isinstance(told.message, RunRefused) and core.runs() == []
+
+
+def test_a_run_belongs_to_the_driver_that_opened_it(core: Any) -> None:
+    opened(core)
+    stranger: list[Any] = []
+    for message in (
+        Launch("r1", "e1", "l", 1, 0),
+        Beat("r1"),
+        OpenRun("r1", 1, 0, "", "", "", {}, 0),
+    ):
+        stranger += core.from_driver(OTHER, message, b"", 0.0)
+    assert core.from_driver(OTHER, CloseRun("r1"), b"", 0.0) == []
+    assert all(isinstance(told.message, RunRefused) for told in stranger)
+    assert [told.peer for told in stranger] == [OTHER] * 3 and core.runs() == ["r1"]
+
+
+def test_an_executor_that_is_not_known_is_sent_away(core: Any) -> None:
+    opened(core)
+    hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e9")
+    assert core.from_executor(OTHER, hello, b"") == [ToExecutor(OTHER, Retire("r1", "e9"))]
+    ready(core)
+    begun(core, 1)
+    assert core.from_executor(OTHER, ended(1), b"") == [], "its connection is another's"
+    assert core.from_executor(OTHER, Commit("r1", 1, (BLOCK,)), b"") == []
+
+
+def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
+    opened(core)
+    tell(core, Launch("r1", "e1", "l", 1, 0))
+    hello = ExecutorHello(PROTOCOL_VERSION, "0.0.0", "2.7", "r1", "e1")
+    told, killed = core.from_executor(EXECUTOR, hello, b"")
+    assert told.message.fatal and killed == KillProcess("e1")
+    assert "glowpy 0.0.0" in told.message.reason and "Python 2.7" in told.message.reason
+
+
+def test_an_executor_whose_plan_differs_is_refused_for_good(core: Any) -> None:
+    opened(core)
+    tell(core, Launch("r1", "e1", "l", 1, 0))
+    hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e1")
+    core.from_executor(EXECUTOR, hello, b"")
+    told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"")
+    assert told.message == LaunchRefused("r1", "e1", "another flow", True)
+    assert killed == KillProcess("e1")
+
+
+def test_closing_a_run_kills_its_executors_and_then_deletes_it(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    assert fetch(core, 1) == []
+    lost, killed = tell(core, CloseRun("r1"))
+    assert "the run is over" in lost.lost and killed == KillProcess("e1")
+    _changed, deleted, told = core.process_exited("e1", "signal SIGKILL", "")
+    assert (deleted, told) == (DeleteRun("r1"), ToDriver(DRIVER, RunClosed("r1")))
+    assert core.runs() == [] and core.leases() == ()
+
+
+def test_a_silent_driver_is_dead(core: Any) -> None:
+    opened(core)
+    ready(core)
+    assert tell(core, Beat("r1"), now=20.0) == [ToDriver(DRIVER, Beat("r1"))]
+    assert core.tick(20.0 + TIMING.driver_lost_s - 0.1) == []
+    assert core.tick(20.0 + TIMING.driver_lost_s) == [KillProcess("e1")]
+
+
+def test_an_executor_that_never_reaches_its_flow_is_killed(core: Any) -> None:
+    opened(core)
+    tell(core, Launch("r1", "e1", "l", 1, 0))
+    tell(core, Beat("r1"), now=50.0)
+    assert core.tick(TIMING.executor_start_s - 0.1) == []
+    assert core.tick(TIMING.executor_start_s) == [KillProcess("e1")]
+    *_, told = core.process_exited("e1", "signal SIGKILL", "")
+    assert "did not reach its flow" in told.message.cause
+
+
+def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
+    opened(core)
+    ready(core)
+    retire = Retire("r1", "e1")
+    assert tell(core, retire) == [ToExecutor(EXECUTOR, retire)]
+    assert core.tick(TIMING.shutdown_s) == [KillProcess("e1")]
+    *_, told = core.process_exited("e1", "signal SIGKILL", "")
+    assert not told.message.expected or "did not end" in told.message.cause
+
+
+def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0)
+    tell(core, opening)
+    refused, deleted = core.program_failed("r1", "no such file")
+    assert refused == ToDriver(DRIVER, RunRefused("r1", "no such file"))
+    assert deleted == DeleteRun("r1") and core.runs() == []
+    assert core.program_ready("r1", 0, 0) == []
+
+
+def test_a_process_that_cannot_be_started_is_no_death(core: Any) -> None:
+    opened(core)
+    tell(core, Launch("r1", "e1", "l", 1, 0))
+    told, changed = core.start_failed("e1", "no memory")
+    assert isinstance(told.message, LaunchRefused) and "no memory" in told.message.reason
+    assert changed == LeasesChanged() and core.leases() == ()
+
+
+def test_the_agents_end_closes_every_run(core: Any) -> None:
+    opened(core, "r1")
+    opened(core, "r2")
+    actions = core.close_all(0.0)
+    assert {a.run for a in actions if isinstance(a, DeleteRun)} == {"r1", "r2"}
