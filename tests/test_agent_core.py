@@ -64,7 +64,7 @@ def core() -> Any:
     )
 
 
-def tell(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> list[Any]:
+def tell(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> Any:
     return core.from_driver(DRIVER, message, payload, now)
 
 
@@ -98,7 +98,7 @@ def ended(attempt: int, outcome: Outcome = Outcome.SEALED) -> GroupEnded:
     return GroupEnded("r1", "e1", attempt + 100, attempt, outcome, (BLOCK,), 3, 5, 10)
 
 
-def fetch(core: Any, attempt: int) -> list[Any]:
+def fetch(core: Any, attempt: int) -> Any:
     return core.index.fetch(
         "reader", 1, "r1", attempt, 0, first_block=0, credit_bytes=1000, is_local=True
     )
