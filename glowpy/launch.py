@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from glowpy.errors import FlagError, ProgramError
+from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Mode, Options, mode, parse
 from glowpy.flow.entry import Call, Terminal
 from glowpy.flow.graph import Graph
@@ -84,7 +84,13 @@ def execute(call: Call) -> Any:
         _plot(call)
     from glowpy.driver.execute import execute_call
 
-    value = execute_call(call, options, number, session.rest, session.recorded)
+    try:
+        value = execute_call(call, options, number, session.rest, session.recorded)
+    except KeyboardInterrupt:
+        if mode(options) is Mode.INLINE:
+            raise  # its traceback ends in the user's function
+        # Where in the driver it came is no news to anybody.
+        raise KeyboardInterrupt from None
     if not session.is_ready and call.terminal in (Terminal.COLLECT, Terminal.COUNT):
         session.recorded[number] = value
     return value
@@ -96,13 +102,23 @@ def _current() -> _Session:
     if _session is None:
         try:
             options, rest, notes = parse(sys.argv[1:])
-            mode(options)
+            if mode(options) is Mode.DRIVER and options.leader_given:
+                _check_leader(options.leader)
         except FlagError as exc:
             _leave(str(exc), 2)
         for note in notes:
             print(f"glowpy: {note}", file=sys.stderr)
         _session = _Session(options, rest)
     return _session
+
+
+def _check_leader(leader: str) -> None:
+    from glowpy.wire.address import parse_address
+
+    try:
+        parse_address(leader, default_port=0)
+    except ConfigError as exc:
+        raise FlagError(f"-glow.leader: {exc}") from exc
 
 
 def _options_of(graph: Graph) -> Options:

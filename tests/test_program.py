@@ -99,7 +99,8 @@ def names(script: Script) -> list[str]:
 
 
 PROJECT = {
-    "x.py": SHIP + "import a\ndef f():\n    if a:\n        import lazy\n    else:\n        import no",
+    "x.py": SHIP
+    + "import a\ndef f():\n    if a:\n        import lazy\n    else:\n        import no",
     "a.py": "from pkg import sub",
     "lazy.py": "class C:\n    async def f(self):\n        from pkg.deep import leaf",
     "unused.py": "",

@@ -44,7 +44,11 @@ class AgentDirectory:
             self.cache.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
             self._unlock()
-            raise ConfigError(f"cannot use directory {self.path}: {exc.strerror}") from exc
+            is_other = self.path.exists() and not self.path.is_dir()
+            reason = "it is not a directory" if is_other else exc.strerror
+            raise ConfigError(
+                f"cannot use directory {self.path}: {reason}; name another by --dir"
+            ) from exc
         return self
 
     def __exit__(

@@ -25,6 +25,7 @@ from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
 from glowpy.agent.fetching import ProgramFetch
+from glowpy.agent.membership import Membership
 from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory, launch_command
 from glowpy.agent.serving import ShardServer
@@ -32,13 +33,12 @@ from glowpy.errors import GlowError
 from glowpy.flags import task_arguments
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import PYTHON, welcome
-from glowpy.wire.messages import PROTOCOL_VERSION, Heartbeat, Hello, Welcome
+from glowpy.wire.greeting import welcome
+from glowpy.wire.messages import Heartbeat, Hello
 from glowpy.wire.run_messages import Commit, ExecutorHello, ExecutorReady, GroupEnded, Printed
 from glowpy.wire.security import KEY_FILE_VARIABLE, Policy
-from glowpy.wire.transport import Link, Poller, Transport
+from glowpy.wire.transport import Poller, Transport
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ def serve_agent(
     `announce` is called once with the address that the agent listens on.
 
     Raises:
-        ConfigError: the address or the directory cannot be had, or the policy refuses it.
+        ConfigError: the address or the directory cannot be had, or the policy refuses it;
+        ClusterError, VersionMismatch: the master does not want this agent.
     """
     with (
         AgentDirectory(options.directory, clean_restart=options.clean_restart) as directory,
@@ -118,11 +119,11 @@ class AgentServer:
         self._fetches: dict[str, ProgramFetch] = {}
         self._programs: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
         self._name = f"{self.address}-{secrets.token_hex(4)}"
-        self._master: Link = transport.connect(options.master)
-        self._next_heartbeat = 0.0
+        self._membership = Membership(
+            transport, self._poller, options.master, self._name, self._heartbeat, timing
+        )
         self._has_stopped = False
         self._poller.register(self._server, self._receive)
-        self._poller.register(self._master, self._hear_master)
 
     def __enter__(self) -> AgentServer:
         return self
@@ -134,15 +135,15 @@ class AgentServer:
         self._shards.close()
 
     def serve(self, stop: int) -> None:
-        """Serve until `stop` is readable, then close every run."""
+        """Serve until `stop` is readable, then close every run.
+
+        Raises:
+            ClusterError, VersionMismatch: the master does not want this agent.
+        """
         self._poller.register(stop, self._stop)
-        hello = Hello(PROTOCOL_VERSION, __version__, PYTHON, "agent", self._name)
-        self._master.send(hello)
         while not self._has_stopped:
             now = time.monotonic()
-            if now >= self._next_heartbeat:
-                self._heartbeat(now)
-            timeout_s = min(self._next_heartbeat - now, self._timing.beat_s)
+            timeout_s = min(self._membership.advance(now) - now, self._timing.beat_s)
             for handle in self._poller.poll(timeout_s):
                 handle()
             now = time.monotonic()
@@ -154,32 +155,19 @@ class AgentServer:
     def _stop(self) -> None:
         self._has_stopped = True
 
-    # --- the master ---
-
-    def _heartbeat(self, now: float) -> None:
-        self._next_heartbeat = now + self._timing.heartbeat_s
+    def _heartbeat(self) -> Heartbeat:
         options = self._options
-        self._master.send(
-            Heartbeat(
-                self._name,
-                str(self.address),
-                options.data_center,
-                options.rack,
-                options.cpu_level,
-                options.executor_limit,
-                options.memory_mb,
-                self._core.leases(),
-                self._core.leased_memory_mb(),
-            )
+        return Heartbeat(
+            self._name,
+            str(self.address),
+            options.data_center,
+            options.rack,
+            options.cpu_level,
+            options.executor_limit,
+            options.memory_mb,
+            self._core.leases(),
+            self._core.leased_memory_mb(),
         )
-
-    def _hear_master(self) -> None:
-        for event in self._master.events():
-            log.info("master at %s: %s", self._options.master, event.value)
-        while (received := self._master.receive()) is not None:
-            message, _payload = received
-            if isinstance(message, Welcome) and message.refusal:
-                log.error("the master at %s refuses: %s", self._options.master, message.refusal)
 
     # --- drivers, executors, readers ---
 
@@ -219,7 +207,7 @@ class AgentServer:
         elif isinstance(action, DeleteRun):
             self._delete(action.run)
         elif isinstance(action, LeasesChanged):
-            self._next_heartbeat = 0.0
+            self._membership.changed()
         else:
             self._shards.carry_out([action])
 
@@ -257,12 +245,23 @@ class AgentServer:
         )
 
     def _delete(self, run: str) -> None:
-        log.info("run %s is over", run)
         fetch = self._fetches.pop(run, None)
         if fetch is not None:
             fetch.close()
-        self._programs.pop(run, None)
-        shutil.rmtree(self._core.run_directory(run), ignore_errors=True)
+        elif run in self._programs:
+            fetch, _directory = self._programs.pop(run)
+        directory = self._core.run_directory(run)
+        served = self._shards.forget(directory)
+        log.info(
+            "run %s is over: served %d frames, %d bytes to other hosts; "
+            "fetched %d program files, %d bytes",
+            run,
+            served.frames,
+            served.size_bytes,
+            fetch.files_fetched if fetch is not None else 0,
+            fetch.bytes_fetched if fetch is not None else 0,
+        )
+        shutil.rmtree(directory, ignore_errors=True)
 
     # --- processes ---
 
@@ -277,7 +276,10 @@ class AgentServer:
             executor_id=action.executor,
             exe_hash=fetch.program.manifest.digest,
         )
-        command, additions = launch_command(fetch.program, directory, sys.executable, arguments)
+        own_path = os.environ.get("PYTHONPATH", "")  # glowpy may be there only
+        command, additions = launch_command(
+            fetch.program, directory, sys.executable, arguments, own_path
+        )
         run_directory = self._core.run_directory(action.run)
         environment = {
             **{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from glowpy.errors import ShardError
-from glowpy.shards.pull import Send, SendBlocks, SendFrame, ShardIndex
+from glowpy.shards.pull import Send, SendBlocks, SendEnd, SendFrame, ShardIndex
 from glowpy.shards.segment import SegmentReader
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Server
 
 _OPEN_FILES = 64
+
+
+@dataclass(slots=True)
+class Served:
+    """What has left through the socket; readers on the same host open the files themselves."""
+
+    frames: int = 0
+    size_bytes: int = 0
 
 
 class ShardServer:
@@ -23,8 +33,7 @@ class ShardServer:
         self._server = server
         self._host = host
         self._readers: OrderedDict[str, SegmentReader] = OrderedDict()
-        self.frames_sent = 0
-        self.bytes_sent = 0
+        self._served: dict[str, Served] = {}  # by directory of segment files
 
     def receive(self, peer: bytes, message: Any) -> bool:
         """Handle a reader's message; False when it is none."""
@@ -52,10 +61,25 @@ class ShardServer:
     def carry_out(self, sends: Iterable[Send]) -> None:
         """Send blocks, frames and ends; a reader that is gone is forgotten."""
         gone: set[Any] = set()
+        broken: set[Any] = set()  # streams
         for send in sends:
-            if send.reader not in gone and not self._send(send):
+            if send.reader in gone or (send.reader, send.fetch) in broken:
+                continue
+            try:
+                is_sent = self._send(send)
+            except ShardError as exc:
+                broken.add((send.reader, send.fetch))
+                self._index.cancel(send.reader, send.fetch)
+                is_sent = self._send(SendEnd(send.reader, send.fetch, 0, 0, str(exc)))
+            if not is_sent:
                 gone.add(send.reader)
                 self._index.reader_gone(send.reader)
+
+    def forget(self, directory: str) -> Served:
+        """The files in a directory are to be deleted: let go of them; what was sent of them."""
+        for path in [path for path in self._readers if os.path.dirname(path) == directory]:
+            self._readers.pop(path).close()
+        return self._served.pop(directory, Served())
 
     def close(self) -> None:
         while self._readers:
@@ -67,15 +91,10 @@ class ShardServer:
             message: Any = Blocks(send.fetch, send.path, send.nonce, send.blocks)
             return self._server.send(peer, message)
         if isinstance(send, SendFrame):
-            try:
-                data = self._reader(send).read_part(
-                    send.block, send.position_bytes, send.length_bytes
-                )
-            except ShardError as exc:
-                self._index.cancel(peer, send.fetch)
-                return self._server.send(peer, FetchEnd(send.fetch, 0, 0, str(exc)))
-            self.frames_sent += 1
-            self.bytes_sent += len(data)
+            data = self._reader(send).read_part(send.block, send.position_bytes, send.length_bytes)
+            served = self._served.setdefault(os.path.dirname(send.path), Served())
+            served.frames += 1
+            served.size_bytes += len(data)
             message = BlockFrame(send.fetch, send.block, send.position_bytes)
             return self._server.send(peer, message, data)
         message = FetchEnd(send.fetch, send.block_count, send.row_count, send.lost)

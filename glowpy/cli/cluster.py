@@ -10,12 +10,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from glowpy.cli.folders import temporary_folder
 from glowpy.errors import ClusterError
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
@@ -99,7 +99,7 @@ class LocalCluster:
 
     def _start(self) -> str:
         self._deadline = time.monotonic() + self.timing.patience_s
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="glowpy-cluster-"))
+        folder = self._stack.enter_context(temporary_folder("glowpy-cluster-"))
         master = self._spawn("master", "--address", f"127.0.0.1:{self.port}")
         self._await_addresses()
         for number in range(1, self.agents + 1):

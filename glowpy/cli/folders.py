@@ -25,17 +25,34 @@ def agent_folder(named: str, host: str, port: int) -> Iterator[str]:
     elif port:
         yield os.path.join(_private_base(), f"agent-{host}-{port}".replace("/", "_"))
     else:
-        with tempfile.TemporaryDirectory(prefix="glowpy-agent-") as folder:
+        with temporary_folder("glowpy-agent-") as folder:
             yield folder
 
 
-def _private_base() -> str:
-    base = os.path.join(tempfile.gettempdir(), f"glowpy-{os.geteuid()}")
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[str]:
+    """A new folder where temporary files go, removed at the end.
+
+    Raises:
+        ConfigError: none can be made.
+    """
     try:
+        made = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot make a temporary folder: {exc}; name a place for it by TMPDIR"
+        ) from exc
+    with made as folder:
+        yield folder
+
+
+def _private_base() -> str:
+    try:
+        base = os.path.join(tempfile.gettempdir(), f"glowpy-{os.geteuid()}")
         os.makedirs(base, mode=0o700, exist_ok=True)
         status = os.lstat(base)
     except OSError as exc:
-        raise ConfigError(f"cannot make {base}: {exc.strerror}; name a folder by --dir") from exc
+        raise ConfigError(f"cannot make the agent's folder: {exc}; name one by --dir") from exc
     # The temporary directory is open to all: a name that can be guessed may be somebody's trap.
     private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
     if not private or status.st_uid != os.geteuid():

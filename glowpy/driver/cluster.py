@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +13,7 @@ from glowpy.driver.own_cluster import OwnCluster, is_answering
 from glowpy.driver.report import Report
 from glowpy.driver.results import Result
 from glowpy.driver.run import Run
+from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.shipping import Shipment
 from glowpy.flags import Options
 from glowpy.planner.plan import Plan
@@ -41,27 +40,24 @@ def run_on_cluster(
         NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
     """
     report = Report(timing, is_quiet=options.quiet)
-    directory = tempfile.mkdtemp(prefix="glowpy-driver-")
-    try:
-        with (
-            _cluster(options, timing, report) as (leader, policy),
-            Transport(policy, timing) as transport,
-            ClusterFleet(
-                transport,
-                leader,
-                _own_address(options, leader),
-                shipment,
-                plan,
-                description,
-                directory,
-                options,
-                timing,
-                hash_seed=1 + secrets.randbelow(2**32 - 1),
-            ) as fleet,
-        ):
-            return Run(plan, description, result, fleet, report, timing).execute()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with (
+        scratch_directory("glowpy-driver-") as directory,
+        _cluster(options, timing, report) as (leader, policy),
+        Transport(policy, timing) as transport,
+        ClusterFleet(
+            transport,
+            leader,
+            _own_address(options, leader),
+            shipment,
+            plan,
+            description,
+            directory,
+            options,
+            timing,
+            hash_seed=1 + secrets.randbelow(2**32 - 1),
+        ) as fleet,
+    ):
+        return Run(plan, description, result, fleet, report, timing).execute()
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Lease, Welcome
 from glowpy.wire.run_messages import (
     Beat,
     CloseRun,
+    ExecutorExited,
     Launch,
     Launched,
     LaunchRefused,
@@ -92,6 +93,7 @@ class ClusterFleet:
         self._events: list[FleetEvent] = []
         self._agents: dict[str, _Agent] = {}
         self._launching: dict[str, tuple[_Agent, Lease]] = {}  # by executor
+        self._launched: dict[str, _Agent] = {}  # by executor, until it has ended
         self._executor_count = 0
         self._next_beat = 0.0
         server = transport.serve(own_address)
@@ -124,7 +126,8 @@ class ClusterFleet:
             at.link.send(message)
 
     def advance(self, now: float) -> float:
-        self._leasing.advance(now, launching=len(self._launching) + self._leases_held())
+        launching = len(self._launching) + self._leases_held()
+        self._leasing.advance(now, launching=launching, held=len(self._launched))
         for error in self._leasing.errors():
             self._events.append(FleetFailed(error))
         for lease in self._leasing.granted():
@@ -142,7 +145,7 @@ class ClusterFleet:
     def waiting_for(self) -> str:
         if any(agent.state is _State.OPENING for agent in self._agents.values()):
             return ""
-        return self._leasing.waiting_for()
+        return self._leasing.waiting_for(held=len(self._launched))
 
     # --- agents ---
 
@@ -218,7 +221,8 @@ class ClusterFleet:
     def _take(self, agent: _Agent, message: Any, payload: bytes) -> None:
         if isinstance(message, Welcome):
             if message.refusal:
-                self._events.append(FleetFailed(VersionMismatch(message.refusal)))
+                text = f"agent at {agent.address}: {message.refusal}"
+                self._events.append(FleetFailed(VersionMismatch(text)))
         elif isinstance(message, RunOpened):
             agent.state = _State.OPEN
             self._launch_all(agent)
@@ -228,11 +232,14 @@ class ClusterFleet:
             agent.state = _State.CLOSED
         elif isinstance(message, Launched):
             if self._launching.pop(message.executor, None) is not None:
+                self._launched[message.executor] = agent
                 self._events.append(ExecutorJoined(message.executor, agent.address))
         elif isinstance(message, LaunchRefused) and message.executor in self._launching:
             _agent, lease = self._launching.pop(message.executor)
             self._leasing.give_back(lease)
         else:
+            if isinstance(message, ExecutorExited):
+                self._launched.pop(message.executor, None)
             self._events.append(AgentSaid(agent.address, message, payload))
 
     def _lose(self, agent: _Agent, cause: str) -> None:
@@ -248,6 +255,8 @@ class ClusterFleet:
                 self._leasing.give_back(lease)
         while agent.leases:
             self._leasing.give_back(agent.leases.popleft())
+        for executor in [each for each, of in self._launched.items() if of is agent]:
+            del self._launched[executor]
         if was_open:
             self._events.append(AgentLost(agent.address, cause))
         else:

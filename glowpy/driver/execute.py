@@ -9,6 +9,7 @@ from typing import Any
 
 from glowpy.driver.listing import list_inputs
 from glowpy.driver.results import result_of
+from glowpy.driver.stopping import Stopping
 from glowpy.flags import Mode, Options, mode
 from glowpy.flow.entry import Call
 from glowpy.planner.fingerprint import describe
@@ -30,7 +31,8 @@ def execute_call(
     Raises:
         GlowError: whatever went wrong, named; nothing of the run is left behind.
     """
-    with result_of(call) as result:
+    timing = Timing.from_environment()
+    with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:
         plan = make_plan(call.graph, call.datasets, stored=result.sink is not Sink.DRAIN)
         description = RunDescription(
             run=os.urandom(6).hex(),
@@ -43,7 +45,6 @@ def execute_call(
             plan_text=describe(plan),
             host=socket.gethostname(),
         )
-        timing = Timing.from_environment()
         # Runners are loaded when they are chosen: a script on one machine starts faster.
         if mode(options) is Mode.INLINE:
             from glowpy.driver.inline import run_inline

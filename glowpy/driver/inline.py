@@ -7,12 +7,11 @@ the segment file between groups exactly as they do elsewhere.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glowpy.driver.results import Result
+from glowpy.driver.scratch import scratch_directory
 from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.flow.ops.source import slice_shard
@@ -30,8 +29,7 @@ def run_inline(plan: Plan, description: RunDescription, result: Result) -> Any:
     Raises:
         TaskFailed: the user's code raised.
     """
-    directory = tempfile.mkdtemp(prefix="glowpy-")
-    try:
+    with scratch_directory("glowpy-") as directory:
         store = _InlineStore(directory)
         row_count = 0
         for step_group in plan.step_groups:
@@ -47,8 +45,6 @@ def run_inline(plan: Plan, description: RunDescription, result: Result) -> Any:
                     for batch in store.read(shard):
                         result.add(batch)
         return result.finish(row_count)
-    finally:
-        shutil.rmtree(directory)
 
 
 class _InlineStore:
@@ -98,6 +94,8 @@ def _run_group(plan: Plan, description: RunDescription, group: int, store: _Inli
             between_batches=lambda: None,
         )
     except StepFailed as failure:
+        if isinstance(failure.cause, KeyboardInterrupt):
+            raise failure.cause from None  # Ctrl-C, which reaches no task of the other runners
         task = group - plan.step_group_of(group).first_group
         raise unpacked(explain(failure, task, ""), packed(failure.cause)) from failure.cause
     store.commit(group, outcome.blocks)

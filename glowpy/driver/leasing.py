@@ -19,7 +19,7 @@ from glowpy.wire.messages import (
     ReturnLeases,
     Welcome,
 )
-from glowpy.wire.transport import LinkEvent, Poller, Transport
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 _FIRST_ASK_FRACTION = 1 / 32  # of the interval between asks; it doubles while nothing is granted
 
@@ -40,17 +40,17 @@ class Leasing:
         self._run = run
         self._options = options
         self._timing = timing
-        self._link = transport.connect(leader)
-        self._link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", run))
-        poller.register(self._link, self._hear)
+        self._transport = transport
+        self._poller = poller
+        self._link = self._reach()
         self._granted: list[Lease] = []
         self._errors: list[ClusterError] = []
         self._demand = 0
         self._pause_s = timing.ask_s
         self.next_ask = 0.0
-        self._began_at: float | None = None
-        self._answered_at: float | None = None
-        self._granted_at: float | None = None
+        self._asked_at: float | None = None  # the first ask that has no answer yet
+        self._agentless_since: float | None = None
+        self._was_granted = False
         self._last: Grants | None = None
         self._refusals: dict[str, str] = {}  # by agent's address
 
@@ -78,7 +78,7 @@ class Leasing:
 
     def give_back(self, lease: Lease) -> None:
         """This lease will not be used."""
-        self._link.send(ReturnLeases((lease.lease,)))
+        self._send(ReturnLeases((lease.lease,)))
 
     def agent_refused(self, address: str, cause: str) -> None:
         """An agent whose executors were granted cannot be used."""
@@ -86,35 +86,37 @@ class Leasing:
 
     def give_back_all(self) -> None:
         """The run is over: nothing is wanted, nothing is kept."""
-        self._link.send(self._ask(0))
+        self._send(self._ask(0))
         for lease in self.granted():
             self.give_back(lease)
 
-    def advance(self, now: float, launching: int) -> None:
-        """Ask if it is time to; `launching` executors are on their way already."""
-        if self._began_at is None:
-            self._began_at = now
+    def advance(self, now: float, launching: int, held: int) -> None:
+        """Ask if it is time to; `launching` executors are on their way, `held` are there."""
         wanted = max(0, self._demand - launching)
         if now >= self.next_ask:
+            if self._link is None and self._last is not None:
+                self._link = self._reach()
             if wanted or self._last is None:
-                self._link.send(self._ask(wanted))
+                self._send(self._ask(wanted))
+                if self._asked_at is None:
+                    self._asked_at = now
             self.next_ask = now + self._pause_s
             self._pause_s = min(self._pause_s * 2, self._timing.ask_s)
-        self._check(now, wanted)
+        if not held and not launching:  # with one the run goes on, whatever the master does
+            self._check(now, wanted)
 
-    def waiting_for(self) -> str:
-        """In words, what is missing."""
-        if self._answered_at is None:
+    def waiting_for(self, held: int) -> str:
+        """In words, what is missing; `held` executors are there."""
+        if self._last is None:
             return f"the master at {self._leader}"
-        if not self._demand or self._last is None:
+        if not self._demand or held:
             return ""
+        silent_s = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
+        if silent_s >= self._timing.notice_s:
+            return f"the master at {self._leader}, which no longer answers"
         if self._last.agents_known == 0:
-            return f"an agent: the master at {self._leader} knows none yet"
-        return (
-            f"free executors: all {self._last.executors_known} known to {self._leader} are taken"
-            if self._granted_at is None
-            else ""
-        )
+            return f"an agent: the master at {self._leader} knows none"
+        return f"free executors: all {self._last.executors_known} known to {self._leader} are taken"
 
     def _ask(self, count: int) -> AskExecutors:
         options = self._options
@@ -122,59 +124,80 @@ class Leasing:
             self._run, count, options.task_memory_mb, options.data_center, options.rack
         )
 
+    def _reach(self) -> Link | None:
+        link = self._transport.connect(self._leader)
+        link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", self._run))
+        self._poller.register(link, self._hear)
+        return link
+
+    def _send(self, message: AskExecutors | ReturnLeases) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
     def _check(self, now: float, wanted: int) -> None:
-        assert self._began_at is not None
         first_s, later_s = self._timing.first_contact_s, self._timing.patience_s
-        if self._answered_at is None:
-            if now - self._began_at >= first_s:
-                self._errors.append(
-                    NoMaster(
-                        f"no master answers at {self._leader} (waited {first_s:g} s); start one "
-                        "with `glowpy master`, or name another with -glow.leader=host:port"
-                    )
+        patience_s = first_s if self._last is None else later_s
+        if self._asked_at is not None and now - self._asked_at >= patience_s:
+            self._errors.append(
+                NoMaster(
+                    f"no master answers at {self._leader} (waited {patience_s:g} s); start one "
+                    "with `glowpy master`, or name another with -glow.leader=host:port"
                 )
+            )
             return
-        if not wanted:
-            return
-        if self._last is not None and self._last.agents_known == 0:
-            patience_s = first_s if self._granted_at is None else later_s
-            if now - max(self._began_at, self._granted_at or 0.0) >= patience_s:
+        if self._last is None or not wanted:
+            self._agentless_since = None
+        elif self._last.agents_known == 0:
+            if self._agentless_since is None:
+                self._agentless_since = now
+            patience_s = later_s if self._was_granted else first_s
+            if now - self._agentless_since >= patience_s:
                 self._errors.append(
                     NoAgents(
                         f"the master at {self._leader} knows no agents (waited {patience_s:g} s); "
                         f"start one with `glowpy agent --master {self._leader}`"
                     )
                 )
-        elif self._refusals and self._granted_at is not None:
-            known = 0 if self._last is None else self._last.agents_known
-            if len(self._refusals) >= known > 0:
+        else:
+            self._agentless_since = None
+            if self._was_granted and len(self._refusals) >= self._last.agents_known:
                 said = "; ".join(f"{address}: {why}" for address, why in self._refusals.items())
                 self._errors.append(NoAgents(f"no agent can be used: {said}"))
 
     def _hear(self) -> None:
-        for event in self._link.events():
-            if event is LinkEvent.REFUSED:
-                self._errors.append(
-                    NoMaster(
-                        f"the master at {self._leader} refuses this driver's key; "
-                        "name the cluster's key file with -key.file"
-                    )
-                )
+        if self._link is None:
+            return
+        if LinkEvent.REFUSED in self._link.events():
+            self._refused(self._link)
+            return
         while (received := self._link.receive()) is not None:
             message, _payload = received
             if isinstance(message, Welcome):
                 if message.refusal:
-                    self._errors.append(VersionMismatch(message.refusal))
+                    text = f"master at {self._leader}: {message.refusal}"
+                    self._errors.append(VersionMismatch(text))
             elif isinstance(message, Grants):
                 self._take(message)
 
+    def _refused(self, link: Link) -> None:
+        """No handshake came about. ZeroMQ may not try again, and would let us wait to send."""
+        self._poller.unregister(link)
+        link.close()
+        self._link = None
+        if self._last is None:  # else it is being restarted, perhaps: the patience decides
+            self._errors.append(
+                NoMaster(
+                    f"whoever listens at {self._leader} refuses this driver: it holds another "
+                    "key than the driver, whose key -key.file names, or it is no glowpy master"
+                )
+            )
+
     def _take(self, grants: Grants) -> None:
-        now = time.monotonic()
-        self._answered_at = now
+        self._asked_at = None
         self._last = grants
         self._granted += grants.leases
         if grants.leases:
-            self._granted_at = now
+            self._was_granted = True
             self._pause_s = self._timing.ask_s * _FIRST_ASK_FRACTION
         memory = self._options.task_memory_mb
         if grants.agents_known and 0 < grants.largest_memory_mb < memory:

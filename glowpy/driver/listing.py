@@ -42,9 +42,10 @@ def _files(step: Step, op: TextOp) -> tuple[FileEntry, ...]:
 def _entry(step: Step, path: str) -> FileEntry:
     try:
         status = os.stat(path)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
+        reason = getattr(exc, "strerror", None) or str(exc)
         raise InputError(
-            f"{step.describe()}: cannot read {_absolute(path)} on {_host()}: {exc.strerror}"
+            f"{step.describe()}: cannot read {_absolute(path)} on {_host()}: {reason}"
         ) from exc
     if stat.S_ISDIR(status.st_mode):
         raise InputError(

@@ -22,9 +22,13 @@ import socket
 import sys
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
+
+from glowpy.driver.stopping import detach, undisturbed
 
 _PACKET_BYTES = 4096
 
@@ -64,17 +68,16 @@ class Nursery:
 
     def __enter__(self) -> Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush_output()
         with warnings.catch_warnings():
             # Python warns of threads of the user's own; the child runs none of their code before
             # it forks, and holds no lock of ours.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
-        if self._pid == 0:
-            _live(theirs, ours, self._executor_main, self._directory)
+            with undisturbed():
+                self._pid = os.fork()
+                if self._pid == 0:
+                    _live(theirs, ours, self._executor_main, self._directory)
         theirs.close()
-        ours.setblocking(False)
         self._socket = ours
         return self
 
@@ -85,6 +88,10 @@ class Nursery:
         trace: TracebackType | None,
     ) -> None:
         assert self._socket is not None
+        # Forks made meanwhile hold copies, the nursery of another thread's run for one: closing
+        # ours would not end the connection.
+        with suppress(OSError):  # the nursery may be gone
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         os.waitpid(self._pid, 0)  # bounded: it only kills and removes
 
@@ -108,7 +115,7 @@ class Nursery:
         found: list[Started | Exited | Unstarted] = []
         while True:
             try:
-                packet = self._socket.recv(_PACKET_BYTES)
+                packet = self._socket.recv(_PACKET_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return found
             if not packet:
@@ -123,7 +130,9 @@ class Nursery:
 
     def _send(self, text: str) -> None:
         assert self._socket is not None
-        self._socket.send(text.encode())
+        # Waits only while the nursery obeys what was sent before: it never waits for us.
+        with suppress(ConnectionError):  # it has died: so says `events`
+            self._socket.send(text.encode())
 
 
 def _live(
@@ -133,7 +142,8 @@ def _live(
     try:
         driver.close()
         os.setsid()  # Ctrl-C in the terminal is the driver's to handle
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        detach()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children could not be waited for
         gc.freeze()  # collecting in an executor would copy every page of the driver's heap
         _Executors(ours, executor_main).serve()
         shutil.rmtree(directory, ignore_errors=True)
@@ -150,18 +160,21 @@ class _Executors:
         self._executor_main = executor_main
         self._pids: dict[str, int] = {}
         self._by_descriptor: dict[int, str] = {}
+        self._unsent: deque[bytes] = deque()  # packets for which the driver has no room yet
         self._poll = select.poll()
         self._poll.register(driver, select.POLLIN)
 
     def serve(self) -> None:
         """Obey the driver until it is gone; then end every executor."""
         while True:
-            for descriptor, _ in self._poll.poll():
+            for descriptor, happened in self._poll.poll():
                 if descriptor in self._by_descriptor:
                     self._reap(descriptor)
+                elif happened == select.POLLOUT:
+                    self._send()
                 elif not self._obey():
                     for pid in self._pids.values():
-                        os.kill(pid, signal.SIGKILL)
+                        os.killpg(pid, signal.SIGKILL)
                     for pid in self._pids.values():
                         os.waitpid(pid, 0)
                     return
@@ -177,7 +190,7 @@ class _Executors:
         if command == "start":
             self._start(executor)
         elif executor in self._pids:
-            os.kill(self._pids[executor], signal.SIGKILL)
+            os.killpg(self._pids[executor], signal.SIGKILL)
         return True
 
     def _start(self, executor: str) -> None:
@@ -188,6 +201,7 @@ class _Executors:
             return
         if pid == 0:
             self._become(executor)
+        _lead_group(pid)
         descriptor = os.pidfd_open(pid)
         self._pids[executor] = pid
         self._by_descriptor[descriptor] = executor
@@ -196,6 +210,7 @@ class _Executors:
 
     def _become(self, executor: str) -> None:
         try:
+            _lead_group(0)
             self._driver.close()
             for descriptor in self._by_descriptor:
                 os.close(descriptor)
@@ -203,6 +218,7 @@ class _Executors:
             os.dup2(nothing, 0)
             os.close(nothing)
             self._executor_main(executor)
+            _flush_output()
             os._exit(0)
         except BaseException:  # noqa: BLE001
             traceback.print_exc()
@@ -218,7 +234,32 @@ class _Executors:
         self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 
     def _tell(self, text: str) -> None:
+        self._unsent.append(text.encode())
+        self._send()
+
+    def _send(self) -> None:
         try:
-            self._driver.send(text.encode())
+            while self._unsent:
+                self._driver.send(self._unsent[0], socket.MSG_DONTWAIT)
+                self._unsent.popleft()
+        except BlockingIOError:
+            self._poll.modify(self._driver, select.POLLIN | select.POLLOUT)
+            return
         except ConnectionError:
-            return  # the driver is gone: the next packet read from it is its end
+            self._unsent.clear()  # the driver is gone: the next packet read from it is its end
+        self._poll.modify(self._driver, select.POLLIN)
+
+
+def _lead_group(pid: int) -> None:
+    """What an executor starts is in its group, and ends with it when it is killed.
+
+    Executor and nursery both see to it: neither can know who comes first.
+    """
+    with suppress(ProcessLookupError):  # it has ended
+        os.setpgid(pid, pid)
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a process may be started without one
+            stream.flush()

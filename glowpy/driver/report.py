@@ -22,7 +22,11 @@ class Report:
         """Whole lines that a task has printed, each behind its agent's address if there is one."""
         if source:
             text = "".join(f"{source}> {line}\n" for line in text.removesuffix("\n").split("\n"))
-        target.write(text)
+        try:
+            target.write(text)
+        except UnicodeEncodeError:  # a terminal or pipe that is not UTF-8 gets escapes
+            encoding = target.encoding or "utf-8"
+            target.write(text.encode(encoding, "backslashreplace").decode(encoding))
         target.flush()
 
     def note(self, text: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -98,46 +101,57 @@ class TextFile(Result):
     sink = Sink.TEXT
 
     def __init__(self, path: str) -> None:
-        self._path = os.path.abspath(path)
-        directory, name = os.path.split(self._path)
-        if os.path.isdir(self._path):
-            raise OutputError(f"cannot write {self._path}: it is a directory")
-        try:
-            descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-        except OSError as exc:
-            raise OutputError(f"cannot write {self._path}: {exc.strerror}") from exc
+        self._path = path
+        with self._writing():
+            self._path = os.path.realpath(path)  # a symbolic link stays one
+            directory, name = os.path.split(self._path)
+            with suppress(FileNotFoundError):
+                mode = os.stat(self._path).st_mode
+                if stat.S_ISDIR(mode):
+                    raise OutputError(f"cannot write {self._path}: it is a directory")
+                if not stat.S_ISREG(mode):
+                    raise OutputError(
+                        f"cannot write {self._path}: not a regular file, and would be replaced"
+                    )
+            # the name may be as long as a name can be
+            descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=directory)
         self._file = os.fdopen(descriptor, "wb")
         self._marked_bytes = 0
 
     def add(self, batch: list[Any]) -> None:
-        try:
+        with self._writing():
             self._file.writelines(batch)
-        except OSError as exc:
-            raise OutputError(f"cannot write {self._temporary}: {exc.strerror}") from exc
 
     def mark(self) -> None:
         self._marked_bytes = self._file.tell()
 
     def rewind(self) -> None:
-        self._file.seek(self._marked_bytes)
-        self._file.truncate()
+        with self._writing():
+            self._file.seek(self._marked_bytes)
+            self._file.truncate()
 
     def finish(self, row_count: int) -> None:
-        try:
+        with self._writing():
             self._file.close()
             umask = os.umask(0)
             os.umask(umask)
             os.chmod(self._temporary, 0o666 & ~umask)
             os.replace(self._temporary, self._path)
-        except OSError as exc:
-            raise OutputError(f"cannot write {self._path}: {exc.strerror}") from exc
 
     def discard(self) -> None:
-        try:
+        with suppress(OSError):  # closing writes what is buffered, and the disk may be full
             self._file.close()
-        finally:
-            if os.path.exists(self._temporary):
-                os.unlink(self._temporary)
+        if os.path.exists(self._temporary):
+            os.unlink(self._temporary)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Within: what the system refuses is an OutputError that names the file."""
+        try:
+            yield
+        except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
+            reason = getattr(exc, "strerror", None) or str(exc)
+            raise OutputError(f"cannot write {self._path}: {reason}") from exc
 
 
 def result_of(call: Call) -> Result:

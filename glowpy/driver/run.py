@@ -144,6 +144,11 @@ class Run:
     def _exited(self, agent: str, message: ExecutorExited) -> None:
         if not message.greeted and message.cause.startswith("exit status"):
             said = f"; it had written:\n{message.log_tail}" if message.log_tail.strip() else ""
+            if "ModuleNotFoundError" in said:
+                said += (
+                    "Modules beside the script are sent to the agents, installed ones are not: "
+                    "install it there, too."
+                )
             raise ProgramError(
                 f"agent {agent}: the program ended ({message.cause}) in the task before its flow "
                 f"was run{said}"

@@ -4,8 +4,6 @@ before anything else is opened, forks the executors."""
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from functools import partial
 from typing import Any
@@ -30,6 +28,7 @@ from glowpy.driver.results import Result
 from glowpy.driver.rows_store import store_slices
 from glowpy.driver.run import Run
 from glowpy.driver.scheduling import ExecutorJoined
+from glowpy.driver.scratch import scratch_directory
 from glowpy.errors import ClusterError
 from glowpy.flags import Options
 from glowpy.flow.entry import Call
@@ -47,7 +46,6 @@ from glowpy.wire.transport import Poller, Transport
 
 _UNLIMITED_MB = 1 << 40
 _PEER = b"driver"
-_SOCKET_PATH_BYTES = 100  # the system's limit is 107
 
 
 def run_standalone(
@@ -63,8 +61,7 @@ def run_standalone(
     Raises:
         GlowError: the run has failed; nothing of it is left behind.
     """
-    directory = tempfile.mkdtemp(prefix="glowpy-", dir=_short_temporary_directory())
-    try:
+    with scratch_directory("glowpy-", for_sockets=True) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         main = partial(_executor_main, call.graph, str(endpoint), description.run, timing)
         with (
@@ -77,14 +74,6 @@ def run_standalone(
             with fleet:
                 report = Report(timing, is_quiet=options.quiet)
                 return Run(plan, description, result, fleet, report, timing).execute()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _short_temporary_directory() -> str | None:
-    """A directory whose name leaves room for a socket file; None: the usual one."""
-    usual = tempfile.gettempdir()
-    return None if len(os.fsencode(usual)) < _SOCKET_PATH_BYTES - 30 else "/tmp"
 
 
 def _executor_main(graph: Graph, agent: str, run: str, timing: Timing, executor: str) -> None:

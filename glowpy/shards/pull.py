@@ -8,7 +8,9 @@
                               <-   FetchEnd(counts) | FetchEnd(lost)
 
 A fetch of an attempt that is still writing waits for what is to come. End of stream and loss are
-never the same: only an end whose counts agree with what has come is an end.
+never the same: only an end whose counts agree with what has come is an end. Both sides count
+credit by `cost_of` a frame. A reader that has long heard nothing sends MoreCredit of nothing: an
+owner that does not know the fetch, or has given it up, answers that it is lost.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
 from glowpy.shards.segment import Block
 
 FRAME_BYTES = 4 << 20
+_LEAST_COST_BYTES = 1 << 10  # of a frame: what waits in queues are messages, however small
+_MOST_CREDIT_BYTES = 256 << 20  # of one stream: no reader makes an owner queue more
+_LOCATED_AT_ONCE = 10_000  # blocks in one message
 Reader: TypeAlias = Hashable
 AttemptKey: TypeAlias = tuple[str, int]  # run, attempt
+FetchKey: TypeAlias = tuple[Reader, int]  # and the reader's number for the stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,12 @@ class _Attempt:
     nonce: bytes
     is_sealed: bool = False
     blocks: dict[int, list[Block]] = field(default_factory=dict)  # by shard; none where no rows
-    waiting: dict[int, list[_Fetch]] = field(default_factory=dict)  # by shard
+    waiting: dict[int, dict[FetchKey, _Fetch]] = field(default_factory=dict)  # by shard
+
+
+def cost_of(length_bytes: int) -> int:
+    """The credit that a frame takes."""
+    return max(length_bytes, _LEAST_COST_BYTES)
 
 
 class ShardIndex:
@@ -94,7 +105,7 @@ class ShardIndex:
 
     def __init__(self) -> None:
         self._attempts: dict[AttemptKey, _Attempt] = {}
-        self._fetches: dict[tuple[Reader, int], _Fetch] = {}
+        self._fetches: dict[FetchKey, _Fetch] = {}
 
     def open(self, run: str, attempt: int, path: str, nonce: bytes) -> None:
         """An attempt begins to write."""
@@ -126,7 +137,7 @@ class ShardIndex:
             return []
         sends: list[Send] = []
         for fetches in entry.waiting.values():
-            for fetch in fetches:
+            for fetch in fetches.values():
                 if self._fetches.pop((fetch.reader, fetch.number), None) is not None:
                     sends.append(SendEnd(fetch.reader, fetch.number, 0, 0, reason))
         return sends
@@ -158,19 +169,19 @@ class ShardIndex:
             return [SendEnd(reader, number, 0, 0, lost)]
         if (reader, number) in self._fetches:
             return [SendEnd(reader, number, 0, 0, f"fetch {number} is open already")]
-        fetch = _Fetch(
-            reader, number, (run, attempt), shard, is_local, max(0, credit_bytes), first_block
-        )
+        credit_bytes = min(max(0, credit_bytes), _MOST_CREDIT_BYTES)
+        first_block = max(0, first_block)
+        fetch = _Fetch(reader, number, (run, attempt), shard, is_local, credit_bytes, first_block)
         self._fetches[reader, number] = fetch
-        entry.waiting.setdefault(shard, []).append(fetch)
+        entry.waiting.setdefault(shard, {})[reader, number] = fetch
         return self._serve_shard(entry, shard, only=fetch)
 
     def more_credit(self, reader: Reader, number: int, credit_bytes: int) -> list[Send]:
-        """A reader has taken what it was sent."""
+        """A reader has taken what it was sent, or asks whether its stream goes on."""
         fetch = self._fetches.get((reader, number))
-        if fetch is None:
-            return []
-        fetch.credit_bytes += max(0, credit_bytes)
+        if fetch is None:  # a reader whose end is on its way does not mind another
+            return [SendEnd(reader, number, 0, 0, f"fetch {number} is not open")]
+        fetch.credit_bytes = min(fetch.credit_bytes + max(0, credit_bytes), _MOST_CREDIT_BYTES)
         return self._serve_shard(self._attempts[fetch.attempt], fetch.shard, only=fetch)
 
     def cancel(self, reader: Reader, number: int) -> None:
@@ -187,7 +198,8 @@ class ShardIndex:
     def _serve_shard(self, entry: _Attempt, shard: int, only: _Fetch | None = None) -> list[Send]:
         sends: list[Send] = []
         blocks = entry.blocks.get(shard, [])
-        for fetch in [only] if only is not None else list(entry.waiting.get(shard, ())):
+        waiting = entry.waiting.get(shard, {})
+        for fetch in [only] if only is not None else list(waiting.values()):
             sends += (
                 self._local(entry, fetch, blocks)
                 if fetch.is_local
@@ -201,15 +213,16 @@ class ShardIndex:
         return sends
 
     def _local(self, entry: _Attempt, fetch: _Fetch, blocks: list[Block]) -> Iterator[Send]:
-        if fetch.next_block < len(blocks):
-            found = tuple(blocks[fetch.next_block :])
-            fetch.next_block = len(blocks)
+        while fetch.next_block < len(blocks):
+            found = tuple(blocks[fetch.next_block : fetch.next_block + _LOCATED_AT_ONCE])
+            fetch.next_block += len(found)
             yield SendBlocks(fetch.reader, fetch.number, entry.path, entry.nonce, found)
 
     def _remote(self, entry: _Attempt, fetch: _Fetch, blocks: list[Block]) -> Iterator[Send]:
         while fetch.credit_bytes > 0 and fetch.next_block < len(blocks):
             block = blocks[fetch.next_block]
-            length = min(FRAME_BYTES, block.length_bytes - fetch.position_bytes)
+            left = block.length_bytes - fetch.position_bytes
+            length = min(FRAME_BYTES, left, fetch.credit_bytes)
             yield SendFrame(
                 fetch.reader,
                 fetch.number,
@@ -219,16 +232,15 @@ class ShardIndex:
                 fetch.position_bytes,
                 length,
             )
-            fetch.credit_bytes -= length
+            fetch.credit_bytes -= cost_of(length)
             fetch.position_bytes += length
-            if fetch.position_bytes == block.length_bytes:
+            if length == left:
                 fetch.next_block += 1
                 fetch.position_bytes = 0
 
     def _forget(self, entry: _Attempt, fetch: _Fetch) -> None:
-        waiting = entry.waiting.get(fetch.shard, [])
-        if fetch in waiting:
-            waiting.remove(fetch)
+        waiting = entry.waiting.get(fetch.shard, {})
+        waiting.pop((fetch.reader, fetch.number), None)
         if not waiting:
             entry.waiting.pop(fetch.shard, None)
 
@@ -258,7 +270,8 @@ class PullReceiver:
 
     def __init__(self, credit_bytes: int) -> None:
         self._ready: deque[Ready] = deque()
-        self._parts: list[bytes] = []
+        self._unfinished: Block | None = None
+        self._parts: list[bytes] = []  # of that block
         self._position_bytes = 0
         self._block_count = 0
         self._row_count = 0
@@ -279,48 +292,57 @@ class PullReceiver:
         """Bytes of a block.
 
         Raises:
-            ProtocolError: the owner has left out or repeated bytes.
+            ProtocolError: the owner has left out or repeated bytes, or sends more than it may.
         """
         self._check_open()
         end = position_bytes + len(data)
-        if position_bytes != self._position_bytes or end > block.length_bytes:
+        is_next = position_bytes == self._position_bytes and end <= block.length_bytes
+        if not is_next or block != (self._unfinished or block):
             raise ProtocolError(
                 f"a frame at byte {position_bytes} of a block follows byte {self._position_bytes}"
             )
+        if len(data) > self._outstanding_bytes:
+            raise ProtocolError("an owner sends more than it has credit for")
+        self._unfinished = block
         self._parts.append(data)
         self._position_bytes = end
-        self._outstanding_bytes -= len(data)
+        self._outstanding_bytes -= cost_of(len(data))
         if end == block.length_bytes:
             payload = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             self._ready.append(ReceivedBlock(block, payload))
             self._buffered_bytes += block.length_bytes
             self._count(block)
+            self._unfinished = None
             self._parts = []
             self._position_bytes = 0
 
     def end(self, block_count: int, row_count: int, lost: str) -> None:
         """The owner says that this was all, or that the rest is lost."""
         self._check_open()
-        self.is_ended = True
         if lost:
-            self.error = ShardLost(lost)
-        elif (block_count, row_count) != (self._block_count, self._row_count) or self._parts:
+            self.fail(lost)
+            return
+        self.is_ended = True
+        counts = self._block_count, self._row_count
+        if (block_count, row_count) != counts or self._unfinished is not None:
             self.error = ShardCorrupt(
                 f"a shard ended after {self._block_count} blocks and {self._row_count} rows, "
                 f"but its owner holds {block_count} blocks and {row_count} rows"
             )
 
     def fail(self, reason: str) -> None:
-        """The owner is gone, or silent for too long."""
+        """The rest will not come, and what has come is of no use without it."""
         if not self.is_ended:
             self.is_ended = True
             self.error = ShardLost(reason)
+            self._ready.clear()
+            self._parts.clear()
 
     def next_block(self) -> Ready | None:
         """The next whole block; None: it has not come yet, or there is none.
 
         Raises:
-            ShardLost, ShardCorrupt: the stream ended so; what came before has been given.
+            ShardLost, ShardCorrupt: the stream ended so.
         """
         if self._ready:
             ready = self._ready.popleft()

@@ -132,19 +132,28 @@ class SegmentReader:
 
     def __init__(self, path: str, nonce: bytes) -> None:
         self.path = path
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would wait
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as exc:
-            raise ShardLost(f"segment file {path} cannot be opened: {exc.strerror}") from exc
+            self._descriptor = os.open(path, flags)
+        except (OSError, ValueError) as exc:  # ValueError: a null byte, by a stranger's message
+            reason = exc.strerror if isinstance(exc, OSError) else exc
+            raise ShardLost(f"segment file {path} cannot be opened: {reason}") from exc
         try:
-            status = os.fstat(self._descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-                raise ShardLost(f"segment file {path} does not belong to this user")
-            if os.pread(self._descriptor, _HEADER_BYTES, 0) != MAGIC + nonce:
-                raise ShardLost(f"segment file {path} is not the one its owner wrote")
+            self._check(nonce)
         except BaseException:
             self.close()
             raise
+
+    def _check(self, nonce: bytes) -> None:
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            raise ShardLost(f"segment file {self.path} does not belong to this user")
+        try:
+            header = os.pread(self._descriptor, _HEADER_BYTES, 0)
+        except OSError as exc:
+            raise ShardLost(f"segment file {self.path} cannot be read: {exc.strerror}") from exc
+        if header != MAGIC + nonce:
+            raise ShardLost(f"segment file {self.path} is not the one its owner wrote")
 
     def read(self, block: Block) -> bytes:
         """The payload of one block, checked against its checksum."""
@@ -156,13 +165,19 @@ class SegmentReader:
         """Some bytes of a block, unchecked: a frame on its way to a reader elsewhere."""
         parts = []
         offset = block.offset_bytes + position_bytes
-        while length_bytes:
-            part = os.pread(self._descriptor, length_bytes, offset)
-            if not part:
+        try:
+            end = os.fstat(self._descriptor).st_size
+            if not 0 <= offset <= offset + length_bytes <= end:
                 raise ShardCorrupt(f"segment file {self.path} ends inside a block")
-            parts.append(part)
-            offset += len(part)
-            length_bytes -= len(part)
+            while length_bytes:
+                part = os.pread(self._descriptor, length_bytes, offset)
+                if not part:
+                    raise ShardCorrupt(f"segment file {self.path} ends inside a block")
+                parts.append(part)
+                offset += len(part)
+                length_bytes -= len(part)
+        except OSError as exc:
+            raise ShardLost(f"segment file {self.path} cannot be read: {exc.strerror}") from exc
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:

@@ -46,17 +46,15 @@ class FusedSteps:
 
     def blame(self, trace: TracebackType | None) -> tuple[Step, Any] | None:
         """The step whose function raised and the row it had, from the exception's traceback."""
-        found = None
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == _FILE:
-                found = trace
+        code = getattr(self.run, "__code__", None)
+        while trace is not None and trace.tb_frame.f_code is not code:
             trace = trace.tb_next
-        if found is None:
+        if trace is None:
             return None
-        number = found.tb_lineno - _LINES_BEFORE - 1
+        number = trace.tb_lineno - _LINES_BEFORE - 1
         if not 0 <= number < len(self.steps):
             return None
-        return self.steps[number], found.tb_frame.f_locals.get(self.input_names[number])
+        return self.steps[number], trace.tb_frame.f_locals.get(self.input_names[number])
 
 
 def fuse(steps: Sequence[Step]) -> FusedSteps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 
 from glowpy.flow.ops.kernel import Stream
@@ -30,13 +31,16 @@ class Context:
         descriptor, path = tempfile.mkstemp(prefix="spill-", dir=self.directory)
         os.close(descriptor)
         os.unlink(path)
-        with SegmentWriter(path, nonce) as writer:
-            blocks = [writer.append(0, encode(batch), len(batch)) for batch in batches]
-            writer.flush()
-        if not blocks:
-            return iter(())
-        reader = SegmentReader(path, nonce)
-        os.unlink(path)  # the open file lives on; nothing can be left behind
+        try:
+            with SegmentWriter(path, nonce) as writer:
+                blocks = [writer.append(0, encode(batch), len(batch)) for batch in batches]
+                writer.flush()
+            if not blocks:
+                return iter(())
+            reader = SegmentReader(path, nonce)
+        finally:
+            with suppress(FileNotFoundError):  # made at the first batch only
+                os.unlink(path)  # an open file lives on; nothing can be left behind
 
         def read_back() -> Stream:
             with reader:

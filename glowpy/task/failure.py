@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import traceback
@@ -9,10 +10,16 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from glowpy.errors import GlowError, TaskFailed, shown
+from glowpy.errors import GlowError, InputError, OutputError, TaskFailed, shown
 from glowpy.flow.graph import Step
 
 NO_ROW: Any = object()
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_FUSED = "<glowpy fused steps>"
+# What a failure may weigh on its way to the driver. Exceptions that quote their whole input exist.
+_MOST_WORDS = 10_000
+_MOST_TRACEBACK = 200_000
+_MOST_PICKLED_BYTES = 1 << 20
 
 
 class StepFailed(Exception):
@@ -52,8 +59,9 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
     if failure.row is not NO_ROW:
         lines.append(f"row: {shown(failure.row)}")
     if not isinstance(cause, GlowError):
-        lines += ["", "Traceback in the task:", _traceback(cause)]
-    return "\n".join(lines)
+        lines += ["", "Traceback in the task:", _cut(_traceback(cause), _MOST_TRACEBACK)]
+    text = "\n".join(lines)
+    return text.encode("utf-8", "backslashreplace").decode()  # half surrogate pairs do not travel
 
 
 def packed(cause: BaseException) -> bytes:
@@ -64,38 +72,49 @@ def packed(cause: BaseException) -> bytes:
     except Exception:  # noqa: BLE001
         # Whatever the user's exception class does wrong here: its words travel anyway.
         return b""
-    return data
+    return data if len(data) <= _MOST_PICKLED_BYTES else b""
 
 
-def unpacked(reason: str, data: bytes) -> TaskFailed:
+def unpacked(reason: str, data: bytes) -> GlowError:
     """The error that the driver raises for a failed group."""
-    error = TaskFailed(reason)
+    cause = None
     if data:
         try:
-            error.__cause__ = pickle.loads(data)
+            cause = pickle.loads(data)
         except Exception as exc:  # noqa: BLE001
-            error.__cause__ = exc
+            cause = exc
+    # A file that cannot be read or written is no fault of the user's code.
+    kind = type(cause) if isinstance(cause, (InputError, OutputError)) else TaskFailed
+    error = kind(reason)
+    error.__cause__ = cause
     return error
 
 
 def _summary(cause: BaseException) -> str:
     if isinstance(cause, SystemExit):
-        return f"the step called sys.exit({'' if cause.code is None else cause.code!r})"
-    text = str(cause)
-    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+        return f"the step called sys.exit({'' if cause.code is None else shown(cause.code)})"
+    try:
+        text = str(cause)
+    except Exception as exc:  # noqa: BLE001
+        text = f"<its __str__ raised {type(exc).__name__}>"
+    name = type(cause).__name__
+    return f"{name}: {_cut(text, _MOST_WORDS)}" if text else name
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} … {text[-most // 2 :]} ({len(text)} characters)"
 
 
 def _traceback(cause: BaseException) -> str:
-    """Formatted from the first frame of the user's code on."""
-    trace = cause.__traceback__
-    while trace is not None and _is_ours(trace):
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(type(cause), cause, trace)).rstrip()
-
-
-def _is_ours(trace: TracebackType) -> bool:
-    frame = trace.tb_frame
-    return (
-        frame.f_globals.get("__name__", "").startswith("glowpy.")
-        or frame.f_code.co_filename == "<glowpy fused steps>"
-    )
+    """Formatted from the first frame of the user's code on, and so each exception behind it."""
+    story = traceback.TracebackException.from_exception(cause)
+    pending = [story]
+    while pending:
+        each = pending.pop()
+        while each.stack and each.stack[0].filename.startswith((_PACKAGE, _FUSED)):
+            del each.stack[0]
+        others = (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ()))
+        pending += [other for other in others if other is not None]
+    return "".join(story.format()).rstrip()

@@ -88,7 +88,7 @@ class GroupOutput:
             yield
         except (StepFailed, OutputError):
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             # Hashing and encoding run the rows' own code: __hash__, __ne__, __reduce__, __repr__.
             raise StepFailed(self._step, NO_ROW, exc) from exc
 
@@ -136,10 +136,22 @@ def text_of(step: Step, batch: Batch) -> bytes:
         StepFailed: a row has no text, or no UTF-8 form.
     """
     row: Any = NO_ROW
+    lines: list[str] = []
     try:
-        lines = []
         for row in batch:
             lines.append(row if row.__class__ is str else str(row))
-        return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise StepFailed(step, row, exc) from exc
+    try:
+        return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:
+        raise StepFailed(step, _row_at(exc.start, batch, lines), exc) from exc
+
+
+def _row_at(position: int, batch: Batch, lines: Sequence[str]) -> Any:
+    """The row whose line holds this character of all lines joined."""
+    for row, line in zip(batch, lines, strict=True):
+        position -= len(line) + 1
+        if position < 0:
+            return row
+    return NO_ROW

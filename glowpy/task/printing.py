@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 import threading
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from glowpy.wire.run_messages import Stream
 
 Send = Callable[[Stream, str], None]
+
+_MOST_CHARACTERS = 1 << 20  # of one message; longer text leaves in several
 
 
 class LineForwarder(io.TextIOBase):
@@ -26,8 +29,11 @@ class LineForwarder(io.TextIOBase):
         self._stream = stream
         self._send = send
         self._main = threading.get_ident()
+        # Its methods are atomic. A lock would catch a `__del__` or a signal handler that prints
+        # while its own thread holds it.
         self._parts: deque[str] = deque()
-        self._lock = threading.Lock()
+        self._is_sending = False
+        self.buffer = _Utf8(self)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -39,8 +45,7 @@ class LineForwarder(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        with self._lock:
-            self._parts.append(text)
+        self._parts.append(text)
         if "\n" in text and threading.get_ident() == self._main:
             self._send_lines()
         return len(text)
@@ -50,21 +55,63 @@ class LineForwarder(io.TextIOBase):
 
     def finish(self) -> None:
         """Send everything, the beginning of a line as a line of its own."""
-        with self._lock:
-            text = "".join(self._parts)
-            self._parts.clear()
+        text = self._take()
         if text:
-            self._send(self._stream, text if text.endswith("\n") else text + "\n")
+            self._give(text if text.endswith("\n") else text + "\n")
 
     def _send_lines(self) -> None:
-        with self._lock:
-            text = "".join(self._parts)
-            self._parts.clear()
+        if self._is_sending:
+            return  # printed in the midst of this very function: leaves with the next line
+        self._is_sending = True
+        try:
+            text = self._take()
             cut = text.rfind("\n") + 1
             if cut < len(text):
-                self._parts.append(text[cut:])
-        if cut:
-            self._send(self._stream, text[:cut])
+                self._parts.appendleft(text[cut:])
+            if cut:
+                self._give(text[:cut])
+        finally:
+            self._is_sending = False
+
+    def _take(self) -> str:
+        parts = []
+        while self._parts:  # only the main thread takes
+            parts.append(self._parts.popleft())
+        return "".join(parts)
+
+    def _give(self, text: str) -> None:
+        for part in _pieces(text):
+            try:
+                self._send(self._stream, part)
+            except UnicodeEncodeError:  # half a surrogate pair
+                self._send(self._stream, part.encode("utf-8", "backslashreplace").decode())
+
+
+class _Utf8(io.RawIOBase):
+    """`sys.stdout.buffer` of a task: the bytes of UTF-8 text."""
+
+    def __init__(self, text: LineForwarder) -> None:
+        self._text = text
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+        data = bytes(data)
+        self._text.write(self._decoder.decode(data))
+        return len(data)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in messages that are not too long, cut between lines where that is possible."""
+    first = 0
+    while len(text) - first > _MOST_CHARACTERS:
+        last = first + _MOST_CHARACTERS
+        cut = text.rfind("\n", first, last) + 1 or last
+        yield text[first:cut]
+        first = cut
+    yield text[first:]
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
+from typing import Any
 
-from glowpy.errors import ShardCorrupt, ShardError, ShardLost
+from glowpy.errors import ClusterError, ProtocolError, ShardCorrupt, ShardError, ShardLost
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.shards.codec import decode
 from glowpy.shards.pull import LocatedBlock, PullReceiver
@@ -45,6 +46,7 @@ class Pull:
         self._number = number
         self.attempt = attempt
         self.receiver = PullReceiver(CREDIT_BYTES)
+        self.heard_at = time.monotonic()
 
     @property
     def is_ended(self) -> bool:
@@ -61,40 +63,43 @@ class Pull:
         if ready is None:
             return None
         if isinstance(ready, LocatedBlock):
-            return self._owner.reader(ready.path, ready.nonce).read(ready.block)
+            if self._owner.lost:  # its files may still be here, but they are not its own any more
+                raise ShardLost(self._owner.lost)
+            with SegmentReader(ready.path, ready.nonce) as reader:
+                return reader.read(ready.block)
         check_block(ready.block, ready.payload, str(self._owner.link.address))
+        self.give_credit()
+        return ready.payload
+
+    def give_credit(self) -> None:
+        """Let the owner send on, once enough has been taken."""
         due = self.receiver.credit_due()
         if due:
-            self._owner.link.send(MoreCredit(self._number, due))
-        return ready.payload
+            self._pulls.send(self._owner, MoreCredit(self._number, due))
+
+    def expire(self, now: float, silence_s: float) -> None:
+        """After so much silence, ask whether the owner still knows of this stream."""
+        if now - self.heard_at >= silence_s and self._owner.is_connected:
+            self.heard_at = now
+            self._pulls.send(self._owner, MoreCredit(self._number, 0))
 
     def cancel(self) -> None:
         """Nothing more of it is wanted."""
         if not self.receiver.is_ended:
-            self._owner.link.send(CancelFetch(self._number))
+            self._pulls.send(self._owner, CancelFetch(self._number))
         self._pulls.forget(self._number)
 
 
 class _Owner:
-    """A connection to one owner of shards, and the segment file of its that was read last."""
+    """A connection to one owner of shards."""
 
     def __init__(self, name: str, link: Link) -> None:
         self.name = name
         self.link = link
         self.is_connected = False
+        self.is_refused = False
         self.opened_at = time.monotonic()
-        self._reader: SegmentReader | None = None
-
-    def reader(self, path: str, nonce: bytes) -> SegmentReader:
-        if self._reader is None or self._reader.path != path:
-            self.close()
-            self._reader = SegmentReader(path, nonce)
-        return self._reader
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self.lost = ""  # or why it is
 
 
 class Pulls:
@@ -111,6 +116,7 @@ class Pulls:
         self._owners: dict[str, _Owner] = {}
         self._pulls: dict[int, tuple[Pull, str]] = {}
         self._numbers = count(1)
+        self._next_check = 0.0
 
     def open(self, owner: str, attempt: int, shard: int) -> Pull:
         """Begin to read a shard."""
@@ -121,33 +127,51 @@ class Pulls:
         number = next(self._numbers)
         pull = Pull(self, number, at, attempt)
         self._pulls[number] = pull, owner
-        at.link.send(Fetch(number, self._run, attempt, shard, 0, CREDIT_BYTES, self._host))
+        self.send(at, Fetch(number, self._run, attempt, shard, 0, CREDIT_BYTES, self._host))
         return pull
+
+    def send(self, at: _Owner, message: Fetch | MoreCredit | CancelFetch) -> None:
+        """Tell an owner; one that takes no messages is lost."""
+        if at.lost:
+            return
+        try:
+            at.link.send(message)
+        except ClusterError as exc:
+            self.owner_lost(at.name, str(exc))
 
     def forget(self, number: int) -> None:
         self._pulls.pop(number, None)
 
     def owner_lost(self, owner: str, cause: str) -> None:
         """Whatever that owner holds is never read again."""
+        reason = f"its owner {owner} is lost: {cause}"
         at = self._owners.pop(owner, None)
         if at is not None:
+            at.lost = reason
             self._poller.unregister(at.link)
             at.link.close()
-            at.close()
         for number, (pull, of_owner) in list(self._pulls.items()):
             if of_owner == owner:
-                pull.receiver.fail(f"its owner {owner} is lost: {cause}")
+                pull.receiver.fail(reason)
                 self.forget(number)
 
     def expire(self, now: float) -> None:
         """Give up on owners that were never reached.
 
         Silence of one that was reached is no news: its attempt may write nothing for long. When it
-        dies, or the way to it, the connection says so.
+        dies, or the way to it, the connection says so; but it is asked whether it still knows of
+        the stream.
         """
+        if now < self._next_check:
+            return
+        self._next_check = self.deadline(now)
         for at in list(self._owners.values()):
             if not at.is_connected and now - at.opened_at >= self._timing.first_contact_s:
-                self.owner_lost(at.name, f"no answer in {self._timing.first_contact_s:g} s")
+                refusal = ": it refuses the connection, perhaps it holds another key"
+                cause = f"no answer in {self._timing.first_contact_s:g} s"
+                self.owner_lost(at.name, cause + (refusal if at.is_refused else ""))
+        for pull, _owner in list(self._pulls.values()):
+            pull.expire(now, self._timing.peer_lost_s)
 
     def deadline(self, now: float) -> float:
         """When `expire` is due next."""
@@ -157,30 +181,35 @@ class Pulls:
         """Nothing more of any shard is wanted."""
         for pull, _owner in list(self._pulls.values()):
             pull.cancel()
-        for at in self._owners.values():
-            at.close()
 
     def _receive(self, at: _Owner) -> None:
+        if at.lost:
+            return
         events = at.link.events()
         at.is_connected = at.is_connected or LinkEvent.CONNECTED in events
-        while (received := at.link.receive()) is not None:
-            message, payload = received
-            number = getattr(message, "fetch", None)
-            if number not in self._pulls:
-                continue  # of a stream that has been cancelled
-            pull = self._pulls[number][0]
-            if isinstance(message, Blocks):
-                pull.receiver.blocks(message.path, message.nonce, message.blocks)
-            elif isinstance(message, BlockFrame):
-                pull.receiver.frame(message.block, message.position_bytes, payload)
-                due = pull.receiver.credit_due()
-                if due:
-                    at.link.send(MoreCredit(number, due))
-            elif isinstance(message, FetchEnd):
-                pull.receiver.end(message.block_count, message.row_count, message.lost)
-                self.forget(number)
+        at.is_refused = at.is_refused or LinkEvent.REFUSED in events
+        try:
+            while (received := at.link.receive()) is not None:
+                self._take(*received)
+        except ProtocolError as exc:  # whoever listens there now is no owner of ours
+            self.owner_lost(at.name, str(exc))
         if LinkEvent.DISCONNECTED in events:
             self.owner_lost(at.name, "the connection was closed")
+
+    def _take(self, message: Any, payload: bytes) -> None:
+        number = getattr(message, "fetch", None)
+        if number not in self._pulls:
+            return  # of a stream that has been cancelled
+        pull, _owner = self._pulls[number]
+        pull.heard_at = time.monotonic()
+        if isinstance(message, Blocks):
+            pull.receiver.blocks(message.path, message.nonce, message.blocks)
+        elif isinstance(message, BlockFrame):
+            pull.receiver.frame(message.block, message.position_bytes, payload)
+            pull.give_credit()
+        elif isinstance(message, FetchEnd):
+            pull.receiver.end(message.block_count, message.row_count, message.lost)
+            self.forget(number)
 
 
 def streams_of(

@@ -20,6 +20,7 @@ from glowpy.flow.ops.kernel import Batch, TextOp
 from glowpy.planner.run_description import FileEntry
 
 _BLOCK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16  # read at a time to find the end of a line
 # A line of these may depend on what stands before it.
 _STATEFUL_ENCODINGS = ("hz", "iso2022", "utf-7")
 
@@ -100,9 +101,7 @@ def _check_unchanged(file: IO[bytes], entry: FileEntry) -> None:
 
 
 def _lines_of_range(file: IO[bytes], part: FileRange, op: TextOp) -> Iterator[Batch]:
-    position = part.start_bytes
-    if position:
-        position += _skip_line(file, position)
+    position = _skip_line(file, part) if part.start_bytes else 0
     rest: list[bytes] = []  # of a line longer than a block
     while position < part.end_bytes:
         data = file.read(min(_BLOCK_BYTES, part.end_bytes - position))
@@ -129,16 +128,23 @@ def _lines_of_range(file: IO[bytes], part: FileRange, op: TextOp) -> Iterator[Ba
         yield _split(whole, position - len(whole), part.file.path, op)
 
 
-def _skip_line(file: IO[bytes], position: int) -> int:
-    """Move to the first line that begins at `position` or later; how far that was."""
-    file.seek(position - 1)
-    return len(_rest_of_line(file)) - 1
+def _skip_line(file: IO[bytes], part: FileRange) -> int:
+    """Move to the first line that begins in the range; its place, or one past the range."""
+    position = part.start_bytes - 1
+    file.seek(position)
+    while position < part.end_bytes and (data := file.read(_CHUNK_BYTES)):
+        end = data.find(b"\n") + 1
+        if end:
+            file.seek(position + end)
+            return position + end
+        position += len(data)
+    return position
 
 
 def _rest_of_line(file: IO[bytes]) -> bytes:
     """Bytes up to and with the next newline, or the end; the file stands right behind them."""
     parts = []
-    while data := file.read(1 << 16):
+    while data := file.read(_CHUNK_BYTES):
         end = data.find(b"\n") + 1
         if end:
             file.seek(end - len(data), os.SEEK_CUR)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from glowpy.errors import ConfigError
 
 _IPC = "ipc://"
+_NAME = re.compile(r"[\w.*-]*")  # of a host or an interface, or an IPv4 address
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,35 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
         raise ConfigError(f"address {text!r} has no port; write host:port")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
+        if not _is_ipv6(host):
+            raise ConfigError(f"address {text!r}: {host!r} is not an IPv6 address")
     elif ":" in host:
         raise ConfigError(f"address {text!r} has several colons; write [IPv6 address]:port")
-    if any(each.isspace() or each == "/" for each in host):
+    elif not _NAME.fullmatch(host):
         raise ConfigError(f"address {text!r} is not host:port")
     if not colon:
         assert default_port is not None
         return Address(host, default_port)
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+    if not (re.fullmatch("[0-9]{1,5}", port) and int(port) <= 65535):
         raise ConfigError(f"address {text!r}: {port!r} is not a port (0 to 65535)")
     return Address(host, int(port))
 
 
 def parse_endpoint(text: str) -> Endpoint:
     """Read an address or an `ipc://path`. Raises: ConfigError."""
-    if text.startswith(_IPC) and len(text) > len(_IPC):
-        return IpcAddress(text[len(_IPC) :])
-    return parse_address(text)
+    if not text.startswith(_IPC):
+        return parse_address(text)
+    path = text[len(_IPC) :]
+    if path[:1] in ("", "*", "@"):  # to ZeroMQ no file, so no directory's permissions guard it
+        raise ConfigError(f"address {text!r} names no socket file")
+    return IpcAddress(path)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -8,27 +8,57 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, get_args, get_origin
+from typing import Any, TypeAlias, get_args, get_origin
 
 import msgpack
 
 from glowpy.errors import ProtocolError
 
-MAX_MESSAGE_BYTES = 64 << 20
+MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames are 4 MiB
+_SMALL_BYTES = 4096
+# Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
+_SURROGATES = "surrogatepass"
 
+Payload: TypeAlias = bytes | memoryview
 Check = Callable[[Any, str], Any]  # (value, place) -> value, or ProtocolError
 Pack = Callable[[Any], Any]
 
 
 class Coder:
-    """Encodes and decodes the messages of one table; compiles each class at its first use."""
+    """Encodes and decodes the messages of one table; compiles each class at its first use.
+
+    On a socket, a message is one frame, or two: itself, and a payload that is opaque here.
+    """
 
     def __init__(self, classes: Mapping[str, type]) -> None:
         self._classes = classes
         self._checks: dict[str, Check] = {}
         self._packs: dict[type, Pack] = {}
+
+    def frames(self, message: Any, payload: Payload | None = None) -> list[Payload]:
+        """A message and its payload, as they go to a socket.
+
+        Raises:
+            ProtocolError: no peer would take a frame of that size.
+        """
+        frames: list[Payload] = [self.encode(message)]
+        if payload is not None:
+            frames.append(payload)
+        for frame in frames:
+            if len(frame) > MAX_FRAME_BYTES:
+                name = type(message).__name__
+                raise ProtocolError(
+                    f"{name} has {len(frame)} bytes, but a message may have {MAX_FRAME_BYTES}"
+                )
+        return frames
+
+    def unframe(self, frames: Sequence[bytes]) -> tuple[Any, bytes]:
+        """The message and the payload that have come from a socket. Raises: ProtocolError."""
+        if not 1 <= len(frames) <= 2:
+            raise ProtocolError(f"a message has {len(frames)} frames")
+        return self.decode(frames[0]), frames[1] if len(frames) == 2 else b""
 
     def encode(self, message: Any) -> bytes:
         """The bytes of a message."""
@@ -37,7 +67,7 @@ class Coder:
         if pack is None:
             pack = self._packs[kind] = _packer(kind)
         data: bytes = msgpack.packb(
-            [kind.__name__, *pack(message)], use_bin_type=True, unicode_errors="surrogateescape"
+            [kind.__name__, *pack(message)], use_bin_type=True, unicode_errors=_SURROGATES
         )
         return data
 
@@ -47,15 +77,19 @@ class Coder:
         Raises:
             ProtocolError: they are no message of ours; says where they deviate.
         """
-        if len(data) > MAX_MESSAGE_BYTES:
+        if len(data) > MAX_FRAME_BYTES:
             raise ProtocolError(f"a message of {len(data)} bytes is longer than any of ours")
         try:
-            values = msgpack.unpackb(
-                data, raw=False, use_list=False, unicode_errors="surrogateescape"
-            )
+            if len(data) > _SMALL_BYTES:
+                # Nested headers can promise far more than they hold, and memory is set aside for
+                # each of them: a first pass that makes nothing finds out.
+                glance = msgpack.Unpacker()
+                glance.feed(data)
+                glance.skip()
+            values = msgpack.unpackb(data, raw=False, use_list=False, unicode_errors=_SURROGATES)
         except Exception as exc:
             raise ProtocolError(f"a message cannot be unpacked: {type(exc).__name__}") from exc
-        if not isinstance(values, tuple) or not values or not isinstance(values[0], str):
+        if type(values) is not tuple or not values or type(values[0]) is not str:
             raise ProtocolError("a message is not an array that begins with its name")
         name = values[0]
         check = self._checks.get(name)
@@ -124,7 +158,7 @@ def _dataclass_checker(kind: Any) -> Check:
     fields = [(field.name, _checker(hints[field.name])) for field in dataclasses.fields(kind)]
 
     def check(value: Any, place: str) -> Any:
-        if not isinstance(value, tuple) or len(value) != len(fields):
+        if type(value) is not tuple or len(value) != len(fields):
             raise ProtocolError(f"{place} does not have its {len(fields)} fields")
         return kind(
             *[
@@ -158,7 +192,7 @@ def _tuple_checker(arguments: tuple[Any, ...]) -> Check:
         check_each = _checker(arguments[0])
 
         def check_all(value: Any, place: str) -> Any:
-            if not isinstance(value, tuple):
+            if type(value) is not tuple:  # msgpack's ExtType is a tuple, too
                 raise ProtocolError(f"{place} is not an array")
             return tuple([check_each(each, place) for each in value])
 
@@ -166,7 +200,7 @@ def _tuple_checker(arguments: tuple[Any, ...]) -> Check:
     checks = [_checker(each) for each in arguments]
 
     def check(value: Any, place: str) -> Any:
-        if not isinstance(value, tuple) or len(value) != len(checks):
+        if type(value) is not tuple or len(value) != len(checks):
             raise ProtocolError(f"{place} is not an array of {len(checks)}")
         return tuple([one(each, place) for one, each in zip(checks, value, strict=True)])
 

@@ -22,7 +22,7 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
     Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
     """
     differences = [
-        f"{what} {theirs} there and {ours} at the {role}"
+        f"{what} {_short(theirs)} there and {ours} at the {role}"
         for what, theirs, ours in (
             ("protocol", hello.protocol, PROTOCOL_VERSION),
             ("glowpy", hello.glowpy, __version__),
@@ -32,8 +32,16 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
     ]
     if not differences:
         return ""
-    who = f"{hello.role} {hello.name}" if isinstance(hello, Hello) else f"executor {hello.executor}"
+    if isinstance(hello, Hello):
+        who = f"{_short(hello.role)} {_short(hello.name)}"
+    else:
+        who = f"executor {_short(hello.executor)}"
     return (
         f"{who} and the {role} cannot work together: "
         f"{'; '.join(differences)}. Install the same release everywhere."
     )
+
+
+def _short(said: str | int) -> str:
+    """What a stranger says, fit for a line of a log."""
+    return "".join(each if each.isprintable() else "?" for each in str(said)[:80])

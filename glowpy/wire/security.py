@@ -39,7 +39,7 @@ class Policy:
         """
         if self.key is not None or self.insecure or isinstance(address, IpcAddress):
             return
-        if is_loopback(address.host):
+        if is_loopback(address.host or ("" if is_server else "localhost")):
             return
         act = "listen on" if is_server else "connect to"
         raise ConfigError(
@@ -56,12 +56,17 @@ def save_key(path: str, key: ClusterKey) -> None:
         ConfigError: the file exists already or cannot be written.
     """
     text = b"glowpy cluster key\npublic " + key.public + b"\nsecret " + key.secret + b"\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+        except OSError:
+            os.unlink(path)  # half a key is none
+            raise
     except OSError as exc:
         raise ConfigError(f"cannot make key file {path}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
 
 
 def load_key(path: str) -> ClusterKey:
@@ -71,9 +76,13 @@ def load_key(path: str) -> ClusterKey:
         ConfigError: it cannot be read, others can read it too, or it is no key file.
     """
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(1024)
+        # What is no file at all, such as a pipe, must not keep us waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            data = os.read(descriptor, 1024) if stat.S_ISREG(status.st_mode) else b""
+        finally:
+            os.close(descriptor)
     except OSError as exc:
         raise ConfigError(f"cannot read key file {path}: {exc.strerror}") from exc
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import zmq
@@ -20,19 +20,29 @@ import zmq.utils.z85
 from glowpy.errors import ClusterError, ConfigError, ProtocolError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, Endpoint
-from glowpy.wire.coding import Coder
+from glowpy.wire.coding import MAX_FRAME_BYTES, Coder, Payload
+from glowpy.wire.messages import MESSAGES
 from glowpy.wire.security import ClusterKey, Policy
 
 log = logging.getLogger(__name__)
 
-MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames are 4 MiB
-QUEUE_MESSAGES = 10_000  # waiting in one direction at one peer
+_QUEUE_MESSAGES = 10_000  # from one peer, or to a server
+# To one peer of a server. Whoever takes nothing is given up: this is beyond what a slow one needs.
+_ANSWERS = 1_000_000
+_DROPPED_AT_ONCE = 100  # messages that are none; then the caller may look at other things
+_MAX_SOCKETS = 16_384  # of one transport: three for each link
+_OVERHEAD_BYTES = 1024  # what encryption may add to a frame
 _COPY_BYTES = 64 << 10  # larger payloads are handed to ZeroMQ without a copy
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
 _MONITOR_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): event, value; then the address
+_MONITORED = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
-
-Payload: TypeAlias = bytes | memoryview
 
 
 class LinkEvent(Enum):
@@ -44,17 +54,20 @@ class LinkEvent(Enum):
 
 
 class Transport:
-    """All sockets of one process or one run, and their policy. A context manager."""
+    """All sockets of one process or one run, and their policy. A context manager.
 
-    def __init__(self, policy: Policy, timing: Timing, coder: Coder | None = None) -> None:
-        if coder is None:
-            from glowpy.wire.messages import MESSAGES
+    Raises:
+        ConfigError: the policy's key is damaged.
+    """
 
-            coder = Coder(MESSAGES)
+    def __init__(self, policy: Policy, timing: Timing) -> None:
+        if policy.key is not None and not _is_pair(policy.key):
+            raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
         self._policy = policy
         self._timing = timing
-        self._coder = coder
+        self._coder = Coder(MESSAGES)
         self._context = zmq.Context(io_threads=1)
+        self._context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
         self._sockets: list[zmq.Socket[bytes]] = []
         self._gate: Gate | None = None
 
@@ -67,17 +80,15 @@ class Transport:
         self._policy.check(address, is_server=True)
         socket = self._socket(zmq.ROUTER)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.SNDHWM, _ANSWERS)
+        socket.setsockopt(zmq.IPV6, _is_ipv6(address))
         if self._policy.key is not None and isinstance(address, Address):
             self._open_gate(self._policy.key)
             socket.curve_secretkey = self._policy.key.secret
             socket.curve_publickey = self._policy.key.public
             socket.curve_server = True
-        try:
+        with _explained(f"listen on {address}", socket):
             socket.bind(_url(address, is_server=True))
-        except zmq.ZMQError as exc:
-            socket.close(0)
-            reason = "it is in use" if exc.errno == zmq.EADDRINUSE else exc.strerror
-            raise ConfigError(f"cannot listen on {address}: {reason}") from exc
         if isinstance(address, Address):
             endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
             assert isinstance(endpoint, bytes)
@@ -89,10 +100,16 @@ class Transport:
         """Reach a server; returns at once, whether or not it is there yet.
 
         Raises:
-            ConfigError: the policy refuses the address, or its host is unknown.
+            ConfigError: the policy refuses the address, or it is none.
         """
         self._policy.check(address, is_server=False)
+        if isinstance(address, Address) and not 0 < address.port <= 65535:
+            raise ConfigError(f"cannot connect to {address}: no server has that port")
         socket = self._socket(zmq.DEALER)
+        # Credit bounds what servers send. ZeroMQ would not read a peer's heartbeats past a full
+        # queue: it would take a living one for dead, and come down when the queue is read.
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.IPV6, _is_ipv6(address))
         socket.setsockopt(zmq.SNDTIMEO, _milliseconds(self._timing.send_s))
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
@@ -101,18 +118,11 @@ class Transport:
             socket.curve_secretkey = key.secret
             socket.curve_publickey = key.public
             socket.curve_serverkey = key.public
-        monitor = socket.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED
-            | zmq.EVENT_DISCONNECTED
-            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-        )
+        with _explained(f"connect to {address}", socket):
+            monitor = socket.get_monitor_socket(_MONITORED)
         self._sockets.append(monitor)
-        try:
+        with _explained(f"connect to {address}", socket, monitor):
             socket.connect(_url(address, is_server=False))
-        except zmq.ZMQError as exc:
-            raise ConfigError(f"cannot connect to {address}: {exc.strerror}") from exc
         return Link(socket, monitor, address, self._coder)
 
     def close(self) -> None:
@@ -125,29 +135,24 @@ class Transport:
     def __enter__(self) -> Transport:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
-        socket: zmq.Socket[bytes] = self._context.socket(kind)
+        with _explained("open a socket"):
+            socket: zmq.Socket[bytes] = self._context.socket(kind)
         self._sockets = [each for each in self._sockets if not each.closed]
         self._sockets.append(socket)
         timing = self._timing
         for option, value in (
             (zmq.LINGER, _milliseconds(timing.linger_s)),
-            (zmq.SNDHWM, QUEUE_MESSAGES),
-            (zmq.RCVHWM, QUEUE_MESSAGES),
-            (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),
+            (zmq.SNDHWM, _QUEUE_MESSAGES),
+            (zmq.RCVHWM, _QUEUE_MESSAGES),
+            (zmq.MAXMSGSIZE, MAX_FRAME_BYTES + _OVERHEAD_BYTES),
             (zmq.HANDSHAKE_IVL, _milliseconds(timing.handshake_s)),
             (zmq.HEARTBEAT_IVL, _milliseconds(timing.beat_s)),
             (zmq.HEARTBEAT_TIMEOUT, _milliseconds(timing.peer_lost_s)),
             (zmq.TCP_KEEPALIVE, 1),
-            (zmq.IPV6, 0),
         ):
             socket.setsockopt(option, value)
         return socket
@@ -193,14 +198,12 @@ class Server:
     ) -> None:
         self._socket = socket
         self._coder = coder
-        self._gate = gate
         self.address = address
+        self.gate = gate  # for the poller: where ZeroMQ asks about clients
 
     def send(self, peer: bytes, message: Any, payload: Payload | None = None) -> bool:
         """Send without waiting. False: the peer is gone, or takes nothing."""
-        frames: list[Any] = [peer, self._coder.encode(message)]
-        if payload is not None:
-            frames.append(payload)
+        frames: list[Any] = [peer, *self._coder.frames(message, payload)]
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=_is_small(payload))
         except zmq.ZMQError as exc:
@@ -210,33 +213,26 @@ class Server:
         return True
 
     def receive(self) -> tuple[bytes, Any, bytes] | None:
-        """The next message: its peer, itself, its payload. None: there is none now.
+        """The next message: its peer, itself, its payload. None: wait for the poller again.
 
         What is no message of ours is dropped with a line in the log.
         """
-        while True:
+        for _ in range(_DROPPED_AT_ONCE):
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return None
             try:
-                message, payload = _unframe(self._coder, frames[1:])
+                message, payload = self._coder.unframe(frames[1:])
             except ProtocolError as exc:
                 log.warning("dropped a message of peer %s: %s", frames[0].hex(), exc)
                 continue
             return frames[0], message, payload
+        return None
 
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
         """For the poller."""
         yield self._socket
-
-    @property
-    def gate(self) -> Gate | None:
-        """For the poller: where ZeroMQ asks about clients."""
-        return self._gate
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 class Link:
@@ -252,6 +248,7 @@ class Link:
         self._socket = socket
         self._monitor = monitor
         self._coder = coder
+        self._is_connected = False
         self.address = address
 
     def send(self, message: Any, payload: Payload | None = None) -> None:
@@ -260,25 +257,25 @@ class Link:
         Raises:
             ClusterError: the server takes nothing.
         """
-        frames: list[Any] = [self._coder.encode(message)]
-        if payload is not None:
-            frames.append(payload)
+        frames = self._coder.frames(message, payload)
         try:
             self._socket.send_multipart(frames, copy=_is_small(payload))
         except zmq.Again as exc:
             raise ClusterError(f"{self.address} takes no messages") from exc
 
     def receive(self) -> tuple[Any, bytes] | None:
-        """The next message and its payload. None: there is none now.
+        """The next message and its payload. None: there is none now, or the link is closed.
 
         Raises:
             ProtocolError: the server speaks another language.
         """
+        if self._socket.closed:
+            return None
         try:
             frames = self._socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return None
-        return _unframe(self._coder, frames)
+        return self._coder.unframe(frames)
 
     def events(self) -> list[LinkEvent]:
         """What has happened to the connection since the last call."""
@@ -290,21 +287,19 @@ class Link:
                 break
             event, _value = _MONITOR_EVENT.unpack(frames[0])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._is_connected = True
                 found.append(LinkEvent.CONNECTED)
-            elif event == zmq.EVENT_DISCONNECTED:
-                found.append(LinkEvent.DISCONNECTED)
-            else:
+            elif event != zmq.EVENT_DISCONNECTED:
                 found.append(LinkEvent.REFUSED)
+            elif self._is_connected:  # else it has been refused
+                self._is_connected = False
+                found.append(LinkEvent.DISCONNECTED)
         return found
 
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
         """For the poller."""
         yield self._socket
         yield self._monitor
-
-    @property
-    def gate(self) -> Gate | None:
-        return None
 
     def close(self) -> None:
         """Disconnect; messages not sent yet may still leave."""
@@ -330,7 +325,7 @@ class Poller:
             return
         for socket in watched.sockets():
             self._watch(socket, data)
-        gate = watched.gate
+        gate = watched.gate if isinstance(watched, Server) else None
         if gate is not None and gate.socket not in self._data:
             self._watch(gate.socket, gate)
 
@@ -343,14 +338,14 @@ class Poller:
     def poll(self, timeout_s: float | None) -> list[Any]:
         """The data of everything that is ready; waits at most `timeout_s`, or for ever if None."""
         timeout_ms = None if timeout_s is None else max(0, round(timeout_s * 1000 + 0.5))
-        ready = []
+        ready = {}
         for each, _flags in self._poller.poll(timeout_ms):
             data = self._data[each]
             if isinstance(data, Gate):
                 data.answer()
-            elif data not in ready:
-                ready.append(data)
-        return ready
+            else:
+                ready[id(data)] = data
+        return list(ready.values())
 
     def _watch(self, each: Any, data: Any) -> None:
         self._poller.register(each, zmq.POLLIN)
@@ -363,6 +358,18 @@ def make_key() -> ClusterKey:
     return ClusterKey(public, secret)
 
 
+@contextmanager
+def _explained(act: str, *sockets: zmq.Socket[bytes]) -> Iterator[None]:
+    """Within: what ZeroMQ cannot do is a ConfigError, and these sockets are closed."""
+    try:
+        yield
+    except zmq.ZMQError as exc:
+        for socket in sockets:
+            socket.close(0)
+        reason = "it is in use" if exc.errno == zmq.EADDRINUSE else zmq.strerror(exc.errno or 0)
+        raise ConfigError(f"cannot {act}: {reason}") from exc
+
+
 def _url(address: Endpoint, *, is_server: bool) -> str:
     if not isinstance(address, Address):
         return str(address)
@@ -372,10 +379,15 @@ def _url(address: Endpoint, *, is_server: bool) -> str:
     return f"tcp://{Address(host, address.port)}"
 
 
-def _unframe(coder: Coder, frames: list[bytes]) -> tuple[Any, bytes]:
-    if not 1 <= len(frames) <= 2:
-        raise ProtocolError(f"a message has {len(frames)} frames")
-    return coder.decode(frames[0]), frames[1] if len(frames) == 2 else b""
+def _is_ipv6(address: Endpoint) -> bool:
+    return isinstance(address, Address) and ":" in address.host
+
+
+def _is_pair(key: ClusterKey) -> bool:
+    try:
+        return zmq.curve_public(key.secret) == key.public
+    except (zmq.ZMQError, ValueError):
+        return False
 
 
 def _is_small(payload: Payload | None) -> bool:

@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 import struct
 
-from glowpy.errors import RowError
+from glowpy.errors import RowError, shown
 from glowpy.flow.ops.kernel import Batch, Row
 
 _NONE = 0x6E6F6E65  # stands for None
@@ -60,13 +60,13 @@ def _steady(key: Row) -> Row:
         return frozenset([_steady(part) for part in key])
     if own is object.__hash__:
         raise RowError(
-            f"key {key!r:.200} has no hash of its own: {kind.__qualname__} objects would be "
+            f"key {shown(key)} has no hash of its own: {kind.__qualname__} objects would be "
             "told apart by their address in memory; define __eq__ and __hash__"
         )
     try:
         hash(key)
     except TypeError as exc:
-        raise RowError(f"key {key!r:.200} cannot be hashed: {exc}") from exc
+        raise RowError(f"key {shown(key)} cannot be hashed: {exc}") from exc
     if key != key:
         return _NAN
     if _is_made_by_dataclass(own) and dataclasses.is_dataclass(key):

@@ -121,7 +121,7 @@ def add_text_file(
     try:
         "\n".encode(encoding)  # unlike codecs.lookup, this refuses base64 and its kind
         codecs.lookup_error(errors)
-    except (LookupError, TypeError, UnicodeError) as exc:
+    except (LookupError, TypeError, ValueError) as exc:
         raise definition_error(f"text_file(): {exc}") from exc
     return graph.add_step(
         "Source", TextOp(patterns, encoding, errors), (), user_location(), task_count=shards

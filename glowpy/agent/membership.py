@@ -1,0 +1,117 @@
+"""The agent and its master: a greeting on every connection, then heartbeats.
+
+Nothing is sent while there is no connection: stale heartbeats would queue up, and a full queue, or
+a connection that was refused, would let the agent wait for its master.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from glowpy.errors import ClusterError, VersionMismatch
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import Address
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import PROTOCOL_VERSION, Heartbeat, Hello, Welcome
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+log = logging.getLogger(__name__)
+
+
+class Membership:
+    """Keeps a master informed of what an agent has; never waits.
+
+    A master that refuses the agent before it has ever been welcome ends it: nobody would use it.
+    Later, it goes on for the drivers that know it.
+
+    Args:
+        heartbeat: makes the message that says what the agent has now.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        poller: Poller,
+        master: Address,
+        name: str,
+        heartbeat: Callable[[], Heartbeat],
+        timing: Timing,
+    ) -> None:
+        self._transport = transport
+        self._poller = poller
+        self._master = master
+        self._hello = Hello(PROTOCOL_VERSION, __version__, PYTHON, "agent", name)
+        self._heartbeat = heartbeat
+        self._timing = timing
+        self._link: Link | None = self._connect()
+        self._is_welcome = False  # on this connection
+        self._was_welcome = False
+        self._next_beat = 0.0
+        self._warning_at = time.monotonic() + timing.first_contact_s
+
+    def changed(self) -> None:
+        """What the agent has is no longer what it said: tell the master with the next `advance`."""
+        self._next_beat = 0.0
+
+    def advance(self, now: float) -> float:
+        """Do what is due; when to be called again at the latest."""
+        if now >= self._next_beat:
+            self._next_beat = now + self._timing.heartbeat_s
+            if self._link is None:
+                self._link = self._connect()
+            elif self._is_welcome:
+                self._link.send(self._heartbeat())
+        if now >= self._warning_at and not self._was_welcome:
+            self._warning_at = float("inf")
+            log.warning("no master answers at %s yet; start one there, or stop this", self._master)
+        return self._next_beat
+
+    def _connect(self) -> Link:
+        link = self._transport.connect(self._master)
+        self._poller.register(link, self._hear)
+        return link
+
+    def _hear(self) -> None:
+        """Take what has come.
+
+        Raises:
+            ClusterError, VersionMismatch: the master does not want this agent, and never did.
+        """
+        link = self._link
+        if link is None:
+            return
+        for event in link.events():
+            log.info("master at %s: %s", self._master, event.value)
+            self._is_welcome = False
+            if event is LinkEvent.CONNECTED:
+                link.send(self._hello)
+            elif event is LinkEvent.REFUSED:
+                self._refused(link)
+                return
+        while (received := link.receive()) is not None:
+            message, _payload = received
+            if isinstance(message, Welcome):
+                self._welcome(message)
+
+    def _welcome(self, message: Welcome) -> None:
+        if not message.refusal:
+            self._is_welcome = self._was_welcome = True
+            self.changed()
+        elif self._was_welcome:
+            log.error("the master at %s refuses this agent: %s", self._master, message.refusal)
+        else:
+            raise VersionMismatch(f"master at {self._master}: {message.refusal}")
+
+    def _refused(self, link: Link) -> None:
+        """No handshake came about. ZeroMQ may not try again, so a later beat does."""
+        self._poller.unregister(link)
+        link.close()
+        self._link = None
+        if not self._was_welcome:
+            raise ClusterError(
+                f"whoever listens at {self._master} refuses this agent: it holds another key than "
+                "the agent, whose key --key-file names, or it is no glowpy master"
+            )

@@ -1,0 +1,84 @@
+"""Ctrl-C and SIGTERM while a run goes on: the run ends in order and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+# What a signal does where nobody has said otherwise. SIGHUP: the terminal was closed.
+_USUAL: dict[int, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
+_replaced: set[int] = set()  # signals whose usual effect is suspended now
+
+
+class Stopping:
+    """A context manager: within, the first signal is a KeyboardInterrupt, for the run to end by.
+
+    More of them change nothing while it ends, or for `hold_s`. On leaving, a signal other than
+    Ctrl-C has its usual effect after all. Signals that the user handles stay the user's; off the
+    main thread there are none.
+    """
+
+    def __init__(self, hold_s: float) -> None:
+        self._hold_s = hold_s
+        self._held_until = 0.0
+        self._fatal = 0
+        self._mine: list[int] = []
+
+    def __enter__(self) -> Stopping:
+        if threading.current_thread() is threading.main_thread():
+            self._mine = [each for each in _USUAL if signal.getsignal(each) == _USUAL[each]]
+        _replaced.update(self._mine)
+        for number in self._mine:
+            signal.signal(number, self._take)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _restore(self._mine)
+        if self._fatal:
+            os.kill(os.getpid(), self._fatal)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            self._fatal = number
+        now = time.monotonic()
+        if now >= self._held_until:
+            self._held_until = now + self._hold_s
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within: signals to this thread wait. A child that is forked there has to `detach`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _USUAL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def detach() -> None:
+    """In a forked child: Ctrl-C is the parent's to handle, other signals do what they did."""
+    _restore(list(_replaced))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _USUAL)
+
+
+def _restore(numbers: list[int]) -> None:
+    for number in numbers:
+        signal.signal(number, _USUAL[number])
+    _replaced.difference_update(numbers)

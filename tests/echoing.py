@@ -1,0 +1,90 @@
+"""A server that sends every message back, in a thread of its own, and a client to wait at."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from glowpy.timing import Timing
+from glowpy.wire.address import Address, Endpoint
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+BOUND_S = 60.0
+LOOPBACK = Address("127.0.0.1", 0)
+# Nothing runs out during a test, unless the test says so.
+TIMING = replace(Timing(), linger_s=0.2)
+
+
+@contextmanager
+def echoing(
+    policy: Policy | None = None, timing: Timing = TIMING, address: Endpoint = LOOPBACK
+) -> Iterator[Any]:
+    """The address of a server that echoes; leaving stops it."""
+    started: queue.Queue[Endpoint] = queue.Queue()
+    stop_read, stop_write = os.pipe()
+
+    def serve() -> None:
+        with Transport(policy or Policy(), timing) as transport:
+            server = transport.serve(address)
+            poller = Poller()
+            poller.register(server, server)
+            poller.register(stop_read, "stop")
+            started.put(server.address)
+            while "stop" not in poller.poll(None):
+                while (received := server.receive()) is not None:
+                    server.send(*received)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield started.get(timeout=BOUND_S)
+    finally:
+        os.close(stop_write)
+        thread.join(BOUND_S)
+        os.close(stop_read)
+        assert not thread.is_alive()
+
+
+class Client:
+    """A link and what has come over it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.events: list[LinkEvent] = []
+        self.messages: list[tuple[Any, bytes]] = []
+        self.poller = Poller()
+        self.poller.register(link, self)
+
+    def ask(self, message: Any, payload: bytes | memoryview | None = None) -> tuple[Any, bytes]:
+        """Send a message and wait for the next one."""
+        self.link.send(message, payload)
+        return self.answer()
+
+    def answer(self) -> tuple[Any, bytes]:
+        self.wait(lambda: bool(self.messages), "a message")
+        return self.messages.pop(0)
+
+    def event(self) -> LinkEvent:
+        self.wait(lambda: bool(self.events), "news of the connection")
+        return self.events.pop(0)
+
+    def wait(self, is_there: Any, what: str) -> None:
+        deadline = time.monotonic() + BOUND_S
+        self.take()
+        while not is_there():
+            left_s = deadline - time.monotonic()
+            assert left_s > 0, f"waited for {what}"
+            self.poller.poll(left_s)
+            self.take()
+
+    def take(self) -> None:
+        self.events += self.link.events()
+        while (received := self.link.receive()) is not None:
+            self.messages.append(received)

@@ -1,0 +1,58 @@
+"""A function in a process of its own, with limits or rights that the test itself must not have."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import traceback
+import warnings
+from collections.abc import Callable
+
+import pytest
+
+_BOUND_S = 60.0
+_NOBODY = 65534
+
+
+def in_fork(function: Callable[[], str]) -> str:
+    """What the function returns; it fails the test with whatever it raises."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of other fixtures
+        pid = os.fork()
+    if pid == 0:
+        _live(writer, function)
+    os.close(writer)
+    try:
+        data = b""
+        while select.select([reader], [], [], _BOUND_S)[0] and (some := os.read(reader, 1 << 16)):
+            data += some
+    finally:
+        os.close(reader)
+        os.kill(pid, signal.SIGKILL)  # not reaped yet: the number is still its own
+        os.waitpid(pid, 0)
+    kind, _, text = data.decode("utf-8", "surrogateescape").partition(" ")
+    if kind != "returned":
+        pytest.fail(f"in the forked process: {text or f'no end within {_BOUND_S:g} s'}")
+    return text
+
+
+def become_nobody() -> None:
+    """Give up root's rights, if this process has them; for good."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+
+
+def _live(writer: int, function: Callable[[], str]) -> None:
+    try:
+        text = "returned " + function()
+    except BaseException:  # noqa: BLE001
+        text = "raised " + traceback.format_exc()
+    try:
+        with open(writer, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+    finally:
+        os._exit(0)

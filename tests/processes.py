@@ -1,0 +1,233 @@
+"""A user's script as a real process, in each mode, and a check that nothing of it is left.
+
+`started` gives a running process, `run` one that has ended, `server` one of glowpy's servers. Each
+process has a temporary directory of its own, which whatever it starts inherits: by that the whole
+family is known, and at the end neither a process of it nor a file in that directory may be left.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+
+BOUND_S = 60.0
+MASTER_PORT = 8930
+MODES = ["plain", "inline", "own cluster", "cluster"]
+ON_A_CLUSTER = ["own cluster", "cluster"]
+
+# Starting a cluster for each run takes the most time; `make check` has one test that does.
+_OWN = pytest.param("own cluster", marks=pytest.mark.slow)
+IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", "inline", _OWN, "cluster"])
+ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", [_OWN, "cluster"])
+
+
+def flags_of(mode: str, leader: str) -> list[str]:
+    """What makes a script run in this mode; `leader` is that of a cluster which is there."""
+    if mode == "plain":
+        return []
+    if mode == "inline":
+        return ["-glow.inline"]
+    if mode == "cluster":
+        return ["-glow", f"-glow.leader={leader}"]
+    with socket.socket() as probe:
+        if probe.connect_ex(("localhost", MASTER_PORT)) == 0:
+            pytest.fail(
+                f"something listens on localhost:{MASTER_PORT}: a driver would take it for a master"
+            )
+    return ["-glow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that has ended, and all that it has said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    def lines(self) -> list[str]:
+        """Of standard output, sorted: tasks print in any order."""
+        return sorted(self.stdout.splitlines())
+
+
+class Heard:
+    """The lines that a process writes to one stream, taken in by a thread as they come."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    @property
+    def text(self) -> str:
+        with self._news:
+            return "".join(self._lines)
+
+    def await_match(self, pattern: str, number: int = 1) -> re.Match[str]:
+        """The `number`-th place of the text that matches, as soon as it is there."""
+
+        def found() -> bool:
+            return self._has_ended or len(re.findall(pattern, "".join(self._lines))) >= number
+
+        with self._news:
+            self._news.wait_for(found, BOUND_S)
+        matches = list(re.finditer(pattern, self.text))
+        assert len(matches) >= number, f"{pattern!r} was not said {number} times:\n{self.text}"
+        return matches[number - 1]
+
+    def finish(self) -> None:
+        """Wait for the end of the stream; whoever has it open keeps it from ending."""
+        self._thread.join(BOUND_S)
+        assert not self._thread.is_alive(), f"an output is kept open by a process:\n{self.text}"
+        self._stream.close()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self._has_ended = True
+            self._news.notify_all()
+
+
+class Running:
+    """A process that has been started."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None and process.stderr is not None
+        self.process = process
+        self.stdout = Heard(process.stdout)
+        self.stderr = Heard(process.stderr)
+
+    def finish(self) -> Ended:
+        """Wait for its end."""
+        try:
+            status = self.process.wait(BOUND_S)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it has not ended within {BOUND_S:g} s; {self.so_far()}")
+        self.stdout.finish()
+        self.stderr.finish()
+        return Ended(status, self.stdout.text, self.stderr.text)
+
+    def so_far(self) -> str:
+        return f"it said:\n{self.stdout.text}\nand on stderr:\n{self.stderr.text}"
+
+
+@contextmanager
+def started(
+    directory: Path,
+    *words: str | Path,
+    stdin: str = "",
+    environment: Mapping[str, str] | None = None,
+    program: str | Path = sys.executable,
+) -> Iterator[Running]:
+    """`python WORDS…` in a directory. Within the block it has to end, by `finish()`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="gw-") as temporary,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as written,
+    ):
+        written.write(stdin)
+        written.seek(0)
+        process = subprocess.Popen(
+            [program, *words],
+            cwd=directory,
+            env={
+                **os.environ,
+                "PYTHONWARNINGS": "error",
+                **(environment or {}),
+                "TMPDIR": temporary,
+            },
+            stdin=written,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        running = Running(process)
+        try:
+            yield running
+            left = [*family_of(temporary), *executors()]
+            descriptions = [f"{each.pid} {each.info['cmdline']}" for each in left]
+            assert not left, f"left behind: {descriptions}; {running.so_far()}"
+            files = sorted(str(path) for path in Path(temporary).rglob("*"))
+            assert not files, f"left behind: {files}; {running.so_far()}"
+        finally:
+            for each in family_of(temporary):
+                each.kill()
+            running.process.wait(BOUND_S)
+            running.stdout.finish()
+            running.stderr.finish()
+
+
+def family_of(temporary: str) -> list[psutil.Process]:
+    """Every process that has inherited this temporary directory."""
+    return [
+        process
+        for process in psutil.process_iter(["environ", "cmdline"])
+        if (process.info["environ"] or {}).get("TMPDIR") == temporary
+    ]
+
+
+def executors() -> list[psutil.Process]:
+    """Executors of all clusters that this test session has started."""
+    below = {process.pid for process in psutil.Process().children(recursive=True)}
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid in below
+        and any("-glow.agent.address=" in word for word in process.info["cmdline"] or ())
+    ]
+
+
+def run(
+    directory: Path,
+    *words: str | Path,
+    status: int = 0,
+    stdin: str = "",
+    environment: Mapping[str, str] | None = None,
+    program: str | Path = sys.executable,
+) -> Ended:
+    """`python WORDS…` in a directory, to its end, which has to be the expected one."""
+    with started(
+        directory, *words, stdin=stdin, environment=environment, program=program
+    ) as running:
+        ended = running.finish()
+        assert ended.status == status, f"ended with {ended.status}; {running.so_far()}"
+    return ended
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server of ours that listens."""
+
+    address: str
+    log: Heard
+
+
+@contextmanager
+def server(directory: Path, role: str, *options: str) -> Iterator[Served]:
+    """`glowpy ROLE` while the block runs; it has to end well when told to."""
+    with started(directory, "-m", "glowpy", role, *options) as running:
+        announced = running.stdout.await_match(rf"(?m)^glowpy {role} listening on (\S+)$")
+        yield Served(announced[1], running.stderr)
+        running.process.send_signal(signal.SIGTERM)
+        ended = running.finish()
+        assert ended.status == 0, f"ended with {ended.status}; {running.so_far()}"

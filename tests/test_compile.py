@@ -1,0 +1,281 @@
+"""Fused row steps: one call per row and step, and blame where it belongs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glowpy import Dataset, Flow
+from glowpy.errors import RowError
+from glowpy.flow.graph import Step
+from glowpy.flow.ops.kernel import Batch, RowKind
+from glowpy.planner.fusion import make_plan
+from glowpy.task.compile import call_with_fields, fuse
+from glowpy.task.failure import NO_ROW, StepFailed
+from glowpy.task.pipeline import build
+from tests.ugly_rows import Point
+
+METHODS = {RowKind.MAP: "map", RowKind.FILTER: "filter", RowKind.FLAT_MAP: "flat_map"}
+
+
+class RowStep(NamedTuple):
+    """A row step that this test can also do by itself."""
+
+    kind: RowKind
+    function: Callable[..., Any]
+
+
+def dataset_of(row_steps: Iterable[RowStep]) -> Dataset:
+    dataset = Flow(["-glow.inline"]).slice([])
+    for kind, function in row_steps:
+        dataset = getattr(dataset, METHODS[kind])(function)
+    return dataset
+
+
+def steps_of(row_steps: Iterable[RowStep]) -> list[Step]:
+    return dataset_of(row_steps)._graph.steps[1:]
+
+
+def one_after_another(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
+    """What the steps mean."""
+    for kind, function in row_steps:
+        if kind is RowKind.MAP:
+            rows = [function(row) for row in rows]
+        elif kind is RowKind.FILTER:
+            rows = [row for row in rows if function(row)]
+        else:
+            rows = [each for row in rows for each in function(row)]
+    return rows
+
+
+def as_generator(number: int) -> Iterable[int]:
+    yield number
+    yield number * 2
+
+
+ROW_STEPS = [
+    RowStep(RowKind.MAP, lambda number: number * 3 + 1),
+    RowStep(RowKind.MAP, lambda number: number // 2),
+    RowStep(RowKind.FILTER, lambda number: number % 2),
+    RowStep(RowKind.FILTER, lambda number: number > 0 and "yes"),
+    RowStep(RowKind.FLAT_MAP, lambda number: [number] * (number % 3)),
+    RowStep(RowKind.FLAT_MAP, as_generator),
+]
+chains = st.lists(st.sampled_from(ROW_STEPS), min_size=1, max_size=7)
+batches = st.lists(st.integers(-9, 9), max_size=9)
+
+
+@given(chains, batches)
+def test_fused_steps_do_what_they_do_one_after_another(
+    row_steps: list[RowStep], rows: Batch
+) -> None:
+    before = list(rows)
+    run = fuse(steps_of(row_steps)).run
+    assert run(rows) == one_after_another(row_steps, rows)
+    assert rows == before
+    assert run([]) == []
+
+
+@given(chains, batches)
+def test_each_function_is_called_once_for_each_row(row_steps: list[RowStep], rows: Batch) -> None:
+    calls: list[tuple[int, int]] = []
+    expected: list[tuple[int, int]] = []
+
+    def counted(number: int, step: RowStep, log: list[tuple[int, int]]) -> RowStep:
+        def function(row: int) -> Any:
+            log.append((number, row))
+            return step.function(row)
+
+        return RowStep(step.kind, function)
+
+    fuse(steps_of(counted(n, step, calls) for n, step in enumerate(row_steps))).run(rows)
+    one_after_another([counted(n, step, expected) for n, step in enumerate(row_steps)], rows)
+    assert Counter(calls) == Counter(expected)
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+
+class Triple(NamedTuple):
+    a: int
+    b: int
+    c: int
+
+
+@pytest.mark.parametrize("row", [(1, 2), [1, 2], Point(1, 2)], ids=repr)
+def test_two_parameters_get_the_fields_of_a_pair(row: Any) -> None:
+    run = fuse(steps_of([RowStep(RowKind.MAP, lambda x, y: (y, x))])).run
+    assert run([row, row]) == [(2, 1), (2, 1)]
+
+
+def test_fields_in_every_kind_of_step() -> None:
+    row_steps = [
+        RowStep(RowKind.FILTER, lambda a, b, c: a < b < c),
+        RowStep(RowKind.FLAT_MAP, lambda a, b, c: [(a, b), (b, c)]),
+        RowStep(RowKind.MAP, lambda x, y: x - y),
+    ]
+    assert fuse(steps_of(row_steps)).run([(1, 2, 4), (3, 1, 2), Triple(5, 6, 7)]) == [-1, -2] + [
+        -1,
+        -1,
+    ]
+
+
+@pytest.mark.parametrize("row", [(1,), (1, 2, 3), [1], "ab", None, {1: 2, 3: 4}, 7], ids=repr)
+def test_a_row_of_another_shape_is_shown_with_the_function(row: Any) -> None:
+    def add(left: int, right: int) -> int:
+        return left + right
+
+    with pytest.raises(RowError, match=r"add has 2 parameters and gets the fields") as failure:
+        fuse(steps_of([RowStep(RowKind.MAP, add)])).run([(1, 2), row])
+    assert f"tuple or list of 2, but the row is {row!r}" in str(failure.value)
+    with pytest.raises(RowError):
+        call_with_fields(add, 2, row)
+
+
+# --- blame ---------------------------------------------------------------------------------------
+
+
+class Refused(Exception):
+    pass
+
+
+def blamed(row_steps: Sequence[RowStep], rows: Batch) -> tuple[int, Any, str]:
+    """Number of the step that failed, the row it had, and the name of what it raised."""
+    fused = fuse(steps_of(row_steps))
+    try:
+        fused.run(rows)
+    except BaseException as exc:  # noqa: BLE001
+        found = fused.blame(exc.__traceback__)
+        assert found is not None
+        return fused.steps.index(found[0]), found[1], type(exc).__name__
+    pytest.fail("nothing was raised")
+
+
+def refuse_seven(row: int) -> Any:
+    if row == 7:
+        raise Refused
+    return True
+
+
+def refuse_seven_late(row: int) -> Iterable[int]:
+    yield row
+    if row == 7:
+        raise Refused
+
+
+def iterate_badly(row: int) -> Any:
+    return [row] if row != 7 else 7
+
+
+class Undecided:
+    def __bool__(self) -> bool:
+        raise Refused
+
+
+BREAKERS = [
+    (RowStep(RowKind.MAP, lambda row: refuse_seven(row) and row), "Refused"),
+    (RowStep(RowKind.FILTER, refuse_seven), "Refused"),
+    (RowStep(RowKind.FILTER, lambda row: Undecided() if row == 7 else True), "Refused"),
+    (RowStep(RowKind.FLAT_MAP, lambda row: refuse_seven(row) and [row]), "Refused"),
+    (RowStep(RowKind.FLAT_MAP, refuse_seven_late), "Refused"),
+    (RowStep(RowKind.FLAT_MAP, iterate_badly), "TypeError"),
+]
+KEEPERS = [
+    RowStep(RowKind.MAP, lambda row: row),
+    RowStep(RowKind.FILTER, lambda row: True),
+    RowStep(RowKind.FLAT_MAP, lambda row: [row]),
+    RowStep(RowKind.FLAT_MAP, lambda row: iter([row])),
+]
+keepers = st.lists(st.sampled_from(KEEPERS), max_size=6)
+
+
+@given(before=keepers, breaker=st.sampled_from(BREAKERS), after=keepers)
+def test_the_step_that_raised_is_blamed_with_its_row(
+    before: list[RowStep], breaker: tuple[RowStep, str], after: list[RowStep]
+) -> None:
+    step, error = breaker
+    found = blamed([*before, step, *after], [1, 2, 7, 8])
+    assert found == (len(before), 7, error)
+
+
+def test_each_step_is_blamed_with_the_row_as_it_got_it() -> None:
+    row_steps = [
+        RowStep(RowKind.MAP, lambda row: (row, row + 1)),
+        RowStep(RowKind.FLAT_MAP, lambda x, y: [x, y]),
+        RowStep(RowKind.FILTER, lambda row: row % 2),
+        RowStep(RowKind.MAP, lambda row: 1 // (row - 5)),
+    ]
+    assert blamed(row_steps, [2, 4]) == (3, 5, "ZeroDivisionError")
+    assert blamed(row_steps, [2, "x"]) == (0, "x", "TypeError")
+    row_steps[2] = RowStep(RowKind.FILTER, lambda row: row.nothing)
+    assert blamed(row_steps, [2]) == (2, 2, "AttributeError")
+    row_steps[1] = RowStep(RowKind.FLAT_MAP, lambda x, y, z: [x])
+    assert blamed(row_steps, [2]) == (1, (2, 3), "RowError")
+
+
+def test_an_error_below_the_users_function_is_still_that_steps() -> None:
+    def outer(row: Any) -> Any:
+        return list(map(inner, [row]))
+
+    def inner(row: Any) -> Any:
+        return fuse(steps_of([RowStep(RowKind.MAP, int)])).run([row])
+
+    fused = fuse(steps_of([RowStep(RowKind.FILTER, bool), RowStep(RowKind.MAP, outer)]))
+    assert fused.run(["1"]) == [[[1]]]
+    with pytest.raises(ValueError, match="invalid literal") as failure:
+        fused.run(["x"])
+    assert fused.blame(failure.value.__traceback__) == (fused.steps[1], "x")
+
+
+def test_no_step_is_blamed_for_an_error_from_elsewhere() -> None:
+    fused = fuse(steps_of([RowStep(RowKind.MAP, int)]))
+    with pytest.raises(ZeroDivisionError) as failure:
+        print(1 // 0)
+    assert fused.blame(failure.value.__traceback__) is None
+    assert fused.blame(None) is None
+
+
+# --- long chains ---------------------------------------------------------------------------------
+
+
+class NoContext:
+    task, task_count, budget_bytes = 0, 1, 1 << 20
+
+    def spill(self, batches: Any) -> Any:
+        raise AssertionError("row steps have nothing to spill")
+
+
+def run_all(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
+    """Run a chain of any length, as a task does."""
+    dataset = dataset_of(row_steps)
+    (step_group,) = make_plan(dataset._graph, [dataset._node], stored=True).step_groups
+    stream = build(step_group, NoContext(), [[iter([rows])]], {})
+    return [row for batch in stream for row in batch]
+
+
+@pytest.mark.parametrize("kind", list(RowKind))
+@pytest.mark.parametrize("length", [15, 16, 17, 33, 300])
+def test_chains_longer_than_python_can_nest(kind: RowKind, length: int) -> None:
+    function = {
+        RowKind.MAP: lambda row: row + 1,
+        RowKind.FILTER: lambda row: row < 2,
+        RowKind.FLAT_MAP: lambda row: [row],
+    }[kind]
+    row_steps = [RowStep(kind, function)] * length
+    assert run_all(row_steps, [0, 1, 2]) == one_after_another(row_steps, [0, 1, 2])
+
+
+@pytest.mark.parametrize("place", [0, 15, 16, 17, 40])
+def test_blame_in_a_long_chain(place: int) -> None:
+    row_steps = [RowStep(RowKind.FLAT_MAP, lambda row: [row])] * 41
+    row_steps[place] = RowStep(RowKind.FLAT_MAP, refuse_seven_late)
+    with pytest.raises(StepFailed) as failure:
+        run_all(row_steps, [1, 7])
+    assert failure.value.step.label == f"FlatMap{place + 1}"
+    assert failure.value.row == 7 and failure.value.row is not NO_ROW
+    assert isinstance(failure.value.cause, Refused)

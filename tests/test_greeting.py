@@ -1,0 +1,50 @@
+"""Greetings: who may join, and how a refusal reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from glowpy.version import __version__
+from glowpy.wire.greeting import PYTHON, refusal, welcome
+from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+from glowpy.wire.run_messages import ExecutorHello
+
+HELLO = Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", "d7")
+EXECUTOR = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "run", "e7")
+
+
+def test_the_same_release_is_welcome() -> None:
+    assert welcome(HELLO, "agent") == Welcome(PROTOCOL_VERSION, __version__, PYTHON, "agent", "")
+    assert refusal(EXECUTOR, "agent") == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"protocol": 0}, f"protocol 0 there and {PROTOCOL_VERSION} at the master"),
+        ({"glowpy": "9.9"}, f"glowpy 9.9 there and {__version__} at the master"),
+        ({"python": "2.7"}, f"Python 2.7 there and {PYTHON} at the master"),
+    ],
+)
+def test_a_difference_is_named(change: Any, difference: str) -> None:
+    end = " and the master cannot work together: " + difference + ". Install the same release"
+    assert refusal(replace(HELLO, **change), "master").startswith("driver d7" + end)
+    assert refusal(replace(EXECUTOR, **change), "master").startswith("executor e7" + end)
+
+
+def test_all_differences_are_named() -> None:
+    said = refusal(replace(HELLO, glowpy="9.9", python="2.7"), "agent")
+    assert "glowpy 9.9" in said
+    assert "; Python 2.7" in said
+
+
+def test_a_strangers_words_cannot_fill_or_forge_a_log() -> None:
+    words = "x\ny\x1b[2J\udcff" + "z" * 1_000_000
+    said = refusal(Hello(1 << 63, words, words, words, words), "master")
+    assert len(said) < 1000
+    assert said.isprintable()
+    assert "x?y?[2J?zz" in said
+    assert len(refusal(replace(EXECUTOR, executor=words, glowpy=words), "agent")) < 1000

@@ -1,0 +1,278 @@
+"""partition_hash: equal keys meet, in every process of a run, or the key is refused."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glowpy.errors import RowError
+from glowpy.flow.ops.hashing import partition_hash, parts_of
+from tests.ugly_rows import City, Colour, Level, Metres, Name, Point
+
+ROOT = Path(__file__).resolve().parent.parent
+NAN = float("nan")
+
+
+class Pair(tuple[Any, ...]):
+    """A subclass that is equal to tuples, and hashed like them."""
+
+
+class Bag(frozenset[Any]):
+    pass
+
+
+class Loose(tuple[Any, ...]):
+    """A subclass with an equality of its own: the case of letters does not matter."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loose) and str(self).lower() == str(other).lower()
+
+    def __hash__(self) -> int:
+        return hash(str(self).lower())
+
+
+class Coordinates(tuple[Any, ...], enum.Enum):
+    HOME = (1, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A dataclass with an equality of its own."""
+
+    name: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Person) and self.name.lower() == other.name.lower()
+
+    def __hash__(self) -> int:
+        return hash(self.name.lower())
+
+
+@dataclass(frozen=True)
+class Noted:
+    """The note is not compared."""
+
+    number: float
+    note: str = field(compare=False, default="")
+
+
+numbers = st.integers(-5, 5)
+leaves = st.one_of(
+    st.none(),
+    numbers,
+    numbers.map(float),
+    numbers.map(Decimal),
+    numbers.map(Fraction),
+    numbers.map(complex),
+    numbers.map(Metres),
+    st.booleans(),
+    st.sampled_from(["", "a", "b"]),
+    st.sampled_from([b"", b"a"]),
+    st.sampled_from([*Colour, *Level, Coordinates.HOME]),
+    st.dates(datetime.date(2024, 1, 1), datetime.date(2024, 1, 3)),
+)
+keys = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple),
+        st.frozensets(inner, max_size=3),
+        st.builds(Point, inner, inner),
+        st.builds(City, st.sampled_from(["x", "y"]), inner),
+    ),
+    max_leaves=6,
+)
+
+
+def twins(key: Any) -> list[Any]:
+    """Other ways to write the same key."""
+    if isinstance(key, bool) or type(key) in (int, float, Decimal, Fraction, complex, Metres):
+        number = key.real
+        return [
+            int(number),
+            float(number),
+            Decimal(int(number)),
+            Fraction(int(number)),
+            Metres(key.real),
+        ]
+    if isinstance(key, Point):
+        return [tuple(key), Pair(key), Point(*key)]
+    if type(key) is tuple:
+        return [Pair(key), *([Point(*key)] if len(key) == 2 else [])] + [
+            (*key[:n], twin, *key[n + 1 :]) for n, part in enumerate(key) for twin in twins(part)
+        ]
+    if type(key) is frozenset:
+        return [Bag(key), frozenset(reversed(list(key)))]
+    if type(key) is str:
+        return [Name(key)]
+    return []
+
+
+@given(keys)
+def test_equal_keys_meet_whatever_their_types(key: Any) -> None:
+    for twin in twins(key):
+        assert twin == key
+        assert partition_hash(twin) == partition_hash(key)
+
+
+@given(st.lists(keys, max_size=8), st.integers(1, 9))
+def test_the_other_keys_of_a_batch_do_not_matter(batch: list[Any], parts: int) -> None:
+    together = parts_of(batch, parts)
+    assert together == [parts_of([key], parts)[0] for key in batch]
+    assert all(0 <= part < parts for part in together)
+    places: dict[Any, int] = {}
+    for key, part in zip(batch, together, strict=True):
+        assert places.setdefault(key, part) == part
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, 1.0),
+        (True, 1),
+        (0.0, -0.0),
+        (Level.LOW, 1),
+        (NAN, math.nan),
+        (NAN, -float("nan")),
+        (Decimal("NaN"), NAN),
+        ((1, NAN), (True, math.nan)),
+        (frozenset({None, 1}), Bag({1.0, None})),
+        (frozenset({"a", "b"}), Bag({"b", "a"})),
+        ((1, None), Coordinates.HOME),
+        (Loose(("A", 1)), Loose(("a", 1))),
+        (Person("Ann"), Person("ANN")),
+        (Noted(1, "x"), Noted(1.0, "y")),
+        (City("Bonn", None), City("Bonn", None)),
+        (Path("a"), Path("a/")),
+        (datetime.timezone.utc, datetime.timezone(datetime.timedelta(0))),
+    ],
+    ids=lambda key: repr(key)[:30],
+)
+def test_keys_that_are_one_key(one: Any, other: Any) -> None:
+    assert partition_hash(one) == partition_hash(other)
+    assert parts_of([one], 1000) == parts_of([other], 1000)
+
+
+def test_keys_that_differ_are_told_apart() -> None:
+    found = {
+        partition_hash(key)
+        for key in [None, NAN, 0, 1, "b", "a", (), (None,), (NAN,), ((),), (1, 2), (2, 1)]
+    }
+    assert len(found) == 12
+    assert partition_hash(City("Bonn", None)) != partition_hash(City("Bonn", 1))
+    assert partition_hash(frozenset({1, 2})) != partition_hash(frozenset({1, 3}))
+    assert partition_hash(Colour.RED) != partition_hash(Colour.BLUE)
+
+
+# --- in every process ----------------------------------------------------------------------------
+
+IN_A_PROCESS = """
+from decimal import Decimal
+from glowpy.flow.ops.hashing import partition_hash, parts_of
+from tests.test_hashing import *
+
+garbage = [object() for _ in range(int(sys.argv[1]))]  # moves what is made after it
+keys = [
+    None, float("nan"), Decimal("nan"), complex(0, float("nan")), "a", b"a", 1, 2.5, True,
+    (None,), (1, (None, float("nan"), "x")), Point(None, float("nan")), Pair((None, "a")),
+    frozenset({None, "a"}), Bag({None, "a"}), frozenset({(None, 1)}),
+    City("Bonn", None), City("Bonn", (float("nan"), None)), Noted(float("nan")),
+    Colour.RED, Level.LOW, Coordinates.HOME, Path("a/b"), Fraction(1, 3),
+    datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1), datetime.time(1), Person("x"),
+]
+print([partition_hash(key) for key in keys], parts_of(keys, 1000))
+"""
+
+
+def hashes_in_a_process(seed: int, garbage_count: int) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, str(garbage_count)],
+        env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_processes_with_one_seed_agree() -> None:
+    first = hashes_in_a_process(7, 0)
+    assert hashes_in_a_process(7, 100_000) == first
+    assert hashes_in_a_process(8, 0) != first  # they would not, with seeds of their own
+
+
+# --- refused -------------------------------------------------------------------------------------
+
+
+class Thing:
+    pass
+
+
+class Shouting:
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+
+@dataclass(frozen=True)
+class Holder:
+    thing: object
+
+
+def test_keys_told_apart_by_their_address_are_refused() -> None:
+    for key in [Thing(), (1, Thing()), frozenset({Thing()}), Holder(Thing()), len.__class__, int]:
+        with pytest.raises(RowError, match=r"would be told apart by their address in memory"):
+            partition_hash(key)
+    with pytest.raises(RowError, match=r"key <.*Thing object .* Thing objects would be"):
+        parts_of([1, Thing()], 2)
+
+
+@pytest.mark.parametrize(
+    "key", [[1], {"a": 1}, {1}, bytearray(b"k"), (1, ["x"]), Holder([1])], ids=repr
+)
+def test_keys_that_cannot_be_hashed_are_shown(key: Any) -> None:
+    with pytest.raises(RowError, match=r"^key .* cannot be hashed: unhashable type") as failure:
+        parts_of([1, key], 2)
+    shown = key[1] if isinstance(key, tuple) else key
+    assert repr(shown) in str(failure.value)
+
+
+def test_even_where_they_cannot_be_shown() -> None:
+    with pytest.raises(RowError, match=r"Shouting whose repr raised ValueError> cannot be hashed"):
+        parts_of([Shouting()], 2)
+
+
+def test_a_key_that_is_long_is_cut() -> None:
+    with pytest.raises(RowError) as failure:
+        partition_hash(["x" * 10_000])
+    assert len(str(failure.value)) < 1000
+
+
+# --- spread --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part_count", [2, 3, 7, 8, 16])
+@pytest.mark.parametrize(
+    "step", [1, 2, 7, 8, 16, 34, 144, 1000, 10**9, 2**20, 2**32, 2**51, 2**-3, 2**-10, 0.1]
+)
+def test_multiples_spread_evenly_over_the_parts(step: float, part_count: int) -> None:
+    counts = Counter(parts_of([number * step for number in range(2000)], part_count))
+    expected = 2000 / part_count
+    deviation = sum((counts[part] - expected) ** 2 / expected for part in range(part_count))
+    # chi squared of that many degrees of freedom: a value beyond this comes once in 10^6 seeds
+    assert deviation < part_count - 1 + 7 * math.sqrt(2 * (part_count - 1)) + 15

@@ -1,0 +1,224 @@
+"""Ctrl-C and SIGTERM, to drivers in every mode and to servers under a run: nothing is left."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.failing_scripts import ended_badly, run_folders
+from tests.processes import BOUND_S, MODES, Running, flags_of, started
+
+IN_EVERY_MODE = pytest.mark.parametrize("mode", MODES)
+NOT_INLINE = pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "inline"])
+
+AT_WORK = """
+import time
+from glowpy import Flow
+
+def work(row):
+    print("at work", flush=True)
+    time.sleep(600)
+
+print("begun", flush=True)
+Flow().slice(range(2), 2).map(work).run()
+"""
+WITH_CHILDREN = """
+import subprocess, sys
+from glowpy import Flow
+
+def work(row):
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    print("child", child.pid, flush=True)
+    child.wait()
+
+Flow().slice([0]).map(work).run()
+"""
+
+
+@contextmanager
+def driver(directory: Path, mode: str, leader: str, text: str = AT_WORK) -> Iterator[Running]:
+    """A script that goes on for minutes."""
+    (directory / "script.py").write_text(text, encoding="utf-8")
+    with started(directory, "script.py", *flags_of(mode, leader), "-glow.quiet") as running:
+        yield running
+
+
+def press_ctrl_c(running: Running) -> None:
+    """As a terminal does it: SIGINT to the whole process group."""
+    os.killpg(running.process.pid, signal.SIGINT)
+
+
+def assert_interrupted(running: Running) -> str:
+    """It ends as Python does by Ctrl-C, and only the driver speaks; the traceback."""
+    ended = ended_badly(running)
+    assert ended.status == -signal.SIGINT, running.so_far()
+    assert ended.stderr.count("Traceback (most recent call last)") == 1, ended.stderr
+    assert ended.stderr.splitlines()[-1] == "KeyboardInterrupt", ended.stderr
+    return ended.stderr
+
+
+# --- drivers ------------------------------------------------------------------------------------
+
+
+@NOT_INLINE
+def test_ctrl_c(mode: str, cluster: str, tmp_path: Path) -> None:
+    """The traceback ends where the user's script called us."""
+    with driver(tmp_path, mode, cluster) as running:
+        running.stdout.await_match("at work")
+        press_ctrl_c(running)
+        text = assert_interrupted(running)
+    files = re.findall(r'File "(.+)", line', text)
+    assert files[0] == f"{tmp_path}/script.py"
+    assert not any("/glowpy/driver/" in file or "zmq" in file for file in files), text
+
+
+def test_ctrl_c_inline_shows_where_in_the_function(tmp_path: Path) -> None:
+    with driver(tmp_path, "inline", "") as running:
+        running.stdout.await_match("at work")
+        press_ctrl_c(running)
+        assert ", in work\n" in assert_interrupted(running)
+
+
+@pytest.mark.parametrize("moment", ["begun", "at work"])
+@IN_EVERY_MODE
+def test_somebody_who_presses_ctrl_c_again_and_again(
+    moment: str, mode: str, cluster: str, tmp_path: Path
+) -> None:
+    """Wherever in the beginning or the end of the run it comes."""
+    with driver(tmp_path, mode, cluster) as running:
+        running.stdout.await_match(moment)
+        for _ in range(round(BOUND_S / 0.02)):
+            press_ctrl_c(running)
+            try:
+                running.process.wait(0.02)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        assert running.finish().status != 0
+    assert [path for folder in run_folders() for path in folder.glob("*")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@IN_EVERY_MODE
+def test_other_signals(number: signal.Signals, mode: str, cluster: str, tmp_path: Path) -> None:
+    """The driver dies by them as if it had not run anything, but it cleans up before."""
+    with driver(tmp_path, mode, cluster) as running:
+        running.stdout.await_match("at work")
+        running.process.send_signal(number)
+        ended = ended_badly(running)
+    assert ended.status == -number
+    assert ended.stderr == ""
+
+
+def test_signals_that_the_user_handles_stay_the_users(tmp_path: Path) -> None:
+    script = """
+import signal
+from glowpy import Flow
+
+def told(number, frame):
+    print("told", number)
+
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, told)
+
+def tell(row):
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+
+Flow().slice([0]).map(tell).run()
+signal.raise_signal(signal.SIGTERM)
+"""
+    with driver(tmp_path, "inline", "", script) as running:
+        ended = running.finish()
+    assert ended.status == 0, ended.stderr
+    assert ended.stdout == "told 2\ntold 15\ntold 15\n"
+
+
+def test_signals_have_their_usual_effect_between_runs(tmp_path: Path) -> None:
+    script = """
+import signal
+from glowpy import Flow
+before = [signal.getsignal(number) for number in (2, 15, 1)]
+Flow().slice([0]).run()
+assert [signal.getsignal(number) for number in (2, 15, 1)] == before
+"""
+    with driver(tmp_path, "plain", "", script) as running:
+        assert running.finish().status == 0, running.so_far()
+
+
+@NOT_INLINE
+def test_what_a_function_has_started_ends_too(mode: str, cluster: str, tmp_path: Path) -> None:
+    with driver(tmp_path, mode, cluster, WITH_CHILDREN) as running:
+        child = psutil.Process(int(running.stdout.await_match(r"child (\d+)\n")[1]))
+        press_ctrl_c(running)
+        assert_interrupted(running)
+        assert psutil.wait_procs([child], BOUND_S)[1] == []
+
+
+def test_ctrl_c_while_a_master_is_waited_for(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        leader = f"127.0.0.1:{free.getsockname()[1]}"
+    (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
+    with started(tmp_path, "script.py", "-glow", f"-glow.leader={leader}") as running:
+        running.stderr.await_match("waiting for the master")
+        press_ctrl_c(running)
+        assert_interrupted(running)
+
+
+# --- servers ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def cluster_at_work(directory: Path) -> Iterator[tuple[Running, Running]]:
+    """A cluster, and a driver whose functions run on both of its agents."""
+    options = ["--agents", "2", "--executors", "1", "--port", "0"]
+    with started(directory, "-m", "glowpy", "cluster", *options) as cluster:
+        leader = cluster.stdout.await_match(r"cluster ready, leader (\S+)")[1]
+        with driver(directory, "cluster", leader) as running:
+            running.stdout.await_match("at work", 2)
+            yield cluster, running
+
+
+def server_of(cluster: Running, role: str) -> psutil.Process:
+    """The first of its servers in this role."""
+    children = psutil.Process(cluster.process.pid).children()
+    return next(child for child in children if role in child.cmdline())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cluster_that_is_ended_under_a_run(number: signal.Signals, tmp_path: Path) -> None:
+    with cluster_at_work(tmp_path) as (cluster, running):
+        cluster.process.send_signal(number)
+        assert cluster.finish().status == 0, cluster.so_far()
+        press_ctrl_c(running)
+        assert_interrupted(running)
+
+
+def test_an_agent_that_is_ended_under_a_run(tmp_path: Path) -> None:
+    with cluster_at_work(tmp_path) as (cluster, running):
+        server_of(cluster, "agent").terminate()
+        cluster.stderr.await_match(r"glowpy: the agent at \S+ ended with status 0")
+        press_ctrl_c(running)
+        assert_interrupted(running)
+        cluster.process.send_signal(signal.SIGTERM)
+        assert cluster.finish().status == 0, cluster.so_far()
+
+
+def test_a_master_that_is_ended_under_a_run(tmp_path: Path) -> None:
+    """The cluster is over with its master, and its agents end what they run."""
+    with cluster_at_work(tmp_path) as (cluster, running):
+        server_of(cluster, "master").terminate()
+        ended = cluster.finish()
+        press_ctrl_c(running)
+        assert_interrupted(running)
+    assert ended.status == 1
+    assert re.search(r"the cluster is over: the master at \S+ ended with status 0", ended.stderr)

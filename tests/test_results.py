@@ -1,0 +1,267 @@
+"""What a terminal call gives back, and that a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glowpy import Flow
+from glowpy.driver.results import Nothing, Result, RowCount, Rows, TextFile, result_of
+from glowpy.errors import OutputError, TaskFailed
+from glowpy.flow.entry import Call, Terminal
+from glowpy.planner.run_description import Sink
+from tests.forked import become_nobody, in_fork
+from tests.runners import Runner
+
+
+def names_in(directory: Path) -> list[str]:
+    return sorted(os.listdir(directory))
+
+
+def write(path: Path, *batches: list[bytes]) -> None:
+    with TextFile(str(path)) as result:
+        for batch in batches:
+            result.add(batch)
+        result.finish(0)
+
+
+# --- rows and counts -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("terminal", "kind", "sink"),
+    [
+        (Terminal.RUN, Nothing, Sink.DRAIN),
+        (Terminal.COUNT, RowCount, Sink.DRAIN),
+        (Terminal.COLLECT, Rows, Sink.ROWS),
+    ],
+)
+def test_each_terminal_call_has_its_result(
+    terminal: Terminal, kind: type[Result], sink: Sink
+) -> None:
+    dataset = Flow(["-glow.inline"]).slice([1])
+    result = result_of(Call(dataset._graph, (dataset._node,), terminal))
+    assert type(result) is kind and result.sink is sink
+
+
+def test_drained_rows_are_counted_where_they_were_made() -> None:
+    assert RowCount().finish(7) == 7
+    assert Nothing().finish(7) is None  # type: ignore[func-returns-value]
+    with pytest.raises(AssertionError):
+        Nothing().add([1])
+
+
+def test_rows_are_rewound_to_the_last_mark() -> None:
+    with Rows() as rows:
+        rows.add([1, 2])
+        rows.rewind()
+        rows.add([3])
+        rows.mark()
+        rows.add([4])
+        rows.add([5])
+        rows.rewind()
+        rows.rewind()
+        rows.add([6])
+        assert rows.finish(0) == [3, 6]
+
+
+# --- a text file ---------------------------------------------------------------------------------
+
+
+def test_a_file_is_rewound_to_the_last_mark(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with TextFile(str(path)) as result:
+        assert result.sink is Sink.TEXT
+        result.add([b"lost\n"])
+        result.rewind()
+        result.add([b"one\n", b"two\n"])
+        result.mark()
+        result.add([b"lost, too, and longer than what comes\n" * 1000])
+        result.rewind()
+        result.rewind()
+        result.add([b"three\n"])
+        result.mark()
+        assert not path.exists()
+        result.finish(3)
+    assert path.read_bytes() == b"one\ntwo\nthree\n"
+    assert names_in(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o000])
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "out"
+    path.write_text("older")
+    path.chmod(0o600)
+    before = os.umask(umask)
+    try:
+        write(path, [b"x\n"])
+        assert os.umask(umask) == umask  # left as it was
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+    assert path.read_bytes() == b"x\n"
+
+
+def test_readers_of_an_older_file_keep_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("older")
+    with path.open() as reader:
+        write(path, [b"newer\n"])
+        assert reader.read() == "older"
+    assert path.read_text() == "newer\n"
+
+
+def test_a_symbolic_link_stays_one_and_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "target", tmp_path / "link"
+    link.symlink_to(target)
+    for content in (b"first\n", b"second\n"):
+        write(link, [content])
+        assert link.is_symlink() and target.read_bytes() == content
+    assert names_in(tmp_path / "elsewhere") == ["target"]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ä" * 127, "new\nline", " ", "sur\udcffrogate"])
+def test_any_name_that_a_file_can_have(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name, [b"x\n"])
+    assert names_in(tmp_path) == [name]
+
+
+def test_a_relative_path_is_that_of_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "later").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with TextFile("out") as result:
+        monkeypatch.chdir(tmp_path / "later")
+        result.finish(0)
+    assert names_in(tmp_path) == ["later", "out"]
+
+
+# --- refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("folder", "it is a directory"),
+        ("folder/", "it is a directory"),
+        ("pipe", "not a regular file, and would be replaced"),
+        ("none/out", "No such file or directory"),
+        ("file/out", "Not a directory"),
+        ("nul\0byte", "embedded null"),
+        ("\ud800", "surrogates not allowed"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_runs(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    dataset = Flow(["-glow.inline"]).slice([1]).map(lambda row: (tmp_path / "ran").touch())
+    with pytest.raises(OutputError, match=f"cannot write .*: .*{words}"):
+        dataset.save_text_to_file(os.path.join(tmp_path, name))
+    assert names_in(tmp_path) == ["file", "folder", "pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/full"])
+def test_devices_are_not_replaced(device: str) -> None:
+    with pytest.raises(OutputError, match="not a regular file"):
+        TextFile(device)
+    assert stat.S_ISCHR(os.stat(device).st_mode)
+
+
+def test_a_folder_that_may_not_be_written_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o555)
+
+        def write_as_another_user() -> str:
+            become_nobody()
+            try:
+                TextFile(os.path.join(directory, "out"))
+            except OutputError as exc:
+                return str(exc)
+            return "written"
+
+        assert in_fork(write_as_another_user) == (
+            f"cannot write {directory}/out: Permission denied"
+        )
+
+
+# --- failures leave nothing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [TaskFailed("no"), KeyboardInterrupt(), SystemExit(1)])
+def test_a_failure_leaves_neither_file_nor_temporary_file(
+    tmp_path: Path, error: BaseException
+) -> None:
+    path = tmp_path / "out"
+    for older in (None, "older"):
+        if older:
+            path.write_text(older)
+        with pytest.raises(type(error)), TextFile(str(path)) as result:
+            result.add([b"x\n" * 100_000])
+            raise error
+        assert names_in(tmp_path) == (["out"] if older else [])
+    assert path.read_text() == "older"
+
+
+# A limit on the size of files stands in for a full disk: the system refuses the same calls.
+LIMIT_BYTES = 100_000
+
+
+def on_a_full_disk(path: Path, *steps: tuple[str, Any]) -> str:
+    """Call methods of a TextFile where files cannot grow beyond the limit; what went wrong."""
+
+    def call() -> str:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
+        done = ""
+        try:
+            with TextFile(str(path)) as result:
+                for name, *values in steps:
+                    getattr(result, name)(*values)
+                    done += f"{name} "
+        except OutputError as exc:
+            return f"{done}then {exc}"
+        return done
+
+    return in_fork(call)
+
+
+@pytest.mark.parametrize(
+    ("steps", "done"),
+    [
+        ([("add", [b"x" * (2 * LIMIT_BYTES)])], ""),
+        ([("add", [b"x" * LIMIT_BYTES]), ("mark",), ("add", [b"y"]), ("rewind",)], "add mark add "),
+        ([("add", [b"x" * LIMIT_BYTES]), ("add", [b"y"]), ("finish", 0)], "add add "),
+    ],
+    ids=["while rows come", "while a shard is rewound", "at the end"],
+)
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(
+    tmp_path: Path, steps: list[tuple[str, Any]], done: str
+) -> None:
+    path = tmp_path / "out"
+    assert on_a_full_disk(path, *steps) == f"{done}then cannot write {path}: File too large"
+    assert names_in(tmp_path) == []
+    path.write_text("older")
+    assert on_a_full_disk(path, *steps).endswith("File too large")
+    assert names_in(tmp_path) == ["out"] and path.read_text() == "older"
+
+
+def test_a_failing_run_leaves_nothing(new_flow: Runner, tmp_path: Path) -> None:
+    def refuse_the_last(row: int) -> int:
+        return row // (row - 29_999)
+
+    rows = new_flow().source(lambda: range(30_000), 3).map(refuse_the_last)
+    with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+        rows.save_text_to_file(tmp_path / "out")
+    assert names_in(tmp_path) == []

@@ -1,0 +1,203 @@
+"""Sockets on loopback: messages there and back, addresses, news of connections."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from glowpy.errors import ConfigError, ProtocolError
+from glowpy.wire.address import Address, IpcAddress
+from glowpy.wire.coding import MAX_FRAME_BYTES
+from glowpy.wire.run_messages import Beat, RunClosed
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
+from tests.echoing import BOUND_S, LOOPBACK, TIMING, Client, echoing
+
+HELLO = Beat("hello")
+CONNECTED, DISCONNECTED = LinkEvent.CONNECTED, LinkEvent.DISCONNECTED
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    with Transport(Policy(), TIMING) as transport:
+        yield transport
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[Address]:
+    with echoing() as address:
+        yield address
+
+
+@pytest.mark.parametrize("size", [None, 0, 1, 1000, 64 << 10, 5_000_000])
+def test_messages_and_payloads_travel_both_ways(transport, echo, size):
+    payload = None if size is None else os.urandom(size)
+    assert Client(transport.connect(echo)).ask(HELLO, payload) == (HELLO, payload or b"")
+
+
+def test_a_payload_may_be_a_part_of_something_larger(transport, echo):
+    data = os.urandom(1_000_000)
+    client = Client(transport.connect(echo))
+    for part in (slice(3, 700_000), slice(10, 20)):
+        assert client.ask(HELLO, memoryview(data)[part])[1] == data[part]
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(make_key())], ids=["open", "key"])
+def test_many_peers_get_their_own_answers(policy):
+    with echoing(policy) as address, Transport(policy, TIMING) as transport:
+        clients = [Client(transport.connect(address)) for _ in range(50)]
+        for turn in range(3):
+            for number, client in enumerate(clients):
+                client.link.send(Beat(f"{turn} {number}"))
+        for turn in range(3):
+            for number, client in enumerate(clients):
+                assert client.answer()[0] == Beat(f"{turn} {number}")
+        assert [client.events for client in clients] == [[CONNECTED]] * 50
+
+
+def test_ten_thousand_messages_keep_their_order(transport, echo):
+    client = Client(transport.connect(echo))
+    for number in range(10_000):
+        client.link.send(Beat(str(number)), b"x" * (number % 3))
+    for number in range(10_000):
+        message, payload = client.answer()
+        assert (message.run, len(payload)) == (str(number), number % 3)
+    assert client.messages == []
+
+
+def test_the_largest_payload_arrives_also_encrypted_and_a_larger_one_is_not_sent():
+    policy = Policy(make_key())
+    with echoing(policy) as address, Transport(policy, TIMING) as transport:
+        client = Client(transport.connect(address))
+        huge = bytes(MAX_FRAME_BYTES + 1)
+        with pytest.raises(ProtocolError, match="Beat has 67108865 bytes"):
+            client.link.send(HELLO, huge)
+        assert len(client.ask(HELLO, memoryview(huge)[1:])[1]) == MAX_FRAME_BYTES
+        assert client.events == [CONNECTED]
+
+
+def test_port_0_takes_a_free_one_of_the_address(transport):
+    one, other = transport.serve(LOOPBACK), transport.serve(Address("127.0.0.2", 0))
+    assert isinstance(one.address, Address)
+    assert isinstance(other.address, Address)
+    assert one.address.port > 0
+    assert other.address == Address("127.0.0.2", other.address.port)
+    with socket.create_connection(("127.0.0.2", other.address.port), BOUND_S):
+        pass
+    with socket.socket() as probe:  # the first one listens on its own address only
+        assert probe.connect_ex(("127.0.0.2", one.address.port)) != 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.3", "localhost", "::1"])
+def test_hosts_by_name_and_number(transport, host):
+    with echoing(address=Address(host, 0)) as address:
+        assert address.host == host
+        assert Client(transport.connect(address)).ask(HELLO)[0] == HELLO
+
+
+def test_what_cannot_be_listened_on_is_named(transport, echo):
+    with pytest.raises(ConfigError, match=rf"cannot listen on {echo}: it is in use$"):
+        transport.serve(echo)
+    elsewhere = Transport(Policy(insecure=True), TIMING)
+    with elsewhere, pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:0: "):
+        elsewhere.serve(Address("192.0.2.1", 0))  # an address for examples, nobody's own
+    with pytest.raises(ConfigError, match="without a key"):
+        transport.serve(Address("", 0))
+
+
+def test_what_cannot_be_connected_to_is_named(transport):
+    with pytest.raises(ConfigError, match="cannot connect to two words:1: Invalid argument$"):
+        transport.connect(Address("two words", 1))
+    for port in (0, 65536):
+        with pytest.raises(ConfigError, match=rf"cannot connect to 127\.0\.0\.1:{port}: no server"):
+            transport.connect(Address("127.0.0.1", port))
+    with pytest.raises(ConfigError, match="without a key"):
+        transport.connect(Address("192.0.2.1", 1))
+
+
+def test_news_of_a_server_that_comes_goes_and_comes_again(transport):
+    with echoing() as address:
+        client = Client(transport.connect(address))
+        assert client.event() is CONNECTED
+        assert client.ask(HELLO)[0] == HELLO
+    assert client.event() is DISCONNECTED
+    with echoing(address=address):
+        assert client.event() is CONNECTED
+        assert client.ask(HELLO)[0] == HELLO
+    assert client.event() is DISCONNECTED
+
+
+def test_a_link_may_be_made_before_its_server(transport):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = Address("127.0.0.1", probe.getsockname()[1])
+    client = Client(transport.connect(address))
+    client.link.send(HELLO)
+    with echoing(address=address):
+        assert client.answer()[0] == HELLO
+
+
+def test_a_silent_peer_is_noticed_by_heartbeats():
+    script = (
+        "from tests.echoing import *\nimport sys\n"
+        "with echoing() as address: print(address.port, flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    timing = replace(TIMING, beat_s=0.05, peer_lost_s=0.5)
+    with process, Transport(Policy(), timing) as transport:
+        assert process.stdout is not None
+        client = Client(transport.connect(Address("127.0.0.1", int(process.stdout.readline()))))
+        assert client.ask(HELLO)[0] == HELLO
+        assert client.events.pop() is CONNECTED
+        process.send_signal(signal.SIGSTOP)
+        try:
+            assert client.event() is DISCONNECTED
+        finally:
+            process.kill()
+
+
+def test_a_message_to_a_peer_that_has_gone_is_not_sent(transport):
+    server = transport.serve(LOOPBACK)
+    poller = Poller()
+    poller.register(server, server)
+    assert server.send(b"nobody", HELLO) is False
+    with Transport(Policy(), TIMING) as other:
+        client = Client(other.connect(server.address))
+        client.link.send(HELLO)
+        assert poller.poll(BOUND_S) == [server]
+        received = server.receive()
+        assert received is not None
+        peer, message, payload = received
+        assert (message, payload) == (HELLO, b"")
+        assert server.send(peer, RunClosed("r"), b"now") is True
+        assert client.answer() == (RunClosed("r"), b"now")
+    deadline = time.monotonic() + BOUND_S
+    while server.send(peer, HELLO):
+        assert time.monotonic() < deadline
+        poller.poll(0.01)
+    assert server.receive() is None
+
+
+def test_socket_files(transport, tmp_path: Path):
+    address = IpcAddress(str(tmp_path / "socket"))
+    for policy in (Policy(), Policy(make_key())):  # the directory guards it, a key is not needed
+        with echoing(policy, address=address) as found:  # the second takes over a file that is left
+            assert found == address
+            assert Client(transport.connect(found)).ask(HELLO, b"x" * 100_000)[0] == HELLO
+
+
+def test_a_socket_file_with_too_long_a_name(transport, tmp_path: Path):
+    for path in (tmp_path / ("x" * 120), tmp_path / "none" / "socket"):
+        with pytest.raises(ConfigError, match="cannot listen on ipc:///"):
+            transport.serve(IpcAddress(str(path)))

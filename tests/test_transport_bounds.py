@@ -1,0 +1,175 @@
+"""What bounds the transport: how it ends, what it leaves, how much of what it may hold."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from glowpy.errors import ConfigError
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.run_messages import Beat
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
+from tests.echoing import BOUND_S, LOOPBACK, TIMING, Client, echoing
+
+HELLO = Beat("hello")
+CONNECTED = LinkEvent.CONNECTED
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    with Transport(Policy(), TIMING) as transport:
+        yield transport
+
+
+@pytest.fixture
+def echo() -> Iterator[Address]:
+    with echoing() as address:
+        yield address
+
+
+def test_a_closed_link_has_nothing_more_to_say(transport, echo):
+    client = Client(transport.connect(echo))
+    client.ask(HELLO)
+    client.poller.unregister(client.link)
+    client.link.close()
+    assert client.link.receive() is None
+    assert client.link.events() == []
+    assert client.poller.poll(0) == []
+
+
+@contextmanager
+def ending_in_time() -> Iterator[None]:
+    """Within: what hangs ends the test run with a traceback."""
+    timer = threading.Timer(BOUND_S, os.kill, (os.getpid(), signal.SIGABRT))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def test_closing_does_not_wait_for_whom_nobody_will_ever_hear():
+    with socket.socket() as mute, socket.socket() as probe, ending_in_time():
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        probe.bind(("127.0.0.1", 0))  # and never listens
+        with Transport(Policy(), Timing().scaled(0.05)) as transport:
+            for each in (mute, probe):
+                link = transport.connect(Address("127.0.0.1", each.getsockname()[1]))
+                for _ in range(100):
+                    link.send(HELLO, bytes(1000))
+
+
+def test_last_messages_leave_while_a_transport_closes(transport):
+    server = transport.serve(LOOPBACK)
+    poller = Poller()
+    poller.register(server, server)
+    with Transport(Policy(), replace(TIMING, linger_s=BOUND_S)) as other:
+        link = other.connect(server.address)
+        for number in range(1000):
+            link.send(Beat(str(number)))
+        link.close()
+    for number in range(1000):
+        while (received := server.receive()) is None:
+            assert poller.poll(BOUND_S), "a message is lost"
+        assert received[1] == Beat(str(number))
+
+
+def held() -> tuple[int, int]:
+    """File descriptors and threads of this process."""
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+
+def test_nothing_is_left_of_a_closed_transport():
+    before = held()
+    with echoing() as echo:
+        for policy, expected in ((Policy(), CONNECTED), (Policy(make_key()), LinkEvent.REFUSED)):
+            with Transport(policy, TIMING) as transport:
+                transport.serve(LOOPBACK)
+                clients = [Client(transport.connect(echo)) for _ in range(5)]
+                assert all(client.event() is expected for client in clients)
+                clients[0].link.close()
+                assert held() > before
+    assert held() == before
+
+
+def test_nothing_is_left_of_an_address_that_cannot_be_had(transport, echo):
+    transport.serve(LOOPBACK)
+    before = held()
+    for _ in range(20):
+        with pytest.raises(ConfigError):
+            transport.serve(echo)
+        with pytest.raises(ConfigError):
+            transport.connect(Address("two words", 1))
+    wait_until(lambda: held() == before)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """ZeroMQ closes what it has been told to close in a thread of its own."""
+    deadline = time.monotonic() + BOUND_S
+    pause = Poller()
+    while not is_so():
+        assert time.monotonic() < deadline
+        pause.poll(0.01)
+
+
+def test_one_transport_holds_many_links(transport, echo):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        clients = [Client(transport.connect(echo)) for _ in range(400)]
+        for client in clients:
+            client.link.send(HELLO)
+        assert all(client.answer()[0] == HELLO for client in clients)
+    finally:
+        for client in clients:
+            client.link.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_too_many_open_files_are_an_error_with_a_reason():
+    script = """
+import resource
+from tests.echoing import *
+from glowpy.errors import ConfigError
+resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+with Transport(Policy(), TIMING) as transport:
+    server = transport.serve(LOOPBACK)
+    try:
+        for _ in range(60):
+            transport.connect(server.address)
+    except ConfigError as exc:
+        print(exc)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (said.stderr, said.returncode) == ("", 0)
+    assert "Too many open files" in said.stdout
+
+
+@pytest.mark.slow
+def test_whoever_does_not_read_for_long_loses_neither_messages_nor_the_connection(echo):
+    timing = replace(TIMING, beat_s=0.1, peer_lost_s=1.0)
+    with Transport(Policy(), timing) as transport:
+        client = Client(transport.connect(echo))
+        for number in range(30_000):
+            client.link.send(Beat(str(number)))
+        quiet = Poller()
+        until = time.monotonic() + 3 * timing.peer_lost_s
+        while (left_s := until - time.monotonic()) > 0:
+            quiet.poll(left_s)
+        assert [client.answer()[0].run for _ in range(30_000)] == [str(n) for n in range(30_000)]
+        assert client.events == [CONNECTED]
