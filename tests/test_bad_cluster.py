@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from glowpy.errors import NoAgents, NoMaster, ProgramError, VersionMismatch
+from glowpy.errors import ConfigError, NoAgents, NoMaster, ProgramError, VersionMismatch
 from glowpy.version import __version__
 from tests.failing_scripts import FULL_DISK, command, ended_badly, failure, refusal, told
 from tests.processes import Ended, Served, run, server, started
@@ -121,6 +121,12 @@ def test_an_agent_without_a_master_says_so_and_waits(tmp_path: Path) -> None:
         agent.stderr.await_match(f"no master answers at {leader} yet")
         agent.process.send_signal(signal.SIGTERM)
         assert agent.finish().status == 0
+
+
+def test_a_master_elsewhere_takes_a_key(tmp_path: Path) -> None:
+    text = told(driver_failure(tmp_path, "192.0.2.1:8930"), ConfigError)
+    assert text.startswith("refusing to connect to 192.0.2.1:8930 without a key: ")
+    assert "-key.file" in text
 
 
 # --- strangers ----------------------------------------------------------------------------------

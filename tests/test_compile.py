@@ -16,6 +16,7 @@ from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import Batch, RowKind
 from glowpy.planner.fusion import make_plan
 from glowpy.task.compile import call_with_fields, fuse
+from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
 from glowpy.task.pipeline import build
 from tests.ugly_rows import Point
@@ -243,18 +244,12 @@ def test_no_step_is_blamed_for_an_error_from_elsewhere() -> None:
 # --- long chains ---------------------------------------------------------------------------------
 
 
-class NoContext:
-    task, task_count, budget_bytes = 0, 1, 1 << 20
-
-    def spill(self, batches: Any) -> Any:
-        raise AssertionError("row steps have nothing to spill")
-
-
 def run_all(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
     """Run a chain of any length, as a task does."""
     dataset = dataset_of(row_steps)
     (step_group,) = make_plan(dataset._graph, [dataset._node], stored=True).step_groups
-    stream = build(step_group, NoContext(), [[iter([rows])]], {})
+    context = Context(0, 1, 1 << 20, "no directory")
+    stream = build(step_group, context, [[iter([rows])]], {})
     return [row for batch in stream for row in batch]
 
 

@@ -98,13 +98,8 @@ def test_long_text_leaves_in_messages_that_are_not_too_long(
     monkeypatch.setattr(printing, "_MOST_CHARACTERS", 10)
     with forwarded(sent):
         sys.stdout.write("1234\n1234\n1234\n12345678901234567890123\nend\n")
-    assert sent.texts == [
-        "1234\n1234\n",
-        "1234\n",
-        "1234567890",
-        "1234567890",
-        "123\nend\n",
-    ]
+    whole, cut = ["1234\n1234\n", "1234\n"], ["1234567890", "1234567890", "123\nend\n"]
+    assert sent.texts == [*whole, *cut]
 
 
 # --- threads -------------------------------------------------------------------------------------

@@ -74,16 +74,21 @@ def test_closing_does_not_wait_for_whom_nobody_will_ever_hear():
                     link.send(HELLO, bytes(1000))
 
 
-def test_last_messages_leave_while_a_transport_closes(transport):
-    server = transport.serve(LOOPBACK)
+@pytest.mark.parametrize("is_link_closed", [True, False])
+def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = Address("127.0.0.1", probe.getsockname()[1])
+    with Transport(Policy(), replace(TIMING, linger_s=BOUND_S)) as other:
+        link = other.connect(address)
+        for number in range(100):
+            link.send(Beat(str(number)))
+        if is_link_closed:
+            link.close()
+        server = transport.serve(address)
     poller = Poller()
     poller.register(server, server)
-    with Transport(Policy(), replace(TIMING, linger_s=BOUND_S)) as other:
-        link = other.connect(server.address)
-        for number in range(1000):
-            link.send(Beat(str(number)))
-        link.close()
-    for number in range(1000):
+    for number in range(100):
         while (received := server.receive()) is None:
             assert poller.poll(BOUND_S), "a message is lost"
         assert received[1] == Beat(str(number))
@@ -107,14 +112,25 @@ def test_nothing_is_left_of_a_closed_transport():
     assert held() == before
 
 
-def test_nothing_is_left_of_an_address_that_cannot_be_had(transport, echo):
-    transport.serve(LOOPBACK)
+def test_nothing_is_left_of_an_address_that_cannot_be_had(echo):
+    with Transport(Policy(insecure=True), TIMING) as transport:
+        transport.serve(LOOPBACK)
+        before = held()
+        for _ in range(20):
+            with pytest.raises(ConfigError):
+                transport.serve(echo)
+            with pytest.raises(ConfigError):
+                transport.connect(Address("two words", 1))
+        wait_until(lambda: held() == before)
+
+
+def test_nothing_is_left_of_a_closed_link(transport, echo):
+    Client(transport.connect(echo)).ask(HELLO)
     before = held()
     for _ in range(20):
-        with pytest.raises(ConfigError):
-            transport.serve(echo)
-        with pytest.raises(ConfigError):
-            transport.connect(Address("two words", 1))
+        client = Client(transport.connect(echo))
+        client.ask(HELLO)
+        client.link.close()
     wait_until(lambda: held() == before)
 
 

@@ -65,7 +65,9 @@ def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple
     """The leader that was named or that is on this host, else a cluster of the driver's own."""
     leader = parse_address(options.leader, _MASTER_PORT)
     if options.leader_given or is_answering(leader, timing.notice_s):
-        yield leader, policy_of(options.key_file)
+        policy = policy_of(options.key_file)
+        policy.check(leader, is_server=False)  # before our own address, which follows from it
+        yield leader, policy
         return
     with OwnCluster(timing, options.task_memory_mb) as own:
         report.note(

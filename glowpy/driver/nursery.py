@@ -93,7 +93,8 @@ class Nursery:
         with suppress(OSError):  # the nursery may be gone
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        os.waitpid(self._pid, 0)  # bounded: it only kills and removes
+        with suppress(ChildProcessError):  # where the user ignores SIGCHLD, the system reaps it
+            os.waitpid(self._pid, 0)  # bounded: it only kills and removes
 
     def fileno(self) -> int:
         assert self._socket is not None

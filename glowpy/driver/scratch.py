@@ -27,10 +27,10 @@ def scratch_directory(prefix: str, *, for_sockets: bool = False) -> Iterator[str
     """
     with ExitStack() as stack:
         try:
-            within = tempfile.gettempdir()
-            if for_sockets and len(os.fsencode(within)) >= _SOCKET_PATH_BYTES - 30:
-                within = "/tmp"
-            with undisturbed():  # once it is there, it is known
+            with undisturbed():  # once something is there, it is known
+                within = tempfile.gettempdir()
+                if for_sockets and len(os.fsencode(within)) >= _SOCKET_PATH_BYTES - 30:
+                    within = "/tmp"
                 directory = tempfile.mkdtemp(prefix=prefix, dir=within)
                 stack.callback(shutil.rmtree, directory, ignore_errors=True)
         except OSError as exc:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
+import secrets
 from dataclasses import dataclass
+from types import TracebackType
 
-from glowpy.flow.ops.kernel import Stream
+from glowpy.flow.ops.kernel import Batch, Scratch, Stream
 from glowpy.shards.codec import decode, encode
-from glowpy.shards.segment import NONCE_BYTES, SegmentReader, SegmentWriter
+from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +21,59 @@ class Context:
     budget_bytes: int
     directory: str  # temporary files of this attempt go here
 
-    def spill(self, batches: Stream) -> Stream:
-        """Write rows to a temporary file at once; the result reads them back, once.
+    def scratch(self) -> Scratch:
+        """A new temporary file of this task. Nothing of it is left when the task ends."""
+        return ScratchFile(os.path.join(self.directory, f"scratch-{secrets.token_hex(8)}"))
+
+
+class ScratchFile:
+    """Implements `flow.ops.kernel.Scratch`: a segment file that has lost its name.
+
+    It is made at the first `append`. As soon as a reader has it open it is unlinked: the disk
+    gets its space back when the process ends, however it ends.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._nonce = os.urandom(NONCE_BYTES)
+        self._writer = SegmentWriter(path, self._nonce)
+        self._reader: SegmentReader | None = None
+        self._blocks: dict[int, list[Block]] = {}
+
+    def append(self, part: int, rows: Batch) -> None:
+        """Write rows behind what the part has already, as one block.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: the disk takes no more; RowError: a row cannot be pickled.
         """
-        nonce = os.urandom(NONCE_BYTES)
-        descriptor, path = tempfile.mkstemp(prefix="spill-", dir=self.directory)
-        os.close(descriptor)
-        os.unlink(path)
+        block = self._writer.append(part, encode(rows), len(rows))
+        self._blocks.setdefault(part, []).append(block)
+        if self._reader is None:
+            self._open()
+
+    def _open(self) -> None:
         try:
-            with SegmentWriter(path, nonce) as writer:
-                blocks = [writer.append(0, encode(batch), len(batch)) for batch in batches]
-                writer.flush()
-            if not blocks:
-                return iter(())
-            reader = SegmentReader(path, nonce)
+            self._writer.flush()
+            self._reader = SegmentReader(self._path, self._nonce)
         finally:
-            with suppress(FileNotFoundError):  # made at the first batch only
-                os.unlink(path)  # an open file lives on; nothing can be left behind
+            os.unlink(self._path)  # an open file lives on; nothing can be left behind
 
-        def read_back() -> Stream:
-            with reader:
-                for block in blocks:
-                    yield decode(reader.read(block))
+    def read(self, part: int) -> Stream:
+        """The blocks of a part, in order; any number of parts at once, after the last `append`."""
+        self._writer.flush()
+        for block in self._blocks.get(part, ()):
+            assert self._reader is not None
+            yield decode(self._reader.read(block))
 
-        return read_back()
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+        if self._reader is not None:
+            self._reader.close()

@@ -7,7 +7,20 @@ from collections.abc import Iterator, Sequence
 import glowpy.flow.ops as ops_package
 from glowpy.errors import InputError, OutputError, ShardError
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.kernel import BatchOp, RowKind, RowOp, Stream, TaskContext, TextOp, chain
+from glowpy.flow.ops.by_key import combine_by_key, fault_of, fold_by_key
+from glowpy.flow.ops.kernel import (
+    BatchOp,
+    FoldKind,
+    FoldOp,
+    PassOp,
+    RowKind,
+    RowOp,
+    Stream,
+    TaskContext,
+    TextOp,
+    chain,
+)
+from glowpy.flow.ops.reduce import fold_all
 from glowpy.planner.plan import StepGroup
 from glowpy.planner.run_description import FileEntry
 from glowpy.task.compile import FusedSteps, fuse
@@ -34,11 +47,10 @@ def build(
     """
     stream: Stream | None = None
     for part in _parts(step_group.steps):
-        if isinstance(part, FusedSteps):
-            stream = _run_fused(part, chain(edges[0]) if stream is None else stream)
-            continue
         inputs = edges if stream is None else [[stream]]
-        if isinstance(part.op, TextOp):
+        if isinstance(part, FusedSteps):
+            stream = _run_fused(part, context, chain(inputs[0]))
+        elif isinstance(part.op, TextOp):
             stream = _read_text(part, part.op, context, listings[part.id])
         elif isinstance(part.op, BatchOp):
             stream = _run_kernel(part, part.op, context, inputs)
@@ -49,35 +61,75 @@ def build(
 
 
 def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
-    """The steps in order, neighbouring row steps compiled together."""
+    """The steps in order; neighbouring row steps are compiled together, up to the next fold."""
     pending: list[Step] = []
     nested = 0
     for step in steps:
-        if isinstance(step.op, RowOp):
-            nested += step.op.kind is not RowKind.MAP
+        op = step.op
+        if isinstance(op, PassOp) and pending:
+            continue  # rows go through as they are
+        if isinstance(op, RowOp):
+            nested += op.kind is not RowKind.MAP
             if nested > _MOST_NESTED:
                 yield fuse(pending)
                 pending, nested = [], 1
             pending.append(step)
             continue
-        if pending:
-            yield fuse(pending)
-            pending, nested = [], 0
-        yield step
+        if isinstance(op, FoldOp):
+            yield fuse([*pending, step])
+        else:
+            if pending:
+                yield fuse(pending)
+            yield step
+        pending, nested = [], 0
     if pending:
         yield fuse(pending)
 
 
-def _run_fused(fused: FusedSteps, stream: Stream) -> Stream:
-    for batch in stream:
+def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Stream:
+    op = fused.fold
+    if op is None:
+        made = _batches(fused, stream)
+    elif op.kind is FoldKind.ALL:
+        made = fold_all(fused.run, stream)
+    elif op.is_partial:
+        made = combine_by_key(fused.run, context, stream)
+    else:
+        again = fuse(fused.steps[-1:])
+        made = fold_by_key(fused.run, again.run, context, stream)
+    while True:
         try:
-            rows = fused.run(batch)
+            batch = next(made, None)
+        except _OURS:
+            raise
         except BaseException as exc:
             # Everything counts, SystemExit too: it came out of the user's function.
-            step, row = fused.blame(exc.__traceback__) or (fused.steps[0], NO_ROW)
-            raise StepFailed(step, row, exc) from exc
-        if rows:
-            yield rows
+            raise _failed(fused, exc) from exc
+        if batch is None:
+            return
+        if batch:
+            yield batch
+
+
+def _batches(fused: FusedSteps, stream: Stream) -> Stream:
+    for batch in stream:
+        yield fused.run(batch)
+
+
+def _failed(fused: FusedSteps, exc: BaseException) -> StepFailed:
+    blame = fused.blame(exc.__traceback__)
+    if blame is None and isinstance(exc.__cause__, StopIteration):
+        exc = exc.__cause__  # the user's; Python does not let it out of our generator
+        blame = fused.blame(exc.__traceback__)
+    if blame is None:
+        return StepFailed(fused.steps[-1], NO_ROW, exc)
+    step, row = blame
+    if isinstance(step.op, FoldOp) and step.op.kind is FoldKind.BY_KEY:
+        fault = fault_of(row)  # rather than the words that Python has for it
+        if fault is not None:
+            fault.__cause__ = exc
+            return StepFailed(step, row, fault)
+    return StepFailed(step, row, exc)
 
 
 def _run_kernel(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 Row: TypeAlias = Any  # one of the user's rows
@@ -32,8 +33,31 @@ class TaskContext(Protocol):
     def budget_bytes(self) -> int:
         """Memory that this task's buffers may take, in bytes (`-glow.task.memoryMB`)."""
 
-    def spill(self, batches: Stream) -> Stream:
-        """Write rows to a temporary file of this task; the result reads them back, once."""
+    def scratch(self) -> Scratch:
+        """A new temporary file of this task. Nothing of it is left when the task ends."""
+
+
+class Scratch(Protocol):
+    """A temporary file of rows in numbered parts; a context manager: leaving it frees the disk."""
+
+    def append(self, part: int, rows: Batch) -> None:
+        """Write rows behind what the part has already, as one block.
+
+        Raises:
+            OutputError: the disk takes no more; RowError: a row cannot be pickled.
+        """
+
+    def read(self, part: int) -> Stream:
+        """The blocks of a part, in order; any number of parts at once, after the last `append`."""
+
+    def __enter__(self) -> Scratch: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 Kernel: TypeAlias = Callable[[TaskContext, Sequence[Sequence[Stream]]], Stream]
@@ -54,6 +78,32 @@ class RowOp:
     kind: RowKind
     function: Callable[..., Any]
     field_count: int  # 0: the function gets the row; n >= 2: the n fields of the row
+
+
+class FoldKind(Enum):
+    """Which rows the user's function folds together."""
+
+    ALL = "all"  # every row of the task into one
+    BY_KEY = "by key"  # the values of each key
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOp:
+    """Two values into one, by the user's function. Ends the loop of the row steps before it.
+
+    A partial fold by key is a combiner: it may give several rows for a key, in any order, because
+    somebody downstream folds them again.
+    """
+
+    kind: FoldKind
+    function: Callable[[Row, Row], Row]
+    is_partial: bool = False
+
+
+NOTHING: Any = object()  # the total of no rows
+
+# A compiled fold: rows and what has been folded so far in, what is folded now out.
+Fold: TypeAlias = Callable[[Batch, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +127,7 @@ class TextOp:
     errors: str
 
 
-Op: TypeAlias = RowOp | BatchOp | PassOp | TextOp
+Op: TypeAlias = RowOp | FoldOp | BatchOp | PassOp | TextOp
 
 
 def chain(streams: Sequence[Stream]) -> Stream:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection
+from typing import Any, TypeAlias
 
 from glowpy.errors import RowError, shown
 from glowpy.flow.ops.kernel import Batch, Row
+
+Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each other
 
 _NUMBERS = {int, float, bool}
 _ORDERED_ALONE = {str, bytes, datetime.date, datetime.timedelta}
@@ -30,19 +33,28 @@ def check_pairs(batch: Batch, operator: str) -> None:
             raise RowError(f"{operator} needs rows of (key, value), but got {shown(row)}")
 
 
-def are_totally_ordered(keys: Collection[Row]) -> bool:
-    """True where `<` provably orders all keys: numbers without NaN, or all str, bytes, dates,
-    or tuples of one length whose columns are such."""
+def order_of(keys: Collection[Row]) -> Order | None:
+    """The order in which `<` provably puts all keys; None where there is none.
+
+    There is one of numbers without NaN, of str, of bytes, of dates, and of tuples of one length
+    whose columns have one.
+    """
     types = set(map(type, keys))
     if types <= _NUMBERS:
-        return float not in types or all(key == key for key in keys)
+        is_total = float not in types or all(key == key for key in keys)
+        return "numbers" if is_total else None
     if len(types) != 1:
-        return False
+        return None
     (only,) = types
     if only in _ORDERED_ALONE:
-        return True
-    if only is tuple:
-        return len(set(map(len, keys))) == 1 and all(
-            are_totally_ordered(column) for column in zip(*keys, strict=True)
-        )
-    return False
+        return str(only.__name__)
+    if only is tuple and len(set(map(len, keys))) == 1:
+        columns = [order_of(column) for column in zip(*keys, strict=True)]
+        return None if None in columns else tuple(columns)
+    return None
+
+
+def common_order(orders: Collection[Order | None]) -> Order | None:
+    """The order of several collections of keys together."""
+    different = set(orders)
+    return different.pop() if len(different) == 1 else None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
 from glowpy.flow.arguments import check_reducer
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
-from glowpy.flow.ops.kernel import BatchOp, Row, Stream, TaskContext, chain
+from glowpy.flow.ops.kernel import NOTHING, Fold, FoldKind, FoldOp, Row, Stream
 
 
 def add_reduce_steps(
@@ -17,7 +15,7 @@ def add_reduce_steps(
 ) -> DatasetNode:
     """Append the two steps of a reduce; the second one's dataset holds one row, or none."""
     check_reducer(function, "reduce")
-    op = BatchOp(partial(reduce_kernel, function))
+    op = FoldOp(FoldKind.ALL, function)
     location = user_location()
     local = graph.add_step(
         "LocalReduce", op, ((source, ONE_TO_ONE),), location, task_count=source.shard_count
@@ -25,19 +23,10 @@ def add_reduce_steps(
     return graph.add_step("MergeReduce", op, ((local, ALL_TO_ONE),), location, task_count=1)
 
 
-_NOTHING: Any = object()
-
-
-def reduce_kernel(
-    function: Callable[[Row, Row], Row], _context: TaskContext, edges: Sequence[Sequence[Stream]]
-) -> Stream:
+def fold_all(fold: Fold, rows: Stream) -> Stream:
     """(V), (V), … → one V, in row order. No rows in, no row out."""
-    total = _NOTHING
-    for batch in chain(edges[0]):
-        rows = iter(batch)
-        if total is _NOTHING:
-            total = next(rows, _NOTHING)
-        for row in rows:
-            total = function(total, row)
-    if total is not _NOTHING:
+    total = NOTHING
+    for batch in rows:
+        total = fold(batch, total)
+    if total is not NOTHING:
         yield [total]

@@ -1,0 +1,108 @@
+"""Merging sorted streams within a budget.
+
+Batch by batch, not row by row: of the batches at hand, all rows up to the smallest last key belong
+before everything that is still to come. They are put together and sorted; Python's sort finds the
+runs in them, so that this costs a few comparisons in C per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+
+from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
+from glowpy.flow.ops.memory import batches_of
+
+FAN_IN = 16  # streams merged at a time
+BLOCKS_IN_BUDGET = 4 * FAN_IN  # while merging, a block of each stream is held, and their rows
+
+first_of = itemgetter(0)
+KeysOf = Callable[[Batch], Batch]  # a batch's keys
+
+
+def merge_within(
+    context: TaskContext, streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False
+) -> Stream:
+    """Sorted streams as one sorted stream; rows with equal keys in order of their streams.
+
+    More streams than can be merged at a time are merged in passes, through the disk.
+    """
+    if len(streams) <= FAN_IN:
+        yield from merged(streams, keys_of, reverse=reverse)
+        return
+    block_bytes = context.budget_bytes // BLOCKS_IN_BUDGET
+    with context.scratch() as runs:
+        count = 0
+        for first in range(0, len(streams), FAN_IN):
+            for batch in merged(streams[first : first + FAN_IN], keys_of, reverse=reverse):
+                for block in batches_of(batch, block_bytes):
+                    runs.append(count, block)
+            count += 1
+        longer = [runs.read(number) for number in range(count)]
+        yield from merge_within(context, longer, keys_of, reverse=reverse)
+
+
+def merged(streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False) -> Stream:
+    """Sorted streams as one, a batch of each in memory."""
+    if len(streams) == 1:
+        yield from streams[0]
+        return
+    heads = [head for stream in streams if (head := _Head(stream, keys_of)).advance()]
+    while len(heads) > 1:
+        bound = (max if reverse else min)(head.keys[-1] for head in heads)
+        rows: Batch = []
+        keys: Batch = []
+        is_inclusive = True  # up to the first stream that ends at the bound; then it must come
+        for head in heads:
+            ends_here = is_inclusive and not _before(bound, head.keys[-1], reverse)
+            end = len(head.keys) if ends_here else head.end_of(bound, is_inclusive, reverse)
+            rows += head.rows[head.position : end]
+            keys += head.keys[head.position : end]
+            head.position = end
+            is_inclusive = is_inclusive and not ends_here
+        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+        yield [rows[position] for position in order]
+        heads = [head for head in heads if head.position < len(head.keys) or head.advance()]
+    for head in heads:
+        yield head.rows[head.position :]
+        yield from head.stream
+
+
+class _Head:
+    """The batch of a stream that is being merged, and how far that is."""
+
+    def __init__(self, stream: Stream, keys_of: KeysOf) -> None:
+        self.stream: Iterator[Batch] = iter(stream)
+        self._keys_of = keys_of
+        self.rows: Batch = []
+        self.keys: Batch = []
+        self.position = 0
+
+    def advance(self) -> bool:
+        """Take the next batch; False: there is none."""
+        self.position = 0
+        for batch in self.stream:
+            if batch:
+                self.rows, self.keys = batch, self._keys_of(batch)
+                return True
+        return False
+
+    def end_of(self, bound: Row, is_inclusive: bool, reverse: bool) -> int:
+        """Position behind the keys that come before the bound, or are equal to it."""
+        low, high = self.position, len(self.keys)
+        while low < high:
+            middle = (low + high) // 2
+            key = self.keys[middle]
+            is_in = (
+                not _before(bound, key, reverse) if is_inclusive else _before(key, bound, reverse)
+            )
+            if is_in:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def _before(left: Row, right: Row, reverse: bool) -> bool:
+    is_before: bool = right < left if reverse else left < right
+    return is_before

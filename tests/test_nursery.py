@@ -1,0 +1,298 @@
+"""The nursery: executors are forked, watched, killed, and never outlive their driver."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from glowpy.driver.nursery import Exited, Nursery, Started, Unstarted
+from tests.forked import become_nobody, in_fork
+
+BOUND_S = 60.0
+Event = Started | Exited | Unstarted
+
+
+class Gate:
+    """A pipe: executors wait at it until it is opened, and say that they are there."""
+
+    def __init__(self) -> None:
+        self._wait, self._open = os.pipe()
+        self._hear, self._say = os.pipe()
+
+    def wait(self, name: str = "") -> None:
+        """In an executor."""
+        os.close(self._open)
+        os.write(self._say, f"{name}\n".encode())
+        os.read(self._wait, 1)
+
+    def arrived(self) -> str:
+        """In the test: what the next executor has said."""
+        text = b""
+        while not text.endswith(b"\n"):
+            assert select.select([self._hear], [], [], BOUND_S)[0], "no executor at the gate"
+            text += os.read(self._hear, 1)
+        return text.decode().strip()
+
+    def close(self) -> None:
+        for descriptor in (self._wait, self._open, self._hear, self._say):
+            os.close(descriptor)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "segment").write_text("rows")
+    return path
+
+
+def take(nursery: Nursery, count: int) -> list[Event]:
+    """The next events, that many at least."""
+    found: list[Event] = []
+    while len(found) < count:
+        assert select.select([nursery], [], [], BOUND_S)[0], f"only {found}"
+        found += nursery.events()
+    return found
+
+
+def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
+    """Start executors; how each has ended."""
+    for executor in executors:
+        nursery.start(executor)
+    events = take(nursery, 2 * len(executors))
+    assert {each.executor for each in events if isinstance(each, Started)} == set(executors)
+    return {each.executor: each.code for each in events if isinstance(each, Exited)}
+
+
+def await_end(*pids: int) -> None:
+    """Wait for the ends of processes that need not be children."""
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            assert select.select([descriptor], [], [], BOUND_S)[0], f"process {pid} lives on"
+        finally:
+            os.close(descriptor)
+
+
+# --- starting and ending -------------------------------------------------------------------------
+
+
+def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> None:
+    unpicklable = iter([f"made in process {os.getpid()}"])
+    nursery = Nursery(lambda name: gate.wait(f"{name}: {next(unpicklable)}"), str(directory))
+    with nursery:
+        assert nursery.events() == []
+        nursery.start("e1")
+        (started,) = take(nursery, 1)
+        assert isinstance(started, Started) and started.executor == "e1"
+        assert gate.arrived() == f"e1: made in process {os.getpid()}"
+        process = psutil.Process(started.pid)
+        parent = process.parent()
+        assert parent is not None and parent.ppid() == os.getpid()
+        assert os.getsid(started.pid) == parent.pid != os.getsid(0)
+        assert os.readlink(f"/proc/{started.pid}/fd/0") == os.devnull
+        assert nursery.events() == []
+    await_end(started.pid, parent.pid)
+    assert not directory.exists()
+
+
+def test_how_an_executor_ended_is_told(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def live(name: str) -> None:
+        if name == "raises":
+            raise KeyError("of the executor")
+        if name == "leaves":
+            sys.exit(3)
+        if name.isdigit():
+            os._exit(int(name))
+        if name.startswith("SIG"):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+            signal.raise_signal(getattr(signal, name))
+
+    with Nursery(live, str(directory)) as nursery:
+        ends = ends_of(nursery, "returns", "raises", "leaves", "7", "255", "SIGTERM", "SIGINT")
+    signals = {"SIGTERM": -signal.SIGTERM, "SIGINT": -signal.SIGINT}
+    assert ends == {"returns": 0, "raises": 1, "leaves": 1, "7": 7, "255": 255, **signals}
+    assert "KeyError: 'of the executor'" in capfd.readouterr().err
+
+
+def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate) -> None:
+    with Nursery(gate.wait, str(directory)) as nursery:
+        for executor in ("e1", "e2"):
+            nursery.start(executor)
+        assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
+        pids = [each.pid for each in take(nursery, 2) if isinstance(each, Started)]
+        nursery.kill("e1")
+        nursery.kill("unknown")
+        assert take(nursery, 1) == [Exited("e1", -signal.SIGKILL)]
+        nursery.kill("e1")  # it has ended already
+        assert psutil.Process(pids[1]).is_running()
+        nursery.start("e1")  # a replacement may have its name
+        assert gate.arrived() == "e1"
+    await_end(*pids)
+
+
+def test_more_packets_than_a_socket_holds(directory: Path) -> None:
+    names = [f"e{number}" for number in range(400)]
+    with Nursery(lambda name: None, str(directory)) as nursery:
+        for name in names:
+            nursery.start(name)  # nothing is read meanwhile
+        events = take(nursery, 2 * len(names))
+    ended = set()
+    for event in events:
+        if isinstance(event, Exited):
+            assert event.code == 0
+            ended.add(event.executor)
+        else:
+            assert isinstance(event, Started) and event.executor not in ended
+    assert ended == set(names)
+
+
+def test_a_process_that_cannot_be_made_is_told() -> None:
+    def start_one() -> str:
+        become_nobody()
+        with Nursery(lambda name: None, "/nonexistent") as nursery:
+            resource.prlimit(nursery._pid, resource.RLIMIT_NPROC, (0, 0))
+            nursery.start("e1")
+            (event,) = take(nursery, 1)
+        return repr(event)
+
+    expected = Unstarted("e1", "Resource temporarily unavailable")
+    assert in_fork(start_one) == repr(expected)
+
+
+# --- what the driver was before ------------------------------------------------------------------
+
+
+def test_output_that_waits_in_the_drivers_buffers_is_written_once(tmp_path: Path) -> None:
+    script = """
+import sys
+from glowpy.driver.nursery import Nursery
+print("before")
+def live(name):
+    print(f"in {name}")
+with Nursery(live, sys.argv[1]) as nursery:
+    for name in ("e1", "e2"):
+        nursery.start(name)
+    ends = 0
+    import select
+    while ends < 2:
+        select.select([nursery], [], [])
+        ends += sum("Exited" in repr(event) for event in nursery.events())
+print("after")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "run")],
+        env={name: each for name, each in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert sorted(ended.stdout.splitlines()) == ["after", "before", "in e1", "in e2"]
+
+
+def test_signal_handlers_and_streams_of_the_user_do_no_harm(directory: Path) -> None:
+    def one_executor() -> str:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        sys.stdout = sys.stderr = None
+        with Nursery(lambda name: None, str(directory)) as nursery:
+            ends = ends_of(nursery, "e1")
+        return str(ends)
+
+    assert in_fork(one_executor) == "{'e1': 0}"
+
+
+def test_an_executor_does_not_hear_the_terminals_interrupt(directory: Path) -> None:
+    def live(name: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with Nursery(live, str(directory)) as nursery:
+        assert ends_of(nursery, "e1") == {"e1": 0}
+
+
+# --- deaths --------------------------------------------------------------------------------------
+
+
+def test_a_nursery_that_has_died_is_an_error(directory: Path, gate: Gate) -> None:
+    nursery = Nursery(gate.wait, str(directory))
+    with nursery:
+        nursery.start("e1")
+        gate.arrived()
+        (started,) = take(nursery, 1)
+        assert isinstance(started, Started)
+        os.kill(nursery._pid, signal.SIGKILL)
+        await_end(nursery._pid)
+        nursery.start("e2")
+        nursery.kill("e1")
+        with pytest.raises(ConnectionError):
+            nursery.events()
+    os.kill(started.pid, signal.SIGKILL)  # a real executor sees its agent's end
+    await_end(started.pid)
+
+
+def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
+    # Two runs on two threads: the second nursery is forked while the first one's socket is open.
+    def overlap() -> str:
+        gate = Gate()
+        directories = [tmp_path / "first", tmp_path / "second"]
+        first, second = (Nursery(gate.wait, str(each)) for each in directories)
+        with first:
+            first.start("e1")
+            gate.arrived()
+            second.__enter__()
+            second.start("e2")
+            gate.arrived()
+        (started,) = take(second, 1)
+        assert isinstance(started, Started) and psutil.Process(started.pid).is_running()
+        second.__exit__(None, None, None)
+        return "left both"
+
+    assert in_fork(overlap) == "left both"
+
+
+def test_when_the_driver_is_killed_everything_of_it_ends(directory: Path) -> None:
+    script = """
+import os, select, signal, sys
+from glowpy.driver.nursery import Nursery
+def live(name):
+    signal.pause()
+with Nursery(live, sys.argv[1]) as nursery:
+    pids = []
+    for name in ("e1", "e2", "e3"):
+        nursery.start(name)
+    while len(pids) < 3:
+        select.select([nursery], [], [])
+        pids += [event.pid for event in nursery.events()]
+    print(nursery._pid, *pids, flush=True)
+    signal.pause()
+"""
+    driver = subprocess.Popen(
+        [sys.executable, "-c", script, str(directory)], stdout=subprocess.PIPE, text=True
+    )
+    assert driver.stdout is not None
+    with driver.stdout:
+        pids = [int(word) for word in driver.stdout.readline().split()]
+        assert len(pids) == 4 and directory.exists()
+        driver.send_signal(signal.SIGKILL)
+        assert driver.wait(BOUND_S) == -signal.SIGKILL
+        await_end(*pids)
+    assert not directory.exists()
