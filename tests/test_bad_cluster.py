@@ -17,6 +17,8 @@ from glowpy.version import __version__
 from tests.failing_scripts import FULL_DISK, command, ended_badly, failure, refusal, told
 from tests.processes import Ended, Served, run, server, started
 
+pytestmark = pytest.mark.slow  # each of them starts servers, or a driver in every mode
+
 GOOD = """
 from glowpy import Flow
 print(Flow().slice(range(10), 2).map(str).count())
@@ -249,7 +251,6 @@ def test_servers_that_find_no_temporary_directory(words: tuple[str, ...], tmp_pa
 # --- a cluster that goes away -------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_cluster_that_goes_away_under_a_run(tmp_path: Path) -> None:
     """The driver waits for another master and other agents, says so, and gives up."""
     script = """

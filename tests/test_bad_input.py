@@ -18,10 +18,11 @@ from glowpy.errors import (
     TaskFailed,
 )
 from tests.failing_scripts import FULL_DISK, failure, told, usage_error
-from tests.processes import MODES, ON_A_CLUSTER
+from tests.processes import ON_A_CLUSTER
 
-IN_EVERY_MODE = pytest.mark.parametrize("mode", MODES)
-ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", ON_A_CLUSTER)
+OWN = pytest.param("own cluster", marks=pytest.mark.slow)  # it takes half a second to start
+IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", "inline", "cluster", OWN])
+ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", ["cluster", OWN])
 HERE = socket.gethostname()
 
 GOOD = """
@@ -319,7 +320,7 @@ def test_no_temporary_directory(mode: str, cluster: str, tmp_path: Path) -> None
     assert text.endswith("; name one that can be written by TMPDIR")
 
 
-@pytest.mark.parametrize("mode", ["plain", "inline", "own cluster"])
+@pytest.mark.parametrize("mode", ["plain", "inline", OWN])
 def test_a_disk_that_fills_up(mode: str, tmp_path: Path) -> None:
     """Shards do not fit on the disk of whoever makes them."""
     script = """

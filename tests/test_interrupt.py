@@ -17,6 +17,8 @@ import pytest
 from tests.failing_scripts import ended_badly, run_folders
 from tests.processes import BOUND_S, MODES, Running, flags_of, started
 
+pytestmark = pytest.mark.slow  # each of them starts servers, or a driver in every mode
+
 IN_EVERY_MODE = pytest.mark.parametrize("mode", MODES)
 NOT_INLINE = pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "inline"])
 

@@ -154,6 +154,12 @@ def test_keys_that_share_every_hash_are_folded_all_the_same(
     assert found == [(number, 3) for number in range(700)]
 
 
+def test_parts_without_keys_do_not_cost_the_order(tmp_path: Path) -> None:
+    rows = [(word, "x" * 500) for word in "baab" * 30]
+    found = last_group(lambda d: d.reduce_by_key(add), [rows], tmp_path, 1000)
+    assert found == [("a", "x" * 30_000), ("b", "x" * 30_000)]
+
+
 def test_many_shards_are_merged_in_passes(tmp_path: Path, scratches: list[int]) -> None:
     shards = [[(n, shard) for n in range(10)] for shard in range(9)]
     rows = last_group(lambda d: d.sort(), shards, tmp_path, 64 << 20)

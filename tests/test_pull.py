@@ -130,12 +130,15 @@ def test_a_block_larger_than_a_frame() -> None:
 def test_nobody_makes_an_owner_queue_without_bound() -> None:
     index = ShardIndex()
     index.open(RUN, 1, "/a1", NONCE)
-    index.commit(RUN, 1, [Block(0, 0, 1 << 40, 1, 0)])
-    sends = index.fetch("r", 1, RUN, 1, 0, first_block=0, credit_bytes=2**64, is_local=False)
-    sends += index.more_credit("r", 1, 0)
-    assert sum(send.length_bytes for send in sends if isinstance(send, SendFrame)) == 256 << 20
+    for number, more in ((1, 0), (2, 2**64)):
+        index.fetch("r", number, RUN, 1, 0, first_block=0, credit_bytes=2**64, is_local=False)
+        index.more_credit("r", number, more)
+    sends = index.commit(RUN, 1, [Block(0, 0, 1 << 40, 1, 0)])
+    for number in (1, 2):
+        frames = [each for each in sends if isinstance(each, SendFrame) and each.fetch == number]
+        assert sum(frame.length_bytes for frame in frames) == 256 << 20
     index.commit(RUN, 1, [Block(1, 0, 1, 1, 0)] * 25_000)
-    sends = index.fetch("r", 2, RUN, 1, 1, first_block=0, credit_bytes=0, is_local=True)
+    sends = index.fetch("r", 3, RUN, 1, 1, first_block=0, credit_bytes=0, is_local=True)
     located = [len(send.blocks) for send in sends if isinstance(send, SendBlocks)]
     assert located == [10_000, 10_000, 5_000]
 

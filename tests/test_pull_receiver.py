@@ -37,6 +37,7 @@ def test_frames_become_blocks_in_order() -> None:
     assert receiver.is_ended
     assert receiver.next_block() is None
     assert receiver.error is None
+    assert receiver.credit_due() == 0
 
 
 def test_blocks_on_this_host_are_located_and_cost_no_credit() -> None:

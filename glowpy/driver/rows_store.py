@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from glowpy.flow.graph import DatasetNode
+from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan
 from glowpy.shards.codec import encode
 from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import NONCE_BYTES, SegmentWriter
 
-_ROWS_PER_BLOCK = 4096
+_BLOCK_BYTES = 1 << 20
 
 
 def store_slices(plan: Plan, run: str, directory: str, index: ShardIndex) -> None:
@@ -35,8 +36,7 @@ def _store(dataset: DatasetNode, run: str, directory: str, index: ShardIndex) ->
     with SegmentWriter(path, nonce) as writer:
         for shard in range(dataset.shard_count):
             rows = slice_shard(dataset, shard)
-            for first in range(0, len(rows), _ROWS_PER_BLOCK):
-                some = list(rows[first : first + _ROWS_PER_BLOCK])
+            for some in batches_of(list(rows), _BLOCK_BYTES):
                 block = writer.append(shard, encode(some), len(some))
                 index.commit(run, dataset.id, [block])
         writer.flush()

@@ -138,8 +138,8 @@ class ShardIndex:
         sends: list[Send] = []
         for fetches in entry.waiting.values():
             for fetch in fetches.values():
-                if self._fetches.pop((fetch.reader, fetch.number), None) is not None:
-                    sends.append(SendEnd(fetch.reader, fetch.number, 0, 0, reason))
+                self._fetches.pop((fetch.reader, fetch.number), None)
+                sends.append(SendEnd(fetch.reader, fetch.number, 0, 0, reason))
         return sends
 
     def drop_run(self, run: str, reason: str) -> list[Send]:

@@ -132,7 +132,8 @@ def _folded(
     tables = _tables(fold, _UNBOUNDED if is_last_try else context.budget_bytes, rows)
     table, is_all = next(tables)
     if is_all:
-        yield *_in_order(table), partings
+        if table:
+            yield *_in_order(table), partings
         return
     with context.scratch() as parts:
         _part(table, parts, partings)

@@ -1,0 +1,155 @@
+"""An owner of shards and readers of them, on real sockets, all waited for with one poller."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from glowpy.agent.serving import ShardServer
+from glowpy.shards.codec import encode
+from glowpy.shards.pull import ShardIndex
+from glowpy.shards.segment import Block, SegmentWriter
+from glowpy.task.pulling import Pulls, streams_of
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.run_messages import Assign, ShardSource
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Poller, Transport
+from tests.echoing import BOUND_S, TIMING
+
+RUN = "run"
+NONCE = bytes(range(16))
+OWNERS_HOST, ELSEWHERE = "127.0.0.1", "127.0.0.2"
+Source = tuple[str, int, int]  # owner, attempt, shard
+
+
+class Owner:
+    """Serves what it has written. A context manager."""
+
+    def __init__(self, poller: Poller, directory: Path) -> None:
+        self.directory = directory
+        self.poller = poller
+        self.transport = Transport(Policy(), TIMING)
+        self.server = self.transport.serve(Address(OWNERS_HOST, 0))
+        self.address = str(self.server.address)
+        self.index = ShardIndex()
+        self.shards = ShardServer(self.index, self.server, OWNERS_HOST)
+        self.peers: set[bytes] = set()
+        self.is_closed = False
+        poller.register(self.server, self.receive)
+
+    def receive(self) -> None:
+        while (received := self.server.receive()) is not None:
+            self.peers.add(received[0])
+            assert self.shards.receive(*received[:2])
+
+    def path(self, attempt: int) -> Path:
+        return self.directory / f"{attempt}.seg"
+
+    def begin(self, attempt: int) -> SegmentWriter:
+        """Open an attempt; the writer of its file."""
+        path = str(self.path(attempt))
+        self.index.open(RUN, attempt, path, NONCE)
+        return SegmentWriter(path, NONCE)
+
+    def commit(self, attempt: int, blocks: Sequence[Block]) -> None:
+        self.shards.carry_out(self.index.commit(RUN, attempt, blocks))
+
+    def seal(self, attempt: int) -> None:
+        self.shards.carry_out(self.index.seal(RUN, attempt))
+
+    def lose(self, attempt: int, reason: str) -> None:
+        self.shards.carry_out(self.index.lose(RUN, attempt, reason))
+
+    def write(self, attempt: int, *batches: list[Any], shard: int = 0) -> list[Block]:
+        """A whole attempt with one shard, a block of it for each batch of rows."""
+        with self.begin(attempt) as writer:
+            blocks = [append(writer, shard, batch) for batch in batches]
+            writer.flush()
+        self.commit(attempt, blocks)
+        self.seal(attempt)
+        return blocks
+
+    def sent(self) -> tuple[int, int]:
+        """Frames and bytes that have left through the socket since the last call."""
+        served = self.shards.forget(str(self.directory))
+        return served.frames, served.size_bytes
+
+    def close(self) -> None:
+        """End it, as the death of its process would; once more does nothing."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.poller.unregister(self.server)
+            self.shards.close()
+            self.transport.close()
+
+    def __enter__(self) -> Owner:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def append(writer: SegmentWriter, shard: int, batch: list[Any]) -> Block:
+    return writer.append(shard, encode(batch), len(batch))
+
+
+class Reader:
+    """Reads shards as an executor does. A context manager."""
+
+    def __init__(self, poller: Poller, host: str, timing: Timing = TIMING) -> None:
+        self.poller = poller
+        self.transport = Transport(Policy(), timing)
+        self.pulls = Pulls(self.transport, poller, host, RUN, timing)
+        self.row_count = [0]
+
+    def streams(self, *sources: Source) -> list[Iterator[list[Any]]]:
+        """A stream of batches for each source."""
+        owners = tuple(dict.fromkeys(owner for owner, _, _ in sources))
+        edge = tuple(ShardSource(owners.index(owner), a, shard) for owner, a, shard in sources)
+        assign = Assign(RUN, "e", 0, 99, owners, (edge,))
+        (streams,) = streams_of(self.pulls, assign, self.wait, self.row_count)
+        return [iter(stream) for stream in streams]
+
+    def rows(self, *sources: Source) -> list[Any]:
+        """All rows of some shards, one shard after the other."""
+        return [row for stream in self.streams(*sources) for batch in stream for row in batch]
+
+    def wait(self, until: float) -> None:
+        wait(self.poller, until)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.pulls.cancel_all()
+        for owner in list(self.pulls._owners):
+            self.pulls.owner_lost(owner, "the test is over")
+        self.transport.close()
+
+
+def wait(poller: Poller, until: float) -> None:
+    """Handle what comes, once, waiting at most until a monotonic time."""
+    for handle in poller.poll(max(0.0, until - time.monotonic())):
+        handle()
+
+
+def wait_until(poller: Poller, is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + BOUND_S
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        wait(poller, time.monotonic() + 0.05)
+
+
+def open_files(directory: Path) -> int:
+    """How many files of a directory this process holds open."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found += os.readlink(f"/proc/self/fd/{name}").startswith(str(directory))
+        except FileNotFoundError:  # the descriptor of this listing
+            continue
+    return found

@@ -1,0 +1,244 @@
+"""Shards over real sockets: what was written is what every reader gets, here or elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from glowpy.shards.segment import Block
+from glowpy.wire.address import parse_endpoint
+from glowpy.wire.run_messages import Beat
+from glowpy.wire.security import Policy
+from glowpy.wire.transfers import BlockFrame, CancelFetch, Fetch, FetchEnd, MoreCredit
+from glowpy.wire.transport import Poller, Transport
+from tests.echoing import TIMING, Client
+from tests.shard_owner import (
+    ELSEWHERE,
+    OWNERS_HOST,
+    RUN,
+    Owner,
+    Reader,
+    append,
+    open_files,
+    wait_until,
+)
+
+ON_BOTH = pytest.mark.parametrize("host", [OWNERS_HOST, ELSEWHERE], ids=["local", "remote"])
+
+
+@pytest.fixture
+def poller() -> Poller:
+    return Poller()
+
+
+@pytest.fixture
+def owner(poller: Poller, tmp_path: Path) -> Iterator[Owner]:
+    with Owner(poller, tmp_path) as owner:
+        yield owner
+
+
+@pytest.fixture
+def reader(poller: Poller, host: str) -> Iterator[Reader]:
+    with Reader(poller, host) as reader:
+        yield reader
+
+
+@ON_BOTH
+def test_a_shard_of_many_blocks(owner, reader, host):
+    batches = [[(n, str(n)), [n, {"x": n / 7}], b"x" * (n % 50)] for n in range(3000)]
+    blocks = owner.write(1, *batches)
+    rows = reader.rows((owner.address, 1, 0))
+    assert rows == [row for batch in batches for row in batch]
+    assert {type(row) for row in rows} == {tuple, list, bytes}
+    assert reader.row_count == [9000]
+    expected = (3000, sum(block.length_bytes for block in blocks))
+    assert owner.sent() == ((0, 0) if host == OWNERS_HOST else expected)
+
+
+@ON_BOTH
+def test_a_block_over_several_frames(owner, reader, host):
+    row = os.urandom(10 << 20)
+    (block,) = owner.write(1, [row])
+    assert reader.rows((owner.address, 1, 0)) == [row]
+    assert owner.sent() == ((0, 0) if host == OWNERS_HOST else (3, block.length_bytes))
+
+
+@ON_BOTH
+def test_a_shard_larger_than_all_credit(owner, reader, host):
+    parts = [os.urandom(1 << 20) for _ in range(5)]
+    batches = [[parts[n % 5], n] for n in range(40)]
+    owner.write(1, *batches)
+    assert reader.rows((owner.address, 1, 0)) == [row for batch in batches for row in batch]
+
+
+def test_one_block_larger_than_all_credit(owner, poller):
+    row = os.urandom(5 << 20) * 4
+    owner.write(1, [row])
+    with Reader(poller, ELSEWHERE) as reader:
+        assert reader.rows((owner.address, 1, 0)) == [row]
+
+
+@ON_BOTH
+def test_shards_without_rows(owner, reader, host):
+    owner.write(1)
+    owner.write(2, [1], shard=5)
+    assert reader.rows(*[(owner.address, attempt, 0) for attempt in (1, 2, 1)]) == []
+    assert not owner.path(1).exists()
+
+
+@ON_BOTH
+def test_many_shards_of_many_attempts_in_shard_order(owner, reader, host):
+    for attempt in range(100):
+        with owner.begin(attempt) as writer:
+            blocks = [append(writer, shard, [(attempt, shard)]) for shard in range(7)]
+            writer.flush()
+        owner.commit(attempt, blocks)
+        owner.seal(attempt)
+    sources = [(owner.address, attempt, 3) for attempt in range(100)]
+    assert reader.rows(*sources) == [(attempt, 3) for attempt in range(100)]
+    assert open_files(owner.directory) <= 64
+    assert owner.sent()[0] == (0 if host == OWNERS_HOST else 100)
+    assert open_files(owner.directory) == 0
+
+
+def test_several_readers_at_once_get_all_of_it(owner, poller):
+    batches = [[n] * 1000 for n in range(300)]
+    owner.write(1, *batches)
+    owner.write(2, *reversed(batches))
+    readers = [Reader(poller, host) for host in (OWNERS_HOST, ELSEWHERE) * 3]
+    streams = [
+        stream
+        for reader in readers
+        for stream in reader.streams((owner.address, 1, 0), (owner.address, 2, 0))
+    ]
+    got = [list(batches) for batches in zip(*streams, strict=True)]  # drawn from in turn
+    assert got == [[batch, batches[299 - n]] * 6 for n, batch in enumerate(batches)]
+    for reader in readers:
+        reader.__exit__()
+    assert owner.sent()[0] == 3 * 600
+
+
+@ON_BOTH
+def test_a_shard_is_read_while_it_is_written(owner, reader, host):
+    with owner.begin(1) as writer:
+        (stream,) = reader.streams((owner.address, 1, 0))
+        for number in range(20):
+            block = append(writer, 0, [number])
+            writer.flush()
+            owner.commit(1, [block, append(writer, 1, ["other shard"])])
+            assert next(stream) == [number]
+        writer.flush()
+    owner.seal(1)
+    assert list(stream) == []
+
+
+@ON_BOTH
+def test_what_nobody_wants_any_more_is_not_sent(owner, reader, host):
+    with owner.begin(1) as writer:
+        (stream,) = reader.streams((owner.address, 1, 0))
+        blocks = [append(writer, 0, [number]) for number in range(3)]
+        writer.flush()
+        owner.commit(1, blocks[:1])
+        assert next(stream) == [0]
+        reader.pulls.cancel_all()
+        (peer,) = owner.peers
+        wait_until(owner.poller, lambda: is_forgotten(owner, peer, 1), "the end of the stream")
+        owner.commit(1, blocks[1:])
+    assert owner.sent()[0] == (0 if host == OWNERS_HOST else 1)
+
+
+def is_forgotten(owner: Owner, peer: bytes, fetch: int) -> bool:
+    return bool(owner.index.more_credit(peer, fetch, 0))
+
+
+def test_a_reader_that_has_gone_is_forgotten(owner, poller):
+    with owner.begin(1) as writer:
+        blocks = [append(writer, 0, [0]) for _ in range(10_000)]
+        writer.flush()
+        with Reader(poller, ELSEWHERE) as reader:
+            (stream,) = reader.streams((owner.address, 1, 0))
+            owner.commit(1, blocks[:1])
+            assert next(stream) == [0]
+            reader.pulls._pulls.clear()  # it dies: nothing is cancelled
+        (peer,) = owner.peers
+        assert not is_forgotten(owner, peer, 1)
+        later = iter(blocks[1:])
+        wait_until(
+            poller,
+            lambda: owner.commit(1, [next(later)]) or is_forgotten(owner, peer, 1),
+            "a send that fails",
+        )
+        owner.sent()
+        owner.commit(1, list(later))
+        assert owner.sent() == (0, 0)
+
+
+def raw_reader(owner: Owner) -> tuple[Transport, Client]:
+    transport = Transport(Policy(), TIMING)
+    client = Client(transport.connect(parse_endpoint(owner.address)))
+    return transport, client
+
+
+def fetch(attempt: int, **changes: int) -> Fetch:
+    values = {"fetch": attempt, "shard": 0, "first_block": 0, "credit_bytes": 1 << 20} | changes
+    return Fetch(run=RUN, attempt=attempt, reader_host=ELSEWHERE, **values)
+
+
+def test_a_stream_that_breaks_has_one_end_and_others_go_on(owner, poller):
+    for attempt in (1, 2):
+        owner.write(attempt, *[[n] for n in range(50)])
+    os.truncate(owner.path(1), 100)
+    transport, client = raw_reader(owner)
+    with transport:
+        for attempt in (1, 2):
+            client.link.send(fetch(attempt))
+        wait_until(poller, lambda: client.take() or len(client.messages) >= 53, "both streams")
+        of_first = [message for message, _ in client.messages if message.fetch == 1]
+        assert [type(message) for message in of_first] == [BlockFrame, BlockFrame, FetchEnd]
+        assert of_first[-1] == FetchEnd(
+            1, 0, 0, f"segment file {owner.path(1)} ends inside a block"
+        )
+        assert client.messages[-1][0] == FetchEnd(2, 50, 50, "")
+
+
+def test_no_message_of_a_stranger_harms_the_owner(owner, poller):
+    owner.write(1, [1])
+    with owner.begin(2) as writer:
+        real = append(writer, 0, [2])
+    for block in (
+        Block(0, -1, 5, 1, 0),
+        Block(0, 0, -5, 1, 0),
+        Block(0, 2**63, 5, 1, 0),
+        Block(0, real.offset_bytes, 2**64 - 1, 1, 0),
+    ):
+        owner.commit(2, [block])
+    owner.seal(2)
+    transport, client = raw_reader(owner)
+    strange = [
+        fetch(1, fetch=-1, first_block=-7),
+        fetch(1, fetch=2**64 - 1, credit_bytes=2**64 - 1, shard=-3),
+        fetch(1, fetch=3, credit_bytes=-(2**63)),
+        fetch(7, fetch=4),
+        fetch(2, fetch=5),
+        MoreCredit(3, -1),
+        MoreCredit(3, 2**64 - 1),
+        MoreCredit(77, 1),
+        CancelFetch(77),
+    ]
+    with transport:
+        for message in strange:
+            client.link.send(message)
+        client.link.send(fetch(1, fetch=99))
+        is_done = (FetchEnd(99, 1, 1, ""), b"")
+        wait_until(poller, lambda: client.take() or is_done in client.messages, "the last answer")
+        ends = {each.fetch: each for each, _ in client.messages if isinstance(each, FetchEnd)}
+    assert ends[-1] == FetchEnd(-1, 1, 1, "")
+    assert ends[2**64 - 1] == FetchEnd(2**64 - 1, 0, 0, "")
+    assert ends[3] == FetchEnd(3, 1, 1, "")
+    assert ends[4].lost == "attempt 7 of run run has no shards here"
+    assert ends[5].lost == f"segment file {owner.path(2)} ends inside a block"
+    assert ends[77].lost == "fetch 77 is not open"
+    assert owner.shards.receive(b"peer", Beat("r")) is False
