@@ -116,7 +116,7 @@ def test_rows_nested_too_deep_are_an_error() -> None:
     row: list[Any] = []
     for _ in range(100_000):
         row = [row]
-    with pytest.raises(RowError, match="cannot be pickled: .*recursion"):
+    with pytest.raises(RowError, match=r"cannot be pickled: .*recursion"):
         encode([row])
     while row:  # taken apart by hand: dropping it whole would recurse as well
         row = row.pop()

@@ -357,7 +357,9 @@ ODD = {
     "huge in all": f'{{"files":[[0,"x","{A}",{2**29}],[0,"y","{B}",{2**29 + 1}]],{REST}}}',
     "twice": f'{{"files":[[0,"x","{A}",1],[0,"x","{A}",1]],{REST}}}',
     "not in order": f'{{"files":[[0,"y","{A}",1],[0,"x","{A}",1]],{REST}}}',
-    "file and directory": f'{{"files":[[0,"x","{A}",1],[0,"x-","{A}",1],[0,"x/y","{A}",1]],{REST}}}',
+    "file and directory": (
+        f'{{"files":[[0,"x","{A}",1],[0,"x-","{A}",1],[0,"x/y","{A}",1]],{REST}}}'
+    ),
     "run 0": f'{{"files":[],"payload":null,"recorded":[[0,"{A}",1]]}}',
     "recorded too much": f'{{"files":[],"payload":null,"recorded":[[1,"{A}",{2**27}]]}}',
     "payload": f'{{"files":[],"payload":["{A}"],"recorded":[]}}',

@@ -43,7 +43,7 @@ def rows_of(index: ShardIndex, dataset: int, shard: int) -> list[Any]:
 
 
 def test_each_shard_can_be_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_store, "_ROWS_PER_BLOCK", 3)
+    monkeypatch.setattr(rows_store, "_BLOCK_BYTES", 100)
     rows = [*range(10), None, "x", (1, [2])]
     dataset = Flow(["-glow.inline"]).slice(rows, 3)
     index = store(tmp_path, dataset)
