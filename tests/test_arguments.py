@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from glowpy import Dataset, Flow
+from glowpy import Flow
 from glowpy.errors import DefinitionError, TaskFailed
 from glowpy.flow.arguments import check_reducer, field_count
 from tests.runners import Runner

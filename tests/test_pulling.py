@@ -1,0 +1,317 @@
+"""Reading shards when something is wrong: each loss is named, bounded in time, and no other's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from glowpy.errors import ShardCorrupt, ShardLost
+from glowpy.shards.codec import decode
+from glowpy.shards.segment import Block
+from glowpy.task.pulling import InputLost
+from glowpy.wire.coding import Coder
+from glowpy.wire.messages import MESSAGES
+from glowpy.wire.security import Policy
+from glowpy.wire.transfers import BlockFrame, Fetch
+from glowpy.wire.transport import Poller, make_key
+from tests.echoing import BOUND_S, TIMING, echoing
+from tests.shard_owner import (
+    ELSEWHERE,
+    NONCE,
+    OWNERS_HOST,
+    Owner,
+    Reader,
+    append,
+    wait_until,
+)
+
+ON_BOTH = pytest.mark.parametrize("host", [OWNERS_HOST, ELSEWHERE], ids=["local", "remote"])
+HASTY = replace(TIMING, first_contact_s=0.3, beat_s=0.05)
+CODER = Coder(MESSAGES)
+
+
+@pytest.fixture
+def poller() -> Poller:
+    return Poller()
+
+
+@pytest.fixture
+def owner(poller: Poller, tmp_path: Path) -> Iterator[Owner]:
+    with Owner(poller, tmp_path) as owner:
+        yield owner
+
+
+@pytest.fixture
+def reader(poller: Poller, host: str) -> Iterator[Reader]:
+    with Reader(poller, host) as reader:
+        yield reader
+
+
+@contextmanager
+def lost(attempt: int, words: str, cause: type[Exception] = ShardLost) -> Iterator[None]:
+    """Within: an input is lost, the one of this attempt."""
+    with pytest.raises(InputLost, match=words) as error:
+        yield
+    assert error.value.attempt == attempt
+    assert type(error.value.__cause__) is cause
+
+
+@ON_BOTH
+def test_a_damaged_block_is_corrupt(owner, reader):
+    first, second = owner.write(1, [1] * 100, [2] * 100)
+    owner.write(2, [3])
+    with owner.path(1).open("r+b") as file:
+        file.seek(second.offset_bytes + 50)
+        file.write(b"\xff")
+    (stream,) = reader.streams((owner.address, 1, 0))
+    assert next(stream) == [1] * 100
+    with lost(
+        1, rf"checksum of block at byte {second.offset_bytes} .* does not match", ShardCorrupt
+    ):
+        next(stream)
+    assert reader.rows((owner.address, 2, 0)) == [3]
+    assert first.crc32 != second.crc32
+
+
+@ON_BOTH
+def test_a_file_that_is_cut_off(owner, reader, host):
+    owner.write(1, [1], [2] * 100)
+    os.truncate(owner.path(1), owner.path(1).stat().st_size - 1)
+    cause = ShardCorrupt if host == OWNERS_HOST else ShardLost
+    with lost(1, r"segment file .*1\.seg ends inside a block", cause):
+        reader.rows((owner.address, 1, 0))
+
+
+@ON_BOTH
+def test_a_file_that_is_missing(owner, reader):
+    owner.write(1, [1])
+    owner.path(1).unlink()
+    with lost(1, r"segment file .*1\.seg cannot be opened: No such file"):
+        reader.rows((owner.address, 1, 0))
+
+
+@ON_BOTH
+def test_a_file_that_is_not_the_owners(owner, reader):
+    owner.write(1, [1])
+    data = owner.path(1).read_bytes()
+    owner.path(1).write_bytes(data.replace(NONCE, NONCE[::-1]))
+    with lost(1, "is not the one its owner wrote"):
+        reader.rows((owner.address, 1, 0))
+
+
+@ON_BOTH
+def test_an_attempt_that_is_lost(owner, reader):
+    with owner.begin(1) as writer:
+        (stream,) = reader.streams((owner.address, 1, 0))
+        block = append(writer, 0, [1])
+        writer.flush()
+        owner.commit(1, [block])
+        assert next(stream) == [1]
+        owner.lose(1, "its executor died")
+        with lost(1, "^its executor died$"):
+            next(stream)
+    for attempt in (1, 5):
+        with lost(attempt, f"attempt {attempt} of run run has no shards here"):
+            reader.rows((owner.address, attempt, 0))
+
+
+@ON_BOTH
+def test_an_owner_that_dies(owner, reader):
+    with owner.begin(1) as writer:
+        streams = reader.streams((owner.address, 1, 0), (owner.address, 1, 1))
+        block = append(writer, 0, [1])
+        writer.flush()
+        owner.commit(1, [block])
+        assert next(streams[0]) == [1]
+        owner.close()
+        for stream in streams:
+            with lost(1, f"its owner {owner.address} is lost: the connection was closed"):
+                next(stream)
+
+
+def test_the_files_of_a_lost_owner_are_not_read_though_they_are_here(owner, poller):
+    with Reader(poller, OWNERS_HOST) as reader:
+        owner.write(1, [1], [2])
+        (stream,) = reader.streams((owner.address, 1, 0))
+        assert next(stream) == [1]
+        wait_until(poller, lambda: reader.pulls._pulls == {}, "the end of the shard")
+        reader.pulls.owner_lost(owner.address, "its agent is lost")
+        with lost(1, f"its owner {owner.address} is lost: its agent is lost"):
+            next(stream)
+        assert owner.path(1).exists()
+
+
+def test_what_has_come_as_a_whole_is_read_though_its_owner_has_died_since(owner, poller):
+    with Reader(poller, ELSEWHERE) as reader:
+        owner.write(1, [1], [2])
+        (stream,) = reader.streams((owner.address, 1, 0))
+        assert next(stream) == [1]
+        wait_until(poller, lambda: reader.pulls._pulls == {}, "the end of the shard")
+        owner.close()
+        assert list(stream) == [[2]]
+
+
+def test_an_owner_is_tried_again_after_it_was_lost(owner, poller):
+    owner.write(1, [1])
+    with Reader(poller, ELSEWHERE) as reader:
+        (stream,) = reader.streams((owner.address, 7, 0))
+        with lost(7, "has no shards here"):
+            next(stream)
+        reader.pulls.owner_lost(owner.address, "so it seemed")
+        assert reader.rows((owner.address, 1, 0)) == [1]
+
+
+def test_an_owner_that_never_answers(poller):
+    with (
+        socket.socket() as mute,
+        socket.socket() as probe,
+        Reader(poller, ELSEWHERE, HASTY) as reader,
+    ):
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        probe.bind(("127.0.0.1", 0))
+        for each in (mute, probe):
+            address = f"127.0.0.1:{each.getsockname()[1]}"
+            with lost(3, rf"its owner {address} is lost: no answer in 0\.3 s"):
+                reader.rows((address, 3, 0))
+
+
+def test_an_owner_with_another_key(poller):
+    words = r"no answer in 0\.3 s: it refuses the connection, perhaps it holds another key"
+    with (
+        echoing(Policy(make_key())) as address,
+        Reader(poller, ELSEWHERE, HASTY) as reader,
+        lost(3, words),
+    ):
+        reader.rows((str(address), 3, 0))
+
+
+@ON_BOTH
+def test_a_stream_that_its_owner_has_forgotten_does_not_wait_for_ever(owner, reader):
+    pulls = reader.pulls
+    with owner.begin(1) as writer:
+        known, forgotten = (pulls.open(owner.address, 1, shard) for shard in (0, 1))
+        wait_until(owner.poller, lambda: bool(owner.peers), "the fetches")
+        pulls.expire(time.monotonic() + 0.9 * TIMING.peer_lost_s)
+        owner.index.cancel(*owner.peers, 2)
+        pulls.expire(time.monotonic() + 2 * TIMING.peer_lost_s)
+        wait_until(owner.poller, lambda: forgotten.is_ended, "the owner's answer")
+        with pytest.raises(ShardLost, match="fetch 2 is not open"):
+            forgotten.next_block()
+        block = append(writer, 0, [1])
+        writer.flush()
+        owner.commit(1, [block])
+        owner.seal(1)
+        wait_until(owner.poller, lambda: known.is_ended, "the other stream")
+    assert decode(known.next_block() or b"") == [1]
+    assert known.next_block() is None
+
+
+def test_no_file_stays_open_behind_a_reader(owner, poller):
+    with Reader(poller, OWNERS_HOST) as reader:
+        for attempt in range(3):
+            owner.write(attempt, *[[n] for n in range(5)])
+        streams = reader.streams(*[(owner.address, attempt, 0) for attempt in range(3)])
+        assert [next(stream) for stream in streams] == [[0]] * 3
+        assert open_files(owner.directory) == 0
+
+
+class Impostor:
+    """Listens where an owner did, and answers each Fetch with messages of the test."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.RCVTIMEO, round(BOUND_S * 1000))
+        self.address = f"127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
+
+    def fetched(self) -> tuple[bytes, Fetch]:
+        peer, message = self.socket.recv_multipart()
+        fetch = CODER.decode(message)
+        assert isinstance(fetch, Fetch)
+        return peer, fetch
+
+    def say(self, peer: bytes, *frames: Any) -> None:
+        encoded = [each if type(each) is bytes else CODER.encode(each) for each in frames]
+        self.socket.send_multipart([peer, *encoded])
+
+
+@pytest.fixture
+def impostor() -> Iterator[Impostor]:
+    with zmq.Context() as context:
+        impostor = Impostor(context)
+        yield impostor
+        impostor.socket.close()
+
+
+FRAME = Block(0, 44, 4, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        ([b"garbage"], "is lost: a message"),
+        ([b"", b"", b""], "is lost: a message has 3 frames"),
+        ([BlockFrame(1, FRAME, 2), b"xx"], "is lost: a frame at byte 2 of a block follows byte 0"),
+        ([BlockFrame(1, FRAME, 0), b"xxxxx"], "is lost: a frame at byte 0"),
+        ([BlockFrame(1, Block(0, 44, 2**40, 1, 0), 0), bytes(17 << 20)], "more than it has credit"),
+    ],
+)
+def test_whoever_speaks_another_language_is_no_owner(poller, impostor, frames, words):
+    with Reader(poller, ELSEWHERE) as reader:
+        pulls = [reader.pulls.open(impostor.address, 1, shard) for shard in (0, 1)]
+        peer, _ = impostor.fetched()
+        impostor.say(peer, *frames)
+        wait_until(poller, lambda: pulls[0].is_ended, "the loss")
+        for pull in pulls:
+            with pytest.raises(ShardLost, match=words):
+                pull.next_block()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/no/such", "cannot be opened: No such file"),
+        ("/a\0b", "cannot be opened: embedded null"),
+        ("/\ud800", "cannot be opened: 'utf-8' codec"),
+        ("/dev/null", "does not belong to this user"),
+        ("/etc/passwd", "is not the one its owner wrote"),
+    ],
+)
+def test_a_stranger_cannot_make_a_reader_read_other_files(poller, impostor, path, words):
+    with Reader(poller, OWNERS_HOST) as reader:
+        pull = reader.pulls.open(impostor.address, 1, 0)
+        peer, _ = impostor.fetched()
+        impostor.say(peer, Blocks(1, path, NONCE, (FRAME,)))
+        impostor.say(peer, FetchEnd(1, 1, 1, ""))
+        wait_until(poller, lambda: pull.is_ended, "the end")
+        with pytest.raises(ShardLost, match=words):
+            pull.next_block()
+
+
+def test_what_belongs_to_no_stream_is_left_alone(poller, impostor):
+    with Reader(poller, ELSEWHERE) as reader:
+        pull, cancelled = (reader.pulls.open(impostor.address, 1, shard) for shard in (0, 1))
+        peer, _ = impostor.fetched()
+        cancelled.cancel()
+        for message in (
+            FetchEnd(2, 7, 7, ""),
+            FetchEnd(99, 0, 0, "lost"),
+            MoreCredit(1, 5),
+            RunClosed("run"),
+            FetchEnd(1, 0, 0, ""),
+            FetchEnd(1, 0, 0, "lost after all"),
+        ):
+            impostor.say(peer, message)
+        wait_until(poller, lambda: pull.is_ended, "the end")
+        assert pull.next_block() is None
+        reader.pulls.cancel_all()
