@@ -233,8 +233,8 @@ def test_an_executor_whose_plan_differs_is_refused_for_good(core: Any) -> None:
     tell(core, Launch("r1", "e1", "l", 1, 0))
     hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e1")
     core.from_executor(EXECUTOR, hello, b"")
-    told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"")
-    assert told.message == LaunchRefused("r1", "e1", "another flow", True)
+    told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"it")
+    assert told == ToDriver(DRIVER, LaunchRefused("r1", "e1", "another flow", True), b"it")
     assert killed == KillProcess("e1")
 
 

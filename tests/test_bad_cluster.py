@@ -176,7 +176,8 @@ def test_a_driver_of_another_release(
     text = told(driver_failure(tmp_path, cluster, text=other + GOOD), VersionMismatch)
     assert re.fullmatch(
         rf"master at {cluster}: driver \w+ and the master cannot work together: "
-        rf"{what} {there} there and {here} at the master. Install the same release everywhere.",
+        rf"{what} {there} at the driver and {here} at the master. "
+        r"Install the same release everywhere.",
         text,
     )
 
@@ -188,10 +189,10 @@ def test_a_master_of_another_release(
     with changed_server(tmp_path, other, "master", *ANY_PORT) as leader:
         text = told(driver_failure(tmp_path, leader), VersionMismatch)
         assert text.startswith(f"master at {leader}: driver ")
-        assert f"{what} {here} there and {there} at the master" in text
+        assert f"{what} {here} at the driver and {there} at the master" in text
         line = refusal(tmp_path, "agent", "--port", "0", "--master", leader)
         assert line.startswith(f"master at {leader}: agent 127.0.0.1:")
-        assert f"{what} {here} there and {there} at the master" in line
+        assert f"{what} {here} at the agent and {there} at the master" in line
 
 
 @OTHERS
@@ -203,7 +204,7 @@ def test_an_agent_of_another_release(
         options = ["--port", "0", "--master", master.address]
         line = refusal(tmp_path, "agent", *options, before=other)
     assert line.startswith(f"master at {master.address}: agent 127.0.0.1:")
-    assert f"{what} {there} there and {here} at the master" in line
+    assert f"{what} {there} at the agent and {here} at the master" in line
     assert "refused: agent " in master.log.text
     assert " joined: " not in master.log.text
 

@@ -14,6 +14,7 @@ from glowpy.errors import (
     FlagError,
     InputError,
     OutputError,
+    PlanMismatch,
     ProgramError,
     TaskFailed,
 )
@@ -250,7 +251,7 @@ def test_a_flow_that_is_another_one_in_tasks(
         ["from glowpy import Flow", "import glowpy", "task = glowpy.is_task()", "flow = Flow()"]
         + [code, "rows.count()"]
     )
-    text = told(failure(tmp_path, mode, cluster, script), ProgramError)
+    text = told(failure(tmp_path, mode, cluster, script), PlanMismatch)
     assert re.match(rf"agent {host_of(mode)}:\d+: ", text)
     for words in expected:
         assert words in text

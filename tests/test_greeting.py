@@ -24,15 +24,17 @@ def test_the_same_release_is_welcome() -> None:
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ({"protocol": 0}, f"protocol 0 there and {PROTOCOL_VERSION} at the master"),
-        ({"glowpy": "9.9"}, f"glowpy 9.9 there and {__version__} at the master"),
-        ({"python": "2.7"}, f"Python 2.7 there and {PYTHON} at the master"),
+        ({"protocol": 0}, f"protocol 0 at the {{}} and {PROTOCOL_VERSION} at the master"),
+        ({"glowpy": "9.9"}, f"glowpy 9.9 at the {{}} and {__version__} at the master"),
+        ({"python": "2.7"}, f"Python 2.7 at the {{}} and {PYTHON} at the master"),
     ],
 )
 def test_a_difference_is_named(change: Any, difference: str) -> None:
     end = " and the master cannot work together: " + difference + ". Install the same release"
-    assert refusal(replace(HELLO, **change), "master").startswith("driver d7" + end)
-    assert refusal(replace(EXECUTOR, **change), "master").startswith("executor e7" + end)
+    of_driver = refusal(replace(HELLO, **change), "master")
+    assert of_driver.startswith("driver d7" + end.format("driver"))
+    of_executor = refusal(replace(EXECUTOR, **change), "master")
+    assert of_executor.startswith("executor e7" + end.format("executor"))
 
 
 def test_all_differences_are_named() -> None:

@@ -245,7 +245,7 @@ class AgentCore:
         elif slot.peer != peer:
             return
         elif isinstance(message, ExecutorReady):
-            yield from self._ready(run, slot, message)
+            yield from self._ready(run, slot, message, payload)
         elif isinstance(message, GroupEnded):
             yield from self._group_ended(run, slot, message, payload)
         elif isinstance(message, Printed):
@@ -268,12 +268,14 @@ class AgentCore:
         slot.state = State.GREETED
         yield ToExecutor(peer, Describe(slot.run, self.owner, self.host), run.description)
 
-    def _ready(self, run: _Run, slot: ExecutorSlot, message: ExecutorReady) -> Iterator[Action]:
+    def _ready(
+        self, run: _Run, slot: ExecutorSlot, message: ExecutorReady, payload: bytes
+    ) -> Iterator[Action]:
         if slot.state is not State.GREETED:
             return
         if message.refusal:
             refused = LaunchRefused(slot.run, slot.executor, message.refusal, fatal=True)
-            yield ToDriver(run.peer, refused)
+            yield ToDriver(run.peer, refused, payload)
             yield from self._kill(slot, "it cannot run the flow")
             return
         slot.state = State.READY

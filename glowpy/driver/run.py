@@ -17,7 +17,7 @@ from glowpy.driver.scheduling import AgentLost, ExecutorJoined
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
-from glowpy.task.failure import unpacked
+from glowpy.task.failure import refused, unpacked
 from glowpy.timing import Timing
 from glowpy.wire.run_messages import (
     Abort,
@@ -120,7 +120,7 @@ class Run:
             self._exited(agent, message)
         elif isinstance(message, LaunchRefused):
             if message.fatal:
-                raise ProgramError(f"agent {agent}: {message.reason}")
+                raise refused(f"agent {agent}: {message.reason}", payload)
             self._obey(
                 self._scheduler.handle(decide.ExecutorLeft(message.executor, message.reason))
             )

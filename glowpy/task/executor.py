@@ -126,7 +126,7 @@ class Executor:
         try:
             plan = self._derive()
         except GlowError as exc:
-            self._link.send(ExecutorReady(self._run, self._executor, str(exc)))
+            self._link.send(ExecutorReady(self._run, self._executor, str(exc)), packed(exc) or None)
             raise
         self._link.send(ExecutorReady(self._run, self._executor, ""))
         return plan
@@ -282,6 +282,8 @@ def watch_lifeline() -> None:
 
     def watch(descriptor: int) -> None:
         os.read(descriptor, 1)  # nothing is ever written: this returns when the agent has died
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # with whatever the user's functions have started
         os._exit(1)
 
     threading.Thread(target=watch, args=(int(text),), daemon=True, name="glowpy-lifeline").start()

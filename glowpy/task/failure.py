@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from glowpy.errors import GlowError, InputError, OutputError, TaskFailed, shown
+from glowpy.errors import (
+    GlowError,
+    InputError,
+    OutputError,
+    PlanMismatch,
+    ProgramError,
+    TaskFailed,
+    shown,
+)
 from glowpy.flow.graph import Step
 
 NO_ROW: Any = object()
@@ -75,19 +83,30 @@ def packed(cause: BaseException) -> bytes:
     return data if len(data) <= _MOST_PICKLED_BYTES else b""
 
 
+def refused(reason: str, data: bytes) -> GlowError:
+    """The error that the driver raises for an executor that cannot run the flow."""
+    cause = _loaded(data)
+    return PlanMismatch(reason) if isinstance(cause, PlanMismatch) else ProgramError(reason)
+
+
 def unpacked(reason: str, data: bytes) -> GlowError:
     """The error that the driver raises for a failed group."""
-    cause = None
-    if data:
-        try:
-            cause = pickle.loads(data)
-        except Exception as exc:  # noqa: BLE001
-            cause = exc
+    cause = _loaded(data)
     # A file that cannot be read or written is no fault of the user's code.
     kind = type(cause) if isinstance(cause, (InputError, OutputError)) else TaskFailed
     error = kind(reason)
     error.__cause__ = cause
     return error
+
+
+def _loaded(data: bytes) -> BaseException | None:
+    if not data:
+        return None
+    try:
+        cause: BaseException = pickle.loads(data)
+        return cause
+    except Exception as exc:  # noqa: BLE001
+        return exc  # it can be anything: unpickling runs the user's code
 
 
 def _summary(cause: BaseException) -> str:

@@ -21,8 +21,9 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
 
     Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
     """
+    their_role = _short(hello.role) if isinstance(hello, Hello) else "executor"
     differences = [
-        f"{what} {_short(theirs)} there and {ours} at the {role}"
+        f"{what} {_short(theirs)} at the {their_role} and {ours} at the {role}"
         for what, theirs, ours in (
             ("protocol", hello.protocol, PROTOCOL_VERSION),
             ("glowpy", hello.glowpy, __version__),
@@ -32,12 +33,9 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
     ]
     if not differences:
         return ""
-    if isinstance(hello, Hello):
-        who = f"{_short(hello.role)} {_short(hello.name)}"
-    else:
-        who = f"executor {_short(hello.executor)}"
+    name = _short(hello.name if isinstance(hello, Hello) else hello.executor)
     return (
-        f"{who} and the {role} cannot work together: "
+        f"{their_role} {name} and the {role} cannot work together: "
         f"{'; '.join(differences)}. Install the same release everywhere."
     )
 
