@@ -190,11 +190,16 @@ class LocalCluster:
         return f"the {child.role}{where} ended with status {status}"
 
     def _end_children(self) -> None:
-        for child in reversed(self._children):
+        """Agents first: one whose master is gone would linger over its last heartbeat."""
+        self._end([child for child in self._children if child.role == "agent"])
+        self._end([child for child in self._children if child.role == "master"])
+
+    def _end(self, children: list[Child]) -> None:
+        for child in children:
             assert child.process.stdin is not None
             child.process.stdin.close()
         deadline = time.monotonic() + self.timing.shutdown_s
-        for child in reversed(self._children):
+        for child in children:
             try:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
