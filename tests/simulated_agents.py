@@ -110,7 +110,7 @@ class World:
         for action in actions:
             self.log.append(f"   {action}")
             if isinstance(action, do.Demand):
-                self.demand = action.count
+                self.demand = action.executor_count
             elif isinstance(action, do.GroupDone):
                 assert action.group not in self.done, "done twice"
                 self.done[action.group] = action.attempt

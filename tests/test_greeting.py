@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,14 +30,14 @@ def test_the_same_release_is_welcome() -> None:
 )
 def test_a_difference_is_named(change: Any, difference: str) -> None:
     end = " and the master cannot work together: " + difference + ". Install the same release"
-    of_driver = refusal(replace(HELLO, **change), "master")
+    of_driver = refusal(HELLO._replace(**change), "master")
     assert of_driver.startswith("driver d7" + end.format("driver"))
-    of_executor = refusal(replace(EXECUTOR, **change), "master")
+    of_executor = refusal(EXECUTOR._replace(**change), "master")
     assert of_executor.startswith("executor e7" + end.format("executor"))
 
 
 def test_all_differences_are_named() -> None:
-    said = refusal(replace(HELLO, glowpy="9.9", python="2.7"), "agent")
+    said = refusal(HELLO._replace(glowpy="9.9", python="2.7"), "agent")
     assert "glowpy 9.9" in said
     assert "; Python 2.7" in said
 
@@ -49,4 +48,4 @@ def test_a_strangers_words_cannot_fill_or_forge_a_log() -> None:
     assert len(said) < 1000
     assert said.isprintable()
     assert "x?y?[2J?zz" in said
-    assert len(refusal(replace(EXECUTOR, executor=words, glowpy=words), "agent")) < 1000
+    assert len(refusal(EXECUTOR._replace(executor=words, glowpy=words), "agent")) < 1000

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ BEAT = Heartbeat(
     leases=(),
     leased_memory_mb=0,
 )
-ASK = AskExecutors(driver="d", count=4, memory_mb=64, data_center="", rack="")
+ASK = AskExecutors(driver="d", executor_count=4, memory_mb=64, data_center="", rack="")
 
 
 @contextmanager
@@ -138,13 +139,13 @@ def test_drivers_and_agents_have_their_own_connections(transport):
         agent, one, other = (Client(transport.connect(address)) for _ in range(3))
         agent.send(BEAT)
         agent.greet(Hello(PROTOCOL_VERSION, __version__, "", "agent", "a"))  # heartbeat is in
-        assert len(one.ask(replace(ASK, driver="one", count=1)).leases) == 1
-        assert len(other.ask(replace(ASK, driver="other", count=2)).leases) == 1
+        assert len(one.ask(ASK._replace(driver="one", executor_count=1)).leases) == 1
+        assert len(other.ask(ASK._replace(driver="other", executor_count=2)).leases) == 1
 
 
 def test_an_agent_restarted_on_its_address_takes_the_old_ones_place(client):
-    client.send(replace(BEAT, leases=("old",)))
-    client.send(replace(BEAT, agent="b"))
+    client.send(BEAT._replace(leases=("old",)))
+    client.send(BEAT._replace(agent="b"))
     grants = client.ask()
     assert grants.agents_known == 1
     assert [lease.agent for lease in grants.leases] == ["b", "b"]
@@ -171,10 +172,10 @@ def test_a_lease_nobody_uses_runs_out(transport):
             assert time.monotonic() < deadline
 
 
-def hello_of(client: Client, **changes: object) -> str:
+def hello_of(client: Client, **changes: Any) -> str:
     own = client.greet(Hello(0, "", "", "driver", "probe"))  # refused, and says what would do
     hello = Hello(own.protocol, own.glowpy, own.python, "driver", "probe")
-    return client.greet(replace(hello, **changes)).refusal  # type: ignore[arg-type]
+    return client.greet(hello._replace(**changes)).refusal
 
 
 def test_the_same_release_is_welcome(client):

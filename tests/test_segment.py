@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,8 +168,8 @@ def test_an_index_that_points_elsewhere_is_found(tmp_path: Path) -> None:
     first, _ = write(tmp_path / "a.seg", b"abcdef", b"ghijkl")
     with SegmentReader(str(tmp_path / "a.seg"), NONCE) as reader:
         for wrong in (
-            replace(first, offset_bytes=first.offset_bytes + 1),
-            replace(first, length_bytes=5),
+            first._replace(offset_bytes=first.offset_bytes + 1),
+            first._replace(length_bytes=5),
         ):
             with pytest.raises(ShardCorrupt):
                 reader.read(wrong)

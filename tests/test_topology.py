@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +41,7 @@ def test_distance_is_that_of_glow(there, distance):
 def test_an_agent_joins_once():
     topology = Topology(EVICTION_S)
     first = topology.hear(BEAT, 0.0)
-    second = topology.hear(replace(BEAT, executor_limit=4), 1.0)
+    second = topology.hear(BEAT._replace(executor_limit=4), 1.0)
     assert (first.joined, first.replaced) == (True, None)
     assert (second.joined, second.replaced) == (False, None)
     assert topology.get("a") == second.agent
@@ -54,7 +52,7 @@ def test_an_agent_joins_once():
 def test_a_restarted_agent_replaces_the_one_on_its_address():
     topology = Topology(EVICTION_S)
     old = topology.hear(BEAT, 0.0).agent
-    change = topology.hear(replace(BEAT, agent="b"), 1.0)
+    change = topology.hear(BEAT._replace(agent="b"), 1.0)
     assert (change.joined, change.replaced) == (True, old)
     assert [agent.agent for agent in topology.agents()] == ["b"]
     assert topology.evict(1.0 + EVICTION_S) == [change.agent]
@@ -64,8 +62,8 @@ def test_a_restarted_agent_replaces_the_one_on_its_address():
 def test_an_agent_that_moves_leaves_its_old_address():
     topology = Topology(EVICTION_S)
     topology.hear(BEAT, 0.0)
-    topology.hear(replace(BEAT, address="127.0.0.1:9000"), 1.0)
-    change = topology.hear(replace(BEAT, agent="b"), 2.0)
+    topology.hear(BEAT._replace(address="127.0.0.1:9000"), 1.0)
+    change = topology.hear(BEAT._replace(agent="b"), 2.0)
     assert change.replaced is None
     assert len(topology) == 2
 
@@ -73,7 +71,7 @@ def test_an_agent_that_moves_leaves_its_old_address():
 def test_only_the_silent_are_evicted():
     topology = Topology(EVICTION_S)
     topology.hear(BEAT, 0.0)
-    topology.hear(replace(BEAT, agent="b", address="127.0.0.2:8931"), 1.0)
+    topology.hear(BEAT._replace(agent="b", address="127.0.0.2:8931"), 1.0)
     topology.hear(BEAT, 10.0)
     assert topology.evict(15.9) == []
     assert [agent.agent for agent in topology.evict(16.0)] == ["b"]
@@ -82,7 +80,7 @@ def test_only_the_silent_are_evicted():
 
 
 def test_negative_limits_are_none():
-    agent = Agent.of(replace(BEAT, executor_limit=-1, memory_mb=-5))
+    agent = Agent.of(BEAT._replace(executor_limit=-1, memory_mb=-5))
     assert (agent.executor_limit, agent.memory_mb) == (0, 0)
 
 
@@ -99,6 +97,6 @@ def test_indexes_agree_whatever_is_heard(events):
     for agent, address, pause_s in events:
         now += pause_s
         topology.evict(now)
-        topology.hear(replace(BEAT, agent=agent, address=address), now)
+        topology.hear(BEAT._replace(agent=agent, address=address), now)
         topology.check_invariants()
         assert topology.get(agent) is not None

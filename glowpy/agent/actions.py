@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from glowpy.shards.pull import Send
 from glowpy.wire.run_messages import OpenRun
 
 
-@dataclass(frozen=True, slots=True)
-class ToDriver:
+class ToDriver(NamedTuple):
     """Send to the driver of a run."""
 
     peer: bytes
@@ -18,8 +16,7 @@ class ToDriver:
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class ToExecutor:
+class ToExecutor(NamedTuple):
     """Send to an executor."""
 
     peer: bytes
@@ -27,16 +24,14 @@ class ToExecutor:
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDirectory:
+class OpenDirectory(NamedTuple):
     """Make the directory of a run, and have its program brought here."""
 
     run: str
     message: OpenRun
 
 
-@dataclass(frozen=True, slots=True)
-class StartProcess:
+class StartProcess(NamedTuple):
     """Start the process of an executor."""
 
     run: str
@@ -44,22 +39,19 @@ class StartProcess:
     first_group: int
 
 
-@dataclass(frozen=True, slots=True)
-class KillProcess:
+class KillProcess(NamedTuple):
     """SIGKILL an executor and what it has started; its exit is awaited."""
 
     executor: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteRun:
+class DeleteRun(NamedTuple):
     """Remove everything of a run but the program cache; none of its processes is left."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeasesChanged:
+class LeasesChanged(NamedTuple):
     """Tell the master at once."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from glowpy.agent.actions import (
@@ -297,7 +297,7 @@ class AgentCore:
             else:
                 reason = f"the attempt ended: {message.outcome.value}"
                 yield from self.index.lose(slot.run, message.attempt, reason)
-            yield ToDriver(run.peer, replace(message, blocks=()), payload)
+            yield ToDriver(run.peer, message._replace(blocks=()), payload)
         yield from self._begin_next(run, slot)
 
     # --- news of processes ---

@@ -3,15 +3,13 @@ standalone or cluster."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined
 from glowpy.wire.transport import Poller, Transport
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSaid:
+class AgentSaid(NamedTuple):
     """A message of an agent about this run, with its payload."""
 
     agent: str
@@ -19,8 +17,7 @@ class AgentSaid:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FleetFailed:
+class FleetFailed(NamedTuple):
     """The run cannot get executors any more, or never could."""
 
     error: Exception

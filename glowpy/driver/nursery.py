@@ -25,32 +25,29 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from glowpy.driver.stopping import detach, undisturbed
 
 _PACKET_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """An executor's process exists."""
 
     executor: str
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(NamedTuple):
     """An executor's process is gone: its exit status, or minus a signal's number."""
 
     executor: str
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unstarted:
+class Unstarted(NamedTuple):
     """The system would not make another process."""
 
     executor: str

@@ -167,7 +167,7 @@ class Run:
         if isinstance(action, decide.Assign):
             self._assign(action)
         elif isinstance(action, decide.Demand):
-            self._fleet.demand(action.count)
+            self._fleet.demand(action.executor_count)
         elif isinstance(action, decide.GroupDone):
             self._delivery.group_done(action.group, action.attempt, action.owner)
         elif isinstance(action, decide.GroupUndone):

@@ -2,61 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 # --- events ---
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorJoined:
+class ExecutorJoined(NamedTuple):
     """An executor is there, or on its way; it may be given assignments at once."""
 
     executor: str
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorLeft:
+class ExecutorLeft(NamedTuple):
     """An executor is gone, with whatever it was doing. Its sealed shards are its agent's."""
 
     executor: str
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class AgentLost:
+class AgentLost(NamedTuple):
     """An agent is gone with its executors; its shards are never read again."""
 
     agent: str
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupStarted:
+class GroupStarted(NamedTuple):
     """An executor has begun an attempt."""
 
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSealed:
+class GroupSealed(NamedTuple):
     """An attempt is whole."""
 
     attempt: int
     row_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class GroupFailed:
+class GroupFailed(NamedTuple):
     """The user's code raised in an attempt: another would fail as well."""
 
     attempt: int
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class InputLost:
+class InputLost(NamedTuple):
     """An attempt ended because it could not read what another had written."""
 
     attempt: int
@@ -64,23 +56,20 @@ class InputLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupAborted:
+class GroupAborted(NamedTuple):
     """An attempt has stopped as it was told."""
 
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(NamedTuple):
     """A queued assignment came back before its executor saw it."""
 
     executor: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class ShardLost:
+class ShardLost(NamedTuple):
     """The driver itself could not read what a sealed attempt has written."""
 
     attempt: int
@@ -102,15 +91,13 @@ Event: TypeAlias = (
 # --- actions ---
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """So many executors are wanted beyond those held; replaces the demand before."""
 
-    count: int
+    executor_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(NamedTuple):
     """Give a group to an executor; `inputs`: (owner, attempt, shard), by edge, in shard order."""
 
     executor: str
@@ -119,16 +106,14 @@ class Assign:
     inputs: tuple[tuple[tuple[str, int, int], ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(NamedTuple):
     """Ask for a queued assignment back."""
 
     executor: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(NamedTuple):
     """Stop an attempt; it is fenced already."""
 
     executor: str
@@ -136,15 +121,13 @@ class Abort:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(NamedTuple):
     """Nothing will be assigned to this executor any more."""
 
     executor: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupDone:
+class GroupDone(NamedTuple):
     """A group's shards are sealed at `owner`."""
 
     group: int
@@ -152,20 +135,17 @@ class GroupDone:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupUndone:
+class GroupUndone(NamedTuple):
     """A sealed group's shards are gone; it will be done again."""
 
     group: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """Every group is sealed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The run cannot succeed."""
 
     error: Exception

@@ -122,7 +122,7 @@ class Allocator:
         """Grant what is there now; the rest is the driver's open demand until it asks again."""
         self.expire(now)
         driver = self._drivers.setdefault(ask.driver, _Driver())
-        driver.open_count = max(0, ask.count)
+        driver.open_count = max(0, ask.executor_count)
         driver.memory_mb = max(0, ask.memory_mb)
         driver.asked_at = now
         leases: list[Lease] = []

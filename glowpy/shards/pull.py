@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
 from glowpy.shards.segment import Block
@@ -32,8 +32,7 @@ AttemptKey: TypeAlias = tuple[str, int]  # run, attempt
 FetchKey: TypeAlias = tuple[Reader, int]  # and the reader's number for the stream
 
 
-@dataclass(frozen=True, slots=True)
-class SendBlocks:
+class SendBlocks(NamedTuple):
     """Tell a reader on this host where blocks lie."""
 
     reader: Reader
@@ -43,8 +42,7 @@ class SendBlocks:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SendFrame:
+class SendFrame(NamedTuple):
     """Send a part of a block's bytes."""
 
     reader: Reader
@@ -56,8 +54,7 @@ class SendFrame:
     length_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendEnd:
+class SendEnd(NamedTuple):
     """Tell a reader that its shard is whole, or why it is lost."""
 
     reader: Reader
@@ -245,8 +242,7 @@ class ShardIndex:
             entry.waiting.pop(fetch.shard, None)
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedBlock:
+class LocatedBlock(NamedTuple):
     """A block to be read from the owner's segment file on this host."""
 
     path: str
@@ -254,8 +250,7 @@ class LocatedBlock:
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedBlock:
+class ReceivedBlock(NamedTuple):
     """A block whose bytes have come; not yet compared with its checksum."""
 
     block: Block

@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 from zlib import crc32
 
 from glowpy.errors import OutputError, ShardCorrupt, ShardLost
@@ -30,8 +30,7 @@ _HEADER_BYTES = len(MAGIC) + NONCE_BYTES
 _BLOCK_HEADER = struct.Struct("<IIQI")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One block of a shard: where its payload lies in the segment file, and what it must be."""
 
     shard: int

@@ -5,7 +5,6 @@ Everything that arrives is checked against the message's annotations before anyb
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -103,13 +102,8 @@ class Coder:
 
 def _packer(kind: Any) -> Pack:
     """How a value of this type becomes something that msgpack knows."""
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        parts = [(field.name, _packer(hints[field.name])) for field in dataclasses.fields(kind)]
-        if all(pack is _as_is for _name, pack in parts):
-            names = [name for name, _pack in parts]
-            return lambda value: [getattr(value, name) for name in names]
-        return lambda value: [pack(getattr(value, name)) for name, pack in parts]
+    if _is_record(kind):
+        return _tuple_packer([_packer(hint) for hint in typing.get_type_hints(kind).values()])
     if isinstance(kind, type) and issubclass(kind, Enum):
         return lambda value: value.value
     origin, arguments = get_origin(kind), get_args(kind)
@@ -117,22 +111,32 @@ def _packer(kind: Any) -> Pack:
         pack = _packer(arguments[0])
         return _as_is if pack is _as_is else lambda value: [pack(each) for each in value]
     if origin is tuple:
-        packs = [_packer(each) for each in arguments]
-        return lambda value: [pack(each) for pack, each in zip(packs, value, strict=True)]
+        return _tuple_packer([_packer(each) for each in arguments])
     if origin in (typing.Union, types.UnionType):
         pack = _packer(_optional(kind))
         return lambda value: None if value is None else pack(value)
     return _as_is
 
 
+def _tuple_packer(packs: list[Pack]) -> Pack:
+    if all(pack is _as_is for pack in packs):
+        return _as_is
+    return lambda value: [pack(each) for pack, each in zip(packs, value, strict=True)]
+
+
 def _as_is(value: Any) -> Any:
     return value
 
 
+def _is_record(kind: Any) -> bool:
+    """True of named tuples."""
+    return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
 def _checker(kind: Any) -> Check:
     """How a value of this type is recognised and made from what msgpack gives."""
-    if dataclasses.is_dataclass(kind):
-        return _dataclass_checker(kind)
+    if _is_record(kind):
+        return _record_checker(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _enum_checker(kind)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -153,9 +157,8 @@ def _optional(kind: Any) -> Any:
     return only
 
 
-def _dataclass_checker(kind: Any) -> Check:
-    hints = typing.get_type_hints(kind)
-    fields = [(field.name, _checker(hints[field.name])) for field in dataclasses.fields(kind)]
+def _record_checker(kind: Any) -> Check:
+    fields = [(name, _checker(hint)) for name, hint in typing.get_type_hints(kind).items()]
 
     def check(value: Any, place: str) -> Any:
         if type(value) is not tuple or len(value) != len(fields):

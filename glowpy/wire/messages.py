@@ -1,4 +1,4 @@
-"""Every message that crosses a socket, one frozen dataclass each.
+"""Every message that crosses a socket, one named tuple each.
 
 driver   -> master    Hello, AskExecutors, ReturnLeases
 master   -> driver    Welcome, Grants
@@ -15,7 +15,7 @@ agent    -> driver    FetchFile (at the driver's own server); driver -> agent Fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from glowpy.wire.run_messages import RUN_MESSAGES
 from glowpy.wire.transfers import TRANSFERS
@@ -23,8 +23,7 @@ from glowpy.wire.transfers import TRANSFERS
 PROTOCOL_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     """The first message on every control connection, answered by Welcome."""
 
     protocol: int
@@ -34,8 +33,7 @@ class Hello:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(NamedTuple):
     """The answer to Hello. A non-empty `refusal` says why the peer may not go on."""
 
     protocol: int
@@ -48,8 +46,7 @@ class Welcome:
 # --- master ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(NamedTuple):
     """What an agent has, and which leases it is using, at this moment."""
 
     agent: str
@@ -63,19 +60,17 @@ class Heartbeat:
     leased_memory_mb: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskExecutors:
+class AskExecutors(NamedTuple):
     """A driver's whole open demand; each repetition replaces the one before."""
 
     driver: str
-    count: int
+    executor_count: int
     memory_mb: int
     data_center: str
     rack: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to start one executor at one agent."""
 
     lease: str
@@ -86,8 +81,7 @@ class Lease:
     memory_mb: int
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(NamedTuple):
     """The answer to AskExecutors: perhaps fewer leases than asked for, perhaps none."""
 
     leases: tuple[Lease, ...]
@@ -96,8 +90,7 @@ class Grants:
     largest_memory_mb: int  # the most memory an executor could get at any agent
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnLeases:
+class ReturnLeases(NamedTuple):
     """The driver will not use these leases."""
 
     leases: tuple[str, ...]

@@ -6,8 +6,8 @@ its run; `shard` is a shard's number within the dataset that the attempt writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from glowpy.shards.segment import Block
 
@@ -31,8 +31,7 @@ class Stream(Enum):
 # --- driver and agent -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
+class OpenRun(NamedTuple):
     """A run begins at this agent. The payload is the task's run description, opaque here."""
 
     run: str
@@ -45,8 +44,7 @@ class OpenRun:
     hash_seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunOpened:
+class RunOpened(NamedTuple):
     """The program is here; executors may be launched."""
 
     run: str
@@ -54,16 +52,14 @@ class RunOpened:
     bytes_fetched: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunRefused:
+class RunRefused(NamedTuple):
     """The agent cannot serve this run, or no longer knows it."""
 
     run: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(NamedTuple):
     """Start one executor under a lease."""
 
     run: str
@@ -73,8 +69,7 @@ class Launch:
     first_group: int
 
 
-@dataclass(frozen=True, slots=True)
-class Launched:
+class Launched(NamedTuple):
     """The executor's process exists."""
 
     run: str
@@ -82,8 +77,7 @@ class Launched:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchRefused:
+class LaunchRefused(NamedTuple):
     """The agent has no room for this executor, or cannot start it."""
 
     run: str
@@ -92,8 +86,7 @@ class LaunchRefused:
     fatal: bool  # starting it elsewhere or later would not help
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorExited:
+class ExecutorExited(NamedTuple):
     """An executor's process is gone. `cause` names exit status or signal."""
 
     run: str
@@ -104,8 +97,7 @@ class ExecutorExited:
     greeted: bool  # it had said hello, so the script had reached its flow
 
 
-@dataclass(frozen=True, slots=True)
-class ShardSource:
+class ShardSource(NamedTuple):
     """Where one shard of a task's input is: the attempt that wrote it and who serves it."""
 
     owner: int  # index in Assign.owners
@@ -113,8 +105,7 @@ class ShardSource:
     shard: int
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(NamedTuple):
     """Run one task group as one attempt, bound to exactly these input shards."""
 
     run: str
@@ -125,8 +116,7 @@ class Assign:
     inputs: tuple[tuple[ShardSource, ...], ...]  # by input edge of the group, in shard order
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(NamedTuple):
     """Give an assignment back, if its executor has not begun it."""
 
     run: str
@@ -134,8 +124,7 @@ class Recall:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(NamedTuple):
     """The assignment was taken back: the executor will never see it."""
 
     run: str
@@ -143,8 +132,7 @@ class Recalled:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(NamedTuple):
     """Stop this attempt. What it has written is never read again."""
 
     run: str
@@ -152,30 +140,26 @@ class Abort:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(NamedTuple):
     """The executor ends after what it is doing; its slot is free again."""
 
     run: str
     executor: str
 
 
-@dataclass(frozen=True, slots=True)
-class CloseRun:
+class CloseRun(NamedTuple):
     """The run is over: its executors end, its shards go."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunClosed:
+class RunClosed(NamedTuple):
     """Nothing of the run is left at this agent but its program."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     """Keep-alive within a run, both ways."""
 
     run: str
@@ -184,8 +168,7 @@ class Beat:
 # --- executor and agent ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorHello:
+class ExecutorHello(NamedTuple):
     """An executor's first message: the script has reached its flow. Answered by Describe."""
 
     protocol: int
@@ -195,8 +178,7 @@ class ExecutorHello:
     executor: str
 
 
-@dataclass(frozen=True, slots=True)
-class Describe:
+class Describe(NamedTuple):
     """What the executor is part of. The payload is the run description of OpenRun."""
 
     run: str
@@ -204,8 +186,7 @@ class Describe:
     host: str  # readers on this host read segment files themselves
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorReady:
+class ExecutorReady(NamedTuple):
     """The plans agree; the executor takes assignments. A refusal says why it cannot."""
 
     run: str
@@ -213,8 +194,7 @@ class ExecutorReady:
     refusal: str
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """Run this assignment now; write its shards to this segment file."""
 
     assign: Assign
@@ -222,8 +202,7 @@ class Begin:
     nonce: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class GroupStarted:
+class GroupStarted(NamedTuple):
     """The agent has handed the attempt to its executor."""
 
     run: str
@@ -232,8 +211,7 @@ class GroupStarted:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """These blocks of a running attempt exist from now on."""
 
     run: str
@@ -241,8 +219,7 @@ class Commit:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupEnded:
+class GroupEnded(NamedTuple):
     """An attempt's end. To the agent with the last blocks, to the driver without.
 
     The payload of a FAILED end is the pickled exception, opaque to the agent.
@@ -261,8 +238,7 @@ class GroupEnded:
     lost_attempt: int = -1  # INPUT_LOST: the attempt whose shard is gone
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(NamedTuple):
     """Whole lines that a task wrote to its standard output or error."""
 
     run: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from glowpy.shards.segment import Block
 
 # --- data plane -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(NamedTuple):
     """Send me a shard from this block on, at most `credit_bytes` before I ask for more.
 
     A reader on the owner's host gets locations instead of bytes and reads the file itself.
@@ -25,23 +24,20 @@ class Fetch:
     reader_host: str
 
 
-@dataclass(frozen=True, slots=True)
-class MoreCredit:
+class MoreCredit(NamedTuple):
     """The reader has taken this much and may be sent as much again."""
 
     fetch: int
     credit_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class CancelFetch:
+class CancelFetch(NamedTuple):
     """The reader wants nothing more of this stream."""
 
     fetch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(NamedTuple):
     """To a reader on the same host: committed blocks, to be read from the segment file."""
 
     fetch: int
@@ -50,8 +46,7 @@ class Blocks:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockFrame:
+class BlockFrame(NamedTuple):
     """To a reader elsewhere: one frame of a block, its bytes in the payload."""
 
     fetch: int
@@ -59,8 +54,7 @@ class BlockFrame:
     position_bytes: int  # of this frame within the block
 
 
-@dataclass(frozen=True, slots=True)
-class FetchEnd:
+class FetchEnd(NamedTuple):
     """The stream ends: whole after `block_count` blocks and `row_count` rows, or lost."""
 
     fetch: int
@@ -72,8 +66,7 @@ class FetchEnd:
 # --- program --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FetchFile:
+class FetchFile(NamedTuple):
     """Send me a program file from this offset on."""
 
     run: str
@@ -81,8 +74,7 @@ class FetchFile:
     offset_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileFrame:
+class FileFrame(NamedTuple):
     """One frame of a program file, its bytes in the payload. Size -1: no such file."""
 
     run: str
