@@ -19,6 +19,11 @@ from math import ceil
 MEGABYTE = 1024 * 1024
 
 
+def host_name() -> str:
+    """What this host calls itself."""
+    return os.uname().nodename
+
+
 def cores(*, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> int:
     """Cores this process may keep busy, at least 1; a part of a core in a quota counts as one."""
     allowed = len(os.sched_getaffinity(0))

@@ -105,6 +105,7 @@ class Reader:
         self.transport = Transport(Policy(), timing)
         self.pulls = Pulls(self.transport, poller, host, RUN, timing)
         self.row_count = [0]
+        self._deadline = time.monotonic() + BOUND_S
 
     def streams(self, *sources: Source) -> list[Iterator[list[Any]]]:
         """A stream of batches for each source."""
@@ -119,6 +120,7 @@ class Reader:
         return [row for stream in self.streams(*sources) for batch in stream for row in batch]
 
     def wait(self, until: float) -> None:
+        assert time.monotonic() < self._deadline, "waited for a shard"
         wait(self.poller, until)
 
     def __enter__(self) -> Reader:

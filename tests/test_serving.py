@@ -210,6 +210,22 @@ def test_a_stream_that_breaks_has_one_end_and_others_go_on(owner, poller):
         assert client.messages[-1][0] == FetchEnd(2, 50, 50, "")
 
 
+def test_nothing_follows_the_end_of_a_stream_that_broke(owner, poller):
+    transport, client = raw_reader(owner)
+    with owner.begin(1) as writer, transport:
+        block = append(writer, 0, [1])
+        writer.flush()
+        client.link.send(fetch(1))
+        wait_until(poller, lambda: bool(owner.peers), "the fetch")
+        owner.commit(1, [block._replace(offset_bytes=10**9)])
+        owner.commit(1, [block])
+        owner.seal(1)
+        client.link.send(fetch(1, fetch=2, shard=9))
+        wait_until(poller, lambda: len(arrived(client)) >= 2, "both ends")
+        lost = FetchEnd(1, 0, 0, f"segment file {owner.path(1)} ends inside a block")
+        assert [message for message, _ in client.messages] == [lost, FetchEnd(2, 0, 0, "")]
+
+
 def test_no_message_of_a_stranger_harms_the_owner(owner, poller):
     (real,) = owner.write(1, [1])
     for attempt, bad in enumerate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from glowpy.flow.entry import Call
 from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
+from glowpy.resources import host_name
 from glowpy.timing import Timing
 
 
@@ -43,7 +43,7 @@ def execute_call(
             memory_mb=options.task_memory_mb,
             listings=list_inputs(plan),
             plan_text=describe(plan),
-            host=socket.gethostname(),
+            host=host_name(),
         )
         # Runners are loaded when they are chosen: a script on one machine starts faster.
         if mode(options) is Mode.INLINE:

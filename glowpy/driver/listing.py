@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import socket
 import stat
 
 from glowpy.errors import InputError
@@ -12,6 +11,7 @@ from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import TextOp
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import FileEntry
+from glowpy.resources import host_name
 
 
 def list_inputs(plan: Plan) -> dict[int, tuple[FileEntry, ...]]:
@@ -33,7 +33,7 @@ def _files(step: Step, op: TextOp) -> tuple[FileEntry, ...]:
             paths = [path for path in paths if not os.path.isdir(path)]
             if not paths:
                 raise InputError(
-                    f"{step.describe()}: no file matches {_absolute(pattern)} on {_host()}"
+                    f"{step.describe()}: no file matches {_absolute(pattern)} on {host_name()}"
                 )
         entries += [_entry(step, path) for path in paths]
     return tuple(entries)
@@ -45,23 +45,21 @@ def _entry(step: Step, path: str) -> FileEntry:
     except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
         reason = getattr(exc, "strerror", None) or str(exc)
         raise InputError(
-            f"{step.describe()}: cannot read {_absolute(path)} on {_host()}: {reason}"
+            f"{step.describe()}: cannot read {_absolute(path)} on {host_name()}: {reason}"
         ) from exc
     if stat.S_ISDIR(status.st_mode):
         raise InputError(
-            f"{step.describe()}: {_absolute(path)} on {_host()} is a directory; "
+            f"{step.describe()}: {_absolute(path)} on {host_name()} is a directory; "
             f"name its files, for instance {os.path.join(path, '*')!r}"
         )
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{step.describe()}: {_absolute(path)} on {_host()} is not a regular file")
+        raise InputError(
+            f"{step.describe()}: {_absolute(path)} on {host_name()} is not a regular file"
+        )
     if not os.access(path, os.R_OK):
-        raise InputError(f"{step.describe()}: {_absolute(path)} on {_host()} may not be read")
+        raise InputError(f"{step.describe()}: {_absolute(path)} on {host_name()} may not be read")
     return FileEntry(_absolute(path), status.st_size, status.st_mtime_ns)
 
 
 def _absolute(path: str) -> str:
     return os.path.abspath(path)
-
-
-def _host() -> str:
-    return socket.gethostname()

@@ -20,7 +20,6 @@ import shutil
 import signal
 import socket
 import sys
-import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -147,7 +146,7 @@ def _live(
         shutil.rmtree(directory, ignore_errors=True)
         os._exit(0)
     except BaseException:  # noqa: BLE001
-        traceback.print_exc()
+        _print_exception()
     finally:
         os._exit(1)
 
@@ -219,7 +218,7 @@ class _Executors:
             _flush_output()
             os._exit(0)
         except BaseException:  # noqa: BLE001
-            traceback.print_exc()
+            _print_exception()
             sys.stderr.flush()
         finally:
             os._exit(1)
@@ -261,3 +260,9 @@ def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # a process may be started without one
             stream.flush()
+
+
+def _print_exception() -> None:
+    import traceback  # not needed by most starts, and slow
+
+    traceback.print_exc()

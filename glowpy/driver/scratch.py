@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ConfigError
+from glowpy.resources import host_name
 
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
 
@@ -35,7 +35,7 @@ def scratch_directory(prefix: str, *, for_sockets: bool = False) -> Iterator[str
                 stack.callback(shutil.rmtree, directory, ignore_errors=True)
         except OSError as exc:
             raise ConfigError(
-                f"cannot make a temporary directory on {socket.gethostname()}: {exc}; "
+                f"cannot make a temporary directory on {host_name()}: {exc}; "
                 "name one that can be written by TMPDIR"
             ) from exc
         yield directory

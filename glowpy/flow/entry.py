@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from typing import Any
 
 from glowpy.errors import GlowError
 from glowpy.flow.graph import DatasetNode, Graph
-
-log = logging.getLogger(__name__)
 
 
 class Terminal(Enum):
@@ -66,5 +63,4 @@ def execute(call: Call) -> Any:
         return launch.execute(call)
     except GlowError as exc:
         # The message says it all; our own frames would stand between it and the user's line.
-        log.debug("the run has failed", exc_info=True)
         raise exc.with_traceback(None) from exc.__cause__

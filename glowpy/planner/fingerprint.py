@@ -1,8 +1,6 @@
-"""A plan as text that driver and task both derive, its digest, and the difference of two."""
+"""A plan as text that driver and task both derive, and the difference of two."""
 
 from __future__ import annotations
-
-import hashlib
 
 from glowpy.planner.plan import Plan
 
@@ -26,11 +24,6 @@ def describe(plan: Plan) -> str:
                 + (", stored" if step_group.is_stored and step is step_group.steps[-1] else "")
             )
     return "\n".join(lines)
-
-
-def digest(description: str) -> str:
-    """SHA-256 of a description, in hex."""
-    return hashlib.sha256(description.encode()).hexdigest()
 
 
 def difference(driver: str, task: str) -> str:

@@ -58,7 +58,7 @@ class RunDescription:
     def to_bytes(self) -> bytes:
         fields = asdict(self)
         fields["sink"] = self.sink.value
-        return json.dumps(fields).encode("ascii")
+        return json.dumps(fields).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunDescription:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -23,7 +22,7 @@ class Context:
 
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""
-        return ScratchFile(os.path.join(self.directory, f"scratch-{secrets.token_hex(8)}"))
+        return ScratchFile(os.path.join(self.directory, f"scratch-{os.urandom(8).hex()}"))
 
 
 class ScratchFile:

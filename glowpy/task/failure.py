@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
-import traceback
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -20,6 +18,7 @@ from glowpy.errors import (
     shown,
 )
 from glowpy.flow.graph import Step
+from glowpy.resources import host_name
 
 NO_ROW: Any = object()
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -61,9 +60,7 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
     """The whole story in words, for whoever wrote the step."""
     step, cause = failure.step, failure.cause
     place = f" in task {task} of {step.task_count}" if step.task_count > 1 else ""
-    lines = [
-        f"{step.describe()} failed on {host or socket.gethostname()}{place}: {_summary(cause)}"
-    ]
+    lines = [f"{step.describe()} failed on {host or host_name()}{place}: {_summary(cause)}"]
     if failure.row is not NO_ROW:
         lines.append(f"row: {shown(failure.row)}")
     if not isinstance(cause, GlowError):
@@ -128,6 +125,8 @@ def _cut(text: str, most: int) -> str:
 
 def _traceback(cause: BaseException) -> str:
     """Formatted from the first frame of the user's code on, and so each exception behind it."""
+    import traceback  # not needed by most starts, and slow
+
     story = traceback.TracebackException.from_exception(cause)
     pending = [story]
     while pending:

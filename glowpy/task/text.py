@@ -8,9 +8,7 @@ that has to be read from the beginning) belongs whole to the range that holds it
 from __future__ import annotations
 
 import codecs
-import gzip
 import os
-import socket
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple, Protocol
@@ -18,6 +16,7 @@ from typing import IO, NamedTuple, Protocol
 from glowpy.errors import InputError
 from glowpy.flow.ops.kernel import Batch, TextOp
 from glowpy.planner.run_description import FileEntry
+from glowpy.resources import host_name
 
 _BLOCK_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16  # read at a time to find the end of a line
@@ -72,6 +71,8 @@ def read_lines(part: FileRange, op: TextOp) -> Iterator[Batch]:
             if part.end_bytes >= 0:
                 yield from _lines_of_range(file, part, op)
             elif path.endswith(".gz"):
+                import gzip  # not needed by most starts, and slow
+
                 with gzip.open(file, "rb") as unzipped:
                     yield from _lines_of_stream(unzipped, path, op)
             else:
@@ -79,7 +80,7 @@ def read_lines(part: FileRange, op: TextOp) -> Iterator[Batch]:
             _check_unchanged(file, part.file)
     except (OSError, EOFError, zlib.error) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
-        raise InputError(f"cannot read {path} on {socket.gethostname()}: {reason}") from exc
+        raise InputError(f"cannot read {path} on {host_name()}: {reason}") from exc
 
 
 def _can_be_cut(path: str, encoding: str) -> bool:
@@ -94,7 +95,7 @@ def _check_unchanged(file: IO[bytes], entry: FileEntry) -> None:
     status = os.fstat(file.fileno())
     if (status.st_size, status.st_mtime_ns) != (entry.size_bytes, entry.mtime_ns):
         raise InputError(
-            f"{entry.path} on {socket.gethostname()} is not the file that the driver listed: "
+            f"{entry.path} on {host_name()} is not the file that the driver listed: "
             f"{status.st_size} bytes instead of {entry.size_bytes}, or another time of change; "
             "input files must stay as they are while a flow runs"
         )

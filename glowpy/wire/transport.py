@@ -7,7 +7,6 @@ ZeroMQ's heartbeats where the network swallows it.
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,6 @@ from glowpy.wire.address import Address, Endpoint
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder, Payload
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.security import ClusterKey, Policy
-
-log = logging.getLogger(__name__)
 
 _QUEUE_MESSAGES = 10_000  # from one peer, or to a server
 # To one peer of a server. Whoever takes nothing is given up: this is beyond what a slow one needs.
@@ -82,10 +79,11 @@ class Transport:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.setsockopt(zmq.SNDHWM, _ANSWERS)
         socket.setsockopt(zmq.IPV6, _is_ipv6(address))
-        if self._policy.key is not None and isinstance(address, Address):
-            self._open_gate(self._policy.key)
-            socket.curve_secretkey = self._policy.key.secret
-            socket.curve_publickey = self._policy.key.public
+        key = self._policy.key
+        if key is not None and isinstance(address, Address):
+            self._gate = self._gate or Gate(self._socket(zmq.REP), key)
+            socket.curve_secretkey = key.secret
+            socket.curve_publickey = key.public
             socket.curve_server = True
         with _explained(f"listen on {address}", socket):
             socket.bind(_url(address, is_server=True))
@@ -157,10 +155,6 @@ class Transport:
             socket.setsockopt(option, value)
         return socket
 
-    def _open_gate(self, key: ClusterKey) -> None:
-        if self._gate is None:
-            self._gate = Gate(self._socket(zmq.REP), key)
-
 
 class Gate:
     """The ZAP handler: ZeroMQ asks it about every client that greets a CURVE server."""
@@ -181,7 +175,7 @@ class Gate:
                 return
             welcome = mechanism == b"CURVE" and credentials == [self._public]
             if not welcome:
-                log.warning("refused a peer at %s: it does not hold this key", address.decode())
+                _warn("refused a peer at %s: it does not hold this key", address.decode())
             status = (b"200", b"OK") if welcome else (b"400", b"another key")
             self.socket.send_multipart([version, request, *status, b"", b""])
 
@@ -225,7 +219,7 @@ class Server:
             try:
                 message, payload = self._coder.unframe(frames[1:])
             except ProtocolError as exc:
-                log.warning("dropped a message of peer %s: %s", frames[0].hex(), exc)
+                _warn("dropped a message of peer %s: %s", frames[0].hex(), exc)
                 continue
             return frames[0], message, payload
         return None
@@ -392,6 +386,12 @@ def _is_pair(key: ClusterKey) -> bool:
 
 def _is_small(payload: Payload | None) -> bool:
     return payload is None or len(payload) < _COPY_BYTES
+
+
+def _warn(text: str, *values: object) -> None:
+    import logging  # not needed by most starts, and slow
+
+    logging.getLogger(__name__).warning(text, *values)
 
 
 def _milliseconds(duration_s: float) -> int:

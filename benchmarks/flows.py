@@ -1,0 +1,56 @@
+"""The workloads as glowpy flows: `flows.py WORKLOAD DATA OUT [glowpy's flags]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import glowpy
+from glowpy import Flow
+
+SHARDS = 2
+
+
+def w1(data: str, out: str) -> None:
+    """Word count into one file."""
+    (
+        Flow()
+        .text_file(f"{data}/text.txt", SHARDS)
+        .flat_map(lambda line: line.split(" "))
+        .map(lambda word: (word, 1))
+        .reduce_by_key(lambda x, y: x + y)
+        .map(lambda word, count: f"{word}\t{count}")
+        .save_text_to_file(out)
+    )
+
+
+def w2(data: str, out: str) -> None:
+    """Number of words in lines that are no comments."""
+    count_tokens(f"{data}/text.txt", " ")
+
+
+def w6(data: str, out: str) -> None:
+    """The same on a small file: what it costs to start."""
+    count_tokens("/etc/passwd", ":")
+
+
+def count_tokens(path: str, separator: str) -> None:
+    counts = (
+        Flow()
+        .text_file(path, SHARDS)
+        .filter(lambda line: not line.startswith("#"))
+        .flat_map(lambda line: line.split(separator))
+        .map(lambda token: 1)
+        .reduce(lambda x, y: x + y)
+        .collect()
+    )
+    print("RESULT", *counts)
+
+
+WORKLOADS: dict[str, Callable[[str, str], None]] = {"w1": w1, "w2": w2, "w6": w6}
+
+if __name__ == "__main__":
+    workload, data, out = glowpy.argv()
+    if workload not in WORKLOADS:
+        sys.exit(f"no workload {workload}; there are {', '.join(WORKLOADS)}")
+    WORKLOADS[workload](data, out)
