@@ -1,8 +1,8 @@
 """Counts the words in the Python standard library's own source files.
 
-    python examples/word_count.py                   here, on all cores
-    python examples/word_count.py -glow             on a cluster; without one, on one of its own
-    python examples/word_count.py -glow 'docs/*.md' other files
+python examples/word_count.py                   here, on all cores
+python examples/word_count.py -glow             on a cluster; without one, on one of its own
+python examples/word_count.py -glow 'docs/*.md' other files
 """
 
 from __future__ import annotations

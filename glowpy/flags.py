@@ -95,8 +95,8 @@ _CURVE = "does not act: CURVE needs only -key.file"
 FLAGS = (
     Flag("glow", "glow", "run as driver of a cluster"),
     Flag("glow.leader", "leader", "address of the master, host:port", "cluster"),
-    Flag("glow.dataCenter", "data_center", "preferred data center", "cluster", _NOT_YET, True),
-    Flag("glow.rack", "rack", "preferred rack", "cluster", _NOT_YET, True),
+    Flag("glow.dataCenter", "data_center", "preferred data center", "cluster", "", True),
+    Flag("glow.rack", "rack", "preferred rack", "cluster", "", True),
     Flag("glow.task.memoryMB", "task_memory_mb", "memory that one task asks for, in MB", least=1),
     Flag("glow.flow.bid", "flow_bid", "total bid of the flow in the market", "cluster", _NOT_YET),
     Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),

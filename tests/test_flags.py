@@ -19,7 +19,7 @@ GLOW_FLAGS = """
 """.split()
 OUR_FLAGS = "glow.inline glow.flow.explain glow.quiet glow.run.id glow.workers".split()
 NOT_YET = """
-    glow.dataCenter glow.rack glow.flow.bid glow.flow.stat glow.module glow.related.files cert.file
+    glow.flow.bid glow.flow.stat glow.module glow.related.files cert.file
     ca.file glow.flow.explain glow.channel.bufferSize
 """.split()
 
@@ -174,7 +174,7 @@ def test_a_value_with_a_dash_needs_the_equals_sign() -> None:
 @pytest.mark.parametrize(
     ("words", "notes"),
     [
-        ("-glow -glow.rack=r", ["-glow.rack does not act yet and is ignored"]),
+        ("-glow -glow.module=m", ["-glow.module does not act yet and is ignored"]),
         ("-glow -cert.file c", ["-cert.file does not act: CURVE needs only -key.file"]),
         ("-glow -ca.file c", ["-ca.file does not act: CURVE needs only -key.file"]),
         ("-glow -key.file k -glow.driver.port=9 -glow.leader=h:1", []),

@@ -99,6 +99,15 @@ def test_sort_marks_only_the_natural_order() -> None:
         assert [edge.kind for _, edge in merged.inputs] == [EdgeKind.ALL_TO_ONE]
 
 
+def test_what_is_still_to_come_says_so() -> None:
+    dataset = new_flow().slice([1])
+    with pytest.raises(AttributeError, match=r"Dataset\.join\(\) is not there yet"):
+        dataset.join(dataset)
+    with pytest.raises(AttributeError, match="no attribute 'joyn'"):
+        dataset.joyn(dataset)
+    assert not hasattr(dataset, "take")
+
+
 def test_source_deals_and_slice_keeps_its_rows_with_the_driver() -> None:
     flow = new_flow()
     (source,) = steps_of(flow.source(lambda: [1], 3))

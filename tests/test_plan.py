@@ -119,6 +119,12 @@ def test_a_slice_is_drawn_as_an_input_and_what_is_kept_as_an_output() -> None:
     assert ("start", "Mdiamond") not in drawing.shapes
 
 
+def test_every_slice_has_an_input_of_its_own() -> None:
+    flow = new_flow()
+    edges = Drawing(to_dot(plan_of(flow.slice([1]), flow.slice([2])))).edges
+    assert edges["input0", "Input0"] == edges["input1", "Input1"] == 1
+
+
 def test_a_dataset_that_nobody_reads_goes_to_the_end() -> None:
     drawing = Drawing(to_dot(plan_of(new_flow().slice([1], 2))))
     assert drawing.edges["Input0_0_2", "end"] == drawing.edges["Input0_1_2", "end"] == 1

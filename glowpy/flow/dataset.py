@@ -17,6 +17,14 @@ from glowpy.flow.ops.rowwise import add_row_step
 from glowpy.flow.ops.sort import add_sort_steps
 from glowpy.flow.ops.source import check_shards
 
+# Methods of Glow, and what its users asked for, that are still to come.
+_TO_COME = frozenset(
+    """add_output broadcast_join cogroup distinct for_each full_outer_join group_by_key join key_by
+    left_outer_join local_reduce local_reduce_by_key local_sort map_partitions map_values
+    merge_reduce merge_sorted pipe reduce_by_user_defined_key right_outer_join round_robin sample
+    save_bytes_to_file take top union""".split()
+)
+
 
 class Dataset:
     """Rows in shards, not computed yet. Each method gives a new dataset of the same flow.
@@ -38,6 +46,13 @@ class Dataset:
     def __repr__(self) -> str:
         step = self._graph.step_of(self._node)
         return f"<Dataset {step.describe()}, {self._node.shard_count} shards>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _TO_COME:
+            raise AttributeError(
+                f"Dataset.{name}() is not there yet; docs/fidelity.md says what is"
+            )
+        raise AttributeError(f"a Dataset has no attribute {name!r}")
 
     @property
     def shard_count(self) -> int:
