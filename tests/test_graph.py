@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from operator import add
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_sort_marks_only_the_natural_order() -> None:
 
 
 def test_what_is_still_to_come_says_so() -> None:
-    dataset = new_flow().slice([1])
+    dataset: Any = new_flow().slice([1])
     with pytest.raises(AttributeError, match=r"Dataset\.join\(\) is not there yet"):
         dataset.join(dataset)
     with pytest.raises(AttributeError, match="no attribute 'joyn'"):

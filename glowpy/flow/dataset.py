@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.entry import Call, Terminal, execute
@@ -47,12 +47,12 @@ class Dataset:
         step = self._graph.step_of(self._node)
         return f"<Dataset {step.describe()}, {self._node.shard_count} shards>"
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _TO_COME:
-            raise AttributeError(
-                f"Dataset.{name}() is not there yet; docs/fidelity.md says what is"
-            )
-        raise AttributeError(f"a Dataset has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker has to find wrong names
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _TO_COME:
+                raise AttributeError(f"Dataset.{name}() is not there yet; see docs/fidelity.md")
+            raise AttributeError(f"a Dataset has no attribute {name!r}")
 
     @property
     def shard_count(self) -> int:
