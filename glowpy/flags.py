@@ -101,7 +101,7 @@ FLAGS = (
     Flag("glow.flow.bid", "flow_bid", "total bid of the flow in the market", "cluster", _NOT_YET),
     Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),
     Flag("glow.flow.stat", "flow_stat", "show details of the flow at the end", inert=_NOT_YET),
-    Flag("glow.flow.explain", "flow_explain", "print the plan in words", inert=_NOT_YET),
+    Flag("glow.flow.explain", "flow_explain", "print the plan in words, run nothing"),
     Flag("glow.module", "module", "groups related jobs on an agent", "cluster", _NOT_YET, True),
     Flag("glow.related.files", "related_files", "copied to agents", "cluster", _NOT_YET, True),
     Flag("glow.driver.host", "driver_host", "where agents reach the driver", "cluster", "", True),
@@ -184,7 +184,9 @@ def mode(options: Options) -> Mode:
         raise FlagError("-glow.flow.id and -glow.taskGroup.id need each other; give both or none")
     if options.glow and options.inline:
         raise FlagError("-glow asks for a cluster, -glow.inline for this process; give only one")
-    if options.flow_plot:
+    if options.flow_plot and options.flow_explain:
+        raise FlagError("-glow.flow.plot and -glow.flow.explain both print the plan; give only one")
+    if options.flow_plot or options.flow_explain:
         return Mode.PLOT
     if options.glow:
         return Mode.DRIVER
@@ -289,7 +291,8 @@ def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
     """One line for each flag that was given and will do nothing."""
     notes = []
     here = "cluster" if options.glow else "inline" if options.inline else "standalone"
-    lenient = options.flow_plot or options.flow_id >= 0  # these repeat the words of another start
+    # These repeat the words of another start.
+    lenient = options.flow_plot or options.flow_explain or options.flow_id >= 0
     for name in given:
         flag = _BY_NAME[name]
         if flag.inert:

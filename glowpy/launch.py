@@ -81,7 +81,7 @@ def execute(call: Call) -> Any:
     options = _options_of(call.graph)
     number = session.next_run()
     if mode(options) is Mode.PLOT:
-        _plot(call)
+        _show_plan(call, options)
     from glowpy.driver.execute import execute_call
 
     try:
@@ -159,17 +159,19 @@ def _become_executor(session: _Session) -> NoReturn:
     serve_script(session.options)
 
 
-def _plot(call: Call) -> NoReturn:
+def _show_plan(call: Call, options: Options) -> NoReturn:
     """Print the plan of the script's first run; what follows it may depend on its result."""
     from glowpy.planner.dot import to_dot
+    from glowpy.planner.explain import explain
     from glowpy.planner.fusion import make_plan
 
     is_stored = call.terminal in (Terminal.COLLECT, Terminal.SAVE_TEXT)
-    print(to_dot(make_plan(call.graph, call.datasets, stored=is_stored)))
+    plan = make_plan(call.graph, call.datasets, stored=is_stored)
+    print(explain(plan) if options.flow_explain else to_dot(plan))
     if call.terminal in (Terminal.COLLECT, Terminal.COUNT):
         print(
             "glowpy: this is the plan of the script's first run; runs that depend on its result "
-            "are not drawn",
+            "are not shown",
             file=sys.stderr,
         )
     atexit.unregister(_complain_of_no_run)

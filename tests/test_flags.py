@@ -20,7 +20,7 @@ GLOW_FLAGS = """
 OUR_FLAGS = "glow.inline glow.flow.explain glow.quiet glow.run.id glow.workers".split()
 NOT_YET = """
     glow.flow.bid glow.flow.stat glow.module glow.related.files cert.file
-    ca.file glow.flow.explain glow.channel.bufferSize
+    ca.file glow.channel.bufferSize
 """.split()
 
 
@@ -206,6 +206,7 @@ def test_a_flag_that_does_nothing_says_so(words: str, notes: list[str]) -> None:
         ("-glow.flow.plot", Mode.PLOT),
         ("-glow -glow.flow.plot", Mode.PLOT),
         ("-glow.inline -glow.flow.plot", Mode.PLOT),
+        ("-glow -glow.flow.explain", Mode.PLOT),
         ("-glow.flow.id=0 -glow.taskGroup.id=0", Mode.TASK),
         ("-glow -glow.flow.plot -glow.flow.id=1 -glow.taskGroup.id=2", Mode.TASK),
     ],

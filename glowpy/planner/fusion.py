@@ -29,15 +29,18 @@ def make_plan(graph: Graph, targets: Sequence[DatasetNode], *, stored: bool) -> 
     kept = {dataset.id for dataset in targets}
     chains: list[list[Step]] = []
     chain_of: dict[int, int] = {}  # step number -> its chain
+    reasons: list[str] = []  # by chain: why its first step does not join its parent's
     for step in needed:
-        parent = _fusable_parent(graph, step)
-        if parent is None or reader_count[parent.id] > 1 or parent.id in kept:
+        reason = _why_apart(graph, step, reader_count, kept)
+        if reason:
             chain_of[step.id] = len(chains)
             chains.append([step])
+            reasons.append(reason)
         else:
+            parent = step.inputs[0][0]
             chain_of[step.id] = chain_of[parent.id]
             chains[chain_of[step.id]].append(step)
-    return _assemble(chains, chain_of, targets, reader_count, stored)
+    return _assemble(chains, reasons, chain_of, targets, reader_count, stored)
 
 
 def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
@@ -55,21 +58,33 @@ def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
     return [graph.steps[number] for number in sorted(found)]
 
 
-def _fusable_parent(graph: Graph, step: Step) -> Step | None:
-    """The only parent, where shards and tasks match one to one."""
-    if len(step.inputs) != 1:
-        return None
+def _why_apart(graph: Graph, step: Step, reader_count: dict[int, int], kept: set[int]) -> str:
+    """In words, why a step cannot be merged into the step before it; empty where it is."""
+    if not step.inputs:
+        return "it is a source"
+    if len(step.inputs) > 1:
+        return f"it reads {len(step.inputs)} datasets"
     dataset, edge = step.inputs[0]
-    if dataset.rows is not None or edge.kind not in _ONE_READER_PER_SHARD:
-        return None
+    if dataset.rows is not None:
+        return "it reads rows that the driver keeps"
     parent = graph.step_of(dataset)
     if not step.task_count == dataset.shard_count == parent.task_count:
-        return None
-    return parent
+        return (
+            f"tasks do not match: {parent.task_count} write {dataset.shard_count} shards, "
+            f"{step.task_count} read them"
+        )
+    if edge.kind not in _ONE_READER_PER_SHARD:
+        return f"each shard has several readers ({edge.kind.value})"
+    if reader_count[dataset.id] > 1:
+        return f"{parent.label} is read by {reader_count[dataset.id]} steps"
+    if dataset.id in kept:
+        return f"the rows of {parent.label} are asked for"
+    return ""
 
 
 def _assemble(
     chains: list[list[Step]],
+    reasons: list[str],
     chain_of: dict[int, int],
     targets: Sequence[DatasetNode],
     reader_count: dict[int, int],
@@ -93,6 +108,7 @@ def _assemble(
                 inputs,
                 output,
                 is_stored=reader_count.get(output.id, 0) > 0 or output.id in wanted,
+                why_apart=reasons[index],
             )
         )
         first_group += steps[0].task_count

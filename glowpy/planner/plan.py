@@ -52,6 +52,7 @@ class StepGroup:
     inputs: tuple[InputEdge, ...]
     output: DatasetNode
     is_stored: bool  # somebody reads the output; otherwise it is drained
+    why_apart: str = ""  # why it was not merged into the step group that it reads
 
     @property
     def groups(self) -> range:
