@@ -151,9 +151,8 @@ class AgentCore:
     def program_failed(self, name: str, reason: str) -> list[Action]:
         """The program of a run cannot be had."""
         run = self._runs.pop(name, None)
-        return (
-            [] if run is None else [ToDriver(run.peer, RunRefused(name, reason)), DeleteRun(name)]
-        )
+        refused = RunRefused(name, reason)
+        return [] if run is None else [ToDriver(run.peer, refused), DeleteRun(name)]
 
     def _launch(self, run: _Run, message: Launch, now: float) -> Iterator[Action]:
         reason = self.limits.exceeded_by(
@@ -302,12 +301,22 @@ class AgentCore:
 
     # --- news of processes ---
 
+    def processes(self) -> Iterator[tuple[str, int, int]]:
+        """Every executor that runs: its name, process id, and the memory it has asked for."""
+        running = (slot for slot in self._slots.values() if slot.pid)
+        return ((slot.executor, slot.pid, slot.memory_mb) for slot in running)
+
     def process_started(self, executor: str, pid: int) -> list[Action]:
         slot = self._slots.get(executor)
-        run = None if slot is None else self._runs.get(slot.run)
-        if slot is None or run is None:
+        if slot is None or slot.run not in self._runs:
             return []
-        return [ToDriver(run.peer, Launched(slot.run, executor, pid))]
+        slot.pid = pid
+        return [ToDriver(self._runs[slot.run].peer, Launched(slot.run, executor, pid))]
+
+    def kill(self, executor: str, reason: str) -> list[Action]:
+        """An executor has to end at once."""
+        slot = self._slots.get(executor)
+        return [] if slot is None else list(self._kill(slot, reason))
 
     def process_exited(self, executor: str, cause: str, log_tail: str) -> list[Action]:
         """An executor's process is gone; `cause` names its exit status or signal."""
@@ -333,11 +342,10 @@ class AgentCore:
     def start_failed(self, executor: str, reason: str) -> list[Action]:
         """The system would not start an executor's process."""
         slot = self._slots.pop(executor, None)
-        run = None if slot is None else self._runs.get(slot.run)
-        if slot is None or run is None:
+        if slot is None or slot.run not in self._runs:
             return []
         refused = LaunchRefused(slot.run, executor, f"cannot start a process: {reason}", False)
-        return [ToDriver(run.peer, refused), LeasesChanged()]
+        return [ToDriver(self._runs[slot.run].peer, refused), LeasesChanged()]
 
     # --- time, and ends ---
 

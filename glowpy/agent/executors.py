@@ -29,6 +29,7 @@ class ExecutorSlot:
     lease: str
     memory_mb: int
     deadline: float  # for its greeting, or for its end once retiring
+    pid: int = 0  # of its process, once started
     state: State = State.LAUNCHED
     peer: bytes = b""  # its connection, once greeted
     current: Assign | None = None

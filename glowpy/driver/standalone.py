@@ -20,6 +20,7 @@ from glowpy.agent.actions import (
 )
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits, exit_cause
+from glowpy.agent.memory import MemoryGuard
 from glowpy.agent.serving import ShardServer
 from glowpy.driver.fleet import AgentSaid, FleetEvent
 from glowpy.driver.nursery import Exited, Nursery, Started
@@ -117,6 +118,7 @@ class StandaloneFleet:
             timing=timing,
             make_nonce=lambda: os.urandom(NONCE_BYTES),
         )
+        self._guard = MemoryGuard(timing)
         self._shards = ShardServer(self._core.index, self._server, description.host)
         self.poller.register(self._server, self._receive)
         self.poller.register(nursery.fileno(), self._reap)
@@ -154,6 +156,8 @@ class StandaloneFleet:
     def advance(self, now: float) -> float:
         self._core.keep_alive(self._description.run, now)
         self._carry_out(self._core.tick(now))
+        for executor, reason in self._guard.overgrown(now, self._core.processes()):
+            self._carry_out(self._core.kill(executor, reason))
         return now + self._timing.beat_s
 
     def events(self) -> list[FleetEvent]:

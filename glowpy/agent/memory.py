@@ -1,0 +1,71 @@
+"""The memory guard: an executor that grows without end is killed before it takes its host down.
+
+The memory that a task asks for (`-glow.task.memoryMB`) is a budget of glowpy's own buffers; what
+the user's code takes comes on top. The hard limit stands well above both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from glowpy.timing import Timing
+
+_FACTOR = 4
+_LEAST_MB = 512
+
+
+def hard_limit_mb(memory_mb: int) -> int:
+    """What an executor may take that has asked for so much."""
+    return max(_FACTOR * memory_mb, _LEAST_MB)
+
+
+class MemoryGuard:
+    """Looks at processes now and then, and says which have outgrown their limit."""
+
+    def __init__(self, timing: Timing, proc: str = "/proc") -> None:
+        self._timing = timing
+        self._proc = proc
+        self._next_look = 0.0
+
+    def overgrown(
+        self, now: float, processes: Iterable[tuple[str, int, int]]
+    ) -> Iterator[tuple[str, str]]:
+        """Executors to be killed, and why.
+
+        Args:
+            processes: an executor, its process id, and the memory it has asked for in MB.
+        """
+        if now < self._next_look:
+            return
+        self._next_look = now + self._timing.beat_s
+        for executor, pid, memory_mb in processes:
+            limit_mb = hard_limit_mb(memory_mb)
+            taken_mb = private_mb(pid, limit_mb, self._proc)
+            if taken_mb > limit_mb:
+                yield (
+                    executor,
+                    f"it took {taken_mb} MB of memory, more than its hard limit of {limit_mb} MB; "
+                    f"the limit is {_FACTOR} times -glow.task.memoryMB ({memory_mb}), "
+                    f"at least {_LEAST_MB} MB",
+                )
+
+
+def private_mb(pid: int, above_mb: int = 0, proc: str = "/proc") -> int:
+    """Memory that ends with a process, because it shares it with no other; in MB.
+
+    It is counted exactly only where it could exceed `above_mb`: that takes time. A process that is
+    gone takes nothing.
+    """
+    try:
+        with open(f"{proc}/{pid}/status", "rb") as file:
+            rough_mb = _sum_kb(file, b"RssAnon:") >> 10
+        if rough_mb <= above_mb:
+            return rough_mb
+        with open(f"{proc}/{pid}/smaps_rollup", "rb") as file:
+            return _sum_kb(file, b"Private_Clean:", b"Private_Dirty:") >> 10
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _sum_kb(lines: Iterable[bytes], *names: bytes) -> int:
+    return sum(int(line.split()[1]) for line in lines if line.startswith(names))

@@ -1,0 +1,87 @@
+"""Executors that grow without end, and user code that finds no memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glowpy.agent.memory import MemoryGuard, hard_limit_mb, private_mb
+from glowpy.errors import ExecutorsDied, TaskFailed
+from glowpy.timing import Timing
+from tests.runners import Runner
+from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
+
+
+def growing(row: int) -> int:
+    """Takes memory, a piece at a time, until somebody ends it."""
+    held = []
+    while True:
+        held.append(os.urandom(1 << 20) * 8)
+        if len(held) > 1000:
+            raise AssertionError("nobody has stopped it")
+
+
+def test_an_executor_that_grows_without_end_is_killed(new_flow: Runner) -> None:  # noqa: F811
+    with pytest.raises(ExecutorsDied) as failure:
+        new_flow().slice([1]).map(growing).run()
+    text = str(failure.value)
+    assert text.startswith("Input0>Map1 killed its executor at each of 4 tries: ")
+    assert text.count("killed by its agent: it took ") == 4
+    assert "more than its hard limit of 512 MB" in text
+    assert "4 times -glow.task.memoryMB (64)" in text
+
+
+def test_more_memory_can_be_asked_for(new_flow: Runner) -> None:  # noqa: F811
+    def large(row: int) -> int:
+        return sum(map(len, [os.urandom(1 << 20) * 10 for _ in range(60)]))
+
+    flow = new_flow("-glow.task.memoryMB=200")
+    assert flow.slice([1]).map(large).collect() == [600 << 20]
+
+
+def test_a_memory_error_fails_at_once(new_flow: Runner) -> None:  # noqa: F811
+    with pytest.raises(TaskFailed, match=r"Map1 .* failed on .*: MemoryError"):
+        new_flow().slice([1]).map(lambda row: bytes(1 << 60)).run()
+
+
+def test_the_hard_limit_is_a_multiple_but_not_too_small() -> None:
+    assert [hard_limit_mb(memory) for memory in (1, 64, 128, 129, 1000)] == [
+        512,
+        512,
+        512,
+        516,
+        4000,
+    ]
+
+
+def test_private_memory_is_what_ends_with_a_process() -> None:
+    code = (
+        "import sys; held = bytes(100 << 20).replace(b'\\0', b'x'); print(1, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 100 <= private_mb(process.pid) < 150
+        assert 100 <= private_mb(process.pid, above_mb=1000) < 150
+        process.communicate(b"\n")
+        assert private_mb(process.pid) == 0
+
+
+def test_it_looks_now_and_then(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "status").write_text("Name: x\nRssAnon:  900000 kB\n")
+    (tmp_path / "7" / "smaps_rollup").write_text(
+        "Private_Clean: 1024 kB\nPrivate_Dirty: 600000 kB\n"
+    )
+    guard = MemoryGuard(Timing(beat_s=1.0), str(tmp_path))
+    of_all = [("small", 7, 200), ("big", 7, 100), ("gone", 8, 1)]
+    ((executor, reason),) = guard.overgrown(10.0, of_all)
+    assert executor == "big" and reason.startswith("it took 586 MB of memory, more than its hard")
+    assert list(guard.overgrown(10.9, of_all)) == []
+    assert len(list(guard.overgrown(11.0, of_all))) == 1
