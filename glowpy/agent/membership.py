@@ -15,7 +15,7 @@ from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Heartbeat, Hello, Welcome
+from glowpy.wire.messages import PROTOCOL_VERSION, Goodbye, Heartbeat, Hello, Welcome
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,11 @@ class Membership:
     def changed(self) -> None:
         """What the agent has is no longer what it said: tell the master with the next `advance`."""
         self._next_beat = 0.0
+
+    def leave(self) -> None:
+        """The agent ends: nobody is to be sent to it any more."""
+        if self._link is not None and self._is_welcome:
+            self._link.send(Goodbye(self._hello.name))
 
     def advance(self, now: float) -> float:
         """Do what is due; when to be called again at the latest."""

@@ -155,6 +155,7 @@ class AgentServer:
             for executor, reason in self._guard.overgrown(now, self._core.processes()):
                 log.warning("executor %s is killed: %s", executor, reason)
                 self._carry_out(self._core.kill(executor, reason))
+        self._membership.leave()
         self._carry_out(self._core.close_all(time.monotonic()))
 
     def _stop(self) -> None:

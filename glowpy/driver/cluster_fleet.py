@@ -248,7 +248,7 @@ class ClusterFleet:
         was_open = agent.state is _State.OPEN
         agent.state = _State.LOST
         self.poller.unregister(agent.link)
-        agent.link.close()
+        agent.link.close(is_lost=True)
         for executor, (of_agent, lease) in list(self._launching.items()):
             if of_agent is agent:
                 del self._launching[executor]
@@ -265,11 +265,18 @@ class ClusterFleet:
     def _close_runs(self) -> None:
         """Tell every agent that the run is over, and wait until nothing of it is left there."""
         deadline = time.monotonic() + self._timing.shutdown_s
-        closing = [agent for agent in self._agents.values() if agent.state is not _State.LOST]
-        for agent in closing:
+        closing = []
+        for agent in self._agents.values():
             while agent.leases:
                 self._leasing.give_back(agent.leases.popleft())
-            agent.link.send(CloseRun(self._description.run))
+            if agent.state is _State.LOST:
+                continue
+            if agent.link.is_connected:
+                agent.link.send(CloseRun(self._description.run))
+                closing.append(agent)
+            else:  # it knows nothing of the run
+                self.poller.unregister(agent.link)
+                agent.link.close(is_lost=True)
         while any(agent.state in (_State.OPENING, _State.OPEN) for agent in closing):
             left = deadline - time.monotonic()
             if left <= 0:

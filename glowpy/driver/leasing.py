@@ -89,6 +89,10 @@ class Leasing:
         self._send(self._ask(0))
         for lease in self.granted():
             self.give_back(lease)
+        if self._link is not None and not self._link.is_connected:
+            self._poller.unregister(self._link)
+            self._link.close(is_lost=True)
+            self._link = None
 
     def advance(self, now: float, launching: int, held: int) -> None:
         """Ask if it is time to; `launching` executors are on their way, `held` are there."""
@@ -147,6 +151,8 @@ class Leasing:
             return
         if self._last is None or not wanted:
             self._agentless_since = None
+        elif self._asked_at is not None and now - self._asked_at >= self._timing.notice_s:
+            self._agentless_since = None  # what the master knew is old
         elif self._last.agents_known == 0:
             if self._agentless_since is None:
                 self._agentless_since = now
@@ -187,10 +193,15 @@ class Leasing:
         if self._last is None:  # else it is being restarted, perhaps: the patience decides
             self._errors.append(
                 NoMaster(
-                    f"whoever listens at {self._leader} refuses this driver: it holds another "
-                    "key than the driver, whose key -key.file names, or it is no glowpy master"
+                    f"whoever listens at {self._leader} refuses this driver: {self._key_words()}, "
+                    "or it is no glowpy master"
                 )
             )
+
+    def _key_words(self) -> str:
+        if self._options.key_file:
+            return f"it holds another key than {self._options.key_file} (-key.file)"
+        return "it holds a key, and this driver has none (name the cluster's with -key.file)"
 
     def _take(self, grants: Grants) -> None:
         self._asked_at = None

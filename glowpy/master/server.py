@@ -17,7 +17,15 @@ from glowpy.master.topology import Agent, Topology
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import welcome
-from glowpy.wire.messages import AskExecutors, Grants, Heartbeat, Hello, ReturnLeases, Welcome
+from glowpy.wire.messages import (
+    AskExecutors,
+    Goodbye,
+    Grants,
+    Heartbeat,
+    Hello,
+    ReturnLeases,
+    Welcome,
+)
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Server, Transport
 
@@ -44,6 +52,11 @@ class Master:
         match message:
             case Heartbeat():
                 self._hear(message, now)
+            case Goodbye():
+                gone = self._topology.forget(message.agent)
+                if gone is not None:
+                    self._allocator.forget(gone.agent)
+                    log.info("%s has left", _in_words(gone))
             case AskExecutors():
                 return self._allocator.ask(message, now)
             case ReturnLeases():
@@ -126,7 +139,7 @@ def _answer_all(server: Server, master: Master) -> None:
         answer = master.handle(message, now)
         if answer is None or server.send(peer, answer):
             continue
-        log.info("a peer left before its %s", type(answer).__name__)
+        log.debug("a peer left before its %s", type(answer).__name__)
         if isinstance(answer, Grants):  # nobody will use these
             master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
 

@@ -113,6 +113,10 @@ class Topology:
             gone.append(self._forget(agent))
         return gone
 
+    def forget(self, agent: str) -> Agent | None:
+        """An agent has left; None: it is not known."""
+        return self._forget(agent) if agent in self._agents else None
+
     def _forget(self, agent: str) -> Agent:
         gone = self._agents.pop(agent)
         self._heard.pop(agent)

@@ -2,7 +2,7 @@
 
 driver   -> master    Hello, AskExecutors, ReturnLeases
 master   -> driver    Welcome, Grants
-agent    -> master    Hello, Heartbeat
+agent    -> master    Hello, Heartbeat, Goodbye
 driver   -> agent     Hello, OpenRun, Launch, Assign, Recall, Abort, Retire, CloseRun, Beat
 agent    -> driver    Welcome, RunOpened, RunRefused, Launched, LaunchRefused, ExecutorExited,
                       GroupStarted, GroupEnded, Recalled, Printed, RunClosed, Beat
@@ -60,6 +60,12 @@ class Heartbeat(NamedTuple):
     leased_memory_mb: int
 
 
+class Goodbye(NamedTuple):
+    """An agent ends in order: nothing more is to be granted at it."""
+
+    agent: str
+
+
 class AskExecutors(NamedTuple):
     """A driver's whole open demand; each repetition replaces the one before."""
 
@@ -102,6 +108,7 @@ MESSAGES: dict[str, type] = {
         Hello,
         Welcome,
         Heartbeat,
+        Goodbye,
         AskExecutors,
         Grants,
         ReturnLeases,

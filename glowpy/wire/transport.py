@@ -118,9 +118,9 @@ class Transport:
             socket.curve_serverkey = key.public
         with _explained(f"connect to {address}", socket):
             monitor = socket.get_monitor_socket(_MONITORED)
-        self._sockets.append(monitor)
         with _explained(f"connect to {address}", socket, monitor):
             socket.connect(_url(address, is_server=False))
+        self._sockets.append(monitor)
         return Link(socket, monitor, address, self._coder)
 
     def close(self) -> None:
@@ -184,11 +184,7 @@ class Server:
     """A ROUTER: talks to any number of peers, each named by its connection."""
 
     def __init__(
-        self,
-        socket: zmq.Socket[bytes],
-        address: Endpoint,
-        coder: Coder,
-        gate: Gate | None,
+        self, socket: zmq.Socket[bytes], address: Endpoint, coder: Coder, gate: Gate | None
     ) -> None:
         self._socket = socket
         self._coder = coder
@@ -233,16 +229,12 @@ class Link:
     """A DEALER: a connection to one server, made and made again by ZeroMQ."""
 
     def __init__(
-        self,
-        socket: zmq.Socket[bytes],
-        monitor: zmq.Socket[bytes],
-        address: Endpoint,
-        coder: Coder,
+        self, socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], address: Endpoint, coder: Coder
     ) -> None:
         self._socket = socket
         self._monitor = monitor
         self._coder = coder
-        self._is_connected = False
+        self.is_connected = False
         self.address = address
 
     def send(self, message: Any, payload: Payload | None = None) -> None:
@@ -281,12 +273,12 @@ class Link:
                 break
             event, _value = _MONITOR_EVENT.unpack(frames[0])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._is_connected = True
+                self.is_connected = True
                 found.append(LinkEvent.CONNECTED)
             elif event != zmq.EVENT_DISCONNECTED:
                 found.append(LinkEvent.REFUSED)
-            elif self._is_connected:  # else it has been refused
-                self._is_connected = False
+            elif self.is_connected:  # else it has been refused
+                self.is_connected = False
                 found.append(LinkEvent.DISCONNECTED)
         return found
 
@@ -295,11 +287,11 @@ class Link:
         yield self._socket
         yield self._monitor
 
-    def close(self) -> None:
-        """Disconnect; messages not sent yet may still leave."""
+    def close(self, *, is_lost: bool = False) -> None:
+        """Disconnect; messages not sent yet may still leave, unless the server `is_lost`."""
         self._socket.disable_monitor()
         self._monitor.close(0)
-        self._socket.close()
+        self._socket.close(linger=0 if is_lost else None)
 
 
 Watched: TypeAlias = Server | Link | int
@@ -389,7 +381,7 @@ def _is_small(payload: Payload | None) -> bool:
 
 
 def _warn(text: str, *values: object) -> None:
-    import logging  # not needed by most starts, and slow
+    import logging  # slow, and not needed by most starts
 
     logging.getLogger(__name__).warning(text, *values)
 
