@@ -137,6 +137,13 @@ def _parse_explicit(arguments: Sequence[str]) -> Options:
 
 
 def _call_in_task(session: _Session, call: Call) -> Any:
+    from glowpy.task.executor import is_serving, recorded_result
+
+    if is_serving():
+        raise ProgramError(
+            f"{call.terminal.value}() was called by a function that runs in a task; a flow's "
+            "functions cannot run flows: make what they need a dataset, or a value, before"
+        )
     if threading.current_thread() is not threading.main_thread():
         raise ProgramError(
             "in a task, a run was reached off the main thread; call glowpy.ready() on the main "
@@ -146,8 +153,6 @@ def _call_in_task(session: _Session, call: Call) -> Any:
     if number < session.options.run_number:
         if call.terminal not in (Terminal.COLLECT, Terminal.COUNT):
             return None
-        from glowpy.task.executor import recorded_result
-
         return recorded_result(number)
     return _become_executor(session)
 

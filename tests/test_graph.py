@@ -107,6 +107,11 @@ def test_what_is_still_to_come_says_so() -> None:
     with pytest.raises(AttributeError, match="no attribute 'joyn'"):
         dataset.joyn(dataset)
     assert not hasattr(dataset, "take")
+    flow: Any = new_flow()
+    with pytest.raises(AttributeError, match=r"Flow\.channel\(\) is not there yet"):
+        flow.channel(None)
+    with pytest.raises(AttributeError, match="no attribute 'slices'"):
+        flow.slices([1])
 
 
 def test_source_deals_and_slice_keeps_its_rows_with_the_driver() -> None:

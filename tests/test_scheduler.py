@@ -262,7 +262,7 @@ def test_executors_that_die_before_they_run_anything_are_bounded() -> None:
           wants 0 more
         > e2 dies: exit status 1
           failed: ExecutorsDied: 2 executors died before they ran anything: \
-exit status 1; exit status 1
+exit status 1 (2 times)
         """,
         lost_attempts=2,
     )

@@ -188,7 +188,7 @@ print("below")
     assert "Partition" not in ended.stdout, "only the first run is drawn"
     assert ended.stderr == (
         "glowpy: this is the plan of the script's first run; runs that depend on its result are "
-        "not drawn\n"
+        "not shown\n"
     )
 
 

@@ -248,3 +248,20 @@ Flow().slice([1], 1).map(fails).run()
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.quiet", status=1)
     assert "KeyError: 'nothing here'" in ended.stderr
     assert 'script.py", line 5, in fails' in ended.stderr
+
+
+def test_a_run_inside_a_function_is_refused_where_it_cannot_be(
+    cluster: str, tmp_path: Path
+) -> None:
+    script = """
+from glowpy import Flow
+
+flow = Flow()
+dataset = flow.slice([1, 2])
+print(flow.slice([7]).map(lambda row: dataset.count()).collect())
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    assert run(tmp_path, "script.py").stdout == "[2]\n"
+    ended = run(tmp_path, "script.py", *flags_of("cluster", cluster), status=1)
+    assert "count() was called by a function that runs in a task" in ended.stderr
+    assert "row: 7" in ended.stderr

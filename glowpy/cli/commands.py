@@ -78,11 +78,18 @@ def commands() -> None:
     metavar="HOST:PORT",
     help="Where to listen; without a host on all interfaces, which takes a key.",
 )
+@click.option("--then-remove", "leftovers", default="", hidden=True, help="Removed at the end.")
 @_shared_options
 def master(
-    address: str, key_file: str, insecure: bool, log_level: str, until_stdin_closes: bool
+    address: str,
+    leftovers: str,
+    key_file: str,
+    insecure: bool,
+    log_level: str,
+    until_stdin_closes: bool,
 ) -> None:
     """Keep account of agents and lend their executors to drivers."""
+    from glowpy.cli.folders import removed
     from glowpy.master.server import serve_master
     from glowpy.wire.address import parse_address
     from glowpy.wire.security import policy_of
@@ -96,7 +103,7 @@ def master(
             "--key-file FILE with a key made by `glowpy keys FILE`, or --insecure"
         )
     log_to_stderr(log_level)
-    with until_told(stdin_closes=until_stdin_closes) as stop:
+    with removed(leftovers), until_told(stdin_closes=until_stdin_closes) as stop:
         serve_master(where, policy, Timing.from_environment(), _announce("master"), stop)
 
 

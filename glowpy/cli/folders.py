@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,16 @@ def agent_folder(named: str, host: str, port: int) -> Iterator[str]:
     else:
         with temporary_folder("glowpy-agent-") as folder:
             yield folder
+
+
+@contextmanager
+def removed(folder: str) -> Iterator[None]:
+    """Within, a folder is used; it is gone afterwards. Nothing is done about none."""
+    try:
+        yield
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

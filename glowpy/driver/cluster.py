@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from glowpy.driver.cluster_fleet import ClusterFleet
-from glowpy.driver.own_cluster import OwnCluster, is_answering
+from glowpy.driver.own_cluster import end_shared_cluster, is_answering, shared_cluster
 from glowpy.driver.report import Report
 from glowpy.driver.results import Result
 from glowpy.driver.run import Run
@@ -69,12 +69,17 @@ def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple
         policy.check(leader, is_server=False)  # before our own address, which follows from it
         yield leader, policy
         return
-    with OwnCluster(timing, options.task_memory_mb) as own:
+    own, is_new = shared_cluster(timing)
+    if is_new:
         report.note(
             f"no master on {leader}: using a cluster of the driver's own, "
             f"leader {own.leader}, {own.executor_count} executors"
         )
+    try:
         yield own.leader, own.policy
+    except KeyboardInterrupt:
+        end_shared_cluster()  # a signal may end the process at once
+        raise
 
 
 def _own_address(options: Options, leader: Address) -> Address:

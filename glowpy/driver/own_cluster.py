@@ -1,11 +1,13 @@
-"""The driver's own cluster: a real master and a real agent on loopback, for one run.
+"""The driver's own cluster: a real master and a real agent on loopback, with a throw-away key.
 
-Used when no leader was named and none answers on localhost. Its key is thrown away with it; its
-processes end when the driver does, however that happens, because they read its end of a pipe.
+Used when no leader was named and none answers on localhost. It is started by the first run that
+needs it and serves the later ones. Its processes read the end of a pipe when the driver ends,
+however that happens; then they end, too, and remove their files.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import shutil
@@ -13,14 +15,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from types import TracebackType
 
 from glowpy.errors import ClusterError
-from glowpy.resources import cores
+from glowpy.resources import cores, memory_mb
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
-from glowpy.wire.security import Policy, policy_of, save_key
+from glowpy.wire.security import policy_of, save_key
 from glowpy.wire.transport import make_key
 
 _HOST = "127.0.0.1"
@@ -36,51 +38,71 @@ def is_answering(address: Address, timeout_s: float) -> bool:
         return False
 
 
-class OwnCluster:
-    """A context manager: entering starts the processes, leaving ends them and removes their files.
+_shared: OwnCluster | None = None
+_lock = threading.Lock()
 
-    Raises (when entered):
+
+def shared_cluster(timing: Timing) -> tuple[OwnCluster, bool]:
+    """The own cluster of this process, and whether it has just been started.
+
+    Raises:
+        ClusterError: it did not start.
+    """
+    global _shared
+    with _lock:
+        if _shared is not None and _shared.is_alive():
+            return _shared, False
+        end_shared_cluster()
+        _shared = OwnCluster(timing)
+        atexit.register(_shared.close)
+        return _shared, True
+
+
+def end_shared_cluster() -> None:
+    """End it before the process does."""
+    global _shared
+    if _shared is not None:
+        atexit.unregister(_shared.close)
+        _shared.close()
+        _shared = None
+
+
+class OwnCluster:
+    """One master and one agent, started when made.
+
+    Raises:
         ClusterError: a process did not start; says what it wrote.
     """
 
-    def __init__(self, timing: Timing, memory_mb: int) -> None:
+    def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self.executor_count = cores()
-        self._memory_mb = memory_mb * self.executor_count
-        self._directory = ""
+        self._driver = os.getpid()
         self._processes: list[subprocess.Popen[bytes]] = []
-        self.leader = Address(_HOST, 0)
-        self.policy = Policy()
-
-    def __enter__(self) -> OwnCluster:
+        self.executor_count = cores()
         self._directory = tempfile.mkdtemp(prefix="glowpy-cluster-")
         try:
             key_file = os.path.join(self._directory, "key")
             save_key(key_file, make_key())
             self.policy = policy_of(key_file)
             common = ["--key-file", key_file, "--until-stdin-closes", "--log-level", "error"]
-            self.leader = self._start("master", ["--address", f"{_HOST}:0", *common])
-            agent = [
-                *("--master", str(self.leader), "--host", _HOST, "--port", "0"),
-                *("--dir", os.path.join(self._directory, "agent")),
-                *("--max-executors", str(self.executor_count), "--memory", str(self._memory_mb)),
-            ]
-            self._start("agent", [*agent, *common])
+            address = ["--address", f"{_HOST}:0", "--then-remove", self._directory]
+            self.leader = self._start("master", [*address, *common])
+            place = ["--master", str(self.leader), "--host", _HOST, "--port", "0"]
+            limits = ["--max-executors", str(self.executor_count), "--memory", str(memory_mb())]
+            self._start("agent", [*place, *limits, *common])
         except BaseException:
             self.close()
             raise
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def is_alive(self) -> bool:
+        """True while both processes run, in the process that started them."""
+        running = [process.poll() is None for process in self._processes]
+        return len(running) == 2 and all(running) and os.getpid() == self._driver
 
     def close(self) -> None:
-        """End the processes, at once if they do not end when told to."""
+        """End the processes, at once if they do not end when told to; remove their files."""
+        if os.getpid() != self._driver:
+            return  # they are the parent's
         deadline = time.monotonic() + self._timing.shutdown_s
         # The agent first: it would linger over a last word to a master that is gone.
         for process in reversed(self._processes):

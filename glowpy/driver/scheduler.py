@@ -10,6 +10,7 @@ executor.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import TypeAlias
@@ -139,19 +140,19 @@ class Scheduler:
         if not any(attempt.is_started for attempt in executor.held):
             self._startup_deaths.append(cause)
             if len(self._startup_deaths) >= self._lost_attempts:
-                causes = "; ".join(self._startup_deaths)
                 text = (
-                    f"{len(self._startup_deaths)} executors died before they ran anything: {causes}"
+                    f"{len(self._startup_deaths)} executors died before they ran anything: "
+                    + _counted(self._startup_deaths)
                 )
                 yield from self._fail(ExecutorsDied(text))
         for attempt in self._free_all(executor):
             if attempt.is_started:
                 causes_of = self._deaths.setdefault(attempt.group, [])
-                causes_of.append(f"{cause} at {executor.agent}")
+                causes_of.append(f"{cause}{_where(executor.agent)}")
                 if len(causes_of) >= self._lost_attempts:
                     text = (
                         f"{self._plan.label(attempt.group)} killed its executor at each of "
-                        f"{len(causes_of)} tries: " + "; ".join(causes_of)
+                        f"{len(causes_of)} tries: {_counted(causes_of)}"
                     )
                     yield from self._fail(ExecutorsDied(text))
             yield from self._abort_readers({attempt.group}, f"its input was lost: {cause}")
@@ -306,3 +307,13 @@ class Scheduler:
     def _fail(self, error: Exception) -> Actions:
         self._is_over = True
         yield Failed(error)
+
+
+def _counted(causes: list[str]) -> str:
+    """Causes in words, equal ones once."""
+    counts = Counter(causes)
+    return "; ".join(f"{cause} ({n} times)" if n > 1 else cause for cause, n in counts.items())
+
+
+def _where(agent: str) -> str:
+    return "" if agent.startswith("ipc:") else f" at {agent}"  # a socket file is no place

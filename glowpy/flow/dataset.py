@@ -45,7 +45,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         step = self._graph.step_of(self._node)
-        return f"<Dataset {step.describe()}, {self._node.shard_count} shards>"
+        count = self._node.shard_count
+        return f"<Dataset {step.describe()}, {count} shard{'s' * (count != 1)}>"
 
     if not TYPE_CHECKING:  # a type checker has to find wrong names
 

@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import count
 from typing import Any
 
-from glowpy.errors import GlowError
+from glowpy.errors import GlowError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph
 
 
@@ -62,5 +62,6 @@ def execute(call: Call) -> Any:
     try:
         return launch.execute(call)
     except GlowError as exc:
-        # The message says it all; our own frames would stand between it and the user's line.
-        raise exc.with_traceback(None) from exc.__cause__
+        # The message says it all. Our own frames, and what the system said, would only stand
+        # between it and the user's line; the user's own exception would not.
+        raise exc.with_traceback(None) from exc.__cause__ if isinstance(exc, TaskFailed) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.dataset import Dataset
@@ -35,6 +36,13 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"<Flow {self._graph.flow_id} ({self._graph.location})>"
+
+    if not TYPE_CHECKING:  # a type checker has to find wrong names
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("channel", "named_channel", "start"):
+                raise AttributeError(f"Flow.{name}() is not there yet; see docs/fidelity.md")
+            raise AttributeError(f"a Flow has no attribute {name!r}")
 
     def text_file(
         self,

@@ -55,6 +55,13 @@ RUN_VARIABLE = "GLOWPY_RUN"
 
 FindGraph = Callable[[RunDescription], Graph]
 
+_is_serving = False
+
+
+def is_serving() -> bool:
+    """True once this process, started by an agent, runs task groups."""
+    return _is_serving
+
 
 class Executor:
     """Serves one run until it is retired or its agent is gone."""
@@ -256,6 +263,8 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
     """Serve in a process that an agent has started, then end it at once."""
     from glowpy.wire.security import policy_from_environment
 
+    global _is_serving
+    _is_serving = True
     watch_lifeline()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     status = 0

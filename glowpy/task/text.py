@@ -94,10 +94,13 @@ def _can_be_cut(path: str, encoding: str) -> bool:
 def _check_unchanged(file: IO[bytes], entry: FileEntry) -> None:
     status = os.fstat(file.fileno())
     if (status.st_size, status.st_mtime_ns) != (entry.size_bytes, entry.mtime_ns):
+        what = "another time of change"
+        if status.st_size != entry.size_bytes:
+            what = f"{status.st_size} bytes instead of {entry.size_bytes}"
         raise InputError(
-            f"{entry.path} on {host_name()} is not the file that the driver listed: "
-            f"{status.st_size} bytes instead of {entry.size_bytes}, or another time of change; "
-            "input files must stay as they are while a flow runs"
+            f"{entry.path} on {host_name()} is not the file that the driver listed: it has {what}. "
+            "Input files must stay as they are while a flow runs; does the script write it? On a "
+            "cluster each task starts the script again: put that under `if not glowpy.is_task():`"
         )
 
 
