@@ -155,26 +155,18 @@ class AgentCore:
         return [] if run is None else [ToDriver(run.peer, refused), DeleteRun(name)]
 
     def _launch(self, run: _Run, message: Launch, now: float) -> Iterator[Action]:
-        reason = self.limits.exceeded_by(
-            message.memory_mb, len(self._slots), self.leased_memory_mb()
-        )
+        name, memory_mb = message.executor, message.memory_mb
+        reason = self.limits.exceeded_by(memory_mb, len(self._slots), self.leased_memory_mb())
         if not run.is_open:
             reason = "the run's program is not here yet"
-        elif not _NAME.fullmatch(message.executor) or message.executor in self._slots:
+        elif not _NAME.fullmatch(name) or name in self._slots:
             reason = "the executor's name is taken, or not a name"
         if reason:
-            yield ToDriver(
-                run.peer, LaunchRefused(message.run, message.executor, reason, fatal=False)
-            )
+            yield ToDriver(run.peer, LaunchRefused(message.run, name, reason, fatal=False))
             return
-        self._slots[message.executor] = ExecutorSlot(
-            message.run,
-            message.executor,
-            message.lease,
-            message.memory_mb,
-            now + self.timing.executor_start_s,
-        )
-        yield StartProcess(message.run, message.executor, message.first_group)
+        deadline = now + self.timing.executor_start_s
+        self._slots[name] = ExecutorSlot(message.run, name, message.lease, memory_mb, deadline)
+        yield StartProcess(message.run, name, message.first_group)
         yield LeasesChanged()
 
     def _command(
