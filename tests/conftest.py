@@ -28,7 +28,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.fixture(params=RUNNERS)
+@pytest.fixture(params=[*RUNNERS[:2], pytest.param("cluster", marks=pytest.mark.slow)])
 def new_flow(request: pytest.FixtureRequest) -> Runner:
     """Makes a flow for one runner; the test runs once on each of them."""
     name: str = request.param

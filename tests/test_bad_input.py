@@ -343,6 +343,8 @@ def test_a_result_that_does_not_fit_on_the_disk(cluster: str, tmp_path: Path) ->
     script = """
 import resource
 from glowpy import Flow, is_task
+
+pytestmark = pytest.mark.slow
 if not is_task():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 Flow().slice([1]).flat_map(lambda row: range(100_000)).save_text_to_file("out.txt")

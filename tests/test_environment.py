@@ -13,6 +13,8 @@ SCRIPT = """
 import os
 from glowpy import Flow
 
+pytestmark = pytest.mark.slow
+
 names = ["SECRET", "LANG", "TZ", "HOME", "GLOWPY_LIFELINE", "PYTHONHASHSEED"]
 print(Flow().slice(names).map(lambda name: os.environ.get(name, "-")).collect())
 """

@@ -18,6 +18,8 @@ import pytest
 from glowpy.errors import ExecutorsDied, OutputError, TaskFailed
 from tests.runners import Runner
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["standalone", "cluster"])
 def new_flow(request: pytest.FixtureRequest) -> Runner:

@@ -15,6 +15,8 @@ from glowpy.timing import Timing
 from tests.runners import Runner
 from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
 
+pytestmark = pytest.mark.slow
+
 
 def growing(row: int) -> int:
     """Takes memory, a piece at a time, until somebody ends it."""

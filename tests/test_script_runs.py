@@ -256,6 +256,8 @@ def test_a_run_inside_a_function_is_refused_where_it_cannot_be(
     script = """
 from glowpy import Flow
 
+pytestmark = pytest.mark.slow
+
 flow = Flow()
 dataset = flow.slice([1, 2])
 print(flow.slice([7]).map(lambda row: dataset.count()).collect())

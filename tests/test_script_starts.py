@@ -240,6 +240,8 @@ def test_glowpy_that_is_not_installed(program: str, cluster: str, tmp_path: Path
     shutil.copytree(package, tmp_path / "lib" / "glowpy", ignore=without)
     script = """
 import glowpy
+
+pytestmark = pytest.mark.slow
 print(glowpy.__file__, *glowpy.Flow().slice([1]).map(lambda _: glowpy.__file__).collect())
 """
     write(tmp_path, {"script.py": script})
