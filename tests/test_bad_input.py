@@ -21,6 +21,8 @@ from glowpy.errors import (
 from tests.failing_scripts import FULL_DISK, failure, told, usage_error
 from tests.processes import ON_A_CLUSTER
 
+pytestmark = pytest.mark.slow
+
 OWN = pytest.param("own cluster", marks=pytest.mark.slow)  # it takes half a second to start
 IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", "inline", "cluster", OWN])
 ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", ["cluster", OWN])
@@ -343,8 +345,6 @@ def test_a_result_that_does_not_fit_on_the_disk(cluster: str, tmp_path: Path) ->
     script = """
 import resource
 from glowpy import Flow, is_task
-
-pytestmark = pytest.mark.slow
 if not is_task():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 Flow().slice([1]).flat_map(lambda row: range(100_000)).save_text_to_file("out.txt")

@@ -9,11 +9,11 @@ import pytest
 
 from tests.processes import flags_of, run
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import os
 from glowpy import Flow
-
-pytestmark = pytest.mark.slow
 
 names = ["SECRET", "LANG", "TZ", "HOME", "GLOWPY_LIFELINE", "PYTHONHASHSEED"]
 print(Flow().slice(names).map(lambda name: os.environ.get(name, "-")).collect())

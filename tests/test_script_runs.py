@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.processes import IN_EVERY_MODE, ON_A_CLUSTER, ON_EVERY_CLUSTER, flags_of, run
+
+pytestmark = pytest.mark.slow
 
 # `note(word)` leaves a line behind that tells which kind of process has been there, and which.
 NOTE = """
@@ -255,8 +259,6 @@ def test_a_run_inside_a_function_is_refused_where_it_cannot_be(
 ) -> None:
     script = """
 from glowpy import Flow
-
-pytestmark = pytest.mark.slow
 
 flow = Flow()
 dataset = flow.slice([1, 2])

@@ -14,6 +14,8 @@ import pytest
 import glowpy
 from tests.processes import IN_EVERY_MODE, flags_of, run
 
+pytestmark = pytest.mark.slow
+
 
 def write(directory: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
@@ -240,8 +242,6 @@ def test_glowpy_that_is_not_installed(program: str, cluster: str, tmp_path: Path
     shutil.copytree(package, tmp_path / "lib" / "glowpy", ignore=without)
     script = """
 import glowpy
-
-pytestmark = pytest.mark.slow
 print(glowpy.__file__, *glowpy.Flow().slice([1]).map(lambda _: glowpy.__file__).collect())
 """
     write(tmp_path, {"script.py": script})
