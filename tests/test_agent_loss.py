@@ -76,8 +76,9 @@ def test_a_killed_agents_shards_are_computed_again(tmp_path: Path) -> None:
     sums = [(rest, sum(range(rest, 15000, 997))) for rest in range(997)]
     lines = ended.stdout.splitlines()
     assert lines[-1] == f"997 {hash(tuple(sums))}"
-    begun = sorted(line.partition("> ")[2] for line in lines[:-1])
-    assert len(begun) == 4, f"three groups and the lost one again: {lines}"
+    # The lost agent's group is begun again; its own word of having begun it may be lost with it.
+    begun = [line.partition("> ")[2] for line in lines[:-1]]
+    assert set(begun) == {"begun 0", "begun 1", "begun 2"} and len(begun) <= 4, lines
     assert f"agent {address} is lost" in ended.stderr
 
 
