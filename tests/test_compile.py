@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from glowpy import Dataset, Flow
 from glowpy.errors import RowError
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.kernel import Batch, RowKind
+from glowpy.flow.ops.kernel import Batch, RowKind, Stream
+from glowpy.flow.ops.memory import MOST_ROWS, Pace
 from glowpy.planner.fusion import make_plan
-from glowpy.task.compile import call_with_fields, fuse
+from glowpy.task.compile import FusedSteps, call_with_fields, fuse
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
 from glowpy.task.pipeline import build
@@ -40,6 +42,12 @@ def dataset_of(row_steps: Iterable[RowStep]) -> Dataset:
 
 def steps_of(row_steps: Iterable[RowStep]) -> list[Step]:
     return dataset_of(row_steps)._graph.steps[1:]
+
+
+def run_fused(fused: FusedSteps, rows: Batch, rows_at_a_time: int = 16) -> Batch:
+    """What comes out for these rows."""
+    pace = Pace(1 << 20, rows=rows_at_a_time)
+    return [row for batch in fused.run(pace.cut(iter([rows])), pace) for row in batch]
 
 
 def one_after_another(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
@@ -71,15 +79,15 @@ chains = st.lists(st.sampled_from(ROW_STEPS), min_size=1, max_size=7)
 batches = st.lists(st.integers(-9, 9), max_size=9)
 
 
-@given(chains, batches)
+@given(chains, batches, st.integers(1, 9))
 def test_fused_steps_do_what_they_do_one_after_another(
-    row_steps: list[RowStep], rows: Batch
+    row_steps: list[RowStep], rows: Batch, rows_at_a_time: int
 ) -> None:
     before = list(rows)
-    run = fuse(steps_of(row_steps)).run
-    assert run(rows) == one_after_another(row_steps, rows)
+    fused = fuse(steps_of(row_steps))
+    assert run_fused(fused, rows, rows_at_a_time) == one_after_another(row_steps, rows)
     assert rows == before
-    assert run([]) == []
+    assert run_fused(fused, []) == []
 
 
 @given(chains, batches)
@@ -94,7 +102,7 @@ def test_each_function_is_called_once_for_each_row(row_steps: list[RowStep], row
 
         return RowStep(step.kind, function)
 
-    fuse(steps_of(counted(n, step, calls) for n, step in enumerate(row_steps))).run(rows)
+    run_fused(fuse(steps_of(counted(n, step, calls) for n, step in enumerate(row_steps))), rows)
     one_after_another([counted(n, step, expected) for n, step in enumerate(row_steps)], rows)
     assert Counter(calls) == Counter(expected)
 
@@ -110,8 +118,8 @@ class Triple(NamedTuple):
 
 @pytest.mark.parametrize("row", [(1, 2), [1, 2], Point(1, 2)], ids=repr)
 def test_two_parameters_get_the_fields_of_a_pair(row: Any) -> None:
-    run = fuse(steps_of([RowStep(RowKind.MAP, lambda x, y: (y, x))])).run
-    assert run([row, row]) == [(2, 1), (2, 1)]
+    fused = fuse(steps_of([RowStep(RowKind.MAP, lambda x, y: (y, x))]))
+    assert run_fused(fused, [row, row]) == [(2, 1), (2, 1)]
 
 
 def test_fields_in_every_kind_of_step() -> None:
@@ -120,10 +128,8 @@ def test_fields_in_every_kind_of_step() -> None:
         RowStep(RowKind.FLAT_MAP, lambda a, b, c: [(a, b), (b, c)]),
         RowStep(RowKind.MAP, lambda x, y: x - y),
     ]
-    assert fuse(steps_of(row_steps)).run([(1, 2, 4), (3, 1, 2), Triple(5, 6, 7)]) == [-1, -2] + [
-        -1,
-        -1,
-    ]
+    rows = [(1, 2, 4), (3, 1, 2), Triple(5, 6, 7)]
+    assert run_fused(fuse(steps_of(row_steps)), rows) == [-1, -2, -1, -1]
 
 
 @pytest.mark.parametrize("row", [(1,), (1, 2, 3), [1], "ab", None, {1: 2, 3: 4}, 7], ids=repr)
@@ -132,7 +138,7 @@ def test_a_row_of_another_shape_is_shown_with_the_function(row: Any) -> None:
         return left + right
 
     with pytest.raises(RowError, match=r"add has 2 parameters and gets the fields") as failure:
-        fuse(steps_of([RowStep(RowKind.MAP, add)])).run([(1, 2), row])
+        run_fused(fuse(steps_of([RowStep(RowKind.MAP, add)])), [(1, 2), row])
     assert f"tuple or list of 2, but the row is {row!r}" in str(failure.value)
     with pytest.raises(RowError):
         call_with_fields(add, 2, row)
@@ -149,7 +155,7 @@ def blamed(row_steps: Sequence[RowStep], rows: Batch) -> tuple[int, Any, str]:
     """Number of the step that failed, the row it had, and the name of what it raised."""
     fused = fuse(steps_of(row_steps))
     try:
-        fused.run(rows)
+        run_fused(fused, rows)
     except BaseException as exc:  # noqa: BLE001
         found = fused.blame(exc.__traceback__)
         assert found is not None
@@ -192,7 +198,7 @@ KEEPERS = [
     RowStep(RowKind.FLAT_MAP, lambda row: [row]),
     RowStep(RowKind.FLAT_MAP, lambda row: iter([row])),
 ]
-keepers = st.lists(st.sampled_from(KEEPERS), max_size=6)
+keepers = st.lists(st.sampled_from(KEEPERS), max_size=3)
 
 
 @given(before=keepers, breaker=st.sampled_from(BREAKERS), after=keepers)
@@ -224,12 +230,12 @@ def test_an_error_below_the_users_function_is_still_that_steps() -> None:
         return list(map(inner, [row]))
 
     def inner(row: Any) -> Any:
-        return fuse(steps_of([RowStep(RowKind.MAP, int)])).run([row])
+        return run_fused(fuse(steps_of([RowStep(RowKind.MAP, int)])), [row])
 
     fused = fuse(steps_of([RowStep(RowKind.FILTER, bool), RowStep(RowKind.MAP, outer)]))
-    assert fused.run(["1"]) == [[[1]]]
+    assert run_fused(fused, ["1"]) == [[[1]]]
     with pytest.raises(ValueError, match="invalid literal") as failure:
-        fused.run(["x"])
+        run_fused(fused, ["x"])
     assert fused.blame(failure.value.__traceback__) == (fused.steps[1], "x")
 
 
@@ -244,13 +250,16 @@ def test_no_step_is_blamed_for_an_error_from_elsewhere() -> None:
 # --- long chains ---------------------------------------------------------------------------------
 
 
-def run_all(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
-    """Run a chain of any length, as a task does."""
+def stream_of(row_steps: Sequence[RowStep], rows: Batch) -> Stream:
+    """What a task makes of these rows by a chain of any length."""
     dataset = dataset_of(row_steps)
     (step_group,) = make_plan(dataset._graph, [dataset._node], stored=True).step_groups
     context = Context(0, 1, 1 << 20, "no directory")
-    stream = build(step_group, context, [[iter([rows])]], {})
-    return [row for batch in stream for row in batch]
+    return build(step_group, context, [[iter([rows])]], {})
+
+
+def run_all(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
+    return [row for batch in stream_of(row_steps, rows) for row in batch]
 
 
 @pytest.mark.parametrize("kind", list(RowKind))
@@ -274,3 +283,42 @@ def test_blame_in_a_long_chain(place: int) -> None:
     assert failure.value.step.label == f"FlatMap{place + 1}"
     assert failure.value.row == 7 and failure.value.row is not NO_ROW
     assert isinstance(failure.value.cause, Refused)
+
+
+# --- many rows, large rows -----------------------------------------------------------------------
+
+
+def test_a_row_that_becomes_many_is_given_on_in_batches() -> None:
+    made: list[int] = []
+
+    def count_up(end: int) -> Iterable[int]:
+        for number in range(end):
+            made.append(number)
+            yield number
+
+    stream = stream_of([RowStep(RowKind.FLAT_MAP, count_up)], [1_000_000_000])
+    assert next(stream) == list(range(16))
+    for _ in range(20):
+        batch = next(stream)
+        assert batch[-1] == made[-1], "no more is taken than is given on"
+    assert len(batch) == MOST_ROWS
+
+
+@pytest.mark.parametrize("kind", [RowKind.MAP, RowKind.FLAT_MAP])
+def test_large_rows_are_given_on_in_small_batches(kind: RowKind) -> None:
+    def inflate(row: int) -> Any:
+        large = bytes(row)
+        return large if kind is RowKind.MAP else iter([large])
+
+    sizes = [1] * 20_000 + [1 << 20] * 40_000
+    batches = stream_of([RowStep(kind, inflate)], sizes)
+    lengths = [len(batch) for batch in islice(batches, 40) if len(batch[-1]) > 1]
+    assert lengths[-1] <= 2 and len(lengths) > 10
+    assert sum(lengths) < 10_000
+
+
+def test_a_long_list_is_given_on_in_batches() -> None:
+    row_steps = [RowStep(RowKind.FLAT_MAP, lambda row: list(range(row)))]
+    batches = list(stream_of(row_steps, [100_000]))
+    assert max(map(len, batches)) <= 2 * MOST_ROWS
+    assert [row for batch in batches for row in batch] == list(range(100_000))

@@ -32,8 +32,8 @@ MIXED = st.one_of(st.none(), NUMBERS, st.text("ab", max_size=2), st.booleans())
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every few rows are measured, and few streams merged at a time."""
-    monkeypatch.setattr(by_key, "_CHECK_ROWS", 8)
-    monkeypatch.setattr(sort, "_CHECK_ROWS", 8)
+    monkeypatch.setattr(by_key, "_MOST_UNCHECKED", 8)
+    monkeypatch.setattr(sort, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(by_key, "_PARTS", 3)
     monkeypatch.setattr(merging, "FAN_IN", 2)
 

@@ -1,19 +1,26 @@
 """Fused row steps as one loop over the batch, made once per task group.
 
-    map f, filter g, flat_map h      for x0 in batch:
-                                         x1 = f1(x0)
-                                         if f2(x1):
-                                             for x3 in f3(x1):
-                                                 rows.append(x3)
+    map f, filter g, flat_map h      for batch in batches:
+                                         for x0 in batch:
+                                             x1 = f1(x0)
+                                             if f2(x1):
+                                                 for piece in the rows of f3(x1):
+                                                     for x3 in piece:
+                                                         rows.append(x3)
+                                                     yield rows, if they are many
+                                         yield rows
 
 Where a reduce follows, the loop ends in it, and no list of rows is made:
 
-    … reduce f                                   total = x3 if total is nothing else f4(total, x3)
-    … reduce_by_key f                            k, v = x3
-                                                 if k in totals:
-                                                     totals[k] = f4(totals[k], v)
-                                                 else:
-                                                     totals[k] = v
+    … reduce f               total = x3 if total is nothing else f4(total, x3)
+    … reduce_by_key f        k, v = x3
+                             if k in totals:
+                                 totals[k] = f4(totals[k], v)
+                             else:
+                                 totals[k] = v
+
+One row may become any number of rows, and small rows large ones. So a `Pace` says how many rows
+are many, by the size of those before; after as many, a fold by key lets its table be measured.
 
 CPython 3.11+ inlines calls of Python functions made from such a loop, so the chain costs one call
 of the user's function per row and step and little else. Each step stands on lines of its own: when
@@ -35,18 +42,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from glowpy.errors import RowError, shown
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.kernel import NOTHING, FoldKind, FoldOp, RowKind, RowOp
+from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
+from glowpy.flow.ops.memory import batches_from
 
 _FILE = "<glowpy fused steps>"
+_PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else batches_from(y):"
 
 
 @dataclass(frozen=True, slots=True)
 class FusedSteps:
-    """One function for a run of steps: `batch → rows`, or `batch, total → total` if they fold."""
+    """One generator function for a run of steps.
+
+    `run(batches, pace)` yields batches: of rows, or one of the total. With a fold by key at its
+    end it is `run(batches, pace, totals)`, a `flow.ops.by_key.Fold`.
+    """
 
     steps: tuple[Step, ...]
     run: Callable[..., Any]
@@ -69,29 +82,52 @@ class FusedSteps:
         return step, trace.tb_frame.f_locals.get(name)
 
 
+class _Ending(NamedTuple):
+    """What a loop does with the rows that come through all its steps."""
+
+    begin: str
+    after_piece: str  # of what the last flat_map gave for a row
+    after_batch: str
+    end: str
+
+
+_ENDINGS = {
+    None: _Ending(
+        begin="def run(batches, pace):\n rows = []",
+        after_piece="if len(rows) >= pace.rows: yield rows; rows = []",
+        after_batch="yield rows; rows = []",
+        end="",
+    ),
+    FoldKind.ALL: _Ending(
+        begin="def run(batches, pace):\n total = nothing",
+        after_piece="",
+        after_batch="",
+        end="if total is not nothing: yield [total]",
+    ),
+    FoldKind.BY_KEY: _Ending(
+        begin="def run(batches, pace, totals):\n taken = 0",
+        after_piece="taken += len(piece)\nif taken >= pace.rows: yield; taken = 0",
+        after_batch="taken += len(batch)\nif taken >= pace.rows: yield; taken = 0",
+        end="",
+    ),
+}
+
+
 class _Source:
     """The lines of a function that is being written, and whose they are."""
 
-    def __init__(self, head: str) -> None:
-        self._text = [head]
-        self._depth = 1
+    def __init__(self) -> None:
+        self._text: list[str] = []
         self.lines: dict[int, tuple[Step, str]] = {}
 
-    def add(self, line: str, step: Step | None = None, row: str = "") -> None:
-        """A line; what is behind one that ends in a colon goes deeper."""
-        self._text.append(" " * self._depth + line)
-        if step is not None:
-            self.lines[len(self._text)] = step, row
-        self._depth += line.endswith(":")
+    def add(self, depth: int, text: str, step: Step | None = None, row: str = "") -> None:
+        """Lines; with a step, it is to blame for them, and the variable has its row."""
+        for line in text.splitlines():
+            self._text.append(" " * depth + line)
+            if step is not None:
+                self.lines[len(self._text)] = step, row
 
-    def add_block(self, lines: Sequence[str], step: Step, row: str) -> None:
-        """Lines with an indentation of their own."""
-        for line in lines:
-            self._text.append(" " * self._depth + line)
-            self.lines[len(self._text)] = step, row
-
-    def compile(self, last: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-        self._text.append(" " + last)
+    def compile(self, namespace: dict[str, Any]) -> Callable[..., Any]:
         exec(compile("\n".join(self._text), _FILE, "exec"), namespace)
         function: Callable[..., Any] = namespace["run"]
         return function
@@ -100,34 +136,42 @@ class _Source:
 def fuse(steps: Sequence[Step]) -> FusedSteps:
     """Compile row steps, perhaps with a fold behind them, into one function."""
     namespace: dict[str, Any] = {
+        "batches_from": batches_from,
         "call_with_fields": call_with_fields,
         "pair": pair,
-        "nothing": NOTHING,
+        "nothing": object(),
     }
-    fold = steps[-1].op if isinstance(steps[-1].op, FoldOp) else None
-    source = _Source("def run(batch):" if fold is None else "def run(batch, total):")
-    if fold is None:
-        source.add("rows = []")
-    source.add("for x0 in batch:")
-    row = "x0"
+    last = steps[-1].op
+    ending = _ENDINGS[last.kind if isinstance(last, FoldOp) else None]
+    source = _Source()
+    source.add(0, ending.begin)
+    source.add(1, "for batch in batches:")
+    source.add(2, "for x0 in batch:")
+    row, depth, piece_depth = "x0", 3, 0
     for number, step in enumerate(steps, start=1):
         op, function = step.op, f"f{number}"
         assert isinstance(op, (RowOp, FoldOp))
         namespace[function] = op.function
         if isinstance(op, FoldOp):
-            source.add_block(_fold_lines(op, function, row), step, row)
+            source.add(depth, _fold_lines(op, function, row), step, row)
         elif op.kind is RowKind.FILTER:
-            source.add(f"if {_call(op, function, row)}:", step, row)
+            source.add(depth, f"if {_call(op, function, row)}:", step, row)
+            depth += 1
+        elif op.kind is RowKind.MAP:
+            source.add(depth, f"x{number} = {_call(op, function, row)}", step, row)
+            row = f"x{number}"
         else:
-            made = f"x{number}"
-            call = _call(op, function, row)
-            is_map = op.kind is RowKind.MAP
-            source.add(f"{made} = {call}" if is_map else f"for {made} in {call}:", step, row)
-            row = made
-    if fold is None:
-        source.add(f"rows.append({row})")
-    run = source.compile("return rows" if fold is None else "return total", namespace)
-    return FusedSteps(tuple(steps), run, source.lines)
+            source.add(depth, f"y = {_call(op, function, row)}\n{_PIECES}", step, row)
+            source.add(depth + 1, f"for x{number} in piece:")
+            piece_depth = depth + 1
+            row, depth = f"x{number}", depth + 2
+    if not isinstance(last, FoldOp):
+        source.add(depth, f"rows.append({row})")
+    if piece_depth:
+        source.add(piece_depth, ending.after_piece)
+    source.add(2, ending.after_batch)
+    source.add(1, ending.end)
+    return FusedSteps(tuple(steps), source.compile(namespace), source.lines)
 
 
 def _call(op: RowOp, function: str, row: str) -> str:
@@ -139,16 +183,14 @@ def _call(op: RowOp, function: str, row: str) -> str:
     )
 
 
-def _fold_lines(op: FoldOp, function: str, row: str) -> list[str]:
+def _fold_lines(op: FoldOp, function: str, row: str) -> str:
     if op.kind is FoldKind.ALL:
-        return [f"total = {row} if total is nothing else {function}(total, {row})"]
-    return [
-        f"k, v = {row} if {row}.__class__ is tuple else pair({row})",
-        "if k in total:",
-        f" total[k] = {function}(total[k], v)",
-        "else:",
-        " total[k] = v",
-    ]
+        return f"total = {row} if total is nothing else {function}(total, {row})"
+    return f"""\
+k, v = {row} if {row}.__class__ is tuple else pair({row})
+if k in totals: totals[k] = {function}(totals[k], v)
+else: totals[k] = v
+"""
 
 
 def pair(row: Any) -> Any:

@@ -11,6 +11,7 @@ from glowpy.flow.graph import OutputKind, Step
 from glowpy.flow.ops.hashing import parts_of
 from glowpy.flow.ops.kernel import Batch
 from glowpy.flow.ops.keys import key_of
+from glowpy.flow.ops.memory import size_of
 from glowpy.planner.plan import Plan, shards_written
 from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import encode
@@ -19,6 +20,7 @@ from glowpy.task.failure import NO_ROW, StepFailed
 
 _BLOCK_BYTES = 1 << 20
 _BUFFER_BYTES = 4 << 20  # of all shards of a group together
+_MOST_BUFFERED_BYTES = 16 << 20  # as Python holds the rows, several times what they take encoded
 _FIRST_ROWS = 64  # before anything is known of the rows' size
 _MOST_ROWS = 8192
 
@@ -44,6 +46,7 @@ class GroupOutput:
         self._commit = commit
         self._buffers: list[Batch] = [[] for _ in self._shards] if self._is_stored else []
         self._buffered = 0
+        self._buffered_bytes = 0  # about so much memory
         self._target_rows = 1 if self._is_text else _FIRST_ROWS  # a row of text is a whole batch
         self._next_shard = 0  # of the next row dealt
         self._blocks: list[Block] = []
@@ -63,8 +66,10 @@ class GroupOutput:
         if not self._is_stored:
             return
         with self._blaming():
-            self._route(self._lines(batch) if self._is_text else batch)
-            if self._buffered < self._target_rows:
+            rows = self._lines(batch) if self._is_text else batch
+            self._buffered_bytes += len(rows) * size_of(rows[-1])
+            self._route(rows)
+            if self._buffered < self._target_rows and self._buffered_bytes < _MOST_BUFFERED_BYTES:
                 return
             self._encode()
         if sum(block.length_bytes for block in self._blocks) >= _BLOCK_BYTES:
@@ -121,7 +126,7 @@ class GroupOutput:
         row_bytes = written / self._buffered
         limit = _BLOCK_BYTES if len(self._buffers) == 1 else _BUFFER_BYTES
         self._target_rows = max(1, min(int(limit / row_bytes), _MOST_ROWS * len(self._buffers)))
-        self._buffered = 0
+        self._buffered = self._buffered_bytes = 0
         self.bytes_stored += written
 
     def _lines(self, batch: Batch) -> Batch:

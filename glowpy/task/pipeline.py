@@ -20,7 +20,7 @@ from glowpy.flow.ops.kernel import (
     TextOp,
     chain,
 )
-from glowpy.flow.ops.reduce import fold_all
+from glowpy.flow.ops.memory import BATCH_BYTES, Pace, size_of_rows
 from glowpy.planner.plan import StepGroup
 from glowpy.planner.run_description import FileEntry
 from glowpy.task.compile import FusedSteps, fuse
@@ -28,8 +28,10 @@ from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, row_in
 from glowpy.task.text import ranges_of, read_lines
 
 _KERNELS = tuple(ops_package.__path__)
-# CPython allows 20 nested blocks in a function; every flat_map and filter nests one deeper.
-_MOST_NESTED = 16
+# CPython allows 20 nested blocks in a function; the loop over the batch is the first.
+_MOST_NESTED = 17
+_UNBOUNDED = 1 << 62
+_NESTED = {RowKind.MAP: 0, RowKind.FILTER: 1, RowKind.FLAT_MAP: 2}
 # Not the user's doing: these go through as they are.
 _OURS = (StepFailed, AttemptAborted, ShardError, InputError, OutputError)
 
@@ -69,10 +71,10 @@ def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
         if isinstance(op, PassOp) and pending:
             continue  # rows go through as they are
         if isinstance(op, RowOp):
-            nested += op.kind is not RowKind.MAP
+            nested += _NESTED[op.kind]
             if nested > _MOST_NESTED:
                 yield fuse(pending)
-                pending, nested = [], 1
+                pending, nested = [], _NESTED[op.kind]
             pending.append(step)
             continue
         if isinstance(op, FoldOp):
@@ -91,7 +93,7 @@ def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Strea
     if op is None:
         made = _batches(fused, stream)
     elif op.kind is FoldKind.ALL:
-        made = fold_all(fused.run, stream)
+        made = fused.run(stream, Pace(_UNBOUNDED, rows=_UNBOUNDED))
     elif op.is_partial:
         made = combine_by_key(fused.run, context, stream)
     else:
@@ -112,8 +114,10 @@ def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Strea
 
 
 def _batches(fused: FusedSteps, stream: Stream) -> Stream:
-    for batch in stream:
-        yield fused.run(batch)
+    pace = Pace(BATCH_BYTES)
+    for batch in fused.run(pace.cut(stream), pace):
+        pace.learn(size_of_rows(batch))
+        yield batch
 
 
 def _failed(fused: FusedSteps, exc: BaseException) -> StepFailed:

@@ -21,7 +21,6 @@ from glowpy.flow.location import user_location
 from glowpy.flow.ops.hashing import parts_of
 from glowpy.flow.ops.kernel import (
     Batch,
-    Fold,
     FoldKind,
     FoldOp,
     PassOp,
@@ -32,16 +31,19 @@ from glowpy.flow.ops.kernel import (
     chain,
 )
 from glowpy.flow.ops.keys import check_pairs, common_order, order_of
-from glowpy.flow.ops.memory import batches_of, size_of_table
+from glowpy.flow.ops.memory import Pace, batches_of, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, first_of, merge_within
 
 _PARTS = 32  # of a table that goes to disk
 _MOST_PARTINGS = 6  # one after another; keys that share all these hashes stay together
-_CHECK_ROWS = 4096  # how often a table is measured
+_CHECKS_IN_BUDGET = 16  # how often a table is measured
+_MOST_UNCHECKED = 1 << 16  # rows
 _PARTED_ROWS = 1 << 16  # at a time, so that blocks on disk hold many rows
 _UNBOUNDED = 1 << 62
 
 Totals = dict[Row, Row]
+# A compiled fold: fills the table, and lets it be measured, and emptied, whenever it yields.
+Fold = Callable[[Stream, Pace, Totals], Iterator[None]]
 
 
 def add_reduce_by_key_steps(
@@ -105,22 +107,22 @@ def keys_of(pairs: Batch) -> Batch:
 
 
 def _tables(fold: Fold, budget_bytes: int, rows: Stream) -> Iterator[tuple[Totals, bool]]:
-    """Fold rows into a table; begin another whenever its size exceeds the budget.
+    """Fold rows into a table; give it and empty it whenever its size exceeds the budget.
 
     With each table: is this all?
     """
     totals: Totals = {}
     is_all = True
-    unchecked = 0
-    for batch in rows:
-        fold(batch, totals)
-        unchecked += len(batch)
-        if unchecked >= _CHECK_ROWS:
-            unchecked = 0
-            if size_of_table(totals) > budget_bytes:
-                is_all = False
-                yield totals, is_all
-                totals = {}
+    pace = Pace(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
+    size_bytes = 0
+    for _pause in fold(pace.cut(rows), pace, totals):
+        before_bytes, size_bytes = size_bytes, size_of_table(totals)
+        pace.learn(size_bytes - before_bytes)
+        if size_bytes > budget_bytes:
+            is_all = False
+            yield totals, is_all
+            totals.clear()
+            size_bytes = 0
     yield totals, is_all
 
 

@@ -100,12 +100,6 @@ class FoldOp:
     is_partial: bool = False
 
 
-NOTHING: Any = object()  # the total of no rows
-
-# A compiled fold: rows and what has been folded so far in, what is folded now out.
-Fold: TypeAlias = Callable[[Batch, Any], Any]
-
-
 @dataclass(frozen=True, slots=True)
 class BatchOp:
     """A kernel over whole streams. It gets, for each input edge, the stream of each shard."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from sys import getsizeof
 
-from glowpy.flow.ops.kernel import Batch, Row
+from glowpy.flow.ops.kernel import Batch, Row, Stream
 
+BATCH_BYTES = 1 << 20  # about as much as a batch takes
+MOST_ROWS = 8192  # of a batch
 _SAMPLE = 32
 _INNER_SAMPLE = 8
 _DEPTH = 4
-_MOST_ROWS = 4096  # of a batch
+_FEW_ROWS = 16  # before anything is known of their size
 
 
 def size_of(value: Row, depth: int = _DEPTH) -> int:
@@ -49,12 +52,50 @@ def size_of_rows(rows: Batch) -> int:
     return getsizeof(rows) + sum(map(size_of, some)) * len(rows) // max(1, len(some))
 
 
+@dataclass(slots=True)
+class Pace:
+    """How many rows to take at a time, so that what they become takes about so many bytes.
+
+    Few at first; then by the size of what the rows before became.
+    """
+
+    target_bytes: int
+    most_rows: int = MOST_ROWS
+    rows: int = _FEW_ROWS
+
+    def learn(self, size_bytes: int) -> None:
+        """So much has become of as many rows as were due."""
+        fitting = self.rows * self.target_bytes // max(1, size_bytes)
+        self.rows = max(1, min(2 * self.rows, fitting, self.most_rows))
+
+    def cut(self, stream: Stream) -> Stream:
+        """The same rows, in batches of no more rows than are due."""
+        for batch in stream:
+            if len(batch) <= self.rows:
+                yield batch
+                continue
+            first = 0
+            while first < len(batch):
+                count = self.rows
+                yield batch[first : first + count]
+                first += count
+
+
+def batches_from(rows: Iterable[Row]) -> Stream:
+    """Rows that are made while they are taken: in batches of about a MiB, small at first."""
+    left = iter(rows)
+    pace = Pace(BATCH_BYTES)
+    while batch := list(islice(left, pace.rows)):
+        yield batch
+        pace.learn(pace.rows * size_of(batch[-1]))
+
+
 def batches_of(rows: Batch, limit_bytes: int) -> Iterator[Batch]:
     """Rows in batches of some thousand, or fewer if they are large."""
     position = 0
     while position < len(rows):
         sample = rows[position : position + _SAMPLE]
         row_bytes = sum(map(size_of, sample)) // len(sample)
-        count = max(1, min(_MOST_ROWS, limit_bytes // (row_bytes + 1)))
+        count = max(1, min(MOST_ROWS, limit_bytes // (row_bytes + 1)))
         yield rows[position : position + count]
         position += count

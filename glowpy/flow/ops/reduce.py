@@ -7,7 +7,7 @@ from collections.abc import Callable
 from glowpy.flow.arguments import check_reducer
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
-from glowpy.flow.ops.kernel import NOTHING, Fold, FoldKind, FoldOp, Row, Stream
+from glowpy.flow.ops.kernel import FoldKind, FoldOp, Row
 
 
 def add_reduce_steps(
@@ -21,12 +21,3 @@ def add_reduce_steps(
         "LocalReduce", op, ((source, ONE_TO_ONE),), location, task_count=source.shard_count
     )
     return graph.add_step("MergeReduce", op, ((local, ALL_TO_ONE),), location, task_count=1)
-
-
-def fold_all(fold: Fold, rows: Stream) -> Stream:
-    """(V), (V), … → one V, in row order. No rows in, no row out."""
-    total = NOTHING
-    for batch in rows:
-        total = fold(batch, total)
-    if total is not NOTHING:
-        yield [total]

@@ -16,10 +16,11 @@ from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Row, Stream, TaskContext, chain
 from glowpy.flow.ops.keys import key_of
-from glowpy.flow.ops.memory import batches_of, size_of_rows
+from glowpy.flow.ops.memory import Pace, batches_of, size_of_rows
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, first_of, merge_within
 
-_CHECK_ROWS = 4096  # how often the rows held are measured
+_CHECKS_IN_BUDGET = 16  # how often the rows held are measured
+_MOST_UNCHECKED = 1 << 16  # rows
 
 
 def add_sort_steps(
@@ -90,16 +91,18 @@ def _sorted_runs(
     """Rows in sorted runs of about the budget; with each: is this all?"""
     rows: Batch = []
     is_all = True
-    unchecked = 0
-    for batch in stream:
+    pace = Pace(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
+    size_bytes = checked = 0
+    for batch in pace.cut(stream):
         rows += batch if key is None else [(key(row), row) for row in batch]
-        unchecked += len(batch)
-        if unchecked >= _CHECK_ROWS:
-            unchecked = 0
-            if size_of_rows(rows) > budget_bytes:
+        if len(rows) - checked >= pace.rows:
+            before_bytes, size_bytes = size_bytes, size_of_rows(rows)
+            pace.learn(size_bytes - before_bytes)
+            checked = len(rows)
+            if size_bytes > budget_bytes:
                 is_all = False
                 yield _sorted(rows, key is not None, reverse), is_all
-                rows = []
+                rows, size_bytes, checked = [], 0, 0
     if rows:
         yield _sorted(rows, key is not None, reverse), is_all
 

@@ -6,19 +6,15 @@ import codecs
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
-from sys import getsizeof
 from typing import Any, Union
 
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph, OutputKind, Step
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, PassOp, Row, Stream, TaskContext, TextOp
+from glowpy.flow.ops.memory import batches_from
 
 PathLike = Union[str, "os.PathLike[str]"]
-
-_MOST_ROWS = 4096
-_BATCH_BYTES = 1 << 20
 
 
 def check_shards(shards: int, operator: str) -> int:
@@ -56,13 +52,8 @@ def source_kernel(
     _context: TaskContext,
     _edges: Sequence[Sequence[Stream]],
 ) -> Stream:
-    """Rows of the user's iterable, in batches of about a MiB; small at first, to start soon."""
-    rows = iter(function())
-    count = 16
-    while batch := list(islice(rows, count)):
-        yield batch
-        fitting = _BATCH_BYTES // max(1, getsizeof(batch[-1]))
-        count = max(1, min(count * 2, fitting, _MOST_ROWS))
+    """Rows of the user's iterable."""
+    return batches_from(function())
 
 
 def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
