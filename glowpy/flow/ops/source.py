@@ -53,7 +53,7 @@ def source_kernel(
     _edges: Sequence[Sequence[Stream]],
 ) -> Stream:
     """Rows of the user's iterable."""
-    return batches_from(function())
+    yield from batches_from(function())
 
 
 def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
