@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from glowpy.errors import FlagError
 
@@ -28,8 +27,7 @@ class Mode(enum.Enum):
     TASK = "task"  # started by an agent: run task groups, nothing else
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The value of every flag, or its default. Defaults are written down here only."""
 
     glow: bool = False
@@ -70,8 +68,7 @@ class Options:
 _DEFAULTS = Options()
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """One row of the table of flags. Its type is that of its default in `Options`."""
 
     name: str  # without the dash
@@ -164,7 +161,7 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
             raise FlagError(f"-{flag.name} is given twice: {first} and {value}; keep one")
     fields = {_BY_NAME[name].field: value for name, value in given.items()}
     fields["leader_given"] = "glow.leader" in given
-    options = replace(_DEFAULTS, **fields)  # type: ignore[arg-type]  # types are the defaults'
+    options = _DEFAULTS._replace(**fields)  # type: ignore[arg-type]  # types are the defaults'
     return options, rest, _notes(options, given)
 
 

@@ -7,15 +7,14 @@ All durations are seconds of a monotonic clock. A process takes its `Timing` fro
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 from glowpy.errors import ConfigError
 
 SCALE_VARIABLE = "GLOWPY_TIME_SCALE"
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """Durations end in `_s` and scale; bounds do not."""
 
     heartbeat_s: float = 5.0  # agent -> master; at once after each change
@@ -37,12 +36,12 @@ class Timing:
 
     def scaled(self, factor: float) -> Timing:
         """The same timing with every duration multiplied by `factor`."""
-        names = [field.name for field in fields(self) if field.name.endswith("_s")]
-        return replace(self, **{name: getattr(self, name) * factor for name in names})
+        durations = {name: value for name, value in self._asdict().items() if name.endswith("_s")}
+        return self._replace(**{name: value * factor for name, value in durations.items()})
 
     def hurried(self) -> Timing:
         """The same timing for a transport whose last messages nobody misses."""
-        return replace(self, linger_s=0.0)
+        return self._replace(linger_s=0.0)
 
     @classmethod
     def from_environment(cls) -> Timing:

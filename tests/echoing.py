@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from glowpy.timing import Timing
@@ -19,7 +18,7 @@ from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 BOUND_S = 60.0
 LOOPBACK = Address("127.0.0.1", 0)
 # Nothing runs out during a test, unless the test says so.
-TIMING = replace(Timing(), linger_s=0.2)
+TIMING = Timing()._replace(linger_s=0.2)
 
 
 @contextmanager

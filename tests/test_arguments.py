@@ -6,7 +6,7 @@ import operator
 import re
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,46 @@ Pair = namedtuple("Pair", "left right")
 
 def named(a: Any, b: Any, c: Any = 0, *more: Any, d: Any = 0, **rest: Any) -> Any:
     return a, b, c, more, d, rest
+
+
+def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, as no plain function: `inspect` has to look at it."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return wrapper
+
+
+PLAIN = [
+    lambda: 0,
+    lambda a: a,
+    lambda a, b: a,
+    lambda a, b, /, c: a,
+    lambda a, b=1: a,
+    lambda a=1, b=2: a,
+    lambda a, b, c=3, *args: a,
+    lambda *args: args,
+    lambda *, key: key,
+    lambda *, key=1: key,
+    lambda a, *, one=1, two: a,
+    lambda a, *args, key, **rest: a,
+    lambda a, b, **rest: a,
+    named,
+]
+
+
+@pytest.mark.parametrize("function", PLAIN, ids=range(len(PLAIN)))
+def test_a_code_object_tells_what_a_signature_tells(function: Callable[..., Any]) -> None:
+    def told(check: Callable[[Any, str], Any], asked: Callable[..., Any]) -> Any:
+        try:
+            return check(asked, "map")
+        except DefinitionError as exc:
+            return str(exc)
+
+    for check in (field_count, check_reducer):
+        assert told(check, function) == told(check, wrapped(function))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, fields
 
 import pytest
 from hypothesis import given
@@ -34,9 +33,7 @@ def notes_of(*argv: str) -> list[str]:
 
 def test_the_table_holds_every_flag_of_glow_and_ours() -> None:
     assert sorted(flag.name for flag in FLAGS) == sorted(GLOW_FLAGS + OUR_FLAGS)
-    assert {flag.field for flag in FLAGS} | {"leader_given"} == {
-        field.name for field in fields(Options)
-    }
+    assert {flag.field for flag in FLAGS} | {"leader_given"} == set(Options._fields)
 
 
 def test_no_words_give_the_defaults() -> None:
@@ -44,7 +41,7 @@ def test_no_words_give_the_defaults() -> None:
     assert (options, rest, notes) == (Options(), [], [])
     assert options.leader == "localhost:8930" and not options.leader_given
     assert (options.task_memory_mb, options.flow_bid, options.driver_port) == (64, 100.0, 0)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         options.glow = True  # type: ignore[misc]
 
 

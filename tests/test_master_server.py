@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ from glowpy.wire.transport import Link, Poller, Transport, make_key
 
 PATIENCE_S = 20.0
 # Nothing runs out during a test, unless the test says so.
-LONG = replace(Timing().scaled(10), linger_s=0.2)
+LONG = Timing().scaled(10)._replace(linger_s=0.2)
 LOOPBACK = Address("127.0.0.1", 0)
 
 BEAT = Heartbeat(
@@ -152,7 +151,7 @@ def test_an_agent_restarted_on_its_address_takes_the_old_ones_place(client):
 
 
 def test_a_silent_agent_is_evicted(transport):
-    timing = replace(LONG, agent_eviction_s=0.3)
+    timing = LONG._replace(agent_eviction_s=0.3)
     with running_master(timing) as address:
         client = Client(transport.connect(address))
         client.send(BEAT)
@@ -163,7 +162,7 @@ def test_a_silent_agent_is_evicted(transport):
 
 
 def test_a_lease_nobody_uses_runs_out(transport):
-    with running_master(replace(LONG, lease_s=0.3)) as address:
+    with running_master(LONG._replace(lease_s=0.3)) as address:
         client = Client(transport.connect(address))
         client.send(BEAT)
         assert len(client.ask().leases) == 2

@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ from tests.shard_owner import (
 )
 
 ON_BOTH = pytest.mark.parametrize("host", [OWNERS_HOST, ELSEWHERE], ids=["local", "remote"])
-HASTY = replace(TIMING, first_contact_s=0.3, beat_s=0.05)
+HASTY = TIMING._replace(first_contact_s=0.3, beat_s=0.05)
 
 
 @pytest.fixture

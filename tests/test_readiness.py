@@ -112,7 +112,7 @@ def test_marking_and_unmarking_in_any_order(plan: Plan, data: st.DataObject) -> 
             each in satisfied() for each in range(plan.group_count)
         ]
         for step_group in plan.step_groups:
-            assert readiness.is_complete(step_group.index) == (set(step_group.groups) <= marked)
+            assert readiness.is_complete(step_group.number) == (set(step_group.groups) <= marked)
 
 
 @given(plans())

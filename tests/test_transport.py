@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,7 +154,7 @@ def test_a_silent_peer_is_noticed_by_heartbeats():
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    timing = replace(TIMING, beat_s=0.05, peer_lost_s=0.5)
+    timing = TIMING._replace(beat_s=0.05, peer_lost_s=0.5)
     with process, Transport(Policy(), timing) as transport:
         assert process.stdout is not None
         client = Client(transport.connect(Address("127.0.0.1", int(process.stdout.readline()))))

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -79,7 +78,7 @@ def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = Address("127.0.0.1", probe.getsockname()[1])
-    with Transport(Policy(), replace(TIMING, linger_s=BOUND_S)) as other:
+    with Transport(Policy(), TIMING._replace(linger_s=BOUND_S)) as other:
         link = other.connect(address)
         for number in range(100):
             link.send(Beat(str(number)))
@@ -178,7 +177,7 @@ with Transport(Policy(), TIMING) as transport:
 
 @pytest.mark.slow
 def test_whoever_does_not_read_for_long_loses_neither_messages_nor_the_connection(echo):
-    timing = replace(TIMING, beat_s=0.1, peer_lost_s=1.0)
+    timing = TIMING._replace(beat_s=0.1, peer_lost_s=1.0)
     with Transport(Policy(), timing) as transport:
         client = Client(transport.connect(echo))
         for number in range(30_000):

@@ -6,7 +6,6 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 import pytest
 import zmq
@@ -141,7 +140,7 @@ def test_bytes_that_are_not_zeromq_do_no_harm(policy, data):
 @pytest.mark.parametrize("data", [b"", GREETING[:20], GREETING], ids=["none", "some", "greeting"])
 def test_a_handshake_that_is_not_finished_in_time_is_cut_off(data):
     with (
-        echoing(timing=replace(TIMING, handshake_s=0.1)) as address,
+        echoing(timing=TIMING._replace(handshake_s=0.1)) as address,
         socket.create_connection((address.host, address.port), BOUND_S) as stranger,
     ):
         stranger.sendall(data)

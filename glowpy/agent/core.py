@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from glowpy.agent.actions import (
@@ -23,6 +22,7 @@ from glowpy.agent.actions import (
     ToExecutor,
 )
 from glowpy.agent.executors import ExecutorSlot, Limits, State
+from glowpy.agent.runs import Run
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
 from glowpy.wire.greeting import refusal
@@ -56,19 +56,6 @@ from glowpy.wire.run_messages import (
 _NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
 
 
-@dataclass(slots=True)
-class _Run:
-    """A run that has a driver."""
-
-    peer: bytes
-    description: bytes
-    nonce: bytes
-    heard_at: float
-    is_open: bool = False
-    is_closing: bool = False
-
-
-@dataclass
 class AgentCore:
     """Runs, executors and shards of one agent.
 
@@ -79,17 +66,24 @@ class AgentCore:
         make_nonce: sixteen random bytes.
     """
 
-    owner: str
-    host: str
-    directory: str
-    limits: Limits
-    timing: Timing
-    make_nonce: Callable[[], bytes]
-    index: ShardIndex = field(default_factory=ShardIndex)
-    _runs: dict[str, _Run] = field(default_factory=dict)
-    _slots: dict[str, ExecutorSlot] = field(default_factory=dict)
-
-    # --- what the master is told ---
+    def __init__(
+        self,
+        owner: str,
+        host: str,
+        directory: str,
+        limits: Limits,
+        timing: Timing,
+        make_nonce: Callable[[], bytes],
+    ) -> None:
+        self.owner = owner
+        self.host = host
+        self.directory = directory
+        self.limits = limits
+        self.timing = timing
+        self.make_nonce = make_nonce
+        self.index = ShardIndex()
+        self._runs: dict[str, Run] = {}
+        self._slots: dict[str, ExecutorSlot] = {}
 
     def leases(self) -> tuple[str, ...]:
         return tuple(slot.lease for slot in self._slots.values())
@@ -137,7 +131,7 @@ class AgentCore:
         elif message.run in self._runs:
             yield ToDriver(peer, RunRefused(message.run, "the run exists here already"))
         else:
-            self._runs[message.run] = _Run(peer, payload, self.make_nonce(), now)
+            self._runs[message.run] = Run(peer, payload, self.make_nonce(), now)
             yield OpenDirectory(message.run, message)
 
     def program_ready(self, name: str, files: int, size_bytes: int) -> list[Action]:
@@ -154,7 +148,7 @@ class AgentCore:
         refused = RunRefused(name, reason)
         return [] if run is None else [ToDriver(run.peer, refused), DeleteRun(name)]
 
-    def _launch(self, run: _Run, message: Launch, now: float) -> Iterator[Action]:
+    def _launch(self, run: Run, message: Launch, now: float) -> Iterator[Action]:
         name, memory_mb = message.executor, message.memory_mb
         reason = self.limits.exceeded_by(memory_mb, len(self._slots), self.leased_memory_mb())
         if not run.is_open:
@@ -170,7 +164,7 @@ class AgentCore:
         yield LeasesChanged()
 
     def _command(
-        self, run: _Run, slot: ExecutorSlot, message: Assign | Recall | Abort | Retire, now: float
+        self, run: Run, slot: ExecutorSlot, message: Assign | Recall | Abort | Retire, now: float
     ) -> Iterator[Action]:
         if isinstance(message, Assign):
             slot.queue.append(message)
@@ -189,7 +183,7 @@ class AgentCore:
             else:
                 yield from self._kill(slot, "retired before it had started")
 
-    def _abort(self, run: _Run, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
+    def _abort(self, run: Run, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
         if slot.current is not None and slot.current.attempt == message.attempt:
             slot.is_current_aborted = True
             yield from self.index.lose(slot.run, message.attempt, "the attempt was aborted")
@@ -199,7 +193,7 @@ class AgentCore:
         if queued is not None:
             yield ToDriver(run.peer, _aborted(slot, queued))
 
-    def _begin_next(self, run: _Run, slot: ExecutorSlot) -> Iterator[Action]:
+    def _begin_next(self, run: Run, slot: ExecutorSlot) -> Iterator[Action]:
         if slot.state is not State.READY or slot.current is not None or not slot.queue:
             return
         assign = slot.queue.popleft()
@@ -246,7 +240,7 @@ class AgentCore:
         return next((slot for slot in self._slots.values() if slot.peer == peer), None)
 
     def _greet(
-        self, run: _Run, slot: ExecutorSlot, peer: bytes, hello: ExecutorHello
+        self, run: Run, slot: ExecutorSlot, peer: bytes, hello: ExecutorHello
     ) -> Iterator[Action]:
         if slot.state is not State.LAUNCHED:
             return
@@ -260,7 +254,7 @@ class AgentCore:
         yield ToExecutor(peer, Describe(slot.run, self.owner, self.host), run.description)
 
     def _ready(
-        self, run: _Run, slot: ExecutorSlot, message: ExecutorReady, payload: bytes
+        self, run: Run, slot: ExecutorSlot, message: ExecutorReady, payload: bytes
     ) -> Iterator[Action]:
         if slot.state is not State.GREETED:
             return
@@ -273,7 +267,7 @@ class AgentCore:
         yield from self._begin_next(run, slot)
 
     def _group_ended(
-        self, run: _Run, slot: ExecutorSlot, message: GroupEnded, payload: bytes
+        self, run: Run, slot: ExecutorSlot, message: GroupEnded, payload: bytes
     ) -> Iterator[Action]:
         assign = slot.current
         if assign is None or assign.attempt != message.attempt:

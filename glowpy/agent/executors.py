@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from glowpy.wire.run_messages import Assign
 
@@ -20,22 +20,25 @@ class State(Enum):
     KILLED = "killed"  # its process has been sent SIGKILL; its exit has not been seen yet
 
 
-@dataclass(slots=True)
 class ExecutorSlot:
     """An executor that occupies a slot of this agent."""
 
-    run: str
-    executor: str
-    lease: str
-    memory_mb: int
-    deadline: float  # for its greeting, or for its end once retiring
-    pid: int = 0  # of its process, once started
-    state: State = State.LAUNCHED
-    peer: bytes = b""  # its connection, once greeted
+    pid = 0  # of its process, once started
+    state = State.LAUNCHED
+    peer = b""  # its connection, once greeted
     current: Assign | None = None
-    is_current_aborted: bool = False
-    queue: deque[Assign] = field(default_factory=deque)
-    kill_reason: str = ""  # why the agent killed it, for whoever asks how it died
+    is_current_aborted = False
+    kill_reason = ""  # why the agent killed it, for whoever asks how it died
+
+    def __init__(
+        self, run: str, executor: str, lease: str, memory_mb: int, deadline: float
+    ) -> None:
+        self.run = run
+        self.executor = executor
+        self.lease = lease
+        self.memory_mb = memory_mb
+        self.deadline = deadline  # for its greeting, or for its end once retiring
+        self.queue: deque[Assign] = deque()
 
     @property
     def has_greeted(self) -> bool:
@@ -59,8 +62,7 @@ class ExecutorSlot:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What an agent gives away at most."""
 
     executors: int

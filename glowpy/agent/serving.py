@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from glowpy.errors import ShardError
@@ -17,12 +16,11 @@ from glowpy.wire.transport import Server
 _OPEN_FILES = 64
 
 
-@dataclass(slots=True)
 class Served:
     """What has left through the socket; readers on the same host open the files themselves."""
 
-    frames: int = 0
-    size_bytes: int = 0
+    frames = 0
+    size_bytes = 0
 
 
 class ShardServer:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 
@@ -27,27 +26,36 @@ class State(Enum):
     SEALED = "sealed"  # its shards can be read
 
 
-@dataclass(slots=True, eq=False)
 class Attempt:
     """One try of a task group; its number is unique within the run."""
 
-    number: int
-    group: int
-    executor: str
-    agent: str
-    reads: frozenset[int]  # groups whose current attempts it is bound to
-    is_early: bool  # some of them are still running
-    is_started: bool = False
-    is_recalled: bool = False
+    is_started = False
+    is_recalled = False
+
+    def __init__(
+        self,
+        number: int,
+        group: int,
+        executor: str,
+        agent: str,
+        reads: frozenset[int],
+        is_early: bool,
+    ) -> None:
+        self.number = number
+        self.group = group
+        self.executor = executor
+        self.agent = agent
+        self.reads = reads  # groups whose current attempts it is bound to
+        self.is_early = is_early  # some of them are still running
 
 
-@dataclass(slots=True, eq=False)
 class Executor:
     """An executor and the attempts it holds: the first is running, the others wait behind it."""
 
-    name: str
-    agent: str
-    held: deque[Attempt] = field(default_factory=deque)
+    def __init__(self, name: str, agent: str) -> None:
+        self.name = name
+        self.agent = agent
+        self.held: deque[Attempt] = deque()
 
 
 class Board:

@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from glowpy.driver.cluster_fleet import ClusterFleet
+from glowpy.driver.job import Job
 from glowpy.driver.own_cluster import end_shared_cluster, is_answering, shared_cluster
 from glowpy.driver.report import Report
-from glowpy.driver.results import Result
 from glowpy.driver.run import Run
 from glowpy.driver.scratch import scratch_directory
-from glowpy.driver.shipping import Shipment
+from glowpy.driver.shipping import make_program
 from glowpy.flags import Options
-from glowpy.planner.plan import Plan
-from glowpy.planner.run_description import RunDescription
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
 from glowpy.wire.security import Policy, policy_of
@@ -26,19 +24,14 @@ from glowpy.wire.transport import Transport
 _MASTER_PORT = 8930
 
 
-def run_on_cluster(
-    shipment: Shipment,
-    plan: Plan,
-    description: RunDescription,
-    result: Result,
-    options: Options,
-    timing: Timing,
-) -> Any:
-    """Run a plan on a cluster; returns the value of the terminal call.
+def run_on_cluster(job: Job) -> Any:
+    """Run a job on a cluster; returns the value of the terminal call.
 
     Raises:
         NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
     """
+    plan, description, options, timing = job.plan, job.description, job.options, job.timing
+    shipment = make_program(job.graph, job.words, job.recorded)
     report = Report(timing, is_quiet=options.quiet)
     with (
         scratch_directory("glowpy-driver-") as directory,
@@ -57,7 +50,7 @@ def run_on_cluster(
             hash_seed=1 + secrets.randbelow(2**32 - 1),
         ) as fleet,
     ):
-        return Run(plan, description, result, fleet, report, timing).execute()
+        return Run(plan, description, job.result, fleet, report, timing).execute()
 
 
 @contextlib.contextmanager

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from glowpy.driver.job import Job, Runner
 from glowpy.driver.listing import list_inputs
 from glowpy.driver.results import result_of
 from glowpy.driver.stopping import Stopping
-from glowpy.flags import Mode, Options, mode
+from glowpy.flags import Mode, Options
 from glowpy.flow.entry import Call
 from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan
@@ -18,10 +19,30 @@ from glowpy.resources import host_name
 from glowpy.timing import Timing
 
 
+def runner_for(mode: Mode) -> Runner:
+    """The runner of a mode. Only that one is loaded: a script on one machine starts faster."""
+    if mode is Mode.INLINE:
+        from glowpy.driver.inline import run_inline
+
+        return run_inline
+    if mode is Mode.DRIVER:
+        from glowpy.driver.cluster import run_on_cluster
+
+        return run_on_cluster
+    from glowpy.driver.standalone import run_standalone
+
+    return run_standalone
+
+
 def execute_call(
-    call: Call, options: Options, number: int, words: Sequence[str], recorded: Mapping[int, Any]
+    call: Call,
+    run: Runner,
+    options: Options,
+    number: int,
+    words: Sequence[str],
+    recorded: Mapping[int, Any],
 ) -> Any:
-    """Run a terminal call; returns its value.
+    """Have a terminal call run; returns its value.
 
     Args:
         number: of this run in the script, from 1.
@@ -45,17 +66,5 @@ def execute_call(
             plan_text=describe(plan),
             host=host_name(),
         )
-        # Runners are loaded when they are chosen: a script on one machine starts faster.
-        if mode(options) is Mode.INLINE:
-            from glowpy.driver.inline import run_inline
-
-            return run_inline(plan, description, result)
-        if mode(options) is Mode.DRIVER:
-            from glowpy.driver.cluster import run_on_cluster
-            from glowpy.driver.shipping import make_program
-
-            program = make_program(call.graph, words, recorded)
-            return run_on_cluster(program, plan, description, result, options, timing)
-        from glowpy.driver.standalone import run_standalone
-
-        return run_standalone(call, plan, description, result, options, timing)
+        job = Job(call.graph, plan, description, result, options, timing, words, recorded)
+        return run(job)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from glowpy.driver.results import Result
+from glowpy.driver.job import Job
 from glowpy.driver.scratch import scratch_directory
 from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, Stream
@@ -23,12 +23,13 @@ from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import StepFailed, explain, packed, unpacked
 
 
-def run_inline(plan: Plan, description: RunDescription, result: Result) -> Any:
-    """Run a plan here; returns the value of the terminal call.
+def run_inline(job: Job) -> Any:
+    """Run a job here; returns the value of the terminal call.
 
     Raises:
         TaskFailed: the user's code raised.
     """
+    plan, description, result = job.plan, job.description, job.result
     with scratch_directory("glowpy-") as directory:
         store = _InlineStore(directory)
         row_count = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def make_program(graph: Graph, words: Sequence[str], recorded: Mapping[int, Any]
 def _pickled(graph: Graph) -> bytes:
     import cloudpickle
 
-    bare = replace(graph, steps=[without_rows(step) for step in graph.steps])
+    steps = map(without_rows, graph.steps)
+    bare = Graph(graph.flow_id, graph.location, graph.arguments, steps)
     try:
         data: bytes = cloudpickle.dumps(bare)
         return data

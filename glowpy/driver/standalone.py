@@ -23,16 +23,15 @@ from glowpy.agent.executors import Limits, exit_cause
 from glowpy.agent.memory import MemoryGuard
 from glowpy.agent.serving import ShardServer
 from glowpy.driver.fleet import AgentSaid, FleetEvent
+from glowpy.driver.job import Job
 from glowpy.driver.nursery import Exited, Nursery, Started
 from glowpy.driver.report import Report
-from glowpy.driver.results import Result
 from glowpy.driver.rows_store import store_slices
 from glowpy.driver.run import Run
 from glowpy.driver.scheduling import ExecutorJoined
 from glowpy.driver.scratch import scratch_directory
 from glowpy.errors import ClusterError
 from glowpy.flags import Options
-from glowpy.flow.entry import Call
 from glowpy.flow.graph import Graph
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -49,22 +48,16 @@ _UNLIMITED_MB = 1 << 40
 _PEER = b"driver"
 
 
-def run_standalone(
-    call: Call,
-    plan: Plan,
-    description: RunDescription,
-    result: Result,
-    options: Options,
-    timing: Timing,
-) -> Any:
-    """Run a plan on this machine's cores; returns the value of the terminal call.
+def run_standalone(job: Job) -> Any:
+    """Run a job on this machine's cores; returns the value of the terminal call.
 
     Raises:
         GlowError: the run has failed; nothing of it is left behind.
     """
+    plan, description, options, timing = job.plan, job.description, job.options, job.timing
     with scratch_directory("glowpy-", for_sockets=True) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
-        main = partial(_executor_main, call.graph, str(endpoint), description.run, timing)
+        main = partial(_executor_main, job.graph, str(endpoint), description.run, timing)
         with (
             Nursery(main, directory) as nursery,
             Transport(Policy(), timing.hurried()) as transport,
@@ -74,7 +67,7 @@ def run_standalone(
             )
             with fleet:
                 report = Report(timing, is_quiet=options.quiet)
-                return Run(plan, description, result, fleet, report, timing).execute()
+                return Run(plan, description, job.result, fleet, report, timing).execute()
 
 
 def _executor_main(graph: Graph, agent: str, run: str, timing: Timing, executor: str) -> None:

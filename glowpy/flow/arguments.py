@@ -2,13 +2,16 @@
 
 Glow passes a pair to a two-argument function as two arguments. In Python: a function with two or
 more required positional parameters gets a row's fields, any other gets the row.
+
+Plain functions are read off their code object; `inspect`, which is slow to import, answers for
+everything else that can be called.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any
+from types import FunctionType
+from typing import Any, NamedTuple, TypeGuard
 
 from glowpy.errors import DefinitionError
 from glowpy.flow.location import user_location
@@ -17,6 +20,18 @@ from glowpy.flow.location import user_location
 def definition_error(text: str) -> DefinitionError:
     """A DefinitionError that points at the user's line."""
     return DefinitionError(f"{user_location()}: {text}")
+
+
+class _Parameters(NamedTuple):
+    """What a function takes."""
+
+    required: int  # positional arguments
+    accepted: float
+    keyword: str  # a keyword argument that it requires
+
+
+_VARIADIC, _GENERATOR = 0x04, 0x20  # flags of code objects
+_ASYNC = 0x80 | 0x100 | 0x200
 
 
 def field_count(function: Callable[..., Any], operator: str) -> int:
@@ -28,12 +43,11 @@ def field_count(function: Callable[..., Any], operator: str) -> int:
     parameters = _parameters(function, operator)
     if parameters is None:
         return 0
-    required, accepted = _positional(parameters, function, operator)
-    if accepted == 0:
+    if parameters.accepted == 0:
         raise definition_error(
             f"{operator}() calls its function with a row, but {_name(function)} takes no argument"
         )
-    return required if required >= 2 else 0
+    return parameters.required if parameters.required >= 2 else 0
 
 
 def check_reducer(function: Callable[..., Any], operator: str) -> None:
@@ -43,19 +57,16 @@ def check_reducer(function: Callable[..., Any], operator: str) -> None:
         DefinitionError: it cannot.
     """
     parameters = _parameters(function, operator)
-    if parameters is None:
-        return
-    required, accepted = _positional(parameters, function, operator)
-    if not required <= 2 <= accepted:
+    if parameters is not None and not parameters.required <= 2 <= parameters.accepted:
         raise definition_error(
             f"{operator}() calls its function with two values, "
-            f"but {_name(function)} takes {required}"
+            f"but {_name(function)} takes {parameters.required}"
         )
 
 
 def check_map(function: Callable[..., Any]) -> None:
     """Refuse functions whose call gives no row but something still to be run."""
-    if any(map(inspect.isgeneratorfunction, _called(function))):
+    if _is_generator(function):
         raise definition_error(
             f"map() gives one row for each, but {_name(function)} is a generator function; "
             "use flat_map() for none, one or many rows"
@@ -64,13 +75,31 @@ def check_map(function: Callable[..., Any]) -> None:
 
 
 def check_not_async(function: Callable[..., Any], operator: str) -> None:
-    called = _called(function)
-    if any(map(inspect.iscoroutinefunction, called)) or any(
-        map(inspect.isasyncgenfunction, called)
-    ):
+    if _is_async(function):
         raise definition_error(
             f"{operator}() calls its function and takes its result, but {_name(function)} is async"
         )
+
+
+def _is_generator(function: Callable[..., Any]) -> bool:
+    if _is_plain(function):
+        return bool(function.__code__.co_flags & _GENERATOR)
+    from inspect import isgeneratorfunction
+
+    return any(map(isgeneratorfunction, _called(function)))
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    if _is_plain(function):
+        return bool(function.__code__.co_flags & _ASYNC)
+    from inspect import isasyncgenfunction, iscoroutinefunction
+
+    return any(iscoroutinefunction(each) or isasyncgenfunction(each) for each in _called(function))
+
+
+def _is_plain(function: Callable[..., Any]) -> TypeGuard[FunctionType]:
+    """A def or a lambda, and nobody has put a sign on it that it is something else."""
+    return type(function) is FunctionType and not function.__dict__
 
 
 def _called(function: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
@@ -78,34 +107,55 @@ def _called(function: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
     return function, type(function).__call__
 
 
-def _parameters(function: Callable[..., Any], operator: str) -> list[inspect.Parameter] | None:
-    """The function's parameters; None when Python does not know them (`int`, `print`)."""
+def _parameters(function: Callable[..., Any], operator: str) -> _Parameters | None:
+    """What the function takes; None when Python does not know that (`int`, `print`).
+
+    Raises:
+        DefinitionError: it is no function, or cannot be called with positional arguments alone.
+    """
     if not callable(function):
         raise definition_error(f"{operator}() needs a function, not {function!r}")
+    found = _read(function) if _is_plain(function) else _inspected(function)
+    if found is not None and found.keyword:
+        raise definition_error(
+            f"{operator}() passes arguments by position, but {_name(function)} "
+            f"requires the keyword argument {found.keyword!r}"
+        )
+    return found
+
+
+def _read(function: FunctionType) -> _Parameters:
+    code = function.__code__
+    count = code.co_argcount
+    keywords = code.co_varnames[count : count + code.co_kwonlyargcount]
+    given = function.__kwdefaults__ or {}
+    return _Parameters(
+        required=count - len(function.__defaults__ or ()),
+        accepted=float("inf") if code.co_flags & _VARIADIC else count,
+        keyword=next((each for each in keywords if each not in given), ""),
+    )
+
+
+def _inspected(function: Callable[..., Any]) -> _Parameters | None:
+    from inspect import Parameter, signature
+
     try:
-        return list(inspect.signature(function).parameters.values())
+        parameters = signature(function).parameters.values()
     except (ValueError, TypeError):
         return None
-
-
-def _positional(
-    parameters: list[inspect.Parameter], function: Callable[..., Any], operator: str
-) -> tuple[int, float]:
-    """How many positional arguments the function requires, and how many it accepts."""
-    required, accepted = 0, 0.0
-    for parameter in parameters:
-        has_default = parameter.default is not parameter.empty
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            accepted += 1
-            required += not has_default
-        elif parameter.kind is parameter.VAR_POSITIONAL:
-            accepted = float("inf")
-        elif parameter.kind is parameter.KEYWORD_ONLY and not has_default:
-            raise definition_error(
-                f"{operator}() passes arguments by position, but {_name(function)} "
-                f"requires the keyword argument {parameter.name!r}"
-            )
-    return required, accepted
+    places = [
+        each
+        for each in parameters
+        if each.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    required = [each for each in parameters if each.default is Parameter.empty]
+    is_variadic = any(each.kind is Parameter.VAR_POSITIONAL for each in parameters)
+    keywords = [each.name for each in required if each.kind is Parameter.KEYWORD_ONLY]
+    return _Parameters(
+        required=sum(each in required for each in places),
+        accepted=float("inf") if is_variadic else len(places),
+        keyword=keywords[0] if keywords else "",
+    )
 
 
 def _name(function: Callable[..., Any]) -> str:

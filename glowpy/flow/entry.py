@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from glowpy.errors import GlowError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph
@@ -26,8 +25,7 @@ class Terminal(Enum):
     SAVE_TEXT = "save_text_to_file"  # one text file at the driver
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One terminal call of the user's script."""
 
     graph: Graph

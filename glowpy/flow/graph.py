@@ -5,9 +5,9 @@ Pure structure, no execution. Step and dataset numbers count definitions from 0,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from typing import NamedTuple
 
 from glowpy.flow.ops.kernel import Op, PassOp
 
@@ -30,8 +30,7 @@ class OutputKind(Enum):
     DEAL = "deal"  # the only task deals its rows round robin to n shards
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """How a step reads one of its inputs."""
 
     kind: EdgeKind
@@ -43,8 +42,7 @@ ALL_TO_ONE = Edge(EdgeKind.ALL_TO_ONE)
 COLLECT = Edge(EdgeKind.COLLECT)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetNode:
+class DatasetNode(NamedTuple):
     """Rows in shards, written by one step.
 
     `part_count` is the number of parts of a scattered dataset, otherwise `shard_count`. A node
@@ -59,9 +57,14 @@ class DatasetNode:
     sorted_by_key: bool = False
     rows: tuple[object, ...] | None = None  # of a slice: the user's rows, driver only
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Step(NamedTuple):
     """One operator: what it does to rows, what it reads, and the dataset it writes."""
 
     id: int
@@ -72,6 +75,12 @@ class Step:
     output: DatasetNode
     location: str  # the user's "file:line"
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
     @property
     def label(self) -> str:
         return f"{self.name}{self.id}"
@@ -81,14 +90,20 @@ class Step:
         return f"{self.label} ({self.location})"
 
 
-@dataclass(eq=False)
 class Graph:
     """All steps of one flow, in order of definition. The only mutable part: it grows."""
 
-    flow_id: int
-    location: str
-    arguments: tuple[str, ...] | None = None  # flags given to Flow(), instead of sys.argv
-    steps: list[Step] = field(default_factory=list)
+    def __init__(
+        self,
+        flow_id: int,
+        location: str,
+        arguments: tuple[str, ...] | None = None,
+        steps: Iterable[Step] = (),
+    ) -> None:
+        self.flow_id = flow_id
+        self.location = location
+        self.arguments = arguments  # flags given to Flow(), instead of sys.argv
+        self.steps = list(steps)
 
     def add_step(
         self,

@@ -26,7 +26,7 @@ def explain(plan: Plan) -> str:
 
 def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     tasks = _count(step_group.task_count, "task")
-    yield f"\nstep group {step_group.index}, {tasks}"
+    yield f"\nstep group {step_group.number}, {tasks}"
     for step in step_group.steps:
         yield f"  {step.label:20} {step.location:24} {_what(step.op)}"
     for edge in step_group.inputs:

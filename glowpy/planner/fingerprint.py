@@ -20,7 +20,7 @@ def describe(plan: Plan) -> str:
                 f"{step.label} at {step.location}: {step.task_count} tasks, "
                 f"reads {reads or 'nothing'}, "
                 f"writes d{output.id} as {output.shard_count} shards ({output.output_kind.value}), "
-                f"step group {step_group.index}"
+                f"step group {step_group.number}"
                 + (", stored" if step_group.is_stored and step is step_group.steps[-1] else "")
             )
     return "\n".join(lines)

@@ -7,7 +7,6 @@ through the flow's own `Step` objects.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
@@ -24,8 +23,7 @@ class ShardRef(NamedTuple):
     shard: int
 
 
-@dataclass(frozen=True, slots=True)
-class InputEdge:
+class InputEdge(NamedTuple):
     """How the tasks of a step group read one dataset."""
 
     source: int  # index of the producing step group; -1: the driver's own store
@@ -41,11 +39,10 @@ class InputEdge:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class StepGroup:
+class StepGroup(NamedTuple):
     """Steps fused into one pass over the rows, run by `task_count` task groups."""
 
-    index: int
+    number: int
     steps: tuple[Step, ...]
     task_count: int
     first_group: int  # number of its first task group
@@ -67,8 +64,7 @@ class TaskGroup(NamedTuple):
     task: int  # 0 .. task_count - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What one run computes. `target` is the dataset whose shards the driver wants, if any."""
 
     step_groups: tuple[StepGroup, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -29,8 +28,7 @@ class FileEntry(NamedTuple):
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunDescription:
+class RunDescription(NamedTuple):
     """One run, as driver and tasks agree on it.
 
     `listings` holds the input files of each text_file step, by step number.
@@ -56,7 +54,7 @@ class RunDescription:
         return make_plan(graph, targets, stored=self.sink is not Sink.DRAIN)
 
     def to_bytes(self) -> bytes:
-        fields = asdict(self)
+        fields = self._asdict()
         fields["sink"] = self.sink.value
         return json.dumps(fields).encode()
 

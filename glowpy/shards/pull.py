@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
@@ -67,29 +66,40 @@ class SendEnd(NamedTuple):
 Send: TypeAlias = SendBlocks | SendFrame | SendEnd
 
 
-@dataclass(slots=True)
 class _Fetch:
     """One reader's stream."""
 
-    reader: Reader
-    number: int
-    attempt: AttemptKey
-    shard: int
-    is_local: bool
-    credit_bytes: int
-    next_block: int
-    position_bytes: int = 0  # within that block
+    position_bytes = 0  # within the block
+
+    def __init__(
+        self,
+        reader: Reader,
+        number: int,
+        attempt: AttemptKey,
+        shard: int,
+        is_local: bool,
+        credit_bytes: int,
+        next_block: int,
+    ) -> None:
+        self.reader = reader
+        self.number = number
+        self.attempt = attempt
+        self.shard = shard
+        self.is_local = is_local
+        self.credit_bytes = credit_bytes
+        self.next_block = next_block
 
 
-@dataclass(slots=True)
 class _Attempt:
     """What one attempt has written so far."""
 
-    path: str
-    nonce: bytes
-    is_sealed: bool = False
-    blocks: dict[int, list[Block]] = field(default_factory=dict)  # by shard; none where no rows
-    waiting: dict[int, dict[FetchKey, _Fetch]] = field(default_factory=dict)  # by shard
+    is_sealed = False
+
+    def __init__(self, path: str, nonce: bytes) -> None:
+        self.path = path
+        self.nonce = nonce
+        self.blocks: dict[int, list[Block]] = {}  # by shard; none where no rows
+        self.waiting: dict[int, dict[FetchKey, _Fetch]] = {}  # by shard
 
 
 def cost_of(length_bytes: int) -> int:

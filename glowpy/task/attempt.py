@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from glowpy.flow.ops.kernel import Stream
 from glowpy.planner.plan import Plan
@@ -15,8 +15,7 @@ from glowpy.task.output import GroupOutput
 from glowpy.task.pipeline import build
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptResult:
+class AttemptResult(NamedTuple):
     """What a whole attempt has written; `blocks` are those not announced before."""
 
     blocks: tuple[Block, ...]

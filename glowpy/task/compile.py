@@ -40,7 +40,6 @@ variables when a function raises, so that the row could not be shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -53,8 +52,7 @@ _FILE = "<glowpy fused steps>"
 _PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else batches_from(y):"
 
 
-@dataclass(frozen=True, slots=True)
-class FusedSteps:
+class FusedSteps(NamedTuple):
     """One generator function for a run of steps.
 
     `run(batches, pace)` yields batches: of rows, or one of the total. With a fold by key at its

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Implements `flow.ops.kernel.TaskContext` for one attempt of one task group."""
 
     task: int

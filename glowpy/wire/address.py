@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from glowpy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 _IPC = "ipc://"
 _NAME = re.compile(r"[\w.*-]*")  # of a host or an interface, or an IPv4 address
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A TCP address. An empty host means every interface."""
 
     host: str
@@ -24,8 +24,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class IpcAddress:
+class IpcAddress(NamedTuple):
     """A socket file on this host; its directory's permissions guard it."""
 
     path: str
@@ -77,17 +76,20 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def _is_ipv6(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).version == 6
-    except ValueError:
-        return False
+    address = _ip_address(host)
+    return address is not None and address.version == 6
 
 
 def is_loopback(host: str) -> bool:
     """True for localhost, 127.0.0.0/8 and ::1."""
-    if host == "localhost":
-        return True
+    address = _ip_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    from ipaddress import ip_address  # not needed by runs on one machine
+
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ip_address(host)
     except ValueError:
-        return False
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from glowpy.errors import ConfigError
 from glowpy.wire.address import Endpoint, IpcAddress, is_loopback
@@ -13,16 +13,17 @@ KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"
 _KEY_CHARACTERS = 40  # a CURVE key in Z85
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterKey:
+class ClusterKey(NamedTuple):
     """The CURVE key pair that all members of a cluster share."""
 
     public: bytes
-    secret: bytes = field(repr=False)
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"ClusterKey({self.public!r}, ...)"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """With a key every connection is encrypted, and peers without that key are refused.
 
     Without one, only loopback and socket files are allowed, unless `insecure`.

@@ -8,7 +8,6 @@ contains them; those are replaced before hashing. The driver never hashes to fin
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import struct
 
@@ -69,14 +68,11 @@ def _steady(key: Row) -> Row:
         raise RowError(f"key {shown(key)} cannot be hashed: {exc}") from exc
     if key != key:
         return _NAN
-    if _is_made_by_dataclass(own) and dataclasses.is_dataclass(key):
-        return tuple(
-            [
-                _steady(getattr(key, field.name))
-                for field in dataclasses.fields(key)
-                if (field.compare if field.hash is None else field.hash)
-            ]
-        )
+    if _is_made_by_dataclass(own) and hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields  # whoever has such keys has paid for it
+
+        hashed = [each for each in fields(key) if (each.hash is None and each.compare) or each.hash]
+        return tuple([_steady(getattr(key, each.name)) for each in hashed])
     return key
 
 

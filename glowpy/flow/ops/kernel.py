@@ -8,10 +8,9 @@ named `row`: when that function raises, the error report finds the row there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 Row: TypeAlias = Any  # one of the user's rows
 Batch: TypeAlias = list[Row]
@@ -71,8 +70,7 @@ class RowKind(Enum):
     FLAT_MAP = "flat_map"  # it is an iterable of new rows
 
 
-@dataclass(frozen=True, slots=True)
-class RowOp:
+class RowOp(NamedTuple):
     """One call of the user's function per row. Neighbours are fused into one loop."""
 
     kind: RowKind
@@ -87,8 +85,7 @@ class FoldKind(Enum):
     BY_KEY = "by key"  # the values of each key
 
 
-@dataclass(frozen=True, slots=True)
-class FoldOp:
+class FoldOp(NamedTuple):
     """Two values into one, by the user's function. Ends the loop of the row steps before it.
 
     A partial fold by key is a combiner: it may give several rows for a key, in any order, because
@@ -100,20 +97,17 @@ class FoldOp:
     is_partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BatchOp:
+class BatchOp(NamedTuple):
     """A kernel over whole streams. It gets, for each input edge, the stream of each shard."""
 
     kernel: Kernel
 
 
-@dataclass(frozen=True, slots=True)
-class PassOp:
+class PassOp(NamedTuple):
     """Rows go through as they are: several shards one after another, in shard order."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextOp:
+class TextOp(NamedTuple):
     """Lines of text files, split by byte ranges among the tasks."""
 
     patterns: tuple[str, ...]  # paths or globs as the user gave them

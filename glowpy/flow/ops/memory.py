@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from sys import getsizeof
 
@@ -52,16 +51,18 @@ def size_of_rows(rows: Batch) -> int:
     return getsizeof(rows) + sum(map(size_of, some)) * len(rows) // max(1, len(some))
 
 
-@dataclass(slots=True)
 class Pace:
     """How many rows to take at a time, so that what they become takes about so many bytes.
 
     Few at first; then by the size of what the rows before became.
     """
 
-    target_bytes: int
-    most_rows: int = MOST_ROWS
-    rows: int = _FEW_ROWS
+    def __init__(
+        self, target_bytes: int, most_rows: int = MOST_ROWS, rows: int = _FEW_ROWS
+    ) -> None:
+        self.target_bytes = target_bytes
+        self.most_rows = most_rows
+        self.rows = rows
 
     def learn(self, size_bytes: int) -> None:
         """So much has become of as many rows as were due."""

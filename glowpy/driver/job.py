@@ -1,0 +1,30 @@
+"""What a runner gets: one terminal call, planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from glowpy.driver.results import Result
+from glowpy.flags import Options
+from glowpy.flow.graph import Graph
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.timing import Timing
+
+
+class Job(NamedTuple):
+    """A plan to be run, and where its rows go."""
+
+    graph: Graph
+    plan: Plan
+    description: RunDescription
+    result: Result
+    options: Options
+    timing: Timing
+    words: Sequence[str]  # the script's own arguments
+    recorded: Mapping[int, Any]  # values of the script's earlier runs, for tasks that re-run it
+
+
+# Runs a job and returns the value of the terminal call, or raises a GlowError.
+Runner: TypeAlias = Callable[[Job], Any]
