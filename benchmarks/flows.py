@@ -29,8 +29,20 @@ def w2(data: str, out: str) -> None:
     count_tokens(f"{data}/text.txt", " ")
 
 
+def w4(data: str, out: str) -> None:
+    """Rows sorted by their key into one file."""
+    (
+        Flow()
+        .text_file(f"{data}/sort.txt", SHARDS)
+        .map(lambda line: (line[:10], line[11:]))
+        .sort()
+        .map(lambda key, payload: f"{key}\t{payload}")
+        .save_text_to_file(out)
+    )
+
+
 def w6(data: str, out: str) -> None:
-    """The same on a small file: what it costs to start."""
+    """w2 on a small file: what it costs to start."""
     count_tokens("/etc/passwd", ":")
 
 
@@ -47,7 +59,7 @@ def count_tokens(path: str, separator: str) -> None:
     print("RESULT", *counts)
 
 
-WORKLOADS: dict[str, Callable[[str, str], None]] = {"w1": w1, "w2": w2, "w6": w6}
+WORKLOADS: dict[str, Callable[[str, str], None]] = {"w1": w1, "w2": w2, "w4": w4, "w6": w6}
 
 if __name__ == "__main__":
     workload, data, out = glowpy.argv()

@@ -97,6 +97,11 @@ def append(writer: SegmentWriter, shard: int, batch: list[Any]) -> Block:
     return writer.append(shard, encode(batch), len(batch))
 
 
+def skip(writer: SegmentWriter, size_bytes: int) -> None:
+    """Leave a hole in the file, as if so much had been written; it takes no disk."""
+    writer._end_bytes = os.lseek(writer._descriptor, size_bytes, os.SEEK_CUR)
+
+
 class Reader:
     """Reads shards as an executor does. A context manager."""
 

@@ -19,6 +19,7 @@ from glowpy.shards.segment import (
     SegmentWriter,
     check_block,
 )
+from tests.shard_owner import skip
 
 NONCE = bytes(range(NONCE_BYTES))
 
@@ -66,6 +67,38 @@ def test_many_and_large_blocks(tmp_path: Path) -> None:
     blocks = write(tmp_path / "a.seg", *payloads)
     with SegmentReader(str(tmp_path / "a.seg"), NONCE) as reader:
         assert [reader.read(block) for block in blocks] == payloads
+
+
+def test_a_file_beyond_4_gib(tmp_path: Path) -> None:
+    """A hole in the middle takes no disk."""
+    path = tmp_path / "a.seg"
+    with SegmentWriter(str(path), NONCE) as writer:
+        first = writer.append(0, b"before", 1)
+        writer.flush()
+        skip(writer, 5 << 30)
+        second = writer.append(1, b"behind", 2)
+        writer.flush()
+    assert second.offset_bytes > 5 << 30
+    assert path.stat().st_blocks * 512 < 1 << 20, "a hole"
+    with SegmentReader(str(path), NONCE) as reader:
+        assert [reader.read(second), reader.read(first)] == [b"behind", b"before"]
+
+
+def test_a_block_beyond_4_gib(tmp_path: Path) -> None:
+    """Nobody reads such a block at once; its parts are where they should be."""
+    path = tmp_path / "a.seg"
+    with SegmentWriter(str(path), NONCE) as writer:
+        first = writer.append(0, b"head", 1)
+        writer.flush()
+        skip(writer, 5 << 30)
+        tail = writer.append(0, b"tail", 1)
+        writer.flush()
+    length = tail.offset_bytes + tail.length_bytes - first.offset_bytes
+    block = first._replace(length_bytes=length)
+    with SegmentReader(str(path), NONCE) as reader:
+        assert reader.read_part(block, 0, 6) == b"head\0\0"
+        assert reader.read_part(block, 4 << 30, 100) == bytes(100)
+        assert reader.read_part(block, length - 4, 4) == b"tail"
 
 
 def test_blocks_can_be_read_after_a_flush_while_more_are_written(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tests.shard_owner import (
     Reader,
     append,
     open_files,
+    skip,
     wait_until,
 )
 
@@ -65,6 +66,20 @@ def test_a_block_over_several_frames(owner, reader, host):
     (block,) = owner.write(1, [row])
     assert reader.rows((owner.address, 1, 0)) == [row]
     assert owner.sent() == ((0, 0) if host == OWNERS_HOST else (3, block.length_bytes))
+
+
+@ON_BOTH
+def test_a_shard_beyond_4_gib(owner, reader, host):
+    with owner.begin(1) as writer:
+        blocks = [append(writer, 0, ["before"])]
+        writer.flush()
+        skip(writer, 5 << 30)
+        blocks.append(append(writer, 0, ["behind"]))
+        writer.flush()
+    owner.commit(1, blocks)
+    owner.seal(1)
+    assert blocks[1].offset_bytes > 5 << 30
+    assert reader.rows((owner.address, 1, 0)) == ["before", "behind"]
 
 
 @ON_BOTH

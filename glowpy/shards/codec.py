@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import marshal
 import pickle
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -32,18 +33,24 @@ def encode(rows: list[Any]) -> bytes:
     Raises:
         RowError: a row cannot be pickled; shows it.
     """
-    types = set(map(type, rows))
-    if types <= _PLAIN or (
-        types <= _PLAIN_AND_TUPLE
-        and set(map(type, chain.from_iterable(row for row in rows if row.__class__ is tuple)))
-        <= _PLAIN
-    ):
-        return _MARSHAL + marshal.dumps(rows, _MARSHAL_VERSION)
+    if _are_plain(rows):
+        with suppress(ValueError):  # a value has 2 GiB or more: too long for marshal
+            return _MARSHAL + marshal.dumps(rows, _MARSHAL_VERSION)
     try:
         return _PICKLE + pickle.dumps(rows, protocol=5)
     except Exception:  # noqa: BLE001
         # Any exception can come out of a user's __reduce__; cloudpickle knows more ways.
         return _PICKLE + _cloudpickle(rows)
+
+
+def _are_plain(rows: list[Any]) -> bool:
+    types = set(map(type, rows))
+    if types <= _PLAIN:
+        return True
+    if not types <= _PLAIN_AND_TUPLE:
+        return False
+    tuples = (row for row in rows if row.__class__ is tuple)
+    return set(map(type, chain.from_iterable(tuples))) <= _PLAIN
 
 
 def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
