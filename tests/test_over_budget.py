@@ -125,9 +125,16 @@ def test_reduce_by_key(rows: Batch, shards: int, tmp_path: Path) -> None:
     expected: dict[Any, str] = {}
     for key, value in rows:
         expected[key] = expected[key] + value if key in expected else value
+    calls: list[str] = []
+
+    def counted_add(left: str, right: str) -> str:
+        calls.append(right)
+        return left + right
+
     found = last_group(
-        lambda dataset: dataset.reduce_by_key(add), shards_of(rows, shards), tmp_path, 2000
+        lambda dataset: dataset.reduce_by_key(counted_add), shards_of(rows, shards), tmp_path, 2000
     )
+    assert len(calls) == len(rows) - len(expected)
     assert len(found) == len(expected) and dict(found) == expected
     if len({type(key) for key in expected}) == 1 and None not in expected:
         assert found == sorted(found), "in key order, where keys have one"

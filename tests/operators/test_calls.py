@@ -1,0 +1,82 @@
+"""A user's function is called exactly once for each row, or pair of values, whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glowpy import Dataset
+from tests.runners import Runner
+
+ROWS, KEYS, SHARDS = 3000, 70, 3
+
+
+class Counted:
+    """A function whose calls leave their marks in a file, from every process of this host."""
+
+    def __init__(self, marks: Path, function: Callable[..., Any]) -> None:
+        self._marks = str(marks)
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        with open(self._marks, "ab", buffering=0) as file:
+            file.write(b"x")
+        return self._function(*arguments)
+
+
+def numbers() -> Iterable[int]:
+    return range(ROWS)
+
+
+def key_of(number: int) -> tuple[int, int]:
+    return number % KEYS, number
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+Use = Callable[[Dataset, Callable[[Callable[..., Any]], Callable[..., Any]]], Dataset]
+USES: dict[str, tuple[Use, int]] = {
+    "map": (lambda rows, counted: rows.map(counted(str)), ROWS),
+    "filter": (lambda rows, counted: rows.filter(counted(lambda number: number % 2)), ROWS),
+    "flat_map": (lambda rows, counted: rows.flat_map(counted(lambda number: [number] * 3)), ROWS),
+    "all after flat_map": (
+        lambda rows, counted: rows.flat_map(lambda number: [number] * 3).map(counted(str)),
+        3 * ROWS,
+    ),
+    "reduce": (lambda rows, counted: rows.reduce(counted(add)), ROWS - 1),
+    "reduce_by_key": (
+        lambda rows, counted: rows.map(key_of).reduce_by_key(counted(add)),
+        ROWS - KEYS,
+    ),
+    "sort": (lambda rows, counted: rows.sort(counted(lambda number: -number)), ROWS),
+    "before partition": (lambda rows, counted: rows.map(counted(str)).partition(4), ROWS),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_one_call_for_each_row(name: str, new_flow: Runner, tmp_path: Path) -> None:
+    use, expected = USES[name]
+    marks = tmp_path / "marks"
+    use(new_flow().source(numbers, SHARDS), lambda function: Counted(marks, function)).run()
+    assert marks.stat().st_size == expected
+
+
+def test_a_source_is_called_once(new_flow: Runner, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    assert new_flow().source(Counted(marks, numbers), SHARDS).count() == ROWS
+    assert marks.stat().st_size == 1
+
+
+def test_two_readers_of_a_dataset_do_not_make_it_twice(new_flow: Runner, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    flow = new_flow()
+    made = flow.slice(range(ROWS), SHARDS).map(Counted(marks, str))
+    made.map(len).reduce(add)
+    made.filter(str.isdigit).sort()
+    flow.run()
+    assert marks.stat().st_size == ROWS
