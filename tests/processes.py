@@ -220,6 +220,7 @@ class Served:
 
     address: str
     log: Heard
+    process: subprocess.Popen[str]
 
 
 @contextmanager
@@ -227,7 +228,7 @@ def server(directory: Path, role: str, *options: str) -> Iterator[Served]:
     """`glowpy ROLE` while the block runs; it has to end well when told to."""
     with started(directory, "-m", "glowpy", role, *options) as running:
         announced = running.stdout.await_match(rf"(?m)^glowpy {role} listening on (\S+)$")
-        yield Served(announced[1], running.stderr)
+        yield Served(announced[1], running.stderr, running.process)
         running.process.send_signal(signal.SIGTERM)
         ended = running.finish()
         assert ended.status == 0, f"ended with {ended.status}; {running.so_far()}"

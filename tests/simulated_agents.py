@@ -93,6 +93,7 @@ class World:
         for agent in self.agents.values():
             if len(self.agents) > 1:
                 found.append(partial(self._lose_agent, agent))
+            found.append(partial(self._lose_for_a_while, agent))
             for executor in agent.executors.values():
                 found.append(partial(self._kill, agent, executor))
         for group, attempt in self.done.items():
@@ -205,6 +206,11 @@ class World:
         self.faults_left -= 1
         del self.agents[agent.name]
         self._handle(do.AgentLost(agent.name, "silent"))
+
+    def _lose_for_a_while(self, agent: _Agent) -> None:
+        """The agent is used again, but it has nothing any more of what it had."""
+        self._lose_agent(agent)
+        self.agents[agent.name] = _Agent(agent.name)
 
     def _kill(self, agent: _Agent, executor: _Executor) -> None:
         self.faults_left -= 1

@@ -31,6 +31,7 @@ class Attempt:
 
     is_started = False
     is_recalled = False
+    is_lost = False  # it was sealed, and its shards went with their agent
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from glowpy.driver.clock import Clock
 from glowpy.driver.cluster_fleet import ClusterFleet
 from glowpy.driver.job import Job
 from glowpy.driver.own_cluster import end_shared_cluster, is_answering, shared_cluster
@@ -33,6 +34,7 @@ def run_on_cluster(job: Job) -> Any:
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     shipment = make_program(job.graph, job.words, job.recorded)
     report = Report(timing, is_quiet=options.quiet)
+    clock = Clock(2 * timing.beat_s)
     with (
         scratch_directory("glowpy-driver-") as directory,
         _cluster(options, timing, report) as (leader, policy),
@@ -47,10 +49,11 @@ def run_on_cluster(job: Job) -> Any:
             directory,
             options,
             timing,
+            clock,
             hash_seed=1 + secrets.randbelow(2**32 - 1),
         ) as fleet,
     ):
-        return Run(plan, description, job.result, fleet, report, timing).execute()
+        return Run(plan, description, job.result, fleet, report, timing, clock).execute()
 
 
 @contextlib.contextmanager

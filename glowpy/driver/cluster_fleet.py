@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from glowpy.agent.serving import ShardServer
+from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.leasing import Leasing
 from glowpy.driver.rows_store import store_slices
@@ -62,6 +63,9 @@ class _Agent:
         self.state = _State.OPENING
         self.heard_at = now
         self.is_connected = False
+        self.is_another_try = False  # it was lost before
+        self.lost = ""  # why it is
+        self.lost_at = 0.0
         self.leases: deque[Lease] = deque()  # to be launched once it is open
 
 
@@ -81,12 +85,14 @@ class ClusterFleet:
         directory: str,
         options: Options,
         timing: Timing,
+        clock: Clock,
         hash_seed: int,
     ) -> None:
         self.transport = transport
         self.poller = Poller()
         self._description = description
         self._timing = timing
+        self._clock = clock
         self._memory_mb = options.task_memory_mb
         self._hash_seed = hash_seed
         self._shipment = shipment
@@ -96,6 +102,7 @@ class ClusterFleet:
         self._launched: dict[str, _Agent] = {}  # by executor, until it has ended
         self._executor_count = 0
         self._next_beat = 0.0
+        self._is_closing = False
         server = transport.serve(own_address)
         self._server = server
         self.store_owner = str(server.address)
@@ -156,9 +163,14 @@ class ClusterFleet:
         agent = self._agents.get(lease.address)
         if agent is None:
             agent = self._open(lease.address, now)
-        if agent.state is _State.LOST:
-            self._leasing.give_back(lease)
-            return
+        elif agent.state is _State.LOST:
+            if now - agent.lost_at < self._timing.ask_s:
+                self._leasing.cannot_use(lease, agent.lost, now)
+                return
+            # It is there, after all. It knows nothing of what was lost with it: that run at it is
+            # over, or it will say that it is not yet.
+            agent = self._open(lease.address, now)
+            agent.is_another_try = True
         agent.leases.append(lease)
         self._launch_all(agent)
 
@@ -209,7 +221,7 @@ class ClusterFleet:
         agent.is_connected = agent.is_connected or LinkEvent.CONNECTED in events
         try:
             while agent.state is not _State.LOST and (received := agent.link.receive()) is not None:
-                agent.heard_at = time.monotonic()
+                agent.heard_at = self._clock()
                 self._take(agent, *received)
         except GlowError as exc:
             self._lose(agent, str(exc))
@@ -225,11 +237,14 @@ class ClusterFleet:
                 self._events.append(FleetFailed(VersionMismatch(text)))
         elif isinstance(message, RunOpened):
             agent.state = _State.OPEN
+            self._leasing.can_use(agent.address)
             self._launch_all(agent)
         elif isinstance(message, RunRefused):
             self._lose(agent, message.reason)
         elif isinstance(message, RunClosed):
             agent.state = _State.CLOSED
+            if not self._is_closing:
+                self._lose(agent, "it has closed the run: it had not heard of this driver for long")
         elif isinstance(message, Launched):
             if self._launching.pop(message.executor, None) is not None:
                 self._launched[message.executor] = agent
@@ -245,8 +260,9 @@ class ClusterFleet:
     def _lose(self, agent: _Agent, cause: str) -> None:
         if agent.state is _State.LOST:
             return
-        was_open = agent.state is _State.OPEN
+        was_open = agent.state in (_State.OPEN, _State.CLOSED)
         agent.state = _State.LOST
+        agent.lost, agent.lost_at = cause, self._clock()
         self.poller.unregister(agent.link)
         agent.link.close(is_lost=True)
         for executor, (of_agent, lease) in list(self._launching.items()):
@@ -254,16 +270,17 @@ class ClusterFleet:
                 del self._launching[executor]
                 self._leasing.give_back(lease)
         while agent.leases:
-            self._leasing.give_back(agent.leases.popleft())
+            self._leasing.cannot_use(agent.leases.popleft(), cause, agent.lost_at)
         for executor in [each for each, of in self._launched.items() if of is agent]:
             del self._launched[executor]
         if was_open:
             self._events.append(AgentLost(agent.address, cause))
-        else:
+        elif not agent.is_another_try:
             self._leasing.agent_refused(agent.address, cause)
 
     def _close_runs(self) -> None:
         """Tell every agent that the run is over, and wait until nothing of it is left there."""
+        self._is_closing = True
         deadline = time.monotonic() + self._timing.shutdown_s
         closing = []
         for agent in self._agents.values():

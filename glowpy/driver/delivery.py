@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import Fleet
 from glowpy.driver.results import Result
 from glowpy.errors import ShardError
@@ -30,10 +31,11 @@ class Delivery:
         result: Result,
         fleet: Fleet,
         timing: Timing,
+        clock: Clock,
     ) -> None:
         self._result = result
         self._pulls = Pulls(
-            fleet.transport, fleet.poller, fleet.reader_host, description.run, timing
+            fleet.transport, fleet.poller, fleet.reader_host, description.run, timing, clock
         )
         self._order: Sequence[ShardRef] = (
             ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from glowpy.errors import ClusterError, NoAgents, NoMaster, VersionMismatch
 from glowpy.flags import Options
 from glowpy.timing import Timing
@@ -53,6 +51,9 @@ class Leasing:
         self._was_granted = False
         self._last: Grants | None = None
         self._refusals: dict[str, str] = {}  # by agent's address
+        self._unusable: dict[str, str] = {}  # agents whose leases were given back, and why
+        self._unusable_since: float | None = None
+        self._now = 0.0
 
     @property
     def demand(self) -> int:
@@ -80,6 +81,21 @@ class Leasing:
         """This lease will not be used."""
         self._send(ReturnLeases((lease.lease,)))
 
+    def cannot_use(self, lease: Lease, cause: str, now: float) -> None:
+        """This lease is given back, because its agent is lost; the next ask may take a while."""
+        self.give_back(lease)
+        self._unusable[lease.address] = cause
+        if self._unusable_since is None:
+            self._unusable_since = now
+        self._pause_s = self._timing.ask_s
+        self.next_ask = now + self._pause_s
+
+    def can_use(self, address: str) -> None:
+        """An agent takes executors of this run."""
+        self._refusals.pop(address, None)
+        self._unusable.clear()
+        self._unusable_since = None
+
     def agent_refused(self, address: str, cause: str) -> None:
         """An agent whose executors were granted cannot be used."""
         self._refusals[address] = cause
@@ -96,6 +112,7 @@ class Leasing:
 
     def advance(self, now: float, launching: int, held: int) -> None:
         """Ask if it is time to; `launching` executors are on their way, `held` are there."""
+        self._now = now
         wanted = max(0, self._demand - launching)
         if now >= self.next_ask:
             if self._link is None and self._last is not None:
@@ -115,11 +132,13 @@ class Leasing:
             return f"the master at {self._leader}"
         if not self._demand or held:
             return ""
-        silent_s = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
+        silent_s = 0.0 if self._asked_at is None else self._now - self._asked_at
         if silent_s >= self._timing.notice_s:
             return f"the master at {self._leader}, which no longer answers"
         if self._last.agents_known == 0:
             return f"an agent: the master at {self._leader} knows none"
+        if self._unusable:
+            return f"an agent that can be used: {_said(self._unusable)}"
         return f"free executors: all {self._last.executors_known} known to {self._leader} are taken"
 
     def _ask(self, count: int) -> AskExecutors:
@@ -167,8 +186,10 @@ class Leasing:
         else:
             self._agentless_since = None
             if self._was_granted and len(self._refusals) >= self._last.agents_known:
-                said = "; ".join(f"{address}: {why}" for address, why in self._refusals.items())
-                self._errors.append(NoAgents(f"no agent can be used: {said}"))
+                self._errors.append(NoAgents(f"no agent can be used: {_said(self._refusals)}"))
+            elif self._unusable_since is not None and now - self._unusable_since >= later_s:
+                text = f"no agent can be used (waited {later_s:g} s): {_said(self._unusable)}"
+                self._errors.append(NoAgents(text))
 
     def _hear(self) -> None:
         if self._link is None:
@@ -218,3 +239,7 @@ class Leasing:
                     f"than {grants.largest_memory_mb} MB"
                 )
             )
+
+
+def _said(causes: dict[str, str]) -> str:
+    return "; ".join(f"{address}: {cause}" for address, cause in causes.items())

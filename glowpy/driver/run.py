@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import deque
 from typing import Any
 
 from glowpy.driver import scheduling as decide
+from glowpy.driver.clock import Clock
 from glowpy.driver.delivery import Delivery
 from glowpy.driver.fleet import AgentSaid, Fleet, FleetFailed
 from glowpy.driver.report import Report
@@ -47,17 +47,18 @@ class Run:
         fleet: Fleet,
         report: Report,
         timing: Timing,
+        clock: Clock,
     ) -> None:
         self._plan = plan
         self._description = description
         self._result = result
         self._fleet = fleet
         self._report = report
-        self._timing = timing
+        self._clock = clock
         self._scheduler = Scheduler(
             plan, lost_attempts=timing.lost_attempts, store_owner=fleet.store_owner
         )
-        self._delivery = Delivery(plan, description, result, fleet, timing)
+        self._delivery = Delivery(plan, description, result, fleet, timing, clock)
         self._agents: dict[str, str] = {}  # executor -> its agent
         self._row_counts: dict[int, int] = {}  # of target groups
         self._target_groups = {
@@ -76,12 +77,12 @@ class Run:
         """
         self._obey(self._scheduler.start())
         while True:
-            now = time.monotonic()
+            now = self._clock()
             until = min(self._fleet.advance(now), self._delivery.advance(now))
             if self._is_finished and self._delivery.is_done:
                 return self._result.finish(sum(self._row_counts.values()))
             self._report.waiting(now, self._fleet.waiting_for())
-            for handle in self._fleet.poller.poll(max(0.0, until - time.monotonic())):
+            for handle in self._fleet.poller.poll(max(0.0, until - self._clock())):
                 handle()
             while events := self._fleet.events():  # taking one may make others
                 for event in events:

@@ -62,7 +62,6 @@ class Scheduler:
         self._deaths: dict[int, list[str]] = {}  # causes, by group
         self._startup_deaths: list[str] = []
         self._input_losses: dict[int, int] = {}
-        self._lost_agents: set[str] = set()
         self._demand = 0
         self._is_over = False
 
@@ -83,8 +82,7 @@ class Scheduler:
     def _react(self, event: Event) -> Actions:
         board = self._board
         if isinstance(event, ExecutorJoined):
-            if event.agent not in self._lost_agents:
-                board.join(event.executor, event.agent)
+            board.join(event.executor, event.agent)
         elif isinstance(event, ExecutorLeft):
             yield from self._executor_left(event.executor, event.cause)
         elif isinstance(event, AgentLost):
@@ -158,12 +156,14 @@ class Scheduler:
             yield from self._abort_readers({attempt.group}, f"its input was lost: {cause}")
 
     def _agent_lost(self, agent: str, cause: str) -> Actions:
-        self._lost_agents.add(agent)
         board = self._board
         for executor in [each for each in board.executors.values() if each.agent == agent]:
             board.leave(executor.name)
             for attempt in self._free_all(executor):
                 yield from self._abort_readers({attempt.group}, cause)
+        for group, attempt in board.current.items():
+            if attempt.agent == agent and board.states[group] is State.SEALED:
+                attempt.is_lost = True
         # Consumers have higher numbers than what they read: who is needed is known from the end.
         for group in sorted(board.current, reverse=True):
             if board.states[group] is not State.SEALED or board.current[group].agent != agent:
@@ -205,7 +205,7 @@ class Scheduler:
             for edge in self._plan.reads(lost):
                 for shard in edge:
                     source = board.current.get(shard.group)
-                    if source is not None and source.agent in self._lost_agents:
+                    if source is not None and source.is_lost:
                         pending.append(shard.group)
         for lost in undone:
             board.make_waiting(lost)

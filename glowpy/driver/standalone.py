@@ -22,6 +22,7 @@ from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits, exit_cause
 from glowpy.agent.memory import MemoryGuard
 from glowpy.agent.serving import ShardServer
+from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent
 from glowpy.driver.job import Job
 from glowpy.driver.nursery import Exited, Nursery, Started
@@ -58,6 +59,7 @@ def run_standalone(job: Job) -> Any:
     with scratch_directory("glowpy-", for_sockets=True) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         main = partial(_executor_main, job.graph, str(endpoint), description.run, timing)
+        clock = Clock(2 * timing.beat_s)
         with (
             Nursery(main, directory) as nursery,
             Transport(Policy(), timing.hurried()) as transport,
@@ -67,7 +69,7 @@ def run_standalone(job: Job) -> Any:
             )
             with fleet:
                 report = Report(timing, is_quiet=options.quiet)
-                return Run(plan, description, job.result, fleet, report, timing).execute()
+                return Run(plan, description, job.result, fleet, report, timing, clock).execute()
 
 
 def _executor_main(graph: Graph, agent: str, run: str, timing: Timing, executor: str) -> None:

@@ -46,7 +46,7 @@ class Pull:
         self._number = number
         self.attempt = attempt
         self.receiver = PullReceiver(CREDIT_BYTES)
-        self.heard_at = time.monotonic()
+        self.heard_at = pulls.clock()
 
     @property
     def is_ended(self) -> bool:
@@ -93,12 +93,12 @@ class Pull:
 class _Owner:
     """A connection to one owner of shards."""
 
-    def __init__(self, name: str, link: Link) -> None:
+    def __init__(self, name: str, link: Link, now: float) -> None:
         self.name = name
         self.link = link
         self.is_connected = False
         self.is_refused = False
-        self.opened_at = time.monotonic()
+        self.opened_at = now
         self.lost = ""  # or why it is
 
 
@@ -106,8 +106,15 @@ class Pulls:
     """Every shard that this process is reading. Never waits; the caller's poller does."""
 
     def __init__(
-        self, transport: Transport, poller: Poller, host: str, run: str, timing: Timing
+        self,
+        transport: Transport,
+        poller: Poller,
+        host: str,
+        run: str,
+        timing: Timing,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.clock = clock
         self._transport = transport
         self._poller = poller
         self._host = host
@@ -122,7 +129,8 @@ class Pulls:
         """Begin to read a shard."""
         at = self._owners.get(owner)
         if at is None:
-            at = self._owners[owner] = _Owner(owner, self._transport.connect(parse_endpoint(owner)))
+            link = self._transport.connect(parse_endpoint(owner))
+            at = self._owners[owner] = _Owner(owner, link, self.clock())
             self._poller.register(at.link, partial(self._receive, at))
         number = next(self._numbers)
         pull = Pull(self, number, at, attempt)
@@ -201,7 +209,7 @@ class Pulls:
         if number not in self._pulls:
             return  # of a stream that has been cancelled
         pull, _owner = self._pulls[number]
-        pull.heard_at = time.monotonic()
+        pull.heard_at = self.clock()
         if isinstance(message, Blocks):
             pull.receiver.blocks(message.path, message.nonce, message.blocks)
         elif isinstance(message, BlockFrame):
@@ -251,7 +259,7 @@ def _edge_streams(
             elif pull.is_ended:
                 return
             else:
-                now = time.monotonic()
+                now = pulls.clock()
                 pulls.expire(now)
                 wait(pulls.deadline(now))
 

@@ -1,0 +1,70 @@
+"""Processes that are suspended for long, and go on: the run goes on as well."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from glowpy.driver.clock import Clock
+from tests.processes import server, started
+
+# The first rows wait until the test says so: the run lasts as long as the test wants.
+SCRIPT = """
+import os, time
+import glowpy
+from glowpy import Flow
+
+(go,) = glowpy.argv()
+
+def hold(row):
+    print("holding", row)
+    while not os.path.exists(go):
+        time.sleep(0.01)
+    return row % 3, row
+
+rows = Flow().slice(range(12), 4).map(hold)
+print(rows.partition(3).reduce_by_key(lambda x, y: x + y).collect())
+"""
+SUMS = "[(0, 18), (1, 22), (2, 26)]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suspended", ["agent", "driver"])
+def test_whoever_comes_back_is_used_again(
+    suspended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.1")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    go = tmp_path / "go"
+    with ExitStack() as stack:
+        leader = stack.enter_context(server(tmp_path, "master", "--address", "127.0.0.1:0")).address
+        words = ["--master", leader, "--port", "0", "--max.executors", "2"]
+        agent = stack.enter_context(server(tmp_path, "agent", *words, "--dir", str(tmp_path / "a")))
+        flags = ["-glow", f"-glow.leader={leader}", str(go)]
+        driver = stack.enter_context(started(tmp_path, "script.py", *flags))
+        driver.stdout.await_match("holding")
+        process = driver.process if suspended == "driver" else agent.process
+        process.send_signal(signal.SIGSTOP)
+        if suspended == "driver":
+            agent.log.await_match("run .* is over")  # the agent has waited long enough
+        else:
+            driver.stderr.await_match("agent .* is lost")
+        process.send_signal(signal.SIGCONT)
+        go.touch()
+        ended = driver.finish()
+    assert ended.status == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == SUMS
+
+
+def test_a_clock_stands_still_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: real)
+    clock = Clock(most_step_s=2.0)
+    seen = []
+    for real in (100.5, 102.0, 142.0, 142.5):  # noqa: B007  # `monotonic` reads it
+        seen.append(clock())
+    assert seen == [100.5, 102.0, 104.0, 104.5]
