@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import psutil
 
 from glowpy import Flow
-from glowpy.agent.memory import private_mb
+from glowpy.agent.guard import private_mb
 
 SOURCES = 8
 LOOKS_PER_SECOND = 10

@@ -108,6 +108,48 @@ def test_an_exit_in_the_code_of_a_row_is_an_error(new_flow: Runner, tmp_path: Pa
         leaving.partition(2).run()
 
 
+class Bad:
+    """A row whose own code raises what its class says."""
+
+    error: type[BaseException] = ValueError
+
+    def __hash__(self) -> int:
+        raise self.error("no hash")
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __reduce__(self) -> Any:
+        raise self.error("no bytes")
+
+
+class Closed(Bad):
+    error = OSError
+
+
+@pytest.mark.parametrize("kind", [Bad, Closed])
+def test_what_the_code_of_a_row_raises_is_told_at_the_first_try(
+    new_flow: Runner, kind: type[Bad]
+) -> None:
+    name = kind.error.__name__
+    made = new_flow().slice([1, 2]).map(lambda row: (kind(), row))
+    with pytest.raises(TaskFailed, match=f"LocalReduceByKey.* failed on .*: {name}: no hash"):
+        made.reduce_by_key(lambda x, y: x + y).run()
+    with pytest.raises(TaskFailed, match=f"Map1 .* failed on .*{name}: no bytes"):
+        made.collect()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
+def test_what_only_the_outermost_code_catches_is_told_as_well(error: type[BaseException]) -> None:
+    class Last(Bad):
+        pass
+
+    Last.error = error
+    flow = Flow([])  # inline, a KeyboardInterrupt is the user's own Ctrl-C
+    with pytest.raises(TaskFailed, match=f"Map1 .* failed on .*: {error.__name__}: no bytes"):
+        flow.slice([1]).map(lambda row: Last()).collect()
+
+
 class Unpicklable(Exception):
     """Made from two values, which pickle does not know."""
 

@@ -170,7 +170,7 @@ def test_a_process_that_cannot_be_made_is_told() -> None:
     def start_one() -> str:
         become_nobody()
         with Nursery(lambda name: None, "/nonexistent") as nursery:
-            resource.prlimit(nursery._pid, resource.RLIMIT_NPROC, (0, 0))
+            resource.prlimit(nursery.pid, resource.RLIMIT_NPROC, (0, 0))
             nursery.start("e1")
             (event,) = take(nursery, 1)
         return repr(event)
@@ -239,8 +239,8 @@ def test_a_nursery_that_has_died_is_an_error(directory: Path, gate: Gate) -> Non
         gate.arrived()
         (started,) = take(nursery, 1)
         assert isinstance(started, Started)
-        os.kill(nursery._pid, signal.SIGKILL)
-        await_end(nursery._pid)
+        os.kill(nursery.pid, signal.SIGKILL)
+        await_end(nursery.pid)
         nursery.start("e2")
         nursery.kill("e1")
         with pytest.raises(ConnectionError):
@@ -282,7 +282,7 @@ with Nursery(live, sys.argv[1]) as nursery:
     while len(pids) < 3:
         select.select([nursery], [], [])
         pids += [event.pid for event in nursery.events()]
-    print(nursery._pid, *pids, flush=True)
+    print(nursery.pid, *pids, flush=True)
     signal.pause()
 """
     driver = subprocess.Popen(

@@ -111,7 +111,11 @@ class Processes:
 
 
 def _tail(log: Path) -> str:
-    with log.open("rb") as file:
+    try:
+        file = log.open("rb")
+    except OSError:
+        return ""  # somebody has removed the run's directory
+    with file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LOG_TAIL_BYTES))
         return file.read().decode(errors="replace")

@@ -25,8 +25,8 @@ from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
 from glowpy.agent.fetching import ProgramFetch
+from glowpy.agent.guard import Guard
 from glowpy.agent.membership import Membership
-from glowpy.agent.memory import MemoryGuard
 from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory, launch_command
 from glowpy.agent.serving import ShardServer
@@ -116,7 +116,7 @@ class AgentServer:
         )
         self._cache = ProgramCache(directory.cache)
         self._shards = ShardServer(self._core.index, self._server, options.address.host)
-        self._guard = MemoryGuard(timing)
+        self._guard = Guard(timing)
         self._processes = Processes(self._poller, self._process_ended)
         self._fetches: dict[str, ProgramFetch] = {}
         self._programs: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
@@ -152,7 +152,7 @@ class AgentServer:
             for fetch in list(self._fetches.values()):
                 fetch.expire(now)
             self._carry_out(self._core.tick(now))
-            for executor, reason in self._guard.overgrown(now, self._core.processes()):
+            for executor, reason in self._guard.condemned(now, self._core.processes()):
                 log.warning("executor %s is killed: %s", executor, reason)
                 self._carry_out(self._core.kill(executor, reason))
         self._membership.leave()

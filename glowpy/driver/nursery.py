@@ -60,7 +60,7 @@ class Nursery:
         self._executor_main = executor_main
         self._directory = directory
         self._socket: socket.socket | None = None
-        self._pid = 0
+        self.pid = 0
 
     def __enter__(self) -> Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -70,8 +70,8 @@ class Nursery:
             # it forks, and holds no lock of ours.
             warnings.simplefilter("ignore", DeprecationWarning)
             with undisturbed():
-                self._pid = os.fork()
-                if self._pid == 0:
+                self.pid = os.fork()
+                if self.pid == 0:
                     _live(theirs, ours, self._executor_main, self._directory)
         theirs.close()
         self._socket = ours
@@ -89,8 +89,10 @@ class Nursery:
         with suppress(OSError):  # the nursery may be gone
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)  # somebody may have stopped it
         with suppress(ChildProcessError):  # where the user ignores SIGCHLD, the system reaps it
-            os.waitpid(self._pid, 0)  # bounded: it only kills and removes
+            os.waitpid(self.pid, 0)  # bounded: it only kills and removes
 
     def fileno(self) -> int:
         assert self._socket is not None

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 
+from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
 from glowpy.timing import Timing
@@ -79,8 +80,10 @@ class OwnCluster:
         self._driver = os.getpid()
         self._processes: list[subprocess.Popen[bytes]] = []
         self.executor_count = cores()
-        self._directory = tempfile.mkdtemp(prefix="glowpy-cluster-")
+        self._directory = ""
         try:
+            with undisturbed():  # once something is there, it is known
+                self._directory = tempfile.mkdtemp(prefix="glowpy-cluster-")
             key_file = os.path.join(self._directory, "key")
             save_key(key_file, make_key())
             self.policy = policy_of(key_file)
@@ -115,7 +118,8 @@ class OwnCluster:
                 process.kill()
                 process.wait()
         self._processes.clear()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def _start(self, role: str, arguments: list[str]) -> Address:
         """Start `glowpy ROLE`; the address that it announces."""

@@ -14,6 +14,7 @@ from glowpy.driver.report import Report
 from glowpy.driver.results import Result
 from glowpy.driver.scheduler import Scheduler
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined
+from glowpy.driver.stopping import check_stopped
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -77,6 +78,7 @@ class Run:
         """
         self._obey(self._scheduler.start())
         while True:
+            check_stopped()
             now = self._clock()
             until = min(self._fleet.advance(now), self._delivery.advance(now))
             if self._is_finished and self._delivery.is_done:

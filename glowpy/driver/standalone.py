@@ -20,7 +20,7 @@ from glowpy.agent.actions import (
 )
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits, exit_cause
-from glowpy.agent.memory import MemoryGuard
+from glowpy.agent.guard import Guard
 from glowpy.agent.serving import ShardServer
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent
@@ -46,6 +46,7 @@ from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
 _UNLIMITED_MB = 1 << 40
+_NURSERY = "nursery"
 _PEER = b"driver"
 
 
@@ -113,7 +114,7 @@ class StandaloneFleet:
             timing=timing,
             make_nonce=lambda: os.urandom(NONCE_BYTES),
         )
-        self._guard = MemoryGuard(timing)
+        self._guard = Guard(timing)
         self._shards = ShardServer(self._core.index, self._server, description.host)
         self.poller.register(self._server, self._receive)
         self.poller.register(nursery.fileno(), self._reap)
@@ -151,8 +152,11 @@ class StandaloneFleet:
     def advance(self, now: float) -> float:
         self._core.keep_alive(self._description.run, now)
         self._carry_out(self._core.tick(now))
-        for executor, reason in self._guard.overgrown(now, self._core.processes()):
-            self._carry_out(self._core.kill(executor, reason))
+        nursery = (_NURSERY, self._nursery.pid, _UNLIMITED_MB)
+        for name, reason in self._guard.condemned(now, [nursery, *self._core.processes()]):
+            if name == _NURSERY:
+                raise ClusterError(f"the process that starts executors cannot go on: {reason}")
+            self._carry_out(self._core.kill(name, reason))
         return now + self._timing.beat_s
 
     def events(self) -> list[FleetEvent]:

@@ -18,6 +18,7 @@ _USUAL: dict[int, Any] = {
     signal.SIGHUP: signal.SIG_DFL,
 }
 _replaced: set[int] = set()  # signals whose usual effect is suspended now
+_is_told = False  # the run has been told to end by a KeyboardInterrupt
 
 
 class Stopping:
@@ -35,7 +36,9 @@ class Stopping:
         self._mine: list[int] = []
 
     def __enter__(self) -> Stopping:
+        global _is_told
         if threading.current_thread() is threading.main_thread():
+            _is_told = False
             self._mine = [each for each in _USUAL if signal.getsignal(each) == _USUAL[each]]
         _replaced.update(self._mine)
         for number in self._mine:
@@ -57,8 +60,16 @@ class Stopping:
             self._fatal = number
         now = time.monotonic()
         if now >= self._held_until:
+            global _is_told
             self._held_until = now + self._hold_s
+            _is_told = True
             raise KeyboardInterrupt
+
+
+def check_stopped() -> None:
+    """Say it again: a KeyboardInterrupt that comes in the midst of a finalizer goes nowhere."""
+    if _is_told and threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block
 from glowpy.task.attempt import run_attempt
-from glowpy.task.failure import AttemptAborted, StepFailed, explain, packed
+from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
 from glowpy.task.printing import forwarded
 from glowpy.task.pulling import InputLost, Pulls, streams_of
 from glowpy.timing import Timing
@@ -35,6 +35,7 @@ from glowpy.wire.greeting import PYTHON
 from glowpy.wire.messages import PROTOCOL_VERSION
 from glowpy.wire.run_messages import (
     Abort,
+    Assign,
     Begin,
     Commit,
     Describe,
@@ -191,13 +192,15 @@ class Executor:
         except InputLost as exc:
             outcome, reason, lost = Outcome.INPUT_LOST, str(exc), exc.attempt
         except StepFailed as failure:
-            task = assign.group - self._plan.step_group_of(assign.group).first_group
-            outcome, reason = Outcome.FAILED, explain(failure, task, self._host)
-            payload = packed(failure.cause)
+            outcome, reason, payload = self._failed(failure, assign)
         except GlowError as exc:
             label = self._plan.label(assign.group)
             outcome, reason = Outcome.FAILED, f"{label} on {self._host}: {exc}"
             payload = packed(exc)
+        except BaseException as exc:  # noqa: BLE001
+            # In a corner that nobody thought of; once more would be the same.
+            step = self._plan.step_group_of(assign.group).steps[-1]
+            outcome, reason, payload = self._failed(StepFailed(step, NO_ROW, exc), assign)
         finally:
             self._pulls.cancel_all()
         self._aborted.discard(assign.attempt)
@@ -215,6 +218,10 @@ class Executor:
             lost,
         )
         self._link.send(ended, payload or None)
+
+    def _failed(self, failure: StepFailed, assign: Assign) -> tuple[Outcome, str, bytes]:
+        task = assign.group - self._plan.step_group_of(assign.group).first_group
+        return Outcome.FAILED, explain(failure, task, self._host), packed(failure.cause)
 
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))
@@ -275,6 +282,9 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
         Executor(agent_address, executor, run, find_graph, policy, timing).serve()
     except GlowError as exc:
         sys.stderr.write(f"glowpy: {exc}\n")
+        status = 1
+    except BaseException:  # noqa: BLE001
+        sys.excepthook(*sys.exc_info())  # into the log of this process, which the driver shows
         status = 1
     finally:
         # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.

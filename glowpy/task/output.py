@@ -93,7 +93,7 @@ class GroupOutput:
             yield
         except (StepFailed, OutputError):
             raise
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:
             # Hashing and encoding run the rows' own code: __hash__, __ne__, __reduce__, __repr__.
             raise StepFailed(self._step, NO_ROW, exc) from exc
 
@@ -145,7 +145,7 @@ def text_of(step: Step, batch: Batch) -> bytes:
     try:
         for row in batch:
             lines.append(row if row.__class__ is str else str(row))
-    except (Exception, SystemExit) as exc:
+    except BaseException as exc:
         raise StepFailed(step, row, exc) from exc
     try:
         return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")

@@ -177,4 +177,6 @@ def fault_of(row: Row) -> GlowError | None:
         return exc
     except TypeError as exc:
         return RowError(f"key {shown(row[0])} cannot be hashed: {exc}")
+    except BaseException:  # noqa: BLE001
+        return None  # its own __hash__ has raised that before, and is blamed for it
     return None

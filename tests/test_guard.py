@@ -1,16 +1,18 @@
-"""Executors that grow without end, and user code that finds no memory."""
+"""Executors that grow without end or stand still, and user code that finds no memory."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from glowpy.agent.memory import MemoryGuard, hard_limit_mb, private_mb
-from glowpy.errors import ExecutorsDied, TaskFailed
+from glowpy import Flow
+from glowpy.agent.guard import Guard, hard_limit_mb, private_mb
+from glowpy.errors import ClusterError, ExecutorsDied, TaskFailed
 from glowpy.timing import Timing
 from tests.runners import Runner
 from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
@@ -50,6 +52,41 @@ def test_a_memory_error_fails_at_once(new_flow: Runner) -> None:  # noqa: F811
         new_flow().slice([1]).map(lambda row: bytes(1 << 60)).run()
 
 
+def test_an_executor_that_is_stopped_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.1")
+    marker = tmp_path / "stopped"
+
+    def stop_once(row: int) -> int:
+        if row == 5 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return row
+
+    assert Flow([]).slice(range(10), 2).map(stop_once).collect() == list(range(10))
+    assert marker.exists(), "nobody was stopped"
+
+
+def test_an_executor_that_is_always_stopped_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.02")
+    flow = Flow([]).slice([1]).map(lambda row: os.kill(os.getpid(), signal.SIGSTOP))
+    with pytest.raises(ExecutorsDied, match=r"somebody stopped it \(SIGSTOP\), 0.3 s ago"):
+        flow.run()
+
+
+def test_a_run_whose_nursery_is_stopped_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.02")
+
+    def stop_the_nursery(row: int) -> int:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return row
+
+    with pytest.raises(ClusterError, match="the process that starts executors cannot go on"):
+        Flow([]).slice([1]).map(stop_the_nursery).run()
+
+
 def test_the_hard_limit_is_a_multiple_but_not_too_small() -> None:
     assert [hard_limit_mb(memory) for memory in (1, 64, 128, 129, 1000)] == [
         512,
@@ -81,9 +118,9 @@ def test_it_looks_now_and_then(tmp_path: Path) -> None:
     (tmp_path / "7" / "smaps_rollup").write_text(
         "Private_Clean: 1024 kB\nPrivate_Dirty: 600000 kB\n"
     )
-    guard = MemoryGuard(Timing(beat_s=1.0), str(tmp_path))
+    guard = Guard(Timing(beat_s=1.0), str(tmp_path))
     of_all = [("small", 7, 200), ("big", 7, 100), ("gone", 8, 1)]
-    ((executor, reason),) = guard.overgrown(10.0, of_all)
+    ((executor, reason),) = guard.condemned(10.0, of_all)
     assert executor == "big" and reason.startswith("it took 586 MB of memory, more than its hard")
-    assert list(guard.overgrown(10.9, of_all)) == []
-    assert len(list(guard.overgrown(11.0, of_all))) == 1
+    assert list(guard.condemned(10.9, of_all)) == []
+    assert len(list(guard.condemned(11.0, of_all))) == 1

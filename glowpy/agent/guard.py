@@ -1,4 +1,7 @@
-"""The memory guard: an executor that grows without end is killed before it takes its host down.
+"""The guard over executors: one that grows without end, or stands still, is killed.
+
+A process that somebody has stopped (SIGSTOP) says nothing and never ends by itself; its group is
+done again elsewhere.
 
 The memory that a task asks for (`-glow.task.memoryMB`) is a budget of glowpy's own buffers; what
 the user's code takes comes on top. The hard limit stands well above both.
@@ -19,15 +22,16 @@ def hard_limit_mb(memory_mb: int) -> int:
     return max(_FACTOR * memory_mb, _LEAST_MB)
 
 
-class MemoryGuard:
-    """Looks at processes now and then, and says which have outgrown their limit."""
+class Guard:
+    """Looks at processes now and then, and says which have to be killed."""
 
     def __init__(self, timing: Timing, proc: str = "/proc") -> None:
         self._timing = timing
         self._proc = proc
         self._next_look = 0.0
+        self._stopped: dict[int, float] = {}  # since when, by process id
 
-    def overgrown(
+    def condemned(
         self, now: float, processes: Iterable[tuple[str, int, int]]
     ) -> Iterator[tuple[str, str]]:
         """Executors to be killed, and why.
@@ -38,7 +42,13 @@ class MemoryGuard:
         if now < self._next_look:
             return
         self._next_look = now + self._timing.beat_s
+        before, self._stopped = self._stopped, {}
         for executor, pid, memory_mb in processes:
+            if is_stopped(pid, self._proc):
+                since = self._stopped[pid] = before.get(pid, now)
+                if now - since >= self._timing.peer_lost_s:
+                    text = f"somebody stopped it (SIGSTOP), {self._timing.peer_lost_s:g} s ago"
+                    yield executor, text
             limit_mb = hard_limit_mb(memory_mb)
             taken_mb = private_mb(pid, limit_mb, self._proc)
             if taken_mb > limit_mb:
@@ -48,6 +58,15 @@ class MemoryGuard:
                     f"the limit is {_FACTOR} times -glow.task.memoryMB ({memory_mb}), "
                     f"at least {_LEAST_MB} MB",
                 )
+
+
+def is_stopped(pid: int, proc: str = "/proc") -> bool:
+    """True while a process is suspended by a signal. A debugger that holds it does not count."""
+    try:
+        with open(f"{proc}/{pid}/status", "rb") as file:
+            return any(line.startswith(b"State:\tT ") for line in file)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def private_mb(pid: int, above_mb: int = 0, proc: str = "/proc") -> int:
