@@ -39,12 +39,14 @@ from glowpy.wire.run_messages import (
     LaunchRefused,
     OpenRun,
     Outcome,
+    Printed,
     Recall,
     Recalled,
     Retire,
     RunClosed,
     RunOpened,
     RunRefused,
+    Stream,
 )
 
 DRIVER, EXECUTOR, OTHER = b"driver", b"executor", b"other"
@@ -167,10 +169,25 @@ def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> 
     begun(core, 1)
     assert fetch(core, 1) == []
     assert core.leases() == ("lease-e1",) and core.leased_memory_mb() == 40
-    end, changed, told = core.process_exited("e1", exit_cause(-9), "last words")
+    end, changed, told = core.process_exited("e1", exit_cause(-9))
     assert changed == LeasesChanged() and core.leases() == ()
-    assert told.message == ExecutorExited("r1", "e1", "signal SIGKILL", False, "last words", True)
+    assert told.message == ExecutorExited("r1", "e1", "signal SIGKILL", False, "", True)
     assert "its executor died: signal SIGKILL" in end.lost
+
+
+def test_what_a_process_writes_is_told_once_it_is_ready(core: Any) -> None:
+    opened(core)
+    tell(core, Launch("r1", "e1", "l", 1, 0))
+    assert core.process_said("e1", Stream.STDOUT, "of the script\n") == []
+    *_, told = core.process_exited("e1", "exit status 1")
+    assert told.message.log_tail == "of the script\n", "it has died there"
+    ready(core)
+    assert core.process_said("e1", Stream.STDERR, "of a task\n") == [
+        ToDriver(DRIVER, Printed("r1", "e1", Stream.STDERR, "of a task\n"))
+    ]
+    *_, told = core.process_exited("e1", "signal SIGKILL")
+    assert told.message.log_tail == "", "all of it has been told"
+    assert core.process_said("e1", Stream.STDOUT, "too late\n") == []
 
 
 def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
@@ -245,7 +262,7 @@ def test_closing_a_run_kills_its_executors_and_then_deletes_it(core: Any) -> Non
     assert fetch(core, 1) == []
     lost, killed = tell(core, CloseRun("r1"))
     assert "the run is over" in lost.lost and killed == KillProcess("e1")
-    _changed, deleted, told = core.process_exited("e1", "signal SIGKILL", "")
+    _changed, deleted, told = core.process_exited("e1", "signal SIGKILL")
     assert (deleted, told) == (DeleteRun("r1"), ToDriver(DRIVER, RunClosed("r1")))
     assert core.runs() == [] and core.leases() == ()
 
@@ -264,7 +281,7 @@ def test_an_executor_that_never_reaches_its_flow_is_killed(core: Any) -> None:
     tell(core, Beat("r1"), now=50.0)
     assert core.tick(TIMING.executor_start_s - 0.1) == []
     assert core.tick(TIMING.executor_start_s) == [KillProcess("e1")]
-    *_, told = core.process_exited("e1", "signal SIGKILL", "")
+    *_, told = core.process_exited("e1", "signal SIGKILL")
     assert "did not reach its flow" in told.message.cause
 
 
@@ -274,7 +291,7 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
     retire = Retire("r1", "e1")
     assert tell(core, retire) == [ToExecutor(EXECUTOR, retire)]
     assert core.tick(TIMING.shutdown_s) == [KillProcess("e1")]
-    *_, told = core.process_exited("e1", "signal SIGKILL", "")
+    *_, told = core.process_exited("e1", "signal SIGKILL")
     assert not told.message.expected or "did not end" in told.message.cause
 
 

@@ -51,6 +51,7 @@ from glowpy.wire.run_messages import (
     RunClosed,
     RunOpened,
     RunRefused,
+    Stream,
 )
 
 _NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
@@ -191,7 +192,7 @@ class AgentCore:
             return
         queued = slot.unqueue(message.attempt)
         if queued is not None:
-            yield ToDriver(run.peer, _aborted(slot, queued))
+            yield ToDriver(run.peer, slot.aborted(queued))
 
     def _begin_next(self, run: Run, slot: ExecutorSlot) -> Iterator[Action]:
         if slot.state is not State.READY or slot.current is not None or not slot.queue:
@@ -264,6 +265,7 @@ class AgentCore:
             yield from self._kill(slot, "it cannot run the flow")
             return
         slot.state = State.READY
+        slot.early_output = ""
         yield from self._begin_next(run, slot)
 
     def _group_ended(
@@ -274,7 +276,7 @@ class AgentCore:
             return
         slot.current = None
         if slot.is_current_aborted:
-            yield ToDriver(run.peer, _aborted(slot, assign))
+            yield ToDriver(run.peer, slot.aborted(assign))
         else:
             if message.outcome is Outcome.SEALED:
                 yield from self.index.commit(slot.run, message.attempt, message.blocks)
@@ -304,14 +306,22 @@ class AgentCore:
         slot = self._slots.get(executor)
         return [] if slot is None else list(self._kill(slot, reason))
 
-    def process_exited(self, executor: str, cause: str, log_tail: str) -> list[Action]:
+    def process_said(self, executor: str, stream: Stream, text: str) -> list[Action]:
+        """Lines that an executor's process has written past `print`."""
+        slot = self._slots.get(executor)
+        run = None if slot is None else self._runs.get(slot.run)
+        if slot is None or run is None or run.is_closing or slot.keep_early(text):
+            return []
+        return [ToDriver(run.peer, Printed(slot.run, executor, stream, text))]
+
+    def process_exited(self, executor: str, cause: str) -> list[Action]:
         """An executor's process is gone; `cause` names its exit status or signal."""
         slot = self._slots.pop(executor, None)
         if slot is None:
             return []
-        return list(self._exited(slot, slot.kill_reason or cause, log_tail))
+        return list(self._exited(slot, slot.kill_reason or cause))
 
-    def _exited(self, slot: ExecutorSlot, cause: str, log_tail: str) -> Iterator[Action]:
+    def _exited(self, slot: ExecutorSlot, cause: str) -> Iterator[Action]:
         if slot.current is not None:
             reason = f"its executor died: {cause}"
             yield from self.index.lose(slot.run, slot.current.attempt, reason)
@@ -320,7 +330,7 @@ class AgentCore:
         if run is not None and not run.is_closing:
             is_expected = slot.state is State.RETIRING
             exited = ExecutorExited(
-                slot.run, slot.executor, cause, is_expected, log_tail, slot.has_greeted
+                slot.run, slot.executor, cause, is_expected, slot.early_output, slot.has_greeted
             )
             yield ToDriver(run.peer, exited)
         yield from self._delete_if_empty(slot.run)
@@ -388,7 +398,3 @@ class AgentCore:
             slot.state = State.KILLED
             slot.kill_reason = f"killed by its agent: {reason}"
             yield KillProcess(slot.executor)
-
-
-def _aborted(slot: ExecutorSlot, assign: Assign) -> GroupEnded:
-    return GroupEnded(slot.run, slot.executor, assign.group, assign.attempt, Outcome.ABORTED)

@@ -7,7 +7,9 @@ from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
-from glowpy.wire.run_messages import Assign
+from glowpy.wire.run_messages import Assign, GroupEnded, Outcome
+
+_MOST_EARLY_CHARACTERS = 4096
 
 
 class State(Enum):
@@ -28,6 +30,7 @@ class ExecutorSlot:
     peer = b""  # its connection, once greeted
     current: Assign | None = None
     is_current_aborted = False
+    early_output = ""  # the last that it has written before it was ready
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
     def __init__(
@@ -52,6 +55,17 @@ class ExecutorSlot:
             and not self.is_current_aborted
             and self.state is not State.KILLED
         )
+
+    def keep_early(self, text: str) -> bool:
+        """What it writes before it is ready is for nobody, unless it dies there."""
+        if self.state not in (State.LAUNCHED, State.GREETED):
+            return False
+        self.early_output = (self.early_output + text)[-_MOST_EARLY_CHARACTERS:]
+        return True
+
+    def aborted(self, assign: Assign) -> GroupEnded:
+        """How its agent reports an assignment that nobody wants any more."""
+        return GroupEnded(self.run, self.executor, assign.group, assign.attempt, Outcome.ABORTED)
 
     def unqueue(self, attempt: int) -> Assign | None:
         """Take back an assignment that the executor has not seen."""

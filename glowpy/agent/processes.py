@@ -7,13 +7,13 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from types import TracebackType
 
 from glowpy.agent.executors import exit_cause
+from glowpy.agent.output import OutputPipe
+from glowpy.wire.run_messages import Stream
 from glowpy.wire.transport import Poller
-
-_LOG_TAIL_BYTES = 4096
 
 LIFELINE_VARIABLE = "GLOWPY_LIFELINE"
 
@@ -24,7 +24,7 @@ class Process:
 
     popen: subprocess.Popen[bytes]
     descriptor: int  # becomes readable when the process ends
-    log: Path
+    pipes: tuple[OutputPipe, OutputPipe]
 
 
 class Processes:
@@ -34,11 +34,18 @@ class Processes:
     it dies, the executor reads its end.
 
     Args:
-        ended: told the executor, in words how it ended, and the tail of its log.
+        said: told the executor, and lines that its process has written.
+        ended: told the executor, and in words how it ended.
     """
 
-    def __init__(self, poller: Poller, ended: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        said: Callable[[str, Stream, str], None],
+        ended: Callable[[str, str], None],
+    ) -> None:
         self._poller = poller
+        self._said = said
         self._ended = ended
         self._processes: dict[str, Process] = {}
         self._lifeline, self._lifeline_end = os.pipe()
@@ -49,28 +56,44 @@ class Processes:
         command: Sequence[str],
         environment: Mapping[str, str],
         directory: str,
-        log: Path,
     ) -> int:
         """Start an executor in a session of its own; returns its process id.
 
         Raises:
             OSError: the system would not.
         """
-        with log.open("xb") as output:
+        out, err = pipes = (
+            OutputPipe(self._poller, partial(self._said, executor, Stream.STDOUT)),
+            OutputPipe(self._poller, partial(self._said, executor, Stream.STDERR)),
+        )
+        try:
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=out.writing_end,
+                stderr=err.writing_end,
                 cwd=directory,
                 env={**environment, LIFELINE_VARIABLE: str(self._lifeline)},
                 pass_fds=(self._lifeline,),
                 start_new_session=True,
             )
+        except BaseException:
+            for pipe in pipes:
+                pipe.close()
+            raise
+        finally:
+            for pipe in pipes:
+                os.close(pipe.writing_end)
         descriptor = os.pidfd_open(popen.pid)
-        self._processes[executor] = Process(popen, descriptor, log)
+        self._processes[executor] = Process(popen, descriptor, pipes)
         self._poller.register(descriptor, lambda: self._reap(executor))
         return popen.pid
+
+    def drain(self, executor: str) -> None:
+        """Take what the process has written so far, before what it tells by other ways."""
+        process = self._processes.get(executor)
+        for pipe in process.pipes if process is not None else ():
+            pipe.drain()
 
     def kill(self, executor: str) -> None:
         """SIGKILL an executor and everything that it has started in its session."""
@@ -102,20 +125,11 @@ class Processes:
         process = self._processes[executor]
         code = process.popen.wait()
         self._forget(executor)
-        self._ended(executor, exit_cause(code), _tail(process.log))
+        self._ended(executor, exit_cause(code))
 
     def _forget(self, executor: str) -> None:
         process = self._processes.pop(executor)
         self._poller.unregister(process.descriptor)
         os.close(process.descriptor)
-
-
-def _tail(log: Path) -> str:
-    try:
-        file = log.open("rb")
-    except OSError:
-        return ""  # somebody has removed the run's directory
-    with file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LOG_TAIL_BYTES))
-        return file.read().decode(errors="replace")
+        for pipe in process.pipes:
+            pipe.close()

@@ -37,13 +37,21 @@ from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import welcome
 from glowpy.wire.messages import Heartbeat, Hello
-from glowpy.wire.run_messages import Commit, ExecutorHello, ExecutorReady, GroupEnded, Printed
+from glowpy.wire.run_messages import (
+    Commit,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    Printed,
+    Stream,
+)
 from glowpy.wire.security import KEY_FILE_VARIABLE, Policy
 from glowpy.wire.transport import Poller, Transport
 
 log = logging.getLogger(__name__)
 
 _OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, GroupEnded, Printed)
+_AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # what was written before comes before
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "GLOWPY_TIME_SCALE")
 _BATCH = 1000  # messages taken in one go, before looking at anything else
 
@@ -117,7 +125,7 @@ class AgentServer:
         self._cache = ProgramCache(directory.cache)
         self._shards = ShardServer(self._core.index, self._server, options.address.host)
         self._guard = Guard(timing)
-        self._processes = Processes(self._poller, self._process_ended)
+        self._processes = Processes(self._poller, self._process_said, self._process_ended)
         self._fetches: dict[str, ProgramFetch] = {}
         self._programs: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
         self._name = f"{self.address}-{secrets.token_hex(4)}"
@@ -188,6 +196,8 @@ class AgentServer:
             if isinstance(message, Hello):
                 self._server.send(peer, welcome(message, "agent"))
             elif isinstance(message, _OF_EXECUTORS):
+                if isinstance(message, _AFTER_OUTPUT):
+                    self._processes.drain(message.executor)
                 self._carry_out(self._core.from_executor(peer, message, payload))
             elif hasattr(message, "run"):
                 now = time.monotonic()
@@ -297,19 +307,20 @@ class AgentServer:
         if self._options.key_file:
             environment[KEY_FILE_VARIABLE] = self._options.key_file
         here = opening.working_directory
-        log_path = self._directory.runs / action.run / f"{action.executor}.log"
         try:
             pid = self._processes.start(
                 action.executor,
                 command,
                 environment,
                 here if os.path.isdir(here) else run_directory,
-                log_path,
             )
         except OSError as exc:
             self._carry_out(self._core.start_failed(action.executor, str(exc)))
             return
         self._carry_out(self._core.process_started(action.executor, pid))
 
-    def _process_ended(self, executor: str, cause: str, log_tail: str) -> None:
-        self._carry_out(self._core.process_exited(executor, cause, log_tail))
+    def _process_said(self, executor: str, stream: Stream, text: str) -> None:
+        self._carry_out(self._core.process_said(executor, stream, text))
+
+    def _process_ended(self, executor: str, cause: str) -> None:
+        self._carry_out(self._core.process_exited(executor, cause))

@@ -182,7 +182,7 @@ class StandaloneFleet:
                 self._carry_out(self._core.process_started(event.executor, event.pid))
             elif isinstance(event, Exited):
                 cause = exit_cause(event.code)
-                self._carry_out(self._core.process_exited(event.executor, cause, ""))
+                self._carry_out(self._core.process_exited(event.executor, cause))
             else:
                 self._carry_out(self._core.start_failed(event.executor, event.reason))
 

@@ -272,6 +272,8 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
 
     global _is_serving
     _is_serving = True
+    sys.stdout.flush()  # what the script has printed so far is not of the flow
+    sys.stderr.flush()
     watch_lifeline()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     status = 0

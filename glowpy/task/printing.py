@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from glowpy.wire.run_messages import Stream
 
@@ -123,6 +123,9 @@ def forwarded(send: Send) -> Iterator[None]:
     try:
         yield
     finally:
+        for stream in before:
+            with suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
+                stream.flush()  # somebody may have kept it from before
         sys.stdout, sys.stderr = before
         out.finish()
         err.finish()

@@ -1,0 +1,73 @@
+"""What an executor's process writes to its standard output and error, as whole lines.
+
+Task code that prints goes another way (see `task.printing`). Here is what passes Python's
+`sys.stdout` by: handlers of `logging` that were made before, child processes, C libraries, and all
+that the script prints before it reaches its flow.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Callable
+
+from glowpy.wire.transport import Poller
+
+_READ_BYTES = 1 << 16  # what a pipe holds
+_MOST_READS = 16  # at a time: others have their turn, too
+_MOST_CHARACTERS = 1 << 20  # of a line; longer ones are given in pieces
+
+
+class OutputPipe:
+    """The reading end of a pipe, watched by a poller.
+
+    Attributes:
+        writing_end: for the process; to be closed here once it has it.
+    """
+
+    def __init__(self, poller: Poller, give: Callable[[str], None]) -> None:
+        self._poller = poller
+        self._give = give
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._descriptor, self.writing_end = os.pipe()
+        os.set_blocking(self._descriptor, False)
+        poller.register(self._descriptor, self.drain)
+
+    def drain(self) -> None:
+        """Give the lines that have come; never waits."""
+        for _ in range(_MOST_READS):
+            if self._descriptor < 0:
+                return
+            try:
+                data = os.read(self._descriptor, _READ_BYTES)
+            except BlockingIOError:
+                return
+            if data:
+                self._take(self._decoder.decode(data))
+            else:
+                self._stop()
+
+    def close(self) -> None:
+        """Give what is there, the beginning of a line as a line of its own."""
+        self.drain()
+        self._stop()
+        text = self._rest + self._decoder.decode(b"", final=True)
+        self._rest = ""
+        if text:
+            self._give(text + "\n")
+
+    def _take(self, text: str) -> None:
+        text = self._rest + text
+        cut = text.rfind("\n") + 1
+        if not cut and len(text) >= _MOST_CHARACTERS:
+            cut = len(text)
+        self._rest = text[cut:]
+        if cut:
+            self._give(text[:cut])
+
+    def _stop(self) -> None:
+        if self._descriptor >= 0:
+            self._poller.unregister(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
