@@ -2,6 +2,8 @@
 #   make demo    the main job, on a cluster that the driver starts by itself
 #   make test    every test
 #   make check   format, lint, types and the fast tests: under a minute
+#   make bench   glowpy against the same work done by hand, on small data: a minute or two
+#   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages
 #   make wheel   dist/glowpy-*.whl
 #   make clean   removes all that the targets above made
 
@@ -17,7 +19,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check wheel clean
+.PHONY: help demo test check bench bench-full wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,6 +36,24 @@ check: $(INSTALLED_DEV)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"
 
+bench: $(INSTALLED) build/bench/small/sort.txt
+	$(BIN)/python benchmarks/compare.py build/bench/small --rounds 3
+	$(BIN)/python benchmarks/memory.py reduce_by_key --rows 2000000 --keys 1000000 --memory-mb 16
+	$(BIN)/python benchmarks/memory.py sort --rows 2000000 --memory-mb 16
+
+# Spark takes part only where there is Java
+bench-full: $(INSTALLED) build/bench/full/sort.txt
+	$(BIN)/python benchmarks/peers/install.py build/peers
+	$(BIN)/python benchmarks/compare.py build/bench/full --peers build/peers --markdown
+	$(BIN)/python benchmarks/memory.py reduce_by_key --rows 50000000
+	$(BIN)/python benchmarks/memory.py sort --rows 50000000
+
+build/bench/small/sort.txt: benchmarks/make_data.py | $(INSTALLED)
+	$(BIN)/python $< $(@D) --text-mb 40 --sort-rows 500000
+
+build/bench/full/sort.txt: benchmarks/make_data.py | $(INSTALLED)
+	$(BIN)/python $< $(@D)
+
 # setuptools adds what an earlier build left in build/, so that goes first
 wheel: $(MADE)
 	rm -rf build dist
@@ -41,7 +61,7 @@ wheel: $(MADE)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find glowpy tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find glowpy tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that works is kept, whoever made it; anything else is made anew.
 $(MADE):

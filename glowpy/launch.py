@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Mode, Options, mode, parse
-from glowpy.flow.entry import Call, Terminal
+from glowpy.flow.entry import Call, Terminal, no_flows_in_tasks
 from glowpy.flow.graph import Graph
 
 
@@ -73,6 +73,9 @@ def flow_created(graph: Graph) -> None:
     if graph.arguments is None and mode(options) in (Mode.DRIVER, Mode.PLOT, Mode.TASK):
         atexit.unregister(_complain_of_no_run)
         atexit.register(_complain_of_no_run)
+    elif graph.arguments is None and _is_of_script(graph):
+        atexit.unregister(_note_no_run)
+        atexit.register(_note_no_run)
 
 
 def execute(call: Call) -> Any:
@@ -155,15 +158,12 @@ def _parse_explicit(arguments: Sequence[str]) -> Options:
 def _call_in_task(session: _Session, call: Call) -> Any:
     from glowpy.task.executor import is_serving, recorded_result
 
-    if is_serving():
-        raise ProgramError(
-            f"{call.terminal.value}() was called by a function that runs in a task; a flow's "
-            "functions cannot run flows: make what they need a dataset, or a value, before"
-        )
+    if is_serving():  # off the main thread
+        raise no_flows_in_tasks(call)
     if threading.current_thread() is not threading.main_thread():
         raise ProgramError(
-            "in a task, a run was reached off the main thread; call glowpy.ready() on the main "
-            "thread before threads start, so that tasks end there"
+            "in a task, a run was reached off the main thread; define the flows on the main "
+            "thread and call glowpy.ready() there, before threads run them: tasks end there"
         )
     number = session.next_run()
     if number < session.options.run_number:
@@ -215,6 +215,22 @@ def _complain_of_no_run() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
+
+
+def _is_of_script(graph: Graph) -> bool:
+    """Was this flow made by the script itself, and not by a module or a session?"""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return script is not None and graph.location.startswith(f"{os.path.basename(script)}:")
+
+
+def _note_no_run() -> None:
+    """At exit: nothing was run, which looks like a run without output."""
+    if not _current().runs_begun and getattr(sys, "last_value", None) is None:
+        print(
+            "glowpy: the script has defined a flow, but not run it: "
+            "no run(), collect(), count() or save_text_to_file() was reached",
+            file=sys.stderr,
+        )
 
 
 def _leave(text: str, status: int) -> NoReturn:

@@ -299,7 +299,7 @@ def test_a_number_of_shards_is_whole_and_positive(wrong: Any) -> None:
         (lambda: flow().text_file("x", 1, encoding="utf-99"), r"text_file\(\): unknown encoding"),
         (lambda: flow().text_file("x", 1, encoding="base64"), r"text_file\(\): 'base64' is not a"),
         (lambda: flow().text_file("x", 1, errors="shout"), r"text_file\(\): unknown error handler"),
-        (lambda: rows().sort(key="k"), r"sort\(\) needs a function as key, not 'k'"),
+        (lambda: rows().sort(key="k"), r"sort\(\) needs a function, not 'k'"),
         (lambda: rows().save_text_to_file(""), r"save_text_to_file\(\) needs a path, not ''"),
         (lambda: rows().save_text_to_file(3), r"save_text_to_file\(\) needs a path, not 3"),
         (lambda: flow().run(), r"run\(\) of a flow without datasets"),
@@ -310,3 +310,27 @@ def test_wrong_calls_name_the_users_line(call: Callable[[], Any], said: str) -> 
         call()
     line = call.__code__.co_firstlineno
     assert str(error.value).startswith(f"{Path(__file__).name}:{line}: ")
+
+
+def test_flags_are_a_list() -> None:
+    with pytest.raises(DefinitionError, match=r"Flow\(\) takes a list of flags: .*'-glow'"):
+        Flow("-glow")
+
+
+def test_a_filter_that_yields_is_refused() -> None:
+    def keep(row: int) -> Iterator[bool]:
+        yield row > 2
+
+    with pytest.raises(DefinitionError, match=r"filter\(\) takes what its function returns"):
+        Flow([]).slice([1]).filter(keep)
+
+
+@pytest.mark.parametrize("key", [lambda left, right: left, lambda: 0, 7, "name"])
+def test_a_key_function_gets_the_row(key: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"sort\(\) (calls its key|needs a function)"):
+        Flow([]).slice([1]).sort(key)
+
+
+def test_a_flat_map_that_gives_nothing_to_iterate_over_is_told_what_to_give() -> None:
+    with pytest.raises(TaskFailed, match=r"flat_map\(\) needs an iterable .* got None; .* return"):
+        Flow(["-glow.inline"]).slice([1]).flat_map(lambda row: None).run()  # type: ignore[arg-type,return-value]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from glowpy import Flow
 from glowpy.errors import (
     ConfigError,
     DefinitionError,
@@ -19,7 +20,7 @@ from glowpy.errors import (
     TaskFailed,
 )
 from tests.failing_scripts import FULL_DISK, failure, told, usage_error
-from tests.processes import ON_A_CLUSTER
+from tests.processes import ON_A_CLUSTER, flags_of, run
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ glowpy.Flow().text_file("/proc/self/fd/200", 1).run()
 """
     text = told(failure(tmp_path, mode, cluster, script), InputError)
     assert re.fullmatch(
-        rf"Source0 on {host_of(mode)}: "
+        r"Source0 \(script.py:5\): "
         rf"cannot read /proc/self/fd/200 on {HERE}: No such file or directory",
         text,
     )
@@ -147,7 +148,7 @@ rows.map(inverse).run()
         "Traceback in the task:",
         "Traceback (most recent call last):",
     ]
-    assert lines[5].endswith('script.py", line 5, in inverse')
+    assert lines[5] == f'  File "{tmp_path}/script.py", line 5, in inverse'
     assert lines[6] == '    return 1 / row["number"]'
     assert lines[-1] == "ZeroDivisionError: division by zero"
 
@@ -201,6 +202,33 @@ def test_a_script_that_does_not_run_its_flow(flag: str, tmp_path: Path) -> None:
         "glowpy: the script ended without running the flow asked for: "
         "no run(), collect(), count() or save_text_to_file() was reached\n"
     )
+
+
+@pytest.mark.parametrize("flags", [(), ("-glow.inline",)])
+def test_a_flow_that_is_only_defined_is_told(flags: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("from glowpy import Flow\nFlow().slice([1]).map(print)")
+    ended = run(tmp_path, "script.py", *flags)
+    assert ended.stderr == (
+        "glowpy: the script has defined a flow, but not run it: "
+        "no run(), collect(), count() or save_text_to_file() was reached\n"
+    )
+    (tmp_path / "other.py").write_text("import script\nscript.Flow().slice([1]).run()")
+    assert run(tmp_path, "other.py", *flags).stderr == ""
+
+
+def test_a_script_in_a_folder_that_is_gone(cluster: str, tmp_path: Path) -> None:
+    script = """
+import os
+import glowpy
+from glowpy import Flow
+if not glowpy.is_task():
+    os.rmdir(os.getcwd())
+print(Flow().slice([1]).map(str).collect())
+"""
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    flags = flags_of("cluster", cluster)
+    assert run(tmp_path / "gone", tmp_path / "script.py", *flags).stdout == "['1']\n"
 
 
 @ON_EVERY_CLUSTER
@@ -296,6 +324,13 @@ def test_no_shards(mode: str, cluster: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().slice(range(10), 0).run()"
     text = told(failure(tmp_path, mode, cluster, script), DefinitionError)
     assert text == "script.py:2: slice() needs at least 1 shard, not 0"
+
+
+def test_more_shards_than_anybody_can_use() -> None:
+    with pytest.raises(DefinitionError, match="makes at most 100000 shards, not 99999999999"):
+        Flow([]).text_file("/etc/passwd", 99999999999)
+    with pytest.raises(DefinitionError, match=r"partition\(\) makes at most"):
+        Flow([]).slice([1]).partition(100_001)
 
 
 # --- places that cannot be written --------------------------------------------------------------

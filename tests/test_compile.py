@@ -190,7 +190,7 @@ BREAKERS = [
     (RowStep(RowKind.FILTER, lambda row: Undecided() if row == 7 else True), "Refused"),
     (RowStep(RowKind.FLAT_MAP, lambda row: refuse_seven(row) and [row]), "Refused"),
     (RowStep(RowKind.FLAT_MAP, refuse_seven_late), "Refused"),
-    (RowStep(RowKind.FLAT_MAP, iterate_badly), "TypeError"),
+    (RowStep(RowKind.FLAT_MAP, iterate_badly), "RowError"),
 ]
 KEEPERS = [
     RowStep(RowKind.MAP, lambda row: row),

@@ -22,7 +22,7 @@ def test_what_is_merged_and_where_rows_move() -> None:
     said = re.sub(r" +test_explain.py:\d+ +", " ", said)
     assert said == dedent(
         """\
-        2 step groups, 4 task groups; any number of executors will do
+        step groups: 2, task groups: 4; any number of executors will do
 
         step group 0, 3 tasks
           Source0 lines of files, split by byte ranges

@@ -78,7 +78,7 @@ def test_a_saved_file_is_whole_after_a_death(new_flow: Runner, tmp_path: Path) -
 
 def test_a_group_that_always_kills_its_executor_is_given_up(new_flow: Runner) -> None:
     flow = new_flow().slice(range(9), 3)
-    with pytest.raises(ExecutorsDied, match=r"Input0>Map1 task 1 of 3.*4 tries.*SIGSEGV"):
+    with pytest.raises(ExecutorsDied, match=r"Input0>Map1 \(.*\) task 1 of 3.*4 tries.*SIGSEGV"):
         flow.map(lambda row: os.kill(os.getpid(), signal.SIGSEGV) if row == 4 else row).run()
 
 
@@ -95,5 +95,5 @@ def test_a_full_disk_is_an_error_that_names_it(new_flow: Runner) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         return row * 8
 
-    with pytest.raises(OutputError, match=r"Input0>Map1 on .*cannot write .*File too large"):
+    with pytest.raises(OutputError, match=r"Input0>Map1 \(.*\) on .*cannot write .*File too large"):
         new_flow().slice([bytes(1 << 20)]).map(smaller_files).collect()

@@ -192,8 +192,10 @@ def test_task_groups_are_numbered_in_order_and_named() -> None:
         (3, 1, 2),
         (4, 2, 0),
     ]
-    assert plan.label(2) == "Map1>LocalReduce2 task 1 of 3"
-    assert plan.label(4) == "MergeReduce3"
+    line = plan.step_groups[2].steps[0].location
+    assert line.startswith("test_plan.py:")
+    assert plan.label(2) == f"Map1>LocalReduce2 ({line}) task 1 of 3"
+    assert plan.label(4) == f"MergeReduce3 ({line})"
     assert [list(each.groups) for each in plan.step_groups] == [[0], [1, 2, 3], [4]]
 
 

@@ -60,7 +60,8 @@ def _event(line: str) -> Any:
 
 
 def _told(actions: list[Any]) -> list[str]:
-    return ["  " + _words(action) for action in actions]
+    # a label ends in the user's line, which is one of this file
+    return [re.sub(r" \(test_\S+:\d+\)", "", "  " + _words(action)) for action in actions]
 
 
 def _words(action: Any) -> str:

@@ -13,7 +13,7 @@ from bytewax.connectors.stdio import StdOutSink
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-BATCH_BYTES = 1 << 16
+BATCH_LINES = 1000
 EVERYTHING = "all"  # the key where all rows have to come together
 
 
@@ -46,9 +46,12 @@ class Lines(StatefulSourcePartition[str, None]):
     def next_batch(self) -> list[str]:
         if not self._left_bytes:
             raise StopIteration
-        lines = self._file.readlines(min(BATCH_BYTES, self._left_bytes))
-        self._left_bytes -= sum(map(len, lines))
-        return [line.decode().removesuffix("\n") for line in lines]
+        batch: list[str] = []
+        while self._left_bytes and len(batch) < BATCH_LINES:
+            line = self._file.readline()
+            self._left_bytes -= len(line)
+            batch.append(line.decode().removesuffix("\n"))
+        return batch
 
     def snapshot(self) -> None:
         return None

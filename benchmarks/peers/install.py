@@ -1,10 +1,11 @@
-"""Makes an environment for each peer: `install.py DIRECTORY [PEER...]`. Spark needs Java 17, too.
+"""Makes an environment for each peer: `install.py DIRECTORY [PEER...]`.
 
-Those that are there are left alone.
+Those that are there are left alone; one that cannot be installed is left out.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,15 +26,19 @@ def main() -> None:
         made = directory / peer / "made"
         if made.exists():
             continue
+        if peer == "spark" and not shutil.which("java"):
+            print("spark needs Java 17 or newer, which is not here: it is left out")
+            continue
         print("installing", *PACKAGES[peer], flush=True)
-        python = directory / peer / "bin" / "python"
+        python = str(directory / peer / "bin" / "python")
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         for command in (
-            [sys.executable, "-m", "venv", "--clear", directory / peer],
-            [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-            + PACKAGES[peer],
+            [sys.executable, "-m", "venv", "--clear", str(directory / peer)],
+            [*pip, *PACKAGES[peer]],
         ):
             if subprocess.run(command).returncode:
-                print(f"{peer} cannot be installed here: it will be left out", file=sys.stderr)
+                print(f"{peer} cannot be installed here and is left out", file=sys.stderr)
+                shutil.rmtree(directory / peer, ignore_errors=True)
                 break
         else:
             made.touch()

@@ -81,7 +81,7 @@ class AgentDirectory:
             os.close(descriptor)
             raise ConfigError(
                 f"directory {self.path} is in use by the agent with process id {holder}; "
-                "give each agent a --dir of its own"
+                "give each agent a --port of its own, or a --dir"
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

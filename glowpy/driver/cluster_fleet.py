@@ -15,7 +15,7 @@ from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.leasing import Leasing
 from glowpy.driver.rows_store import store_slices
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined
-from glowpy.driver.shipping import ProgramServer, Shipment
+from glowpy.driver.shipping import OwnPaths, ProgramServer, Shipment
 from glowpy.errors import GlowError, VersionMismatch
 from glowpy.flags import Options
 from glowpy.planner.plan import Plan
@@ -30,10 +30,12 @@ from glowpy.wire.run_messages import (
     Beat,
     CloseRun,
     ExecutorExited,
+    GroupEnded,
     Launch,
     Launched,
     LaunchRefused,
     OpenRun,
+    Printed,
     RunClosed,
     RunOpened,
     RunRefused,
@@ -48,6 +50,7 @@ _SHIPPED_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUTF8", "PYTHONI
 class _State(Enum):
     """How far the run has come at an agent."""
 
+    GREETED = "greeted"  # it knows nothing of the run yet
     OPENING = "opening"  # it is getting the program
     OPEN = "open"  # executors can be launched
     LOST = "lost"  # it is not talked to any more
@@ -60,7 +63,7 @@ class _Agent:
     def __init__(self, address: str, link: Link, now: float) -> None:
         self.address = address
         self.link = link
-        self.state = _State.OPENING
+        self.state = _State.GREETED
         self.heard_at = now
         self.is_connected = False
         self.is_another_try = False  # it was lost before
@@ -96,6 +99,7 @@ class ClusterFleet:
         self._memory_mb = options.task_memory_mb
         self._hash_seed = hash_seed
         self._shipment = shipment
+        self._own_paths = OwnPaths(shipment)
         self._events: list[FleetEvent] = []
         self._agents: dict[str, _Agent] = {}
         self._launching: dict[str, tuple[_Agent, Lease]] = {}  # by executor
@@ -150,7 +154,7 @@ class ClusterFleet:
         return events
 
     def waiting_for(self) -> str:
-        if any(agent.state is _State.OPENING for agent in self._agents.values()):
+        if any(agent.state in (_State.GREETED, _State.OPENING) for agent in self._agents.values()):
             return ""
         return self._leasing.waiting_for(held=len(self._launched))
 
@@ -162,38 +166,41 @@ class ClusterFleet:
     def _use(self, lease: Lease, now: float) -> None:
         agent = self._agents.get(lease.address)
         if agent is None:
-            agent = self._open(lease.address, now)
+            agent = self._greet(lease.address, now)
         elif agent.state is _State.LOST:
             if now - agent.lost_at < self._timing.ask_s:
                 self._leasing.cannot_use(lease, agent.lost, now)
                 return
             # It is there, after all. It knows nothing of what was lost with it: that run at it is
             # over, or it will say that it is not yet.
-            agent = self._open(lease.address, now)
+            agent = self._greet(lease.address, now)
             agent.is_another_try = True
         agent.leases.append(lease)
         self._launch_all(agent)
 
-    def _open(self, address: str, now: float) -> _Agent:
+    def _greet(self, address: str, now: float) -> _Agent:
         link = self.transport.connect(parse_address(address))
         agent = self._agents[address] = _Agent(address, link, now)
         self.poller.register(link, partial(self._hear, agent))
+        link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", self._description.run))
+        return agent
+
+    def _open_run(self, agent: _Agent) -> None:
+        agent.state = _State.OPENING
         description = self._description
-        link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", description.run))
-        link.send(
+        agent.link.send(
             OpenRun(
                 description.run,
                 description.run_number,
                 description.flow,
                 self._shipment.program.to_json(),
                 self.store_owner,
-                os.getcwd(),
+                _working_directory(),
                 {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
                 self._hash_seed,
             ),
             description.to_bytes(),
         )
-        return agent
 
     def _launch_all(self, agent: _Agent) -> None:
         while agent.state is _State.OPEN and agent.leases:
@@ -235,6 +242,8 @@ class ClusterFleet:
             if message.refusal:
                 text = f"agent at {agent.address}: {message.refusal}"
                 self._events.append(FleetFailed(VersionMismatch(text)))
+            elif agent.state is _State.GREETED:
+                self._open_run(agent)
         elif isinstance(message, RunOpened):
             agent.state = _State.OPEN
             self._leasing.can_use(agent.address)
@@ -255,6 +264,11 @@ class ClusterFleet:
         else:
             if isinstance(message, ExecutorExited):
                 self._launched.pop(message.executor, None)
+                message = message._replace(log_tail=self._own_paths(message.log_tail))
+            elif isinstance(message, GroupEnded):
+                message = message._replace(reason=self._own_paths(message.reason))
+            elif isinstance(message, Printed):
+                message = message._replace(text=self._own_paths(message.text))
             self._events.append(AgentSaid(agent.address, message, payload))
 
     def _lose(self, agent: _Agent, cause: str) -> None:
@@ -288,7 +302,7 @@ class ClusterFleet:
                 self._leasing.give_back(agent.leases.popleft())
             if agent.state is _State.LOST:
                 continue
-            if agent.link.is_connected:
+            if agent.state is not _State.GREETED:
                 agent.link.send(CloseRun(self._description.run))
                 closing.append(agent)
             else:  # it knows nothing of the run
@@ -310,3 +324,11 @@ class ClusterFleet:
                 self._programs.receive(peer, message)
             else:
                 self._shards.receive(peer, message)
+
+
+def _working_directory() -> str:
+    """Where this script runs; empty if that has been removed meanwhile."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -45,6 +45,7 @@ def run_inline(job: Job) -> Any:
                 for shard in plan.output_shards(target):
                     for batch in store.read(shard):
                         result.add(batch)
+                    result.mark()
         return result.finish(row_count)
 
 

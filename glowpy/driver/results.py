@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -117,18 +118,26 @@ class TextFile(Result):
             descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=directory)
         self._file = os.fdopen(descriptor, "wb")
         self._marked_bytes = 0
+        self._gzip = _gzip() if path.endswith(".gz") else None
 
     def add(self, batch: list[Any]) -> None:
         with self._writing():
-            self._file.writelines(batch)
+            for data in batch:
+                self._file.write(self._gzip.compress(data) if self._gzip is not None else data)
 
     def mark(self) -> None:
-        self._marked_bytes = self._file.tell()
+        with self._writing():
+            if self._gzip is not None:  # each shard is a member of its own: it may begin anew
+                self._file.write(self._gzip.flush())
+                self._gzip = _gzip()
+            self._marked_bytes = self._file.tell()
 
     def rewind(self) -> None:
         with self._writing():
             self._file.seek(self._marked_bytes)
             self._file.truncate()
+        if self._gzip is not None:
+            self._gzip = _gzip()
 
     def finish(self, row_count: int) -> None:
         with self._writing():
@@ -152,6 +161,11 @@ class TextFile(Result):
         except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
             reason = getattr(exc, "strerror", None) or str(exc)
             raise OutputError(f"cannot write {self._path}: {reason}") from exc
+
+
+def _gzip() -> zlib._Compress:
+    """Makes one member of a gzip file; several behind one another are a file as well."""
+    return zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
 
 
 def result_of(call: Call) -> Result:

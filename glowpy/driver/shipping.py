@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,39 @@ def _pickled_result(number: int, value: Any) -> bytes:
             f"the result of run {number} cannot be pickled, but tasks of later runs need it to "
             f"re-run the script ({exc}); or end the part that tasks share with glowpy.ready()"
         ) from exc
+
+
+class OwnPaths:
+    """Called with a text from a task; puts the paths of the script's files here into it.
+
+    At an agent they lie in a copy of the program, where no editor would look for them.
+    """
+
+    def __init__(self, shipment: Shipment) -> None:
+        self._shipment = shipment
+
+    def __call__(self, text: str) -> str:
+        return text if self._mark not in text else self._pattern.sub(self._own, text)
+
+    @cached_property
+    def _mark(self) -> str:
+        return f"/programs/{self._shipment.program.manifest.digest}/"
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(rf'[^"\s]*{self._mark}(r\d+/[^":\n]+)')
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        contents = self._shipment.contents
+        return {
+            f"r{file.root}/{file.path}": str(contents[file.sha256])
+            for file in self._shipment.program.manifest.files
+            if isinstance(contents.get(file.sha256), Path)
+        }
+
+    def _own(self, found: re.Match[str]) -> str:
+        return self._files.get(found[1], found[0])
 
 
 class ProgramServer:

@@ -50,6 +50,20 @@ def field_count(function: Callable[..., Any], operator: str) -> int:
     return parameters.required if parameters.required >= 2 else 0
 
 
+def check_key(function: Callable[..., Any], operator: str) -> None:
+    """Make sure that the function can be called with a row.
+
+    Raises:
+        DefinitionError: it cannot.
+    """
+    parameters = _parameters(function, operator)
+    if parameters is not None and not parameters.required <= 1 <= parameters.accepted:
+        raise definition_error(
+            f"{operator}() calls its key function with a row, "
+            f"but {_name(function)} takes {parameters.required or 'no'} arguments"
+        )
+
+
 def check_reducer(function: Callable[..., Any], operator: str) -> None:
     """Make sure that the function can be called with two values.
 
@@ -64,17 +78,17 @@ def check_reducer(function: Callable[..., Any], operator: str) -> None:
         )
 
 
-def check_map(function: Callable[..., Any]) -> None:
-    """Refuse functions whose call gives no row but something still to be run."""
+def check_no_generator(function: Callable[..., Any], operator: str) -> None:
+    """Refuse functions whose call gives no row, or no answer, but something still to be run."""
     if _is_generator(function):
         raise definition_error(
-            f"map() gives one row for each, but {_name(function)} is a generator function; "
-            "use flat_map() for none, one or many rows"
+            f"{operator}() takes what its function returns, but {_name(function)} is a generator "
+            "function; use flat_map() for none, one or many rows"
         )
-    check_not_async(function, "map")
 
 
 def check_not_async(function: Callable[..., Any], operator: str) -> None:
+    """Refuse functions whose call gives something to be awaited."""
     if _is_async(function):
         raise definition_error(
             f"{operator}() calls its function and takes its result, but {_name(function)} is async"

@@ -167,7 +167,9 @@ class Dataset:
         """Run what this dataset needs and write one line per row, `str(row)`, in UTF-8.
 
         Lines are made in the tasks; the driver joins the shards in order into a temporary file
-        beside `path` and renames it when everything is there. Go: flow/dataset_output.go.
+        beside `path` and renames it when everything is there. A path that ends in `.gz` is
+        compressed. Rows that are no text get their `str()`; for another form, `map` them.
+        Go: flow/dataset_output.go.
 
         Raises:
             OutputError: the file cannot be written.

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from itertools import count
 from typing import Any, NamedTuple
 
-from glowpy.errors import GlowError, TaskFailed
+from glowpy.errors import GlowError, ProgramError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph
 
 
@@ -34,6 +36,7 @@ class Call(NamedTuple):
     path: str = ""  # of save_*
 
 
+_this_thread = threading.local()
 _flow_numbers = count()
 _graphs: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
 
@@ -53,10 +56,30 @@ def graph_of(flow_id: int) -> Graph | None:
     return _graphs.get(flow_id)
 
 
+def no_flows_in_tasks(call: Call) -> GlowError:
+    """What to raise where a flow's function runs a flow."""
+    return ProgramError(
+        f"{call.terminal.value}() was called by a function that runs in a task; a flow's "
+        "functions cannot run flows: make what they need a dataset, or a value, before"
+    )
+
+
+@contextmanager
+def in_task() -> Iterator[None]:
+    """Within, this thread runs a task group."""
+    _this_thread.is_in_task = True
+    try:
+        yield
+    finally:
+        _this_thread.is_in_task = False
+
+
 def execute(call: Call) -> Any:
     """Run a terminal call in whatever mode this process is."""
     from glowpy import launch
 
+    if getattr(_this_thread, "is_in_task", False):
+        raise no_flows_in_tasks(call)
     try:
         return launch.execute(call)
     except GlowError as exc:

@@ -32,6 +32,8 @@ class Flow:
     __slots__ = ("_graph",)
 
     def __init__(self, arguments: Sequence[str] | None = None) -> None:
+        if isinstance(arguments, str):
+            raise definition_error(f"Flow() takes a list of flags: Flow([{arguments!r}])")
         self._graph = register_flow(user_location(), arguments)
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ _WRITES = {
 def explain(plan: Plan) -> str:
     """One paragraph for each step group, in order."""
     head = (
-        f"{len(plan.step_groups)} step groups, {plan.group_count} task groups; "
+        f"step groups: {len(plan.step_groups)}, task groups: {plan.group_count}; "
         "any number of executors will do\n"
     )
     return head + "\n".join("\n".join(_paragraph(plan, group)) for group in plan.step_groups)

@@ -87,9 +87,10 @@ class Plan(NamedTuple):
         return self.step_groups[self.task_group(group).step_group]
 
     def label(self, group: int) -> str:
-        """For messages: `Filter1>Map2>LocalReduce4 task 0 of 2`."""
+        """For messages: `Filter1>Map2>LocalReduce4 (hello.py:8) task 0 of 2`."""
         step_group = self.step_group_of(group)
-        names = ">".join(step.label for step in step_group.steps)
+        lines = ", ".join(dict.fromkeys(step.location for step in step_group.steps))
+        names = f"{'>'.join(step.label for step in step_group.steps)} ({lines})"
         if step_group.task_count == 1:
             return names
         return f"{names} task {group - step_group.first_group} of {step_group.task_count}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from glowpy.flow.entry import in_task
 from glowpy.flow.ops.kernel import Stream
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -50,7 +51,7 @@ def run_attempt(
         budget_bytes=description.memory_mb << 20,
         directory=os.path.dirname(segment_path),
     )
-    with SegmentWriter(segment_path, nonce) as segment:
+    with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit)
         for batch in build(step_group, context, edges, description.listings):
             output.write(batch)

@@ -45,11 +45,11 @@ from typing import Any, NamedTuple
 
 from glowpy.errors import RowError, shown
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
+from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp, Stream
 from glowpy.flow.ops.memory import batches_from
 
 _FILE = "<glowpy fused steps>"
-_PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else batches_from(y):"
+_PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else pieces(y):"
 
 
 class FusedSteps(NamedTuple):
@@ -134,7 +134,7 @@ class _Source:
 def fuse(steps: Sequence[Step]) -> FusedSteps:
     """Compile row steps, perhaps with a fold behind them, into one function."""
     namespace: dict[str, Any] = {
-        "batches_from": batches_from,
+        "pieces": pieces,
         "call_with_fields": call_with_fields,
         "pair": pair,
         "nothing": object(),
@@ -189,6 +189,22 @@ k, v = {row} if {row}.__class__ is tuple else pair({row})
 if k in totals: totals[k] = {function}(totals[k], v)
 else: totals[k] = v
 """
+
+
+def pieces(rows: Any) -> Stream:
+    """What a flat_map's function has given for a row, some of it at a time.
+
+    Raises:
+        RowError: that is nothing to iterate over.
+    """
+    try:
+        left = iter(rows)
+    except TypeError as exc:
+        raise RowError(
+            f"flat_map() needs an iterable of rows from its function, but got {shown(rows)}; "
+            "for no rows return []"
+        ) from exc
+    return batches_from(left)
 
 
 def pair(row: Any) -> Any:

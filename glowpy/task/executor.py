@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from glowpy.errors import ClusterError, GlowError, PlanMismatch, ProgramError
+from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
 from glowpy.flags import Options
 from glowpy.flow.entry import graph_of
 from glowpy.flow.graph import Graph
@@ -195,7 +195,8 @@ class Executor:
             outcome, reason, payload = self._failed(failure, assign)
         except GlowError as exc:
             label = self._plan.label(assign.group)
-            outcome, reason = Outcome.FAILED, f"{label} on {self._host}: {exc}"
+            place = "" if isinstance(exc, InputError) else f" on {self._host}"  # it has it already
+            outcome, reason = Outcome.FAILED, f"{label}{place}: {exc}"
             payload = packed(exc)
         except BaseException as exc:  # noqa: BLE001
             # In a corner that nobody thought of; once more would be the same.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_save_of_many_rows_equals_what_was_given(new_flow: Runner, tmp_path: Pat
         path
     )
     assert path.read_text() == "".join("x" * (n % 90) + "\n" for n in range(30_000))
+
+
+def test_a_name_that_ends_in_gz_is_compressed(new_flow: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "out.gz"
+    rows = [f"{number:06d}" for number in range(50_000)]
+    new_flow().slice(rows, 3).save_text_to_file(path)
+    assert gzip.decompress(path.read_bytes()).decode() == "".join(f"{row}\n" for row in rows)
+    assert path.stat().st_size < len(rows) * 7 / 2
+    assert new_flow().text_file(path, 2).collect() == rows
+    new_flow().slice([], 2).save_text_to_file(path)
+    assert gzip.decompress(path.read_bytes()) == b""
 
 
 def test_save_replaces_an_older_file_only_when_all_is_there(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from glowpy.flow.arguments import check_map, check_not_async, field_count
+from glowpy.flow.arguments import check_no_generator, check_not_async, field_count
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import RowKind, RowOp
@@ -19,10 +19,9 @@ def add_row_step(
 ) -> DatasetNode:
     """Append a map, flat_map or filter step. Only filter keeps the partitioned and sorted marks."""
     fields = field_count(function, kind.value)
-    if kind is RowKind.MAP:
-        check_map(function)
-    else:
-        check_not_async(function, kind.value)
+    if kind is not RowKind.FLAT_MAP:
+        check_no_generator(function, kind.value)
+    check_not_async(function, kind.value)
     keeps_marks = kind is RowKind.FILTER
     return graph.add_step(
         _STEP_NAMES[kind],

@@ -11,7 +11,7 @@ from functools import partial
 from operator import itemgetter
 
 from glowpy.errors import RowError
-from glowpy.flow.arguments import definition_error
+from glowpy.flow.arguments import check_key
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Row, Stream, TaskContext, chain
@@ -27,8 +27,8 @@ def add_sort_steps(
     graph: Graph, source: DatasetNode, key: Callable[[Row], Row] | None, reverse: bool
 ) -> DatasetNode:
     """Append LocalSort and MergeSorted: one shard in order, stable by (shard, position)."""
-    if key is not None and not callable(key):
-        raise definition_error(f"sort() needs a function as key, not {key!r}")
+    if key is not None:
+        check_key(key, "sort")
     location = user_location()
     is_natural = key is None and not reverse
     local = source

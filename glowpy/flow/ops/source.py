@@ -14,6 +14,8 @@ from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, PassOp, Row, Stream, TaskContext, TextOp
 from glowpy.flow.ops.memory import batches_from
 
+_MOST_SHARDS = 100_000
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -23,6 +25,8 @@ def check_shards(shards: int, operator: str) -> int:
         raise definition_error(f"{operator}() needs a whole number of shards, not {shards!r}")
     if shards < 1:
         raise definition_error(f"{operator}() needs at least 1 shard, not {shards}")
+    if shards > _MOST_SHARDS:
+        raise definition_error(f"{operator}() makes at most {_MOST_SHARDS} shards, not {shards}")
     return shards
 
 
