@@ -1,0 +1,162 @@
+"""Small measurements behind choices in the data plane: medians of interleaved rounds.
+
+    python benchmarks/micro.py codec|compression|reading|hashing
+
+Each prints the ways that were compared, the chosen one first. `pip install msgpack` is done with
+glowpy itself; `zstandard`, for compression, is only measured where it is installed.
+"""
+
+from __future__ import annotations
+
+import marshal
+import mmap
+import os
+import pickle
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from importlib.util import find_spec
+from operator import itemgetter
+from statistics import median
+from typing import Any
+
+import msgpack
+
+from glowpy.shards.codec import decode, encode
+
+ROWS = 8192
+ROUNDS = 51
+WORDS = [f"word{number * 7919 % 5000}" for number in range(ROWS)]
+PAIRS = [(word, number) for number, word in enumerate(WORDS)]
+
+Ways = dict[str, Callable[[], Any]]
+
+
+def measure(title: str, ways: Ways, unit_count: int = ROWS) -> None:
+    """Print the median of every way, in ns per row."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - began)
+    print(f"\n{title}")
+    for name, each in seconds.items():
+        print(f"  {name:32} {median(each) / unit_count * 1e9:8.1f}")
+
+
+def as_columns(rows: list[tuple[Any, ...]]) -> bytes:
+    return marshal.dumps(tuple(zip(*rows, strict=True)), 2)
+
+
+def from_columns(data: bytes) -> list[tuple[Any, ...]]:
+    return list(zip(*marshal.loads(data), strict=True))
+
+
+def codec() -> None:
+    """Batches of rows as bytes."""
+    for title, rows in (("(str, int) pairs", PAIRS), ("strings", WORDS)):
+        packed, pickled = msgpack.packb(rows), pickle.dumps(rows, 5)
+        ours, plain = encode(rows), marshal.dumps(rows, 2)
+        measure(
+            f"encode {title}",
+            {
+                "glowpy (types checked, marshal 2)": lambda rows=rows: encode(rows),
+                "marshal 2, unchecked": lambda rows=rows: marshal.dumps(rows, 2),
+                "marshal 4, with back references": lambda rows=rows: marshal.dumps(rows, 4),
+                "pickle 5": lambda rows=rows: pickle.dumps(rows, 5),
+                "msgpack (tuples become lists)": lambda rows=rows: msgpack.packb(rows),
+            },
+        )
+        measure(
+            f"decode {title}",
+            {
+                "glowpy": lambda ours=ours: decode(ours),
+                "marshal 2": lambda plain=plain: marshal.loads(plain),
+                "pickle 5": lambda pickled=pickled: pickle.loads(pickled),
+                "msgpack (tuples become lists)": lambda packed=packed: msgpack.unpackb(packed),
+            },
+        )
+    columns = as_columns(PAIRS)
+    measure(
+        "(str, int) pairs by column",
+        {"encode": lambda: as_columns(PAIRS), "decode": lambda: from_columns(columns)},
+    )
+
+
+def compression() -> None:
+    """A block of pairs on its way to another host: what is saved, and what that costs."""
+    data = encode(PAIRS * 8)
+    ways: dict[str, Callable[[bytes], bytes]] = {
+        f"zlib {level}": lambda data, level=level: zlib.compress(data, level) for level in (1, 6)
+    }
+    if find_spec("zstandard"):
+        import zstandard
+
+        ways |= {
+            f"zstandard {level}": zstandard.ZstdCompressor(level).compress for level in (-5, 1, 3)
+        }
+    print("\nway              to      MB/s   pays on a network slower than")
+    for name, way in ways.items():
+        seconds = []
+        for _ in range(ROUNDS // 5):
+            began = time.perf_counter()
+            small = way(data)
+            seconds.append(time.perf_counter() - began)
+        rate = len(data) / median(seconds) / 1e6
+        saved = 1 - len(small) / len(data)
+        print(f"{name:14} {1 - saved:5.0%} {rate:8.0f}   {rate * saved * 8 / 1000:.1f} Gbit/s")
+
+
+def reading() -> None:
+    """Blocks of a segment file on the reader's own host."""
+    block = os.urandom(1 << 20)
+    with tempfile.TemporaryFile() as file:
+        for _ in range(64):
+            file.write(block)
+        file.flush()
+        descriptor = file.fileno()
+        offsets = range(0, 64 << 20, 1 << 20)
+
+        def mapped() -> None:
+            with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as whole, memoryview(whole) as view:
+                for offset in offsets:
+                    zlib.crc32(view[offset : offset + (1 << 20)])
+
+        def read() -> None:
+            for offset in offsets:
+                zlib.crc32(os.pread(descriptor, 1 << 20, offset))
+
+        measure("reading and checking a MiB, ns for a KiB", {"pread": read, "mmap": mapped}, 65536)
+
+
+def hashing() -> None:
+    """The hash of a string is computed once per object; decoded rows are new objects."""
+    data = encode(PAIRS)
+    interned = [(sys.intern(word), number) for word, number in PAIRS]
+
+    def fold(rows: list[tuple[str, int]]) -> None:
+        totals: dict[str, int] = {}
+        for key, value in rows:
+            totals[key] = totals.get(key, 0) + value
+
+    def decode_and_hash() -> None:
+        list(map(hash, map(itemgetter(0), decode(data))))
+
+    measure(
+        "hashing keys",
+        {
+            "decode": lambda: decode(data),
+            "decode, and hash every key": decode_and_hash,
+            "fold decoded rows": lambda: fold(decode(data)),
+            "fold rows whose hash is known": lambda: fold(interned),
+        },
+    )
+
+
+if __name__ == "__main__":
+    known = {"codec": codec, "compression": compression, "reading": reading, "hashing": hashing}
+    for name in sys.argv[1:] or known:
+        known[name]()
