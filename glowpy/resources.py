@@ -114,7 +114,7 @@ def parse_meminfo(text: str) -> int | None:
 def _read(path: str) -> str:
     """The file's text, empty if it cannot be read: a limit that is not shown does not bind us."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""

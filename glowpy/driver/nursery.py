@@ -16,7 +16,6 @@ from __future__ import annotations
 import gc
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -27,6 +26,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple
 
+from glowpy.driver.scratch import remove
 from glowpy.driver.stopping import detach, undisturbed
 
 _PACKET_BYTES = 4096
@@ -145,7 +145,7 @@ def _live(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children could not be waited for
         gc.freeze()  # collecting in an executor would copy every page of the driver's heap
         _Executors(ours, executor_main).serve()
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
         os._exit(0)
     except BaseException:  # noqa: BLE001
         _print_exception()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -102,6 +101,8 @@ class TextFile(Result):
     sink = Sink.TEXT
 
     def __init__(self, path: str) -> None:
+        from tempfile import mkstemp  # not needed by other runs, and slow
+
         self._path = path
         with self._writing():
             self._path = os.path.realpath(path)  # a symbolic link stays one
@@ -115,7 +116,7 @@ class TextFile(Result):
                         f"cannot write {self._path}: not a regular file, and would be replaced"
                     )
             # the name may be as long as a name can be
-            descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", dir=directory)
+            descriptor, self._temporary = mkstemp(prefix=f".{name[:40]}.", dir=directory)
         self._file = os.fdopen(descriptor, "wb")
         self._marked_bytes = 0
         self._gzip = _gzip() if path.endswith(".gz") else None

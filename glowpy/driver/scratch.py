@@ -1,18 +1,21 @@
-"""The temporary directory of one run."""
+"""The temporary directory of one run.
+
+`tempfile` and `shutil` would do; importing them, with what they import, takes longer than a whole
+run of a small flow.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ConfigError
 from glowpy.resources import host_name
 
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
+_PLACES = ("/tmp", "/var/tmp")  # a directory made there is its owner's alone
 
 
 @contextmanager
@@ -26,16 +29,36 @@ def scratch_directory(prefix: str, *, for_sockets: bool = False) -> Iterator[str
         ConfigError: none can be made.
     """
     with ExitStack() as stack:
-        try:
-            with undisturbed():  # once something is there, it is known
-                within = tempfile.gettempdir()
-                if for_sockets and len(os.fsencode(within)) >= _SOCKET_PATH_BYTES - 30:
-                    within = "/tmp"
-                directory = tempfile.mkdtemp(prefix=prefix, dir=within)
-                stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        except OSError as exc:
-            raise ConfigError(
-                f"cannot make a temporary directory on {host_name()}: {exc}; "
-                "name one that can be written by TMPDIR"
-            ) from exc
+        with undisturbed():  # once something is there, it is known
+            directory = _make(prefix, _SOCKET_PATH_BYTES - 10 if for_sockets else None)
+            stack.callback(remove, directory)
         yield directory
+
+
+def _make(prefix: str, most_bytes: int | None) -> str:
+    name = prefix + os.urandom(6).hex()
+    named = [os.environ[each] for each in ("TMPDIR", "TEMP", "TMP") if os.environ.get(each)]
+    fault: OSError | None = None
+    for place in (*named, *_PLACES):
+        path = os.path.abspath(os.path.join(place, name))
+        if most_bytes is not None and len(os.fsencode(path)) > most_bytes:
+            continue
+        try:
+            os.mkdir(path, 0o700)
+            return path
+        except OSError as exc:
+            fault = fault or exc
+    raise ConfigError(
+        f"cannot make a temporary directory on {host_name()}: {fault}; "
+        "name one that can be written by TMPDIR"
+    ) from fault
+
+
+def remove(directory: str) -> None:
+    """Delete a directory with all that is in it, as far as possible; links are not followed."""
+    for path, directories, files in os.walk(directory, topdown=False):
+        for name in [*files, *directories]:
+            with suppress(OSError):
+                os.unlink(os.path.join(path, name))
+        with suppress(OSError):
+            os.rmdir(path)

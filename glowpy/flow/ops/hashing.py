@@ -8,16 +8,16 @@ contains them; those are replaced before hashing. The driver never hashes to fin
 
 from __future__ import annotations
 
-import datetime
 import struct
 
 from glowpy.errors import RowError, shown
 from glowpy.flow.ops.kernel import Batch, Row
+from glowpy.flow.ops.keys import date_types
 
 _NONE = 0x6E6F6E65  # stands for None
 _NAN = 0x6E616E  # stands for every value that is not equal to itself
 # Types whose builtin hash is a function of the value and the seed alone. NaN is no value here.
-_SAFE = {int, str, bytes, bool, datetime.date, datetime.timedelta}
+_SAFE = {int, str, bytes, bool}
 # A number's hash is the number: keys that share a divisor with the number of parts would pile up.
 # Hashing the hash's eight bytes spreads them.
 _bytes_of = struct.Struct("<q").pack
@@ -29,7 +29,8 @@ def parts_of(keys: Batch, part_count: int) -> list[int]:
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
-    if not {type(key) for key in keys} <= _SAFE:
+    types = {type(key) for key in keys}
+    if not (types <= _SAFE or types <= _SAFE | date_types()):
         keys = [_steady(key) for key in keys]
     return [hash(_bytes_of(number)) % part_count for number in map(hash, keys)]
 

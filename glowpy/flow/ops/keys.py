@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import sys
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
@@ -12,7 +12,13 @@ from glowpy.flow.ops.kernel import Batch, Row
 Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each other
 
 _NUMBERS = {int, float, bool}
-_ORDERED_ALONE = {str, bytes, datetime.date, datetime.timedelta}
+_ORDERED_ALONE = {str, bytes}
+
+
+def date_types() -> set[type]:
+    """`date` and `timedelta`; nothing if nobody has loaded them, because then no key is one."""
+    datetime = sys.modules.get("datetime")
+    return set() if datetime is None else {datetime.date, datetime.timedelta}
 
 
 def key_of(row: Row) -> Row:
@@ -46,7 +52,7 @@ def order_of(keys: Collection[Row]) -> Order | None:
     if len(types) != 1:
         return None
     (only,) = types
-    if only in _ORDERED_ALONE:
+    if only in _ORDERED_ALONE or only in date_types():
         return str(only.__name__)
     if only is tuple and len(set(map(len, keys))) == 1:
         columns = [order_of(column) for column in zip(*keys, strict=True)]
