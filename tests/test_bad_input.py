@@ -353,9 +353,21 @@ Flow().slice(range(10), 2).map(print).save_text_to_file({place!r})
 
 @IN_EVERY_MODE
 def test_no_temporary_directory(mode: str, cluster: str, tmp_path: Path) -> None:
-    text = told(failure(tmp_path, mode, cluster, FULL_DISK + GOOD), ConfigError)
-    assert text.startswith(f"cannot make a temporary directory on {HERE}: ")
+    script = """
+import os
+import glowpy.driver.scratch
+os.environ["TMPDIR"] = "/nowhere"
+glowpy.driver.scratch._PLACES = ()
+"""
+    text = told(failure(tmp_path, mode, cluster, script + GOOD), ConfigError)
+    assert text.startswith(f"cannot make a temporary directory on {HERE}: [Errno 2] No such file")
     assert text.endswith("; name one that can be written by TMPDIR")
+
+
+@pytest.mark.parametrize("mode", ["plain", "cluster", OWN])
+def test_a_disk_that_takes_nothing(mode: str, cluster: str, tmp_path: Path) -> None:
+    ended = failure(tmp_path, mode, cluster, FULL_DISK + GOOD)
+    assert re.search(r"Error: cannot (write|make) .*: File too large$", ended.stderr.strip())
 
 
 @pytest.mark.parametrize("mode", ["plain", "inline", OWN])

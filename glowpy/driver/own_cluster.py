@@ -10,14 +10,13 @@ from __future__ import annotations
 import atexit
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
+from glowpy.driver.scratch import make_directory, remove
 from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
@@ -83,7 +82,7 @@ class OwnCluster:
         self._directory = ""
         try:
             with undisturbed():  # once something is there, it is known
-                self._directory = tempfile.mkdtemp(prefix="glowpy-cluster-")
+                self._directory = make_directory("glowpy-cluster-")
             key_file = os.path.join(self._directory, "key")
             save_key(key_file, make_key())
             self.policy = policy_of(key_file)
@@ -119,7 +118,7 @@ class OwnCluster:
                 process.wait()
         self._processes.clear()
         if self._directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            remove(self._directory)
 
     def _start(self, role: str, arguments: list[str]) -> Address:
         """Start `glowpy ROLE`; the address that it announces."""

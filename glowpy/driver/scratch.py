@@ -30,12 +30,17 @@ def scratch_directory(prefix: str, *, for_sockets: bool = False) -> Iterator[str
     """
     with ExitStack() as stack:
         with undisturbed():  # once something is there, it is known
-            directory = _make(prefix, _SOCKET_PATH_BYTES - 10 if for_sockets else None)
+            directory = make_directory(prefix, _SOCKET_PATH_BYTES - 10 if for_sockets else None)
             stack.callback(remove, directory)
         yield directory
 
 
-def _make(prefix: str, most_bytes: int | None) -> str:
+def make_directory(prefix: str, most_bytes: int | None = None) -> str:
+    """A new directory that only this user can enter; its path takes no more than so many bytes.
+
+    Raises:
+        ConfigError: none can be made.
+    """
     name = prefix + os.urandom(6).hex()
     named = [os.environ[each] for each in ("TMPDIR", "TEMP", "TMP") if os.environ.get(each)]
     fault: OSError | None = None
