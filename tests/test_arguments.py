@@ -334,3 +334,10 @@ def test_a_key_function_gets_the_row(key: Any) -> None:
 def test_a_flat_map_that_gives_nothing_to_iterate_over_is_told_what_to_give() -> None:
     with pytest.raises(TaskFailed, match=r"flat_map\(\) needs an iterable .* got None; .* return"):
         Flow(["-glow.inline"]).slice([1]).flat_map(lambda row: None).run()  # type: ignore[arg-type,return-value]
+
+
+def test_more_shards_than_anybody_can_use() -> None:
+    with pytest.raises(DefinitionError, match="makes at most 100000 shards, not 99999999999"):
+        Flow([]).text_file("/etc/passwd", 99999999999)
+    with pytest.raises(DefinitionError, match=r"partition\(\) makes at most"):
+        Flow([]).slice([1]).partition(100_001)

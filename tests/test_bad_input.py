@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from glowpy import Flow
 from glowpy.errors import (
     ConfigError,
     DefinitionError,
@@ -324,13 +323,6 @@ def test_no_shards(mode: str, cluster: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().slice(range(10), 0).run()"
     text = told(failure(tmp_path, mode, cluster, script), DefinitionError)
     assert text == "script.py:2: slice() needs at least 1 shard, not 0"
-
-
-def test_more_shards_than_anybody_can_use() -> None:
-    with pytest.raises(DefinitionError, match="makes at most 100000 shards, not 99999999999"):
-        Flow([]).text_file("/etc/passwd", 99999999999)
-    with pytest.raises(DefinitionError, match=r"partition\(\) makes at most"):
-        Flow([]).slice([1]).partition(100_001)
 
 
 # --- places that cannot be written --------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 
@@ -27,16 +26,22 @@ def list_inputs(plan: Plan) -> dict[int, tuple[FileEntry, ...]]:
 def _files(step: Step, op: TextOp) -> tuple[FileEntry, ...]:
     entries = []
     for pattern in op.patterns:
-        paths = [pattern]
-        if not os.path.lexists(pattern) and glob.has_magic(pattern):
-            paths = sorted(glob.glob(pattern, recursive=True))
-            paths = [path for path in paths if not os.path.isdir(path)]
-            if not paths:
-                raise InputError(
-                    f"{step.describe()}: no file matches {_absolute(pattern)} on {host_name()}"
-                )
+        paths = [pattern] if os.path.lexists(pattern) else _matching(step, pattern)
         entries += [_entry(step, path) for path in paths]
     return tuple(entries)
+
+
+def _matching(step: Step, pattern: str) -> list[str]:
+    import glob  # not needed where files are named
+
+    if not glob.has_magic(pattern):
+        return [pattern]  # and say what is wrong with it
+    paths = [path for path in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(path)]
+    if not paths:
+        raise InputError(
+            f"{step.describe()}: no file matches {_absolute(pattern)} on {host_name()}"
+        )
+    return paths
 
 
 def _entry(step: Step, path: str) -> FileEntry:

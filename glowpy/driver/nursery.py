@@ -84,15 +84,20 @@ class Nursery:
         trace: TracebackType | None,
     ) -> None:
         assert self._socket is not None
-        # Forks made meanwhile hold copies, the nursery of another thread's run for one: closing
-        # ours would not end the connection.
-        with suppress(OSError):  # the nursery may be gone
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self.dismiss()
         self._socket.close()
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)  # somebody may have stopped it
         with suppress(ChildProcessError):  # where the user ignores SIGCHLD, the system reaps it
             os.waitpid(self.pid, 0)  # bounded: it only kills and removes
+
+    def dismiss(self) -> None:
+        """Have it kill what is left and end; leaving the block waits for that."""
+        assert self._socket is not None
+        # Forks made meanwhile hold copies, the nursery of another thread's run for one: closing
+        # ours would not end the connection.
+        with suppress(OSError):  # the nursery may be gone
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def fileno(self) -> int:
         assert self._socket is not None

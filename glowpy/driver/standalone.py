@@ -133,6 +133,7 @@ class StandaloneFleet:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._nursery.dismiss()  # it ends while the sockets are closed here
         self._shards.close()
 
     def demand(self, count: int) -> None:
