@@ -32,6 +32,18 @@ class _Parameters(NamedTuple):
 
 _VARIADIC, _GENERATOR = 0x04, 0x20  # flags of code objects
 _ASYNC = 0x80 | 0x100 | 0x200
+_MOST_SHARDS = 100_000
+
+
+def check_shards(shards: int, operator: str) -> int:
+    """Make sure that a number of shards is a whole number from 1 on."""
+    if not isinstance(shards, int) or isinstance(shards, bool):
+        raise definition_error(f"{operator}() needs a whole number of shards, not {shards!r}")
+    if shards < 1:
+        raise definition_error(f"{operator}() needs at least 1 shard, not {shards}")
+    if shards > _MOST_SHARDS:
+        raise definition_error(f"{operator}() makes at most {_MOST_SHARDS} shards, not {shards}")
+    return shards
 
 
 def field_count(function: Callable[..., Any], operator: str) -> int:

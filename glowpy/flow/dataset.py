@@ -1,4 +1,8 @@
-"""Dataset: rows in shards, and what can be done with them."""
+"""Dataset: rows in shards, and what can be done with them.
+
+A method loads the file of its operator family when it is called: a script starts no slower for the
+operators that it does not use.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.entry import Call, Terminal, execute
 from glowpy.flow.graph import DatasetNode, Graph
-from glowpy.flow.ops.by_key import add_reduce_by_key_steps
 from glowpy.flow.ops.kernel import Row, RowKind
-from glowpy.flow.ops.partition import add_partition_steps
-from glowpy.flow.ops.reduce import add_reduce_steps
-from glowpy.flow.ops.rowwise import add_row_step
-from glowpy.flow.ops.sort import add_sort_steps
-from glowpy.flow.ops.source import check_shards
 
 # Methods of Glow, and what its users asked for, that are still to come.
 _TO_COME = frozenset(
@@ -99,6 +97,8 @@ class Dataset:
         >>> Flow().slice([1, 2, 3, 4], shards=2).reduce(lambda x, y: x + y).collect()
         [10]
         """
+        from glowpy.flow.ops.reduce import add_reduce_steps
+
         return Dataset(self._graph, add_reduce_steps(self._graph, self._node, function))
 
     def reduce_by_key(self, function: Callable[[Row, Row], Row]) -> Dataset:
@@ -114,6 +114,8 @@ class Dataset:
         Raises (when it runs):
             RowError: a row is not a pair, or a key cannot be hashed.
         """
+        from glowpy.flow.ops.by_key import add_reduce_by_key_steps
+
         return Dataset(self._graph, add_reduce_by_key_steps(self._graph, self._node, function))
 
     def partition(self, shards: int) -> Dataset:
@@ -128,7 +130,8 @@ class Dataset:
         Raises (when it runs):
             RowError: a key cannot be hashed, or only by its address in memory.
         """
-        check_shards(shards, "partition")
+        from glowpy.flow.ops.partition import add_partition_steps
+
         return Dataset(self._graph, add_partition_steps(self._graph, self._node, shards))
 
     def sort(self, key: Callable[[Row], Any] | None = None, *, reverse: bool = False) -> Dataset:
@@ -143,6 +146,8 @@ class Dataset:
         Raises (when it runs):
             RowError: two keys cannot be compared.
         """
+        from glowpy.flow.ops.sort import add_sort_steps
+
         return Dataset(self._graph, add_sort_steps(self._graph, self._node, key, reverse))
 
     def collect(self) -> list[Row]:
@@ -183,6 +188,8 @@ class Dataset:
         self._execute(Terminal.RUN)
 
     def _row_step(self, kind: RowKind, function: Callable[..., Any]) -> Dataset:
+        from glowpy.flow.ops.rowwise import add_row_step
+
         return Dataset(self._graph, add_row_step(self._graph, self._node, kind, function))
 
     def _execute(self, terminal: Terminal, path: str = "") -> Any:

@@ -8,9 +8,7 @@ from typing import Any
 
 from glowpy.errors import OutputError
 from glowpy.flow.graph import OutputKind, Step
-from glowpy.flow.ops.hashing import parts_of
 from glowpy.flow.ops.kernel import Batch
-from glowpy.flow.ops.keys import key_of
 from glowpy.flow.ops.memory import size_of
 from glowpy.planner.plan import Plan, shards_written
 from glowpy.planner.run_description import Sink
@@ -109,6 +107,9 @@ class GroupOutput:
                 buffers[(first + offset) % count] += batch[offset::count]
             self._next_shard = (first + len(batch)) % count
         else:
+            from glowpy.flow.ops.hashing import parts_of
+            from glowpy.flow.ops.keys import key_of
+
             keys = [key_of(row) for row in batch]
             for part, row in zip(parts_of(keys, len(buffers)), batch, strict=True):
                 buffers[part].append(row)

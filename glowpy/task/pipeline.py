@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import glowpy.flow.ops as ops_package
 from glowpy.errors import InputError, OutputError, ShardError
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.by_key import combine_by_key, fault_of, fold_by_key
 from glowpy.flow.ops.kernel import (
     BatchOp,
     FoldKind,
@@ -94,11 +93,8 @@ def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Strea
         made = _batches(fused, stream)
     elif op.kind is FoldKind.ALL:
         made = fused.run(stream, Pace(_UNBOUNDED, rows=_UNBOUNDED))
-    elif op.is_partial:
-        made = combine_by_key(fused.run, context, stream)
     else:
-        again = fuse(fused.steps[-1:])
-        made = fold_by_key(fused.run, again.run, context, stream)
+        made = _fold_by_key(fused, op, context, stream)
     while True:
         try:
             batch = next(made, None)
@@ -111,6 +107,15 @@ def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Strea
             return
         if batch:
             yield batch
+
+
+def _fold_by_key(fused: FusedSteps, op: FoldOp, context: TaskContext, stream: Stream) -> Stream:
+    from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
+
+    if op.is_partial:
+        return combine_by_key(fused.run, context, stream)
+    again = fuse(fused.steps[-1:])
+    return fold_by_key(fused.run, again.run, context, stream)
 
 
 def _batches(fused: FusedSteps, stream: Stream) -> Stream:
@@ -129,6 +134,8 @@ def _failed(fused: FusedSteps, exc: BaseException) -> StepFailed:
         return StepFailed(fused.steps[-1], NO_ROW, exc)
     step, row = blame
     if isinstance(step.op, FoldOp) and step.op.kind is FoldKind.BY_KEY:
+        from glowpy.flow.ops.by_key import fault_of
+
         fault = fault_of(row)  # rather than the words that Python has for it
         if fault is not None:
             fault.__cause__ = exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glowpy.flow.arguments import check_shards
 from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import PassOp
@@ -9,6 +10,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 def add_partition_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
     """Append Partition_scatter and Partition_collect; nothing where rows already lie so."""
+    check_shards(shards, "partition")
     if source.shard_count == shards and (source.partitioned_by_key or shards == 1):
         return source
     location = user_location()

@@ -8,26 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Union
 
-from glowpy.flow.arguments import definition_error
+from glowpy.flow.arguments import check_shards, definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph, OutputKind, Step
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, PassOp, Row, Stream, TaskContext, TextOp
 from glowpy.flow.ops.memory import batches_from
 
-_MOST_SHARDS = 100_000
-
 PathLike = Union[str, "os.PathLike[str]"]
-
-
-def check_shards(shards: int, operator: str) -> int:
-    """Make sure that a number of shards is a whole number from 1 on."""
-    if not isinstance(shards, int) or isinstance(shards, bool):
-        raise definition_error(f"{operator}() needs a whole number of shards, not {shards!r}")
-    if shards < 1:
-        raise definition_error(f"{operator}() needs at least 1 shard, not {shards}")
-    if shards > _MOST_SHARDS:
-        raise definition_error(f"{operator}() makes at most {_MOST_SHARDS} shards, not {shards}")
-    return shards
 
 
 def add_function_source(
