@@ -1,0 +1,47 @@
+"""The methods of a dataset that bring together rows with equal keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from glowpy.flow.handle import D, Handle
+from glowpy.flow.ops.kernel import Row
+
+
+class KeyedSteps(Handle):
+    """The key of a row is the first element of a tuple or list, else the row itself."""
+
+    __slots__ = ()
+
+    def reduce_by_key(self: D, function: Callable[[Row, Row], Row]) -> D:
+        """One row per key: the key and its values folded by `function(a, b)`, in row order.
+
+        `(K, V) → (K, V)`, in one shard, in key order where the keys have a total order. Keys must
+        be hashable. Go: flow/dataset_reduce.go.
+
+        >>> pairs = [("b", 1), ("a", 2), ("b", 3)]
+        >>> Flow().slice(pairs).reduce_by_key(lambda x, y: x + y).collect()
+        [('a', 2), ('b', 4)]
+
+        Raises (when it runs):
+            RowError: a row is not a pair, or a key cannot be hashed.
+        """
+        from glowpy.flow.ops.by_key import add_reduce_by_key_steps
+
+        return self._made(add_reduce_by_key_steps(self._graph, self._node, function))
+
+    def partition(self: D, shards: int) -> D:
+        """The same rows in `shards` shards; rows with equal keys are in the same one.
+
+        The key is the first element of a tuple or list, else the row. Nothing is done where the
+        rows already lie so. Go: flow/dataset_partition.go.
+
+        >>> sorted(Flow().slice(range(9)).partition(4).collect())
+        [0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+        Raises (when it runs):
+            RowError: a key cannot be hashed, or only by its address in memory.
+        """
+        from glowpy.flow.ops.partition import add_partition_steps
+
+        return self._made(add_partition_steps(self._graph, self._node, shards))
