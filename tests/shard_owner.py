@@ -12,6 +12,7 @@ from glowpy.agent.serving import ShardServer
 from glowpy.shards.codec import encode
 from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import Block, SegmentWriter
+from glowpy.task.meter import Meter
 from glowpy.task.pulling import Pulls, streams_of
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -109,7 +110,7 @@ class Reader:
         self.poller = poller
         self.transport = Transport(Policy(), timing)
         self.pulls = Pulls(self.transport, poller, host, RUN, timing)
-        self.row_count = [0]
+        self.meter = Meter()
         self._deadline = time.monotonic() + BOUND_S
 
     def streams(self, *sources: Source) -> list[Iterator[list[Any]]]:
@@ -117,7 +118,7 @@ class Reader:
         owners = tuple(dict.fromkeys(owner for owner, _, _ in sources))
         edge = tuple(ShardSource(owners.index(owner), a, shard) for owner, a, shard in sources)
         assign = Assign(RUN, "e", 0, 99, owners, (edge,))
-        (streams,) = streams_of(self.pulls, assign, self.wait, self.row_count)
+        (streams,) = streams_of(self.pulls, assign, self.wait, self.meter)
         return [iter(stream) for stream in streams]
 
     def rows(self, *sources: Source) -> list[Any]:

@@ -40,6 +40,7 @@ from glowpy.wire.run_messages import (
     OpenRun,
     Outcome,
     Printed,
+    Progress,
     Recall,
     Recalled,
     Retire,
@@ -47,6 +48,7 @@ from glowpy.wire.run_messages import (
     RunOpened,
     RunRefused,
     Stream,
+    Work,
 )
 
 DRIVER, EXECUTOR, OTHER = b"driver", b"executor", b"other"
@@ -86,6 +88,9 @@ def ready(core: Any, executor: str = "e1", *, memory_mb: int = 40) -> None:
     assert core.from_executor(EXECUTOR, ExecutorReady("r1", executor, ""), b"") == []
 
 
+WORK = Work(rows_in=5, bytes_in=50, rows_out=3, bytes_out=10, ran_s=1.5)
+
+
 def assign(attempt: int, executor: str = "e1") -> Assign:
     return Assign("r1", executor, attempt + 100, attempt, (), ())
 
@@ -97,7 +102,7 @@ def begun(core: Any, attempt: int) -> None:
 
 
 def ended(attempt: int, outcome: Outcome = Outcome.SEALED) -> GroupEnded:
-    return GroupEnded("r1", "e1", attempt + 100, attempt, outcome, (BLOCK,), 3, 5, 10)
+    return GroupEnded("r1", "e1", attempt + 100, attempt, outcome, (BLOCK,), WORK)
 
 
 def fetch(core: Any, attempt: int) -> Any:
@@ -112,8 +117,33 @@ def test_assignments_are_begun_one_after_another(core: Any) -> None:
     begun(core, 1)
     assert tell(core, assign(2)) == []
     first, begin, started = core.from_executor(EXECUTOR, ended(1), b"")
-    assert first.message == GroupEnded("r1", "e1", 101, 1, Outcome.SEALED, (), 3, 5, 10)
+    assert first.message == GroupEnded("r1", "e1", 101, 1, Outcome.SEALED, (), WORK)
     assert begin.message.assign == assign(2) and started.message.attempt == 2
+
+
+def test_how_far_attempts_have_come_is_told_once_with_the_next_beat(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    beat = ToDriver(DRIVER, Beat("r1"))
+    assert tell(core, Beat("r1")) == [beat]
+    for work in (WORK, WORK._replace(rows_in=9)):
+        assert core.from_executor(EXECUTOR, Progress("r1", ((1, work),)), b"") == []
+    assert tell(core, Beat("r1")) == [beat, ToDriver(DRIVER, Progress("r1", ((1, work),)))]
+    assert tell(core, Beat("r1")) == [beat]
+
+
+def test_news_of_others_and_of_attempts_that_are_over_are_dropped(core: Any) -> None:
+    opened(core)
+    ready(core)
+    begun(core, 1)
+    beat = ToDriver(DRIVER, Beat("r1"))
+    core.from_executor(b"stranger", Progress("r1", ((1, WORK),)), b"")
+    core.from_executor(EXECUTOR, Progress("r1", ((2, WORK),)), b"")
+    assert tell(core, Beat("r1")) == [beat]
+    core.from_executor(EXECUTOR, Progress("r1", ((1, WORK),)), b"")
+    core.from_executor(EXECUTOR, ended(1), b"")
+    assert tell(core, Beat("r1")) == [beat]
 
 
 def test_blocks_can_be_read_once_committed_and_end_once_sealed(core: Any) -> None:

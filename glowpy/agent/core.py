@@ -21,7 +21,7 @@ from glowpy.agent.actions import (
     ToDriver,
     ToExecutor,
 )
-from glowpy.agent.executors import ExecutorSlot, Limits, State
+from glowpy.agent.executors import ExecutorSlot, Limits, State, keep_news, news_of
 from glowpy.agent.runs import Run
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
@@ -45,6 +45,7 @@ from glowpy.wire.run_messages import (
     OpenRun,
     Outcome,
     Printed,
+    Progress,
     Recall,
     Recalled,
     Retire,
@@ -119,6 +120,8 @@ class AgentCore:
             yield from self._close_run(message.run, "the run is over", now)
         elif isinstance(message, Beat):
             yield ToDriver(peer, Beat(message.run))
+            if attempts := news_of(message.run, self._slots.values()):
+                yield ToDriver(peer, Progress(message.run, attempts))
         elif isinstance(message, (Assign, Recall, Abort, Retire)):
             slot = self._slots.get(message.executor)
             if slot is not None and slot.run == message.run:
@@ -216,9 +219,11 @@ class AgentCore:
         return list(self._from_executor(peer, message, payload))
 
     def _from_executor(self, peer: bytes, message: Any, payload: bytes) -> Iterator[Action]:
-        if isinstance(message, Commit):
+        if isinstance(message, (Commit, Progress)):
             slot = self._slot_of_peer(peer)
-            if slot is not None and slot.is_writing(message.attempt):
+            if isinstance(message, Progress):
+                keep_news(slot, message)
+            elif slot is not None and slot.is_writing(message.attempt):
                 yield from self.index.commit(slot.run, message.attempt, message.blocks)
             return
         slot = self._slots.get(message.executor)
@@ -344,11 +349,6 @@ class AgentCore:
         return [ToDriver(self._runs[slot.run].peer, refused), LeasesChanged()]
 
     # --- time, and ends ---
-
-    def keep_alive(self, run: str, now: float) -> None:
-        """The driver of a run has shown a sign of life."""
-        if run in self._runs:
-            self._runs[run].heard_at = now
 
     def tick(self, now: float) -> list[Action]:
         """What is due: silent drivers, executors that neither greet nor end."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import deque
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from glowpy.wire.run_messages import Assign, GroupEnded, Outcome
+from glowpy.wire.run_messages import Assign, GroupEnded, Outcome, Progress, Work
 
 _MOST_EARLY_CHARACTERS = 4096
 
@@ -30,6 +31,7 @@ class ExecutorSlot:
     peer = b""  # its connection, once greeted
     current: Assign | None = None
     is_current_aborted = False
+    news: tuple[int, Work] | None = None  # how far an attempt has come; not told to the driver yet
     early_output = ""  # the last that it has written before it was ready
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
@@ -74,6 +76,24 @@ class ExecutorSlot:
                 self.queue.remove(assign)
                 return assign
         return None
+
+
+def keep_news(slot: ExecutorSlot | None, progress: Progress) -> None:
+    """How far an executor's attempt has come: told to the driver with the next beat."""
+    for attempt, work in progress.attempts:
+        if slot is not None and slot.is_writing(attempt):
+            slot.news = attempt, work
+
+
+def news_of(run: str, slots: Iterable[ExecutorSlot]) -> tuple[tuple[int, Work], ...]:
+    """How far the attempts of a run have come, where that has not been told yet."""
+    found = []
+    for slot in slots:
+        if slot.run == run and slot.news is not None:
+            if slot.is_writing(slot.news[0]):
+                found.append(slot.news)
+            slot.news = None
+    return tuple(found)
 
 
 class Limits(NamedTuple):

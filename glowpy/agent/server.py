@@ -43,6 +43,7 @@ from glowpy.wire.run_messages import (
     ExecutorReady,
     GroupEnded,
     Printed,
+    Progress,
     Stream,
 )
 from glowpy.wire.security import KEY_FILE_VARIABLE, Policy
@@ -50,7 +51,7 @@ from glowpy.wire.transport import Poller, Transport
 
 log = logging.getLogger(__name__)
 
-_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, GroupEnded, Printed)
+_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed)
 _AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # what was written before comes before
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "GLOWPY_TIME_SCALE")
 _BATCH = 1000  # messages taken in one go, before looking at anything else

@@ -21,6 +21,7 @@ from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import StepFailed, explain, packed, unpacked
+from glowpy.task.meter import Meter
 
 
 def run_inline(job: Job) -> Any:
@@ -69,20 +70,30 @@ class _InlineStore:
         for block in blocks:
             self._blocks.setdefault((group, block.shard), []).append(block)
 
-    def read(self, shard: ShardRef) -> Iterator[Batch]:
+    def read(self, shard: ShardRef, meter: Meter | None = None) -> Iterator[Batch]:
+        """The rows of a shard; `meter` counts what is read."""
+        for payload in self._payloads(shard):
+            batch = decode(payload)
+            if meter is not None:
+                meter.rows_in += len(batch)
+                meter.bytes_in += len(payload)
+            yield batch
+
+    def _payloads(self, shard: ShardRef) -> Iterator[bytes]:
         if shard.group < 0:
-            yield decode(self._rows[shard.dataset, shard.shard])
+            yield self._rows[shard.dataset, shard.shard]
             return
         blocks = self._blocks.get((shard.group, shard.shard))
         if blocks:
             with SegmentReader(self.path(shard.group), self.nonce) as reader:
                 for block in blocks:
-                    yield decode(reader.read(block))
+                    yield reader.read(block)
 
 
 def _run_group(plan: Plan, description: RunDescription, group: int, store: _InlineStore) -> int:
+    meter = Meter()
     edges: list[list[Stream]] = [
-        [store.read(shard) for shard in edge] for edge in plan.reads(group)
+        [store.read(shard, meter) for shard in edge] for edge in plan.reads(group)
     ]
     try:
         outcome = run_attempt(
@@ -94,6 +105,7 @@ def _run_group(plan: Plan, description: RunDescription, group: int, store: _Inli
             nonce=store.nonce,
             commit=lambda blocks: store.commit(group, blocks),
             between_batches=lambda: None,
+            meter=meter,
         )
     except StepFailed as failure:
         if isinstance(failure.cause, KeyboardInterrupt):

@@ -134,8 +134,8 @@ class Run:
         event: Any
         if message.outcome is Outcome.SEALED:
             if message.group in self._target_groups:
-                self._row_counts[message.group] = message.row_count
-            event = decide.GroupSealed(message.attempt, message.row_count)
+                self._row_counts[message.group] = message.work.rows_out
+            event = decide.GroupSealed(message.attempt, message.work.rows_out)
         elif message.outcome is Outcome.FAILED:
             event = decide.GroupFailed(message.attempt, unpacked(message.reason, payload))
         elif message.outcome is Outcome.INPUT_LOST:

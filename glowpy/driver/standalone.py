@@ -41,7 +41,7 @@ from glowpy.shards.segment import NONCE_BYTES
 from glowpy.task.executor import Executor
 from glowpy.timing import Timing
 from glowpy.wire.address import IpcAddress
-from glowpy.wire.run_messages import Launch, OpenRun
+from glowpy.wire.run_messages import Beat, Launch, OpenRun
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
@@ -100,6 +100,7 @@ class StandaloneFleet:
         self._memory_mb = options.task_memory_mb
         self._timing = timing
         self._launched = 0
+        self._next_beat = 0.0
         self._events: list[FleetEvent] = []
         self.transport = transport
         self.poller = Poller()
@@ -151,7 +152,9 @@ class StandaloneFleet:
         self._carry_out(self._core.from_driver(_PEER, message, b"", now))
 
     def advance(self, now: float) -> float:
-        self._core.keep_alive(self._description.run, now)
+        if now >= self._next_beat:
+            self._next_beat = now + self._timing.beat_s
+            self._carry_out(self._core.from_driver(_PEER, Beat(self._description.run), b"", now))
         self._carry_out(self._core.tick(now))
         nursery = (_NURSERY, self._nursery.pid, _UNLIMITED_MB)
         for name, reason in self._guard.condemned(now, [nursery, *self._core.processes()]):

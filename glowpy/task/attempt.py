@@ -12,6 +12,7 @@ from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
+from glowpy.task.meter import Meter
 from glowpy.task.output import GroupOutput
 from glowpy.task.pipeline import build
 
@@ -34,27 +35,31 @@ def run_attempt(
     nonce: bytes,
     commit: Callable[[Sequence[Block]], None],
     between_batches: Callable[[], None],
+    meter: Meter | None = None,
 ) -> AttemptResult:
     """Run a task group over its input streams and write its shards to one segment file.
 
     Args:
         commit: told of blocks as they become readable, before the attempt ends.
         between_batches: called now and then; may raise to stop the attempt.
+        meter: counts what is done; the caller's streams count what they read.
 
     Raises:
         StepFailed: the user's code raised; ShardError, InputError, OutputError: the data plane did.
     """
     step_group = plan.step_group_of(group)
+    meter = meter or Meter()
     context = Context(
         task=group - step_group.first_group,
         task_count=step_group.task_count,
         budget_bytes=description.memory_mb << 20,
         directory=os.path.dirname(segment_path),
+        meter=meter,
     )
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
-        output = GroupOutput(plan, group, description.sink, segment, commit)
+        output = GroupOutput(plan, group, description.sink, segment, commit, meter)
         for batch in build(step_group, context, edges, description.listings):
             output.write(batch)
             between_batches()
         blocks = output.finish()
-    return AttemptResult(tuple(blocks), output.row_count, output.bytes_stored)
+    return AttemptResult(tuple(blocks), meter.rows_out, meter.bytes_out)

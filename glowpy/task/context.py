@@ -9,6 +9,9 @@ from typing import NamedTuple
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
+from glowpy.task.meter import Meter
+
+_UNREAD = Meter()  # of those that nobody asks
 
 
 class Context(NamedTuple):
@@ -18,10 +21,13 @@ class Context(NamedTuple):
     task_count: int
     budget_bytes: int
     directory: str  # temporary files of this attempt go here
+    meter: Meter = _UNREAD
 
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""
-        return ScratchFile(os.path.join(self.directory, f"scratch-{os.urandom(8).hex()}"))
+        return ScratchFile(
+            os.path.join(self.directory, f"scratch-{os.urandom(8).hex()}"), self.meter
+        )
 
 
 class ScratchFile:
@@ -31,8 +37,9 @@ class ScratchFile:
     gets its space back when the process ends, however it ends.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, meter: Meter) -> None:
         self._path = path
+        self._meter = meter
         self._nonce = os.urandom(NONCE_BYTES)
         self._writer = SegmentWriter(path, self._nonce)
         self._reader: SegmentReader | None = None
@@ -44,7 +51,9 @@ class ScratchFile:
         Raises:
             OutputError: the disk takes no more; RowError: a row cannot be pickled.
         """
-        block = self._writer.append(part, encode(rows), len(rows))
+        payload = encode(rows)
+        block = self._writer.append(part, payload, len(rows))
+        self._meter.spilled_bytes += len(payload)
         self._blocks.setdefault(part, []).append(block)
         if self._reader is None:
             self._open()

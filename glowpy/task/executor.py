@@ -27,6 +27,7 @@ from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
+from glowpy.task.meter import Meter
 from glowpy.task.printing import forwarded
 from glowpy.task.pulling import InputLost, Pulls, streams_of
 from glowpy.timing import Timing
@@ -45,6 +46,7 @@ from glowpy.wire.run_messages import (
     GroupEnded,
     Outcome,
     Printed,
+    Progress,
     Retire,
     Stream,
 )
@@ -166,16 +168,13 @@ class Executor:
         assign = begin.assign
         outcome, reason, payload, lost = Outcome.SEALED, "", b"", -1
         blocks: tuple[Block, ...] = ()
-        row_count = bytes_stored = 0
-        rows_in = 0
+        meter = Meter()
         try:
             if assign.attempt in self._aborted:
                 raise AttemptAborted
             with forwarded(self._print):
-                counter = [0]
-                edges = streams_of(
-                    self._pulls, assign, lambda until: self._wait_in(assign.attempt, until), counter
-                )
+                in_attempt = self._inside(assign.attempt, meter)
+                edges = streams_of(self._pulls, assign, in_attempt, meter)
                 result = run_attempt(
                     self._plan,
                     self._description,
@@ -186,10 +185,10 @@ class Executor:
                     commit=lambda some: self._link.send(
                         Commit(self._run, assign.attempt, tuple(some))
                     ),
-                    between_batches=lambda: self._wait_in(assign.attempt, 0.0),
+                    between_batches=lambda: in_attempt(0.0),
+                    meter=meter,
                 )
-            blocks, row_count, bytes_stored = result.blocks, result.row_count, result.bytes_stored
-            rows_in = counter[0]
+            blocks = result.blocks
         except AttemptAborted:
             outcome = Outcome.ABORTED
         except InputLost as exc:
@@ -215,9 +214,7 @@ class Executor:
             assign.attempt,
             outcome,
             blocks,
-            row_count,
-            rows_in,
-            bytes_stored,
+            meter.work(),
             reason,
             lost,
         )
@@ -230,11 +227,25 @@ class Executor:
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))
 
-    def _wait_in(self, attempt: int, until: float) -> None:
-        """Within an attempt: take messages until `until`; stop it when it is aborted."""
-        self._wait(until)
-        if attempt in self._aborted or self._is_retired:
-            raise AttemptAborted
+    def _inside(self, attempt: int, meter: Meter) -> Callable[[float], None]:
+        """How an attempt takes messages until a time; stops it when it is aborted.
+
+        Now and then, by the way, it says how far it has come.
+        """
+        pause_s = self._timing.beat_s
+        next_report = meter.begun_at + pause_s
+
+        def wait(until: float) -> None:
+            nonlocal next_report
+            self._wait(until)
+            if attempt in self._aborted or self._is_retired:
+                raise AttemptAborted
+            now = time.monotonic()
+            if now >= next_report:
+                next_report = now + pause_s
+                self._link.send(Progress(self._run, ((attempt, meter.work()),)))
+
+        return wait
 
     def _wait(self, until: float | None) -> None:
         """Take what has come, waiting for something at most until the monotonic time `until`."""

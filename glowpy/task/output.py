@@ -15,6 +15,7 @@ from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import encode
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.failure import NO_ROW, StepFailed
+from glowpy.task.meter import Meter
 
 _BLOCK_BYTES = 1 << 20
 _BUFFER_BYTES = 4 << 20  # of all shards of a group together
@@ -33,6 +34,7 @@ class GroupOutput:
         sink: Sink,
         segment: SegmentWriter,
         commit: Callable[[Sequence[Block]], None],
+        meter: Meter,
     ) -> None:
         step_group = plan.step_group_of(group)
         self._step = step_group.steps[-1]
@@ -42,14 +44,13 @@ class GroupOutput:
         self._shards = shards_written(step_group, group - step_group.first_group)
         self._segment = segment
         self._commit = commit
+        self._meter = meter
         self._buffers: list[Batch] = [[] for _ in self._shards] if self._is_stored else []
         self._buffered = 0
         self._buffered_bytes = 0  # about so much memory
         self._target_rows = 1 if self._is_text else _FIRST_ROWS  # a row of text is a whole batch
         self._next_shard = 0  # of the next row dealt
         self._blocks: list[Block] = []
-        self.row_count = 0
-        self.bytes_stored = 0
 
     def write(self, batch: Batch) -> None:
         """Take a batch of the last step's rows.
@@ -60,7 +61,7 @@ class GroupOutput:
         """
         if not batch:
             return
-        self.row_count += len(batch)
+        self._meter.rows_out += len(batch)
         if not self._is_stored:
             return
         with self._blaming():
@@ -128,7 +129,7 @@ class GroupOutput:
         limit = _BLOCK_BYTES if len(self._buffers) == 1 else _BUFFER_BYTES
         self._target_rows = max(1, min(int(limit / row_bytes), _MOST_ROWS * len(self._buffers)))
         self._buffered = self._buffered_bytes = 0
-        self.bytes_stored += written
+        self._meter.bytes_out += written
 
     def _lines(self, batch: Batch) -> Batch:
         """The batch as one row of bytes, a line for each row."""

@@ -15,7 +15,6 @@ from glowpy.flow.ops.kernel import (
     RowKind,
     RowOp,
     Stream,
-    TaskContext,
     TextOp,
     chain,
 )
@@ -23,7 +22,9 @@ from glowpy.flow.ops.memory import BATCH_BYTES, Pace, size_of_rows
 from glowpy.planner.plan import StepGroup
 from glowpy.planner.run_description import FileEntry
 from glowpy.task.compile import FusedSteps, fuse
+from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, row_in
+from glowpy.task.meter import Meter
 from glowpy.task.text import ranges_of, read_lines
 
 _KERNELS = tuple(ops_package.__path__)
@@ -37,7 +38,7 @@ _OURS = (StepFailed, AttemptAborted, ShardError, InputError, OutputError)
 
 def build(
     step_group: StepGroup,
-    context: TaskContext,
+    context: Context,
     edges: Sequence[Sequence[Stream]],
     listings: dict[int, tuple[FileEntry, ...]],
 ) -> Stream:
@@ -48,6 +49,7 @@ def build(
     """
     stream: Stream | None = None
     for part in _parts(step_group.steps):
+        is_source = stream is None and not edges
         inputs = edges if stream is None else [[stream]]
         if isinstance(part, FusedSteps):
             stream = _run_fused(part, context, chain(inputs[0]))
@@ -57,8 +59,17 @@ def build(
             stream = _run_kernel(part, part.op, context, inputs)
         else:
             stream = chain(inputs[0])
+        if is_source:
+            stream = _counted(stream, context.meter)
     assert stream is not None
     return stream
+
+
+def _counted(stream: Stream, meter: Meter) -> Stream:
+    """Rows of a source are what its group reads."""
+    for batch in stream:
+        meter.rows_in += len(batch)
+        yield batch
 
 
 def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
@@ -87,7 +98,7 @@ def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
         yield fuse(pending)
 
 
-def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Stream:
+def _run_fused(fused: FusedSteps, context: Context, stream: Stream) -> Stream:
     op = fused.fold
     if op is None:
         made = _batches(fused, stream)
@@ -109,7 +120,7 @@ def _run_fused(fused: FusedSteps, context: TaskContext, stream: Stream) -> Strea
             yield batch
 
 
-def _fold_by_key(fused: FusedSteps, op: FoldOp, context: TaskContext, stream: Stream) -> Stream:
+def _fold_by_key(fused: FusedSteps, op: FoldOp, context: Context, stream: Stream) -> Stream:
     from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
 
     if op.is_partial:
@@ -144,7 +155,7 @@ def _failed(fused: FusedSteps, exc: BaseException) -> StepFailed:
 
 
 def _run_kernel(
-    step: Step, op: BatchOp, context: TaskContext, inputs: Sequence[Sequence[Stream]]
+    step: Step, op: BatchOp, context: Context, inputs: Sequence[Sequence[Stream]]
 ) -> Stream:
     stream = op.kernel(context, inputs)
     while True:
@@ -160,12 +171,11 @@ def _run_kernel(
             yield batch
 
 
-def _read_text(
-    step: Step, op: TextOp, context: TaskContext, listing: Sequence[FileEntry]
-) -> Stream:
+def _read_text(step: Step, op: TextOp, context: Context, listing: Sequence[FileEntry]) -> Stream:
     try:
         for part in ranges_of(listing, op, context.task, context.task_count):
             yield from read_lines(part, op)
+            context.meter.bytes_in += part.size_bytes
     except _OURS:
         raise
     except Exception as exc:

@@ -17,6 +17,7 @@ from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.shards.codec import decode
 from glowpy.shards.pull import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
+from glowpy.task.meter import Meter
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
 from glowpy.wire.run_messages import Assign, ShardSource
@@ -220,20 +221,18 @@ class Pulls:
             self.forget(number)
 
 
-def streams_of(
-    pulls: Pulls, assign: Assign, wait: Wait, row_count: list[int]
-) -> list[list[Stream]]:
+def streams_of(pulls: Pulls, assign: Assign, wait: Wait, meter: Meter) -> list[list[Stream]]:
     """The input streams of an assignment: by edge, in shard order; each is read when drawn from.
 
     Args:
         wait: waits until a monotonic time at most, handling whatever comes.
-        row_count: its first item counts the rows read.
+        meter: counts what is read and waited for.
     """
-    return [list(_edge_streams(pulls, assign, edge, wait, row_count)) for edge in assign.inputs]
+    return [list(_edge_streams(pulls, assign, edge, wait, meter)) for edge in assign.inputs]
 
 
 def _edge_streams(
-    pulls: Pulls, assign: Assign, sources: Sequence[ShardSource], wait: Wait, row_count: list[int]
+    pulls: Pulls, assign: Assign, sources: Sequence[ShardSource], wait: Wait, meter: Meter
 ) -> Iterator[Stream]:
     opened: dict[int, Pull] = {}
 
@@ -254,7 +253,8 @@ def _edge_streams(
                 raise InputLost(pull.attempt, str(exc)) from exc
             if payload is not None:
                 batch = decode(payload)
-                row_count[0] += len(batch)
+                meter.rows_in += len(batch)
+                meter.bytes_in += len(payload)
                 yield batch
             elif pull.is_ended:
                 return
@@ -262,5 +262,6 @@ def _edge_streams(
                 now = pulls.clock()
                 pulls.expire(now)
                 wait(pulls.deadline(now))
+                meter.waited_s += pulls.clock() - now
 
     return (read(position) for position in range(len(sources)))

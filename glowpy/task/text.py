@@ -36,6 +36,10 @@ class FileRange(NamedTuple):
     start_bytes: int
     end_bytes: int
 
+    @property
+    def size_bytes(self) -> int:
+        return (self.file.size_bytes if self.end_bytes < 0 else self.end_bytes) - self.start_bytes
+
 
 def ranges_of(
     listing: Sequence[FileEntry], op: TextOp, task: int, task_count: int

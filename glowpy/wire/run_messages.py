@@ -219,6 +219,26 @@ class Commit(NamedTuple):
     blocks: tuple[Block, ...]
 
 
+class Work(NamedTuple):
+    """What an attempt has done so far; where it has no input, rows in are those it has made."""
+
+    rows_in: int = 0
+    bytes_in: int = 0  # of blocks and files read
+    rows_out: int = 0  # of the group's output, stored or drained
+    bytes_out: int = 0  # of blocks written; none where rows are drained
+    spilled_bytes: int = 0  # written to temporary files
+    waited_s: float = 0.0  # for its inputs
+    ran_s: float = 0.0  # the rest of its time
+
+
+class Progress(NamedTuple):
+    """How far attempts have come, by number. An executor's goes to its agent now and then, an
+    agent's to the driver with its beat: one message for all its executors."""
+
+    run: str
+    attempts: tuple[tuple[int, Work], ...]
+
+
 class GroupEnded(NamedTuple):
     """An attempt's end. To the agent with the last blocks, to the driver without.
 
@@ -231,9 +251,7 @@ class GroupEnded(NamedTuple):
     attempt: int
     outcome: Outcome
     blocks: tuple[Block, ...] = ()
-    row_count: int = 0  # rows of the group's output, stored or drained
-    rows_in: int = 0
-    bytes_stored: int = 0
+    work: Work = Work()
     reason: str = ""  # FAILED: text for the user; INPUT_LOST: which shard and why
     lost_attempt: int = -1  # INPUT_LOST: the attempt whose shard is gone
 
@@ -269,6 +287,7 @@ RUN_MESSAGES: tuple[type, ...] = (
     Begin,
     GroupStarted,
     Commit,
+    Progress,
     GroupEnded,
     Printed,
 )
