@@ -345,5 +345,5 @@ def test_a_process_that_cannot_be_started_is_no_death(core: Any) -> None:
 def test_the_agents_end_closes_every_run(core: Any) -> None:
     opened(core, "r1")
     opened(core, "r2")
-    actions = core.close_all(0.0)
+    actions = core.close_all()
     assert {a.run for a in actions if isinstance(a, DeleteRun)} == {"r1", "r2"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from glowpy.wire.run_messages import Assign, GroupEnded, Outcome, Progress, Work
+from glowpy.agent.runs import Run
+from glowpy.wire.run_messages import Assign, GroupEnded, LaunchRefused, Outcome, Progress, Work
 
 _MOST_EARLY_CHARACTERS = 4096
 
@@ -36,7 +36,7 @@ class ExecutorSlot:
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
     def __init__(
-        self, run: str, executor: str, lease: str, memory_mb: int, deadline: float
+        self, run: Run, executor: str, lease: str, memory_mb: int, deadline: float
     ) -> None:
         self.run = run
         self.executor = executor
@@ -58,6 +58,17 @@ class ExecutorSlot:
             and self.state is not State.KILLED
         )
 
+    def keep_news(self, progress: Progress) -> None:
+        """How far its attempt has come: told to the driver with the next beat."""
+        for attempt, work in progress.attempts:
+            if self.is_writing(attempt):
+                self.news = attempt, work
+
+    def take_news(self) -> tuple[int, Work] | None:
+        """How far its attempt has come, where that has not been told yet."""
+        news, self.news = self.news, None
+        return news if news is not None and self.is_writing(news[0]) else None
+
     def keep_early(self, text: str) -> bool:
         """What it writes before it is ready is for nobody, unless it dies there."""
         if self.state not in (State.LAUNCHED, State.GREETED):
@@ -67,7 +78,12 @@ class ExecutorSlot:
 
     def aborted(self, assign: Assign) -> GroupEnded:
         """How its agent reports an assignment that nobody wants any more."""
-        return GroupEnded(self.run, self.executor, assign.group, assign.attempt, Outcome.ABORTED)
+        name = self.run.name
+        return GroupEnded(name, self.executor, assign.group, assign.attempt, Outcome.ABORTED)
+
+    def refused(self, reason: str) -> LaunchRefused:
+        """How its agent reports that no executor can run here what this one was to run."""
+        return LaunchRefused(self.run.name, self.executor, reason, fatal=True)
 
     def unqueue(self, attempt: int) -> Assign | None:
         """Take back an assignment that the executor has not seen."""
@@ -76,24 +92,6 @@ class ExecutorSlot:
                 self.queue.remove(assign)
                 return assign
         return None
-
-
-def keep_news(slot: ExecutorSlot | None, progress: Progress) -> None:
-    """How far an executor's attempt has come: told to the driver with the next beat."""
-    for attempt, work in progress.attempts:
-        if slot is not None and slot.is_writing(attempt):
-            slot.news = attempt, work
-
-
-def news_of(run: str, slots: Iterable[ExecutorSlot]) -> tuple[tuple[int, Work], ...]:
-    """How far the attempts of a run have come, where that has not been told yet."""
-    found = []
-    for slot in slots:
-        if slot.run == run and slot.news is not None:
-            if slot.is_writing(slot.news[0]):
-                found.append(slot.news)
-            slot.news = None
-    return tuple(found)
 
 
 class Limits(NamedTuple):

@@ -6,11 +6,21 @@ from __future__ import annotations
 class Run:
     """A run that has a driver."""
 
-    is_open = False
-    is_closing = False
+    is_open = False  # its program is here
+    is_closing = False  # it ends with the last of its executors
 
-    def __init__(self, peer: bytes, description: bytes, nonce: bytes, heard_at: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        peer: bytes,
+        description: bytes,
+        directory: str,
+        nonce: bytes,
+        heard_at: float,
+    ) -> None:
+        self.name = name
         self.peer = peer  # its driver's connection
         self.description = description
+        self.directory = directory  # of its segment files
         self.nonce = nonce
         self.heard_at = heard_at

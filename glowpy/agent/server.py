@@ -165,7 +165,7 @@ class AgentServer:
                 log.warning("executor %s is killed: %s", executor, reason)
                 self._carry_out(self._core.kill(executor, reason))
         self._membership.leave()
-        self._carry_out(self._core.close_all(time.monotonic()))
+        self._carry_out(self._core.close_all())
 
     def _stop(self) -> None:
         self._has_stopped = True

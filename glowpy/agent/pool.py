@@ -1,0 +1,303 @@
+"""The executors of one agent, from launch to exit: a pure machine, a part of `AgentCore`.
+
+launch → LAUNCHED → hello → GREETED → ready → READY → retire → RETIRING → exit
+         in every state: kill → KILLED → exit
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from glowpy.agent.actions import (
+    Action,
+    KillProcess,
+    LeasesChanged,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.executors import ExecutorSlot, Limits, State
+from glowpy.agent.runs import Run
+from glowpy.shards.pull import ShardIndex
+from glowpy.timing import Timing
+from glowpy.wire.greeting import refusal
+from glowpy.wire.run_messages import (
+    Abort,
+    Assign,
+    Begin,
+    Commit,
+    Describe,
+    ExecutorExited,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    GroupStarted,
+    Launch,
+    Launched,
+    LaunchRefused,
+    Outcome,
+    Printed,
+    Progress,
+    Recall,
+    Recalled,
+    Retire,
+    Stream,
+    Work,
+)
+
+_NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
+
+
+def is_name(name: str) -> bool:
+    """Can a run or an executor be called so? Names become paths."""
+    return _NAME.fullmatch(name) is not None
+
+
+class ExecutorPool:
+    """All executors of an agent, and what they write.
+
+    Args:
+        owner: the agent's address as shard owner.
+        host: readers that name the same host read segment files themselves.
+    """
+
+    def __init__(
+        self, owner: str, host: str, limits: Limits, timing: Timing, index: ShardIndex
+    ) -> None:
+        self._owner = owner
+        self._host = host
+        self._limits = limits
+        self._timing = timing
+        self._index = index
+        self._slots: dict[str, ExecutorSlot] = {}
+
+    def leases(self) -> tuple[str, ...]:
+        return tuple(slot.lease for slot in self._slots.values())
+
+    def leased_memory_mb(self) -> int:
+        return sum(slot.memory_mb for slot in self._slots.values())
+
+    def processes(self) -> Iterator[tuple[str, int, int]]:
+        """Every executor that runs: its name, process id, and the memory it has asked for."""
+        running = (slot for slot in self._slots.values() if slot.pid)
+        return ((slot.executor, slot.pid, slot.memory_mb) for slot in running)
+
+    def has_any_of(self, run: Run) -> bool:
+        return any(slot.run is run for slot in self._slots.values())
+
+    def news_of(self, run: Run) -> tuple[tuple[int, Work], ...]:
+        """How far the attempts of a run have come, where that has not been told yet."""
+        news = [slot.take_news() for slot in self._slots.values() if slot.run is run]
+        return tuple(each for each in news if each is not None)
+
+    # --- what drivers want ---
+
+    def launch(self, run: Run, message: Launch, now: float) -> Iterator[Action]:
+        name, memory_mb = message.executor, message.memory_mb
+        reason = self._limits.exceeded_by(memory_mb, len(self._slots), self.leased_memory_mb())
+        if not run.is_open:
+            reason = "the run's program is not here yet"
+        elif not is_name(name) or name in self._slots:
+            reason = "the executor's name is taken, or not a name"
+        if reason:
+            yield ToDriver(run.peer, LaunchRefused(run.name, name, reason, fatal=False))
+            return
+        deadline = now + self._timing.executor_start_s
+        self._slots[name] = ExecutorSlot(run, name, message.lease, memory_mb, deadline)
+        yield StartProcess(run.name, name, message.first_group)
+        yield LeasesChanged()
+
+    def command(
+        self, run: Run, message: Assign | Recall | Abort | Retire, now: float
+    ) -> Iterator[Action]:
+        """Something for an executor; nothing happens if the run has none of that name."""
+        slot = self._slots.get(message.executor)
+        if slot is None or slot.run is not run:
+            return
+        if isinstance(message, Assign):
+            slot.queue.append(message)
+            yield from self._begin_next(slot)
+        elif isinstance(message, Recall):
+            if slot.unqueue(message.attempt) is not None:
+                yield ToDriver(run.peer, Recalled(run.name, slot.executor, message.attempt))
+        elif isinstance(message, Abort):
+            yield from self._abort(slot, message)
+        elif slot.state is not State.KILLED:
+            slot.state = State.RETIRING
+            slot.deadline = now + self._timing.shutdown_s
+            slot.queue.clear()
+            if slot.has_greeted:
+                yield ToExecutor(slot.peer, message)
+            else:
+                yield from self._kill(slot, "retired before it had started")
+
+    def _abort(self, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
+        if slot.current is not None and slot.current.attempt == message.attempt:
+            slot.is_current_aborted = True
+            yield from self._index.lose(slot.run.name, message.attempt, "the attempt was aborted")
+            yield ToExecutor(slot.peer, message)
+            return
+        queued = slot.unqueue(message.attempt)
+        if queued is not None:
+            yield ToDriver(slot.run.peer, slot.aborted(queued))
+
+    def _begin_next(self, slot: ExecutorSlot) -> Iterator[Action]:
+        if slot.state is not State.READY or slot.current is not None or not slot.queue:
+            return
+        run, assign = slot.run, slot.queue.popleft()
+        slot.current = assign
+        slot.is_current_aborted = False
+        path = os.path.join(run.directory, f"{assign.group}-{assign.attempt}.seg")
+        self._index.open(run.name, assign.attempt, path, run.nonce)
+        yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
+        started = GroupStarted(run.name, slot.executor, assign.group, assign.attempt)
+        yield ToDriver(run.peer, started)
+
+    # --- what executors say ---
+
+    def hear(self, peer: bytes, message: Any, payload: bytes) -> Iterator[Action]:
+        """An executor's message; of executors that are not known here, nothing is taken."""
+        if isinstance(message, (Commit, Progress)):
+            slot = self._slot_of_peer(peer)
+            if slot is None:
+                return
+            if isinstance(message, Progress):
+                slot.keep_news(message)
+            elif slot.is_writing(message.attempt):
+                yield from self._index.commit(slot.run.name, message.attempt, message.blocks)
+            return
+        slot = self._slots.get(message.executor)
+        if slot is None or slot.run.name != message.run or slot.state is State.KILLED:
+            yield ToExecutor(peer, Retire(message.run, message.executor))
+            return
+        if isinstance(message, ExecutorHello):
+            yield from self._greet(slot, peer, message)
+        elif slot.peer != peer:
+            return
+        elif isinstance(message, ExecutorReady):
+            yield from self._ready(slot, message, payload)
+        elif isinstance(message, GroupEnded):
+            yield from self._group_ended(slot, message, payload)
+        elif isinstance(message, Printed):
+            yield ToDriver(slot.run.peer, message)
+
+    def _slot_of_peer(self, peer: bytes) -> ExecutorSlot | None:
+        return next((slot for slot in self._slots.values() if slot.peer == peer), None)
+
+    def _greet(self, slot: ExecutorSlot, peer: bytes, hello: ExecutorHello) -> Iterator[Action]:
+        if slot.state is not State.LAUNCHED:
+            return
+        slot.peer = peer
+        reason = refusal(hello, "agent")
+        if reason:
+            yield ToDriver(slot.run.peer, slot.refused(reason))
+            yield from self._kill(slot, "another release")
+            return
+        slot.state = State.GREETED
+        description = slot.run.description
+        yield ToExecutor(peer, Describe(slot.run.name, self._owner, self._host), description)
+
+    def _ready(
+        self, slot: ExecutorSlot, message: ExecutorReady, payload: bytes
+    ) -> Iterator[Action]:
+        if slot.state is not State.GREETED:
+            return
+        if message.refusal:
+            yield ToDriver(slot.run.peer, slot.refused(message.refusal), payload)
+            yield from self._kill(slot, "it cannot run the flow")
+            return
+        slot.state = State.READY
+        slot.early_output = ""
+        yield from self._begin_next(slot)
+
+    def _group_ended(
+        self, slot: ExecutorSlot, message: GroupEnded, payload: bytes
+    ) -> Iterator[Action]:
+        run, assign = slot.run, slot.current
+        if assign is None or assign.attempt != message.attempt:
+            return
+        slot.current = None
+        if slot.is_current_aborted:
+            yield ToDriver(run.peer, slot.aborted(assign))
+        else:
+            if message.outcome is Outcome.SEALED:
+                yield from self._index.commit(run.name, message.attempt, message.blocks)
+                yield from self._index.seal(run.name, message.attempt)
+            else:
+                reason = f"the attempt ended: {message.outcome.value}"
+                yield from self._index.lose(run.name, message.attempt, reason)
+            yield ToDriver(run.peer, message._replace(blocks=()), payload)
+        yield from self._begin_next(slot)
+
+    # --- news of processes ---
+
+    def started(self, executor: str, pid: int) -> Iterator[Action]:
+        slot = self._slots.get(executor)
+        if slot is not None:
+            slot.pid = pid
+            yield ToDriver(slot.run.peer, Launched(slot.run.name, executor, pid))
+
+    def start_failed(self, executor: str, reason: str) -> Iterator[Action]:
+        slot = self._slots.pop(executor, None)
+        if slot is not None:
+            text = f"cannot start a process: {reason}"
+            yield ToDriver(slot.run.peer, LaunchRefused(slot.run.name, executor, text, fatal=False))
+            yield LeasesChanged()
+
+    def said(self, executor: str, stream: Stream, text: str) -> Iterator[Action]:
+        slot = self._slots.get(executor)
+        if slot is not None and not slot.run.is_closing and not slot.keep_early(text):
+            yield ToDriver(slot.run.peer, Printed(slot.run.name, executor, stream, text))
+
+    def exited(self, executor: str, cause: str) -> tuple[Run | None, list[Action]]:
+        """A process is gone; the run it was of, and what is to be done."""
+        slot = self._slots.pop(executor, None)
+        if slot is None:
+            return None, []
+        return slot.run, list(self._exited(slot, slot.kill_reason or cause))
+
+    def _exited(self, slot: ExecutorSlot, cause: str) -> Iterator[Action]:
+        run = slot.run
+        if slot.current is not None:
+            reason = f"its executor died: {cause}"
+            yield from self._index.lose(run.name, slot.current.attempt, reason)
+        yield LeasesChanged()
+        if not run.is_closing:
+            is_expected = slot.state is State.RETIRING
+            exited = ExecutorExited(
+                run.name, slot.executor, cause, is_expected, slot.early_output, slot.has_greeted
+            )
+            yield ToDriver(run.peer, exited)
+
+    # --- ends ---
+
+    def tick(self, now: float) -> Iterator[Action]:
+        """Executors that neither greet nor end when they should."""
+        for slot in list(self._slots.values()):
+            if now < slot.deadline:
+                continue
+            if slot.state in (State.LAUNCHED, State.GREETED):
+                limit = self._timing.executor_start_s
+                yield from self._kill(slot, f"it did not reach its flow within {limit:g} s")
+            elif slot.state is State.RETIRING and slot.current is None:
+                yield from self._kill(slot, "it did not end when told to")
+
+    def kill(self, executor: str, reason: str) -> Iterator[Action]:
+        """An executor has to end at once."""
+        slot = self._slots.get(executor)
+        if slot is not None:
+            yield from self._kill(slot, reason)
+
+    def kill_all_of(self, run: Run, reason: str) -> Iterator[Action]:
+        for slot in list(self._slots.values()):
+            if slot.run is run:
+                yield from self._kill(slot, reason)
+
+    def _kill(self, slot: ExecutorSlot, reason: str) -> Iterator[Action]:
+        if slot.state is not State.KILLED:
+            slot.state = State.KILLED
+            slot.kill_reason = f"killed by its agent: {reason}"
+            yield KillProcess(slot.executor)
