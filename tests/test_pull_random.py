@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 
 from glowpy.errors import ShardLost
 from glowpy.shards import pull
-from glowpy.shards.pull import (
-    LocatedBlock,
-    PullReceiver,
-    Send,
-    SendBlocks,
-    SendEnd,
-    SendFrame,
-    ShardIndex,
-    cost_of,
-)
+from glowpy.shards.pull import Send, SendBlocks, SendEnd, SendFrame, ShardIndex, cost_of
+from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import Block
 
 RUN, ATTEMPT, PATH, NONCE = "run", 1, "/segment", b"n" * 16

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
-from glowpy.shards.pull import LocatedBlock, PullReceiver, ReceivedBlock
+from glowpy.shards.receiver import LocatedBlock, PullReceiver, ReceivedBlock
 from glowpy.shards.segment import Block
 
 WINDOW = 8000

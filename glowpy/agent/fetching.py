@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from glowpy.agent.program_cache import Incoming, ProgramCache, ProgramDirectory
+from glowpy.agent.incoming import Incoming
+from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.errors import GlowError, ProgramError
 from glowpy.program.program import Program, program_from_json
 from glowpy.timing import Timing

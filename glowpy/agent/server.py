@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,12 +25,12 @@ from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
 from glowpy.agent.fetching import ProgramFetch
 from glowpy.agent.guard import Guard
+from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
 from glowpy.agent.processes import Processes
-from glowpy.agent.program_cache import ProgramCache, ProgramDirectory, launch_command
+from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.agent.serving import ShardServer
 from glowpy.errors import GlowError
-from glowpy.flags import task_arguments
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -46,14 +45,13 @@ from glowpy.wire.run_messages import (
     Progress,
     Stream,
 )
-from glowpy.wire.security import KEY_FILE_VARIABLE, Policy
+from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
 log = logging.getLogger(__name__)
 
 _OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed)
 _AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # what was written before comes before
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "GLOWPY_TIME_SCALE")
 _BATCH = 1000  # messages taken in one go, before looking at anything else
 
 
@@ -284,37 +282,17 @@ class AgentServer:
 
     def _start(self, action: StartProcess) -> None:
         fetch, directory = self._programs[action.run]
-        opening = fetch.opening
-        arguments = task_arguments(
-            flow_id=opening.flow,
-            group_id=action.first_group,
-            run_number=opening.run_number,
-            agent_address=str(self.address),
-            executor_id=action.executor,
-            exe_hash=fetch.program.manifest.digest,
+        start = task_start(
+            fetch.opening,
+            fetch.program,
+            directory,
+            action,
+            str(self.address),
+            self._core.run_directory(action.run),
+            self._options.key_file,
         )
-        own_path = os.environ.get("PYTHONPATH", "")  # glowpy may be there only
-        command, additions = launch_command(
-            fetch.program, directory, sys.executable, arguments, own_path
-        )
-        run_directory = self._core.run_directory(action.run)
-        environment = {
-            **{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
-            **opening.environment,
-            **additions,
-            "PYTHONHASHSEED": str(opening.hash_seed),
-            "GLOWPY_RUN": action.run,
-        }
-        if self._options.key_file:
-            environment[KEY_FILE_VARIABLE] = self._options.key_file
-        here = opening.working_directory
         try:
-            pid = self._processes.start(
-                action.executor,
-                command,
-                environment,
-                here if os.path.isdir(here) else run_directory,
-            )
+            pid = self._processes.start(action.executor, *start)
         except OSError as exc:
             self._carry_out(self._core.start_failed(action.executor, str(exc)))
             return

@@ -15,7 +15,7 @@ from typing import Any
 from glowpy.errors import ClusterError, ProtocolError, ShardCorrupt, ShardError, ShardLost
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.shards.codec import decode
-from glowpy.shards.pull import LocatedBlock, PullReceiver
+from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.task.meter import Meter
 from glowpy.timing import Timing

@@ -1,0 +1,85 @@
+"""How an agent starts a task of a program: the command line, the environment, the directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+from glowpy.agent.actions import StartProcess
+from glowpy.agent.program_cache import PAYLOAD, ProgramDirectory
+from glowpy.flags import task_arguments
+from glowpy.program.program import Pickled, Program
+from glowpy.wire.run_messages import OpenRun
+from glowpy.wire.security import KEY_FILE_VARIABLE
+
+PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds recorded results
+
+_PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
+
+# Of the agent's own environment; the rest of it is nobody's business.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "GLOWPY_TIME_SCALE")
+
+# `python -m` looks in the working directory first, and there the driver's own files may lie. This
+# does the same without it; -P would too, but Python 3.10 has none.
+_RUN_MODULE = (
+    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+class TaskStart(NamedTuple):
+    """What the system has to be asked for."""
+
+    command: list[str]
+    environment: dict[str, str]
+    working_directory: str
+
+
+def task_start(
+    opening: OpenRun,
+    program: Program,
+    directory: ProgramDirectory,
+    start: StartProcess,
+    agent_address: str,
+    run_directory: str,
+    key_file: str,
+) -> TaskStart:
+    """A task works in the driver's directory if this host has that, else in that of its run."""
+    arguments = task_arguments(
+        flow_id=opening.flow,
+        group_id=start.first_group,
+        run_number=opening.run_number,
+        agent_address=agent_address,
+        executor_id=start.executor,
+        exe_hash=program.manifest.digest,
+    )
+    own_path = os.environ.get("PYTHONPATH", "")  # glowpy may be there only
+    path = [str(root) for root in directory.roots] + ([own_path] if own_path else [])
+    environment = {
+        **{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+        **opening.environment,
+        PROGRAM_VARIABLE: str(directory.path),
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONHASHSEED": str(opening.hash_seed),
+        "GLOWPY_RUN": start.run,
+    }
+    if key_file:
+        environment[KEY_FILE_VARIABLE] = key_file
+    here = opening.working_directory
+    return TaskStart(
+        [sys.executable, *_words(program, directory, arguments)],
+        environment,
+        here if os.path.isdir(here) else run_directory,
+    )
+
+
+def _words(program: Program, directory: ProgramDirectory, arguments: list[str]) -> list[str]:
+    """What Python is started with; our flags before the script's words, which may hold a `--`."""
+    if isinstance(program, Pickled):
+        return ["-c", _RUN_MODULE, _PICKLED_MODULE, str(directory.path / PAYLOAD), *arguments]
+    if program.is_module:
+        start = ["-c", _RUN_MODULE, program.entry]
+    else:
+        start = [str(directory.path / program.entry)]
+    return [*start, *arguments, *program.argv]

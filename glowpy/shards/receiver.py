@@ -1,0 +1,137 @@
+"""The reader's side of the pull protocol (see `shards.pull`), without sockets."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
+from glowpy.shards.pull import cost_of
+from glowpy.shards.segment import Block
+
+
+class LocatedBlock(NamedTuple):
+    """A block to be read from the owner's segment file on this host."""
+
+    path: str
+    nonce: bytes
+    block: Block
+
+
+class ReceivedBlock(NamedTuple):
+    """A block whose bytes have come; not yet compared with its checksum."""
+
+    block: Block
+    payload: bytes
+
+
+Ready: TypeAlias = LocatedBlock | ReceivedBlock
+
+
+class PullReceiver:
+    """The reader's side of one stream: puts frames together and checks that nothing is missing."""
+
+    def __init__(self, credit_bytes: int) -> None:
+        self._ready: deque[Ready] = deque()
+        self._unfinished: Block | None = None
+        self._parts: list[bytes] = []  # of that block
+        self._position_bytes = 0
+        self._block_count = 0
+        self._row_count = 0
+        self._window_bytes = credit_bytes
+        self._outstanding_bytes = credit_bytes  # granted, not received
+        self._buffered_bytes = 0  # of whole blocks that nobody has taken
+        self.is_ended = False
+        self.error: ShardLost | ShardCorrupt | None = None
+
+    def blocks(self, path: str, nonce: bytes, blocks: Sequence[Block]) -> None:
+        """Blocks on this host."""
+        self._check_open()
+        for block in blocks:
+            self._ready.append(LocatedBlock(path, nonce, block))
+            self._count(block)
+
+    def frame(self, block: Block, position_bytes: int, data: bytes) -> None:
+        """Bytes of a block.
+
+        Raises:
+            ProtocolError: the owner has left out or repeated bytes, or sends more than it may.
+        """
+        self._check_open()
+        end = position_bytes + len(data)
+        is_next = position_bytes == self._position_bytes and end <= block.length_bytes
+        if not is_next or block != (self._unfinished or block):
+            raise ProtocolError(
+                f"a frame at byte {position_bytes} of a block follows byte {self._position_bytes}"
+            )
+        if len(data) > self._outstanding_bytes:
+            raise ProtocolError("an owner sends more than it has credit for")
+        self._unfinished = block
+        self._parts.append(data)
+        self._position_bytes = end
+        self._outstanding_bytes -= cost_of(len(data))
+        if end == block.length_bytes:
+            payload = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._ready.append(ReceivedBlock(block, payload))
+            self._buffered_bytes += block.length_bytes
+            self._count(block)
+            self._unfinished = None
+            self._parts = []
+            self._position_bytes = 0
+
+    def end(self, block_count: int, row_count: int, lost: str) -> None:
+        """The owner says that this was all, or that the rest is lost."""
+        self._check_open()
+        if lost:
+            self.fail(lost)
+            return
+        self.is_ended = True
+        counts = self._block_count, self._row_count
+        if (block_count, row_count) != counts or self._unfinished is not None:
+            self.error = ShardCorrupt(
+                f"a shard ended after {self._block_count} blocks and {self._row_count} rows, "
+                f"but its owner holds {block_count} blocks and {row_count} rows"
+            )
+
+    def fail(self, reason: str) -> None:
+        """The rest will not come, and what has come is of no use without it."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.error = ShardLost(reason)
+            self._ready.clear()
+            self._parts.clear()
+
+    def next_block(self) -> Ready | None:
+        """The next whole block; None: it has not come yet, or there is none.
+
+        Raises:
+            ShardLost, ShardCorrupt: the stream ended so.
+        """
+        if self._ready:
+            ready = self._ready.popleft()
+            if isinstance(ready, ReceivedBlock):
+                self._buffered_bytes -= ready.block.length_bytes
+            return ready
+        if self.error is not None:
+            raise self.error
+        return None
+
+    def credit_due(self) -> int:
+        """Credit to grant now, in bytes, once half of the window is free.
+
+        The parts of an unfinished block do not count: a block larger than the window comes through.
+        """
+        free = self._window_bytes - self._outstanding_bytes - self._buffered_bytes
+        if self.is_ended or free < self._window_bytes // 2:
+            return 0
+        self._outstanding_bytes += free
+        return free
+
+    def _count(self, block: Block) -> None:
+        self._block_count += 1
+        self._row_count += block.row_count
+
+    def _check_open(self) -> None:
+        if self.is_ended:
+            raise ProtocolError("an owner goes on with a stream that it has ended")

@@ -1,0 +1,195 @@
+"""Sockets: the one package that imports zmq. One factory, one policy for all of them.
+
+Servers are ROUTERs, links are DEALERs. Nothing here waits except `Poller.poll`; nothing queues
+without bound; a dead peer is noticed by the system's own news of a closed connection, or by
+ZeroMQ's heartbeats where the network swallows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import zmq
+
+from glowpy.errors import ConfigError
+from glowpy.timing import Timing
+from glowpy.wire.address import Address, Endpoint
+from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
+from glowpy.wire.messages import MESSAGES
+from glowpy.wire.security import ClusterKey, Policy
+from glowpy.wire.transport.poller import Poller, Watched
+from glowpy.wire.transport.sockets import Link, LinkEvent, Server
+
+if TYPE_CHECKING:
+    from glowpy.wire.transport.gate import Gate
+
+__all__ = ["Link", "LinkEvent", "Poller", "Server", "Transport", "Watched", "make_key"]
+
+_QUEUE_MESSAGES = 10_000  # from one peer, or to a server
+# To one peer of a server. Whoever takes nothing is given up: this is beyond what a slow one needs.
+_ANSWERS = 1_000_000
+_MAX_SOCKETS = 16_384  # of one transport: three for each link
+_OVERHEAD_BYTES = 1024  # what encryption may add to a frame
+_RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
+_MONITORED = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
+
+
+class Transport:
+    """All sockets of one process or one run, and their policy. A context manager.
+
+    Raises:
+        ConfigError: the policy's key is damaged.
+    """
+
+    def __init__(self, policy: Policy, timing: Timing) -> None:
+        if policy.key is not None and not _is_pair(policy.key):
+            raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
+        self._policy = policy
+        self._timing = timing
+        self._coder = Coder(MESSAGES)
+        self._context = zmq.Context(io_threads=1)
+        self._context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
+        self._sockets: list[zmq.Socket[bytes]] = []
+        self._gate: Gate | None = None
+
+    def serve(self, address: Endpoint) -> Server:
+        """Listen; port 0 takes a free one.
+
+        Raises:
+            ConfigError: the address cannot be had, or the policy refuses it.
+        """
+        self._policy.check(address, is_server=True)
+        socket = self._socket(zmq.ROUTER)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.SNDHWM, _ANSWERS)
+        socket.setsockopt(zmq.IPV6, _is_ipv6(address))
+        key = self._policy.key
+        if key is not None and isinstance(address, Address):
+            self._gate = self._gate or self._new_gate(key)
+            socket.curve_secretkey = key.secret
+            socket.curve_publickey = key.public
+            socket.curve_server = True
+        with _explained(f"listen on {address}", socket):
+            socket.bind(_url(address, is_server=True))
+        if isinstance(address, Address):
+            endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
+            assert isinstance(endpoint, bytes)
+            port = int(endpoint.rstrip(b"\0").rpartition(b":")[2])
+            address = Address(address.host, port)
+        return Server(socket, address, self._coder, self._gate)
+
+    def connect(self, address: Endpoint) -> Link:
+        """Reach a server; returns at once, whether or not it is there yet.
+
+        Raises:
+            ConfigError: the policy refuses the address, or it is none.
+        """
+        self._policy.check(address, is_server=False)
+        if isinstance(address, Address) and not 0 < address.port <= 65535:
+            raise ConfigError(f"cannot connect to {address}: no server has that port")
+        socket = self._socket(zmq.DEALER)
+        # Credit bounds what servers send. ZeroMQ would not read a peer's heartbeats past a full
+        # queue: it would take a living one for dead, and come down when the queue is read.
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.IPV6, _is_ipv6(address))
+        socket.setsockopt(zmq.SNDTIMEO, _milliseconds(self._timing.send_s))
+        socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
+        key = self._policy.key
+        if key is not None and isinstance(address, Address):
+            socket.curve_secretkey = key.secret
+            socket.curve_publickey = key.public
+            socket.curve_serverkey = key.public
+        with _explained(f"connect to {address}", socket):
+            monitor = socket.get_monitor_socket(_MONITORED)
+        with _explained(f"connect to {address}", socket, monitor):
+            socket.connect(_url(address, is_server=False))
+        self._sockets.append(monitor)
+        return Link(socket, monitor, address, self._coder)
+
+    def close(self) -> None:
+        """Close every socket and end ZeroMQ's threads; last messages may leave meanwhile."""
+        for socket in self._sockets:
+            if not socket.closed:
+                socket.close(linger=_milliseconds(self._timing.linger_s))
+        self._context.term()
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _new_gate(self, key: ClusterKey) -> Gate:
+        from glowpy.wire.transport.gate import Gate  # most starts have no key
+
+        return Gate(self._socket(zmq.REP), key)
+
+    def _socket(self, kind: int) -> zmq.Socket[bytes]:
+        with _explained("open a socket"):
+            socket: zmq.Socket[bytes] = self._context.socket(kind)
+        self._sockets = [each for each in self._sockets if not each.closed]
+        self._sockets.append(socket)
+        timing = self._timing
+        for option, value in (
+            (zmq.LINGER, _milliseconds(timing.linger_s)),
+            (zmq.SNDHWM, _QUEUE_MESSAGES),
+            (zmq.RCVHWM, _QUEUE_MESSAGES),
+            (zmq.MAXMSGSIZE, MAX_FRAME_BYTES + _OVERHEAD_BYTES),
+            (zmq.HANDSHAKE_IVL, _milliseconds(timing.handshake_s)),
+            (zmq.HEARTBEAT_IVL, _milliseconds(timing.beat_s)),
+            (zmq.HEARTBEAT_TIMEOUT, _milliseconds(timing.peer_lost_s)),
+            (zmq.TCP_KEEPALIVE, 1),
+        ):
+            socket.setsockopt(option, value)
+        return socket
+
+
+def make_key() -> ClusterKey:
+    """A new key pair."""
+    public, secret = zmq.curve_keypair()
+    return ClusterKey(public, secret)
+
+
+@contextmanager
+def _explained(act: str, *sockets: zmq.Socket[bytes]) -> Iterator[None]:
+    """Within: what ZeroMQ cannot do is a ConfigError, and these sockets are closed."""
+    try:
+        yield
+    except zmq.ZMQError as exc:
+        for socket in sockets:
+            socket.close(0)
+        reason = "it is in use" if exc.errno == zmq.EADDRINUSE else zmq.strerror(exc.errno or 0)
+        raise ConfigError(f"cannot {act}: {reason}") from exc
+
+
+def _url(address: Endpoint, *, is_server: bool) -> str:
+    if not isinstance(address, Address):
+        return str(address)
+    host = address.host or ("*" if is_server else "localhost")
+    if host == "localhost":
+        host = "127.0.0.1"  # one protocol: ZeroMQ would try IPv6 by itself
+    return f"tcp://{Address(host, address.port)}"
+
+
+def _is_ipv6(address: Endpoint) -> bool:
+    return isinstance(address, Address) and ":" in address.host
+
+
+def _is_pair(key: ClusterKey) -> bool:
+    try:
+        return zmq.curve_public(key.secret) == key.public
+    except (zmq.ZMQError, ValueError):
+        return False
+
+
+def _milliseconds(duration_s: float) -> int:
+    return max(1, round(duration_s * 1000)) if duration_s else 0
