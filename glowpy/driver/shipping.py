@@ -15,6 +15,7 @@ from glowpy.errors import ProgramError
 from glowpy.flow.graph import Graph
 from glowpy.flow.ops.source import without_rows
 from glowpy.program.discovery import pickled_program, script_program
+from glowpy.program.pickling import pickled
 from glowpy.program.program import Program, Sources, with_recorded
 from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Server
@@ -44,8 +45,8 @@ def make_program(graph: Graph, words: Sequence[str], recorded: Mapping[int, Any]
     if graph.arguments is None:  # flags from the command line: tasks find theirs there, too
         found = script_program(sys.modules["__main__"], words)
     if found is None:
-        pickled, sources = pickled_program(_pickled(graph))
-        return Shipment(pickled, sources)
+        program, sources = pickled_program(_pickled(graph))
+        return Shipment(program, sources)
     script, sources = found
     results = {number: _pickled_result(number, value) for number, value in recorded.items()}
     script, contents = with_recorded(script, results)
@@ -53,17 +54,14 @@ def make_program(graph: Graph, words: Sequence[str], recorded: Mapping[int, Any]
 
 
 def _pickled(graph: Graph) -> bytes:
-    import cloudpickle
-
     steps = map(without_rows, graph.steps)
     bare = Graph(graph.flow_id, graph.location, graph.arguments, steps)
     try:
-        data: bytes = cloudpickle.dumps(bare)
-        return data
+        return pickled(bare)
     except Exception as exc:
         for step in bare.steps:
             try:
-                cloudpickle.dumps(step.op)
+                pickled(step.op)
             except Exception as reason:
                 raise ProgramError(
                     f"{step.describe()}: its function cannot be pickled: {reason}"
