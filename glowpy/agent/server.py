@@ -302,4 +302,5 @@ class AgentServer:
         self._carry_out(self._core.process_said(executor, stream, text))
 
     def _process_ended(self, executor: str, cause: str) -> None:
+        log.info("executor %s has ended: %s", executor, cause)
         self._carry_out(self._core.process_exited(executor, cause))

@@ -156,8 +156,10 @@ class Run:
                 f"agent {agent}: the program ended ({message.cause}) in the task before its flow "
                 f"was run{said}"
             )
-        if message.log_tail.strip() and not message.expected:
-            self._report.note(f"executor at {agent} died ({message.cause}):\n{message.log_tail}")
+        if not message.expected:
+            where = f" at {agent}" if self._fleet.shows_hosts else ""
+            wrote = f", it wrote:\n{message.log_tail}" if message.log_tail.strip() else ""
+            self._report.note(f"an executor{where} died: {message.cause}{wrote}")
         self._obey(self._scheduler.handle(decide.ExecutorLeft(message.executor, message.cause)))
 
     def _obey(self, actions: list[Any]) -> None:

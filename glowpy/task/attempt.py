@@ -14,7 +14,7 @@ from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
 from glowpy.task.meter import Meter
 from glowpy.task.output import GroupOutput
-from glowpy.task.pipeline import build
+from glowpy.task.pipeline import Tap, build
 
 
 class AttemptResult(NamedTuple):
@@ -36,6 +36,7 @@ def run_attempt(
     commit: Callable[[Sequence[Block]], None],
     between_batches: Callable[[], None],
     meter: Meter | None = None,
+    tap: Tap | None = None,
 ) -> AttemptResult:
     """Run a task group over its input streams and write its shards to one segment file.
 
@@ -43,6 +44,7 @@ def run_attempt(
         commit: told of blocks as they become readable, before the attempt ends.
         between_batches: called now and then; may raise to stop the attempt.
         meter: counts what is done; the caller's streams count what they read.
+        tap: every row that the group takes in goes through it.
 
     Raises:
         StepFailed: the user's code raised; ShardError, InputError, OutputError: the data plane did.
@@ -58,7 +60,7 @@ def run_attempt(
     )
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit, meter)
-        for batch in build(step_group, context, edges, description.listings):
+        for batch in build(step_group, context, edges, description.listings, tap):
             output.write(batch)
             between_batches()
         blocks = output.finish()

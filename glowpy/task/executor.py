@@ -57,6 +57,7 @@ _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest 
 LIFELINE_VARIABLE = "GLOWPY_LIFELINE"
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
 RUN_VARIABLE = "GLOWPY_RUN"
+_FAULTS_VARIABLE = "GLOWPY_FAULTS"
 
 FindGraph = Callable[[RunDescription], Graph]
 
@@ -89,6 +90,11 @@ class Executor:
         self._aborted: set[int] = set()
         self._begun: list[Begin] = []
         self._is_retired = False
+        self._injector: Any = None  # of faults that a test has asked for
+        if _FAULTS_VARIABLE in os.environ:
+            from glowpy.task.injection import Injector
+
+            self._injector = Injector(os.environ[_FAULTS_VARIABLE])
 
     def serve(self) -> None:
         """Run task groups until there are no more.
@@ -169,6 +175,9 @@ class Executor:
         outcome, reason, payload, lost = Outcome.SEALED, "", b"", -1
         blocks: tuple[Block, ...] = ()
         meter = Meter()
+        faults = self._injector and self._injector.begin(
+            self._plan, self._run, assign.group, assign.attempt
+        )
         try:
             if assign.attempt in self._aborted:
                 raise AttemptAborted
@@ -187,8 +196,11 @@ class Executor:
                     ),
                     between_batches=lambda: in_attempt(0.0),
                     meter=meter,
+                    tap=faults and faults.tap,
                 )
             blocks = result.blocks
+            if faults:
+                faults.end()
         except AttemptAborted:
             outcome = Outcome.ABORTED
         except InputLost as exc:
@@ -207,6 +219,8 @@ class Executor:
         finally:
             self._pulls.cancel_all()
         self._aborted.discard(assign.attempt)
+        if faults:
+            faults.ended(outcome.value)
         ended = GroupEnded(
             self._run,
             self._executor,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import glowpy.flow.ops as ops_package
 from glowpy.errors import InputError, OutputError, ShardError
@@ -35,18 +36,26 @@ _NESTED = {RowKind.MAP: 0, RowKind.FILTER: 1, RowKind.FLAT_MAP: 2}
 # Not the user's doing: these go through as they are.
 _OURS = (StepFailed, AttemptAborted, ShardError, InputError, OutputError)
 
+Tap: TypeAlias = Callable[[Stream], Stream]
+
 
 def build(
     step_group: StepGroup,
     context: Context,
     edges: Sequence[Sequence[Stream]],
     listings: dict[int, tuple[FileEntry, ...]],
+    tap: Tap | None = None,
 ) -> Stream:
     """The stream of the group's output rows; nothing runs before it is drawn from.
+
+    Args:
+        tap: every row that the group takes in goes through it, from its inputs or its source.
 
     Raises (when drawn from):
         StepFailed: the user's code raised; ShardError, InputError: an input cannot be read.
     """
+    if tap is not None:
+        edges = [[tap(each) for each in edge] for edge in edges]
     stream: Stream | None = None
     for part in _parts(step_group.steps):
         is_source = stream is None and not edges
@@ -61,6 +70,8 @@ def build(
             stream = chain(inputs[0])
         if is_source:
             stream = _counted(stream, context.meter)
+        if tap is not None and is_source:
+            stream = tap(stream)
     assert stream is not None
     return stream
 

@@ -1,0 +1,136 @@
+"""Faults that a test has asked for, in the executor that they happen to.
+
+GLOWPY_FAULTS names a directory made by `glowpy.testing`. Without it, nothing of this is loaded.
+
+    armed/<number>   one fault, as JSON; whoever takes it away is the one that it happens to
+    gates/<number>   locked by the test while executors are to be held there
+    news             a named pipe: what executors tell the test, one JSON object on each line
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from glowpy.flow.ops.kernel import Stream
+from glowpy.planner.plan import Plan
+
+FAULTS_VARIABLE = "GLOWPY_FAULTS"
+ARMED, GATES, NEWS = "armed", "gates", "news"
+AT_END = -1
+_UNCATCHABLE = (signal.SIGKILL, signal.SIGSTOP)
+_MOST_LABEL_CHARACTERS = 500  # a line of news has to fit into what a pipe takes at once
+
+
+class Fault(NamedTuple):
+    """What is to happen, and where. It happens once."""
+
+    number: int
+    kind: str  # "kill" or "hold"
+    at_row: int  # rows that the task group has taken before; AT_END: all, but nobody knows yet
+    step: str  # in a task group that this step is part of; empty: in any
+    task: int  # in this task of the step; -1: in any
+    signal: int = 0  # of a "kill"
+
+    def is_for(self, steps: list[str], task: int) -> bool:
+        return (not self.step or self.step in steps) and self.task in (-1, task)
+
+
+class Injector:
+    """One executor's end. What it tells is told before it happens."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._news = -1
+        with suppress(OSError):  # the test is over
+            self._news = os.open(os.path.join(directory, NEWS), os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(self._news, True)
+
+    def begin(self, plan: Plan, run: str, group: int, attempt: int) -> AttemptFaults:
+        """An attempt of a task group begins."""
+        step_group = plan.step_group_of(group)
+        steps = [step.label for step in step_group.steps]
+        task = group - step_group.first_group
+        name = {"steps": ">".join(steps)[:_MOST_LABEL_CHARACTERS], "task": task, "run": run}
+        self.tell("began", **name, group=group, attempt=attempt)
+        mine = [fault for fault in self._armed() if fault.is_for(steps, task)]
+        return AttemptFaults(self, run, attempt, mine)
+
+    def tell(self, event: str, **what: Any) -> None:
+        line = json.dumps({"event": event, "pid": os.getpid(), **what}) + "\n"
+        if self._news >= 0:
+            with suppress(BrokenPipeError):  # the test is over
+                os.write(self._news, line.encode())
+
+    def fire(self, fault: Fault, attempt: int) -> None:
+        """Let it happen here, unless it has happened to somebody else."""
+        try:
+            os.unlink(os.path.join(self._directory, ARMED, str(fault.number)))
+        except FileNotFoundError:
+            return
+        self.tell("fired", fault=fault.number, attempt=attempt)
+        if fault.kind == "hold":
+            with suppress(FileNotFoundError), open(self._gate(fault), "rb") as gate:
+                fcntl.flock(gate, fcntl.LOCK_SH)  # granted when the test opens it, or has ended
+            return
+        if fault.signal not in _UNCATCHABLE:
+            signal.signal(fault.signal, signal.SIG_DFL)
+        os.kill(os.getpid(), fault.signal)
+
+    def _gate(self, fault: Fault) -> str:
+        return os.path.join(self._directory, GATES, str(fault.number))
+
+    def _armed(self) -> list[Fault]:
+        directory = os.path.join(self._directory, ARMED)
+        found = []
+        for name in sorted(os.listdir(directory), key=int) if os.path.isdir(directory) else ():
+            with suppress(FileNotFoundError), open(os.path.join(directory, name), "rb") as file:
+                found.append(Fault(**json.load(file)))
+        return found
+
+
+class AttemptFaults:
+    """The faults that may happen to one attempt."""
+
+    def __init__(self, injector: Injector, run: str, attempt: int, faults: list[Fault]) -> None:
+        self._injector = injector
+        self._run = run
+        self._attempt = attempt
+        self._at_end = [fault for fault in faults if fault.at_row == AT_END]
+        self._ahead = sorted(
+            (fault for fault in faults if fault.at_row != AT_END),
+            key=lambda fault: (fault.at_row, fault.number),
+        )
+        self._row = 0  # of all that the group reads
+
+    def tap(self, stream: Stream) -> Stream:
+        """The same rows, in batches that end where something is to happen."""
+        for batch in stream:
+            rows = batch
+            while rows:
+                self._reach()
+                taken = self._rows_ahead(len(rows))
+                self._row += taken
+                yield rows if taken == len(rows) else rows[:taken]
+                rows = rows[taken:]
+
+    def end(self) -> None:
+        """All rows are written, and nobody has been told."""
+        for fault in self._at_end:
+            self._injector.fire(fault, self._attempt)
+
+    def ended(self, outcome: str) -> None:
+        """How the attempt has ended, as its agent will be told."""
+        self._injector.tell("ended", run=self._run, attempt=self._attempt, outcome=outcome)
+
+    def _reach(self) -> None:
+        """Another row is about to be taken."""
+        while self._ahead and self._ahead[0].at_row <= self._row:
+            self._injector.fire(self._ahead.pop(0), self._attempt)
+
+    def _rows_ahead(self, most: int) -> int:
+        return min(most, self._ahead[0].at_row - self._row) if self._ahead else most

@@ -1,0 +1,265 @@
+"""A cluster for tests: real processes on loopback hosts of their own, to be killed one by one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from glowpy.errors import ConfigError
+from glowpy.flow.flow import Flow
+from glowpy.testing.faults import ArmedFault, Attempt, Faults
+from glowpy.testing.server import ServerProcess
+from glowpy.timing import SCALE_VARIABLE, Timing
+from glowpy.wire.security import save_key
+from glowpy.wire.transport import make_key
+
+_BOUND_S = 60.0
+_MOST_AGENTS = 250
+
+
+class LocalCluster:
+    """A master and agents, started on entering, ended and removed on leaving.
+
+    Agent number n listens on 127.0.0.<n+1> and counts as a host of its own: what it has written is
+    read over sockets, and is out of reach once it is dead.
+
+    Args:
+        agents: how many to begin with; see `add_agent`.
+        executors: of each agent.
+        memory_mb: of each agent, for all its executors together.
+        time_scale: runs every interval and deadline at this fraction, here and in the servers; see
+            docs/faults.md. None: as this process's environment says.
+        with_key: servers and drivers hold a throw-away key, and all traffic is encrypted.
+
+    Raises (when entered):
+        ClusterError: a server did not start; says what it wrote.
+    """
+
+    def __init__(
+        self,
+        agents: int = 3,
+        *,
+        executors: int = 1,
+        memory_mb: int = 1024,
+        time_scale: float | None = None,
+        with_key: bool = False,
+    ) -> None:
+        if not 0 <= agents <= _MOST_AGENTS:
+            raise ConfigError(f"a test cluster has 0 to {_MOST_AGENTS} agents, not {agents}")
+        self._agent_count = agents
+        self._executors = executors
+        self._memory_mb = memory_mb
+        self._time_scale = time_scale
+        self._with_key = with_key
+        self._master: ServerProcess | None = None
+        self._agents: list[ServerProcess] = []
+        self._addresses: list[str] = []  # of agents, dead ones too
+        self._key: list[str] = []  # options that name it
+        self._directory = ""
+        self.faults = Faults()
+        self.leader = ""
+
+    def __enter__(self) -> LocalCluster:
+        self._scale_before = os.environ.get(SCALE_VARIABLE)
+        if self._time_scale is not None:
+            os.environ[SCALE_VARIABLE] = repr(self._time_scale)
+        try:
+            self._timing = Timing.from_environment()
+            self._directory = tempfile.mkdtemp(prefix="glowpy-testing-")
+            self.faults.__enter__()
+            if self._with_key:
+                key_file = os.path.join(self._directory, "cluster.key")
+                save_key(key_file, make_key())
+                self._key = ["--key-file", key_file]
+            self._start_master("127.0.0.1:0")
+            for number in range(self._agent_count):
+                self._agents.append(self._start_agent(number, "0"))
+                self._addresses.append("")
+            for number in range(self._agent_count):
+                self._addresses[number] = self._agents[number].await_address()
+            for number in range(self._agent_count):
+                self._await_member(number)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        patience_s = max(self._timing.shutdown_s, _BOUND_S)
+        for agent in self._agents:
+            agent.tell_to_end()
+        for agent in self._agents:
+            agent.end(patience_s)
+        if self._master is not None:
+            self._master.end(patience_s)
+        if self.faults.directory:
+            self.faults.__exit__()
+        if self._time_scale is not None:
+            if self._scale_before is None:
+                os.environ.pop(SCALE_VARIABLE, None)
+            else:
+                os.environ[SCALE_VARIABLE] = self._scale_before
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    # --- using it ---
+
+    @property
+    def flags(self) -> list[str]:
+        """What makes a script or a `Flow` run on this cluster."""
+        key = [f"-key.file={self._key[1]}"] if self._key else []
+        return ["-glow", f"-glow.leader={self.leader}", *key]
+
+    def flow(self, *more_flags: str) -> Flow:
+        """A new flow that runs here."""
+        return Flow([*self.flags, *more_flags])
+
+    # --- executors ---
+
+    def kill_executor(self, at_row: int = 0, **where: Any) -> ArmedFault:
+        """The next executor that comes to this row dies there; see `Faults.kill_executor`."""
+        return self.faults.kill_executor(at_row, **where)
+
+    def hold_executor(self, at_row: int = 0, **where: Any) -> ArmedFault:
+        """The next executor that comes to this row waits there; see `Faults.hold_executor`."""
+        return self.faults.hold_executor(at_row, **where)
+
+    def attempts(self) -> list[Attempt]:
+        """Every attempt of a task group that was begun here."""
+        return self.faults.attempts()
+
+    def recomputed(self) -> dict[str, int]:
+        """How often task groups were begun again, by name: {"Input0>Map1 task 0": 1}."""
+        return self.faults.recomputed()
+
+    def agent_of(self, pid: int) -> int:
+        """Number of the agent that has started an executor which is still there.
+
+        Raises:
+            LookupError: none of them has.
+        """
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+        pids = [agent.process.pid for agent in self._agents]
+        if parent not in pids:
+            raise LookupError(f"process {pid} is no executor of this cluster")
+        return pids.index(parent)
+
+    # --- agents ---
+
+    def address_of(self, agent: int) -> str:
+        """Where an agent listens."""
+        return self._addresses[agent]
+
+    def log_of(self, agent: int) -> str:
+        """What an agent has logged, since it was started last."""
+        return self._agents[agent].log.text
+
+    def kill_agent(self, agent: int = 0) -> None:
+        """SIGKILL an agent; its executors end by themselves, and its shards are gone."""
+        status = self._agents[agent].kill()
+        assert status == -signal.SIGKILL, f"agent {agent} had ended before, with {status}"
+
+    def pause_agent(self, agent: int = 0) -> None:
+        """SIGSTOP an agent; its executors go on, and nobody hears of them."""
+        self._agents[agent].stop()
+
+    def resume_agent(self, agent: int = 0) -> None:
+        """SIGCONT an agent."""
+        self._agents[agent].resume()
+
+    def restart_agent(self, agent: int = 0) -> None:
+        """A new agent on the same port, which has no shards; the one before is killed first."""
+        if self._agents[agent].is_alive:
+            self.kill_agent(agent)
+        port = self._addresses[agent].rpartition(":")[2]
+        self._agents[agent] = self._start_agent(agent, port)
+        self._agents[agent].await_address()
+
+    def add_agent(self) -> int:
+        """One more agent; its number."""
+        agent = len(self._agents)
+        self._agents.append(self._start_agent(agent, "0"))
+        self._addresses.append(self._agents[agent].await_address())
+        return agent
+
+    # --- the master ---
+
+    def kill_master(self) -> None:
+        """SIGKILL the master."""
+        assert self._master is not None
+        status = self._master.kill()
+        assert status == -signal.SIGKILL, f"the master had ended before, with {status}"
+
+    def restart_master(self) -> None:
+        """A new master on the same port, which knows nothing. Kills a living one."""
+        assert self._master is not None
+        if self._master.is_alive:
+            self.kill_master()
+        self._start_master(self.leader)
+
+    # --- between two tests ---
+
+    def restore(self) -> None:
+        """As new: servers that are dead or suspended are started again, faults disarmed."""
+        self.faults.reset()
+        assert self._master is not None
+        if not self._master.is_alive:
+            self.restart_master()
+        for number, agent in enumerate(self._agents):
+            agent.resume()
+            if not agent.is_alive:
+                self.restart_agent(number)
+        for number in range(len(self._agents)):
+            self._await_member(number)
+
+    def left_behind(self) -> list[str]:
+        """Files of runs at living agents, and processes of executors: none once runs are over."""
+        found = []
+        for number, agent in enumerate(self._agents):
+            if agent.is_alive:
+                runs = os.path.join(self._directory_of(number), "runs")
+                found += [os.path.join(runs, name) for name in _listed(runs)]
+        found += [f"process {each.pid}" for each in self.attempts() if _is_running(each.pid)]
+        return found
+
+    # --- processes ---
+
+    def _start_master(self, address: str) -> None:
+        self._master = ServerProcess(
+            "master", ["--address", address, *self._key], self._directory, {}
+        )
+        self.leader = self._master.await_address()
+
+    def _start_agent(self, number: int, port: str) -> ServerProcess:
+        place = ["--host", f"127.0.0.{number + 1}", "--port", port, "--master", self.leader]
+        limits = ["--max-executors", str(self._executors), "--memory", str(self._memory_mb)]
+        folder = ["--dir", self._directory_of(number)]
+        return ServerProcess("agent", [*place, *limits, *folder, *self._key], self._directory, {})
+
+    def _directory_of(self, agent: int) -> str:
+        return os.path.join(self._directory, f"agent-{agent}")
+
+    def _await_member(self, agent: int) -> None:
+        """Wait until the master knows a living agent."""
+        assert self._master is not None
+        name = self._addresses[agent].replace(".", r"\.")
+        self._master.log.wait_for(rf"at {name} \(.*joined", _BOUND_S)
+
+
+def _listed(directory: str) -> Sequence[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return ()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

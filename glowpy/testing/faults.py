@@ -1,0 +1,237 @@
+"""Faults in executors, armed by a test: at which row of which task group which signal comes.
+
+Executors look here because GLOWPY_FAULTS says so (`task.injection` is their end of it). Each fault
+happens once, in whichever executor gets there first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from typing import IO, Any, NamedTuple
+
+from glowpy.task.injection import ARMED, AT_END, FAULTS_VARIABLE, GATES, NEWS, Fault
+
+_BOUND_S = 60.0
+
+
+class Attempt(NamedTuple):
+    """One try of a task group, as its executor began it."""
+
+    run: str
+    group: int  # number of the task group in the run's plan
+    steps: str  # that it is made of: "Input0>Map1"
+    task: int
+    number: int  # unique within the run
+    pid: int  # of the executor's process
+
+    @property
+    def name(self) -> str:
+        """Of the task group, as in "Input0>Map1 task 0"."""
+        return f"{self.steps} task {self.task}"
+
+
+class ArmedFault:
+    """A fault that will happen, or has."""
+
+    def __init__(self, faults: Faults, fault: Fault, gate: IO[bytes] | None) -> None:
+        self._faults = faults
+        self._gate = gate
+        self.number = fault.number
+        self.pid = 0  # of the executor that it has happened to
+
+    @property
+    def has_happened(self) -> bool:
+        return self.pid != 0
+
+    def wait(self, timeout_s: float = _BOUND_S) -> int:
+        """Wait until it happens; the process id of the executor that it happens to.
+
+        Raises:
+            TimeoutError: nobody has come to that row.
+        """
+        self._faults.wait_for(lambda: self.has_happened, timeout_s, f"fault {self.number}")
+        return self.pid
+
+    def release(self) -> None:
+        """Let the executor go on that is held; nobody is held here any more."""
+        if self._gate is not None:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)  # executors of a standalone run are our forks
+            self._gate.close()
+            self._gate = None
+
+
+class Faults:
+    """Arms faults and counts what executors do. A context manager.
+
+    Within, the variable GLOWPY_FAULTS of this process is set: its standalone runs take part, and
+    servers that are started meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._news = threading.Condition()
+        self._happened: dict[int, ArmedFault] = {}  # every fault by its number
+        self._attempts: list[Attempt] = []
+        self._outcomes: dict[tuple[str, int], str] = {}
+        self._mark = self._next_mark = 0  # in the news, of what has been taken in
+        self.directory = ""
+        self._pipe = -1
+
+    def __enter__(self) -> Faults:
+        self.directory = tempfile.mkdtemp(prefix="glowpy-faults-")
+        for name in (ARMED, GATES):
+            os.mkdir(os.path.join(self.directory, name))
+        path = os.path.join(self.directory, NEWS)
+        os.mkfifo(path, 0o600)
+        # Opened for writing, too: so it has no end while executors come and go.
+        self._pipe = os.open(path, os.O_RDWR)
+        self._thread = threading.Thread(target=self._listen, daemon=True, name="glowpy-faults")
+        self._thread.start()
+        self._before = os.environ.get(FAULTS_VARIABLE)
+        os.environ[FAULTS_VARIABLE] = self.directory
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._before is None:
+            os.environ.pop(FAULTS_VARIABLE, None)
+        else:
+            os.environ[FAULTS_VARIABLE] = self._before
+        for fault in self._happened.values():
+            fault.release()
+        os.write(self._pipe, b"\n")  # an empty line ends the thread
+        self._thread.join(_BOUND_S)
+        os.close(self._pipe)
+        self._pipe = -1
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # --- arming ---
+
+    def kill_executor(
+        self,
+        at_row: int = 0,
+        *,
+        at_end: bool = False,
+        step: str = "",
+        task: int = -1,
+        times: int = 1,
+        by: signal.Signals = signal.SIGKILL,
+    ) -> ArmedFault:
+        """An executor dies when its task group is about to take row number `at_row`, from 0.
+
+        Args:
+            at_end: instead, when it has taken and written everything, but told nobody.
+            step: only in a task group that has this step, say "Map1".
+            task: only in this task of the step.
+            times: so many executors, one after another; the last fault is returned.
+            by: the signal; SIGSTOP suspends it.
+        """
+        for _ in range(times):
+            fault = self._arm("kill", AT_END if at_end else at_row, step, task, by)
+        return fault
+
+    def hold_executor(
+        self, at_row: int = 0, *, at_end: bool = False, step: str = "", task: int = -1
+    ) -> ArmedFault:
+        """An executor waits at a row (see `kill_executor`) until the fault is released."""
+        return self._arm("hold", AT_END if at_end else at_row, step, task, 0)
+
+    def disarm(self) -> None:
+        """Whatever has not happened will not; whoever is held goes on."""
+        for name in os.listdir(os.path.join(self.directory, ARMED)):
+            os.unlink(os.path.join(self.directory, ARMED, name))
+        for fault in self._happened.values():
+            fault.release()
+
+    def reset(self) -> None:
+        """Disarm everything, and count anew."""
+        self.disarm()
+        with self._news:
+            self._attempts.clear()
+            self._outcomes.clear()
+
+    def _arm(self, kind: str, at_row: int, step: str, task: int, by: int) -> ArmedFault:
+        fault = Fault(next(self._numbers), kind, at_row, step, task, int(by))
+        gate = None
+        if kind == "hold":
+            gate = open(  # noqa: SIM115  # closed by `release`
+                os.path.join(self.directory, GATES, str(fault.number)), "wb"
+            )
+            fcntl.flock(gate, fcntl.LOCK_EX)
+        armed = self._happened[fault.number] = ArmedFault(self, fault, gate)
+        path = os.path.join(self.directory, f"new-{fault.number}")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(fault._asdict(), file)
+        os.rename(path, os.path.join(self.directory, ARMED, str(fault.number)))
+        return armed
+
+    # --- what has happened ---
+
+    def attempts(self) -> list[Attempt]:
+        """Every attempt that an executor has begun, in the order of their news."""
+        self._catch_up()
+        with self._news:
+            return list(self._attempts)
+
+    def outcome(self, attempt: Attempt) -> str:
+        """How its executor says that it ended; empty: not, as far as it knows."""
+        self._catch_up()
+        with self._news:
+            return self._outcomes.get((attempt.run, attempt.number), "")
+
+    def recomputed(self) -> dict[str, int]:
+        """How often task groups were begun again, by name: {"Input0>Map1 task 0": 1}."""
+        again: Counter[str] = Counter()
+        begun = Counter((each.run, each.group, each.name) for each in self.attempts())
+        for (_run, _group, name), times in begun.items():
+            again[name] += times - 1
+        return dict(+again)
+
+    def wait_for(
+        self, is_true: Callable[[], bool], timeout_s: float = _BOUND_S, what: str = "this"
+    ) -> None:
+        """Wait until something is true, looking at each piece of news.
+
+        Raises:
+            TimeoutError: it did not come about in time.
+        """
+        with self._news:
+            if not self._news.wait_for(is_true, timeout_s):
+                raise TimeoutError(f"{what} has not happened within {timeout_s:g} s")
+
+    def _catch_up(self) -> None:
+        """Take in all that has been told until now."""
+        if self._pipe < 0:
+            return  # it has been, on leaving
+        with self._news:
+            mark = self._next_mark = self._next_mark + 1
+        os.write(self._pipe, json.dumps({"event": "mark", "number": mark}).encode() + b"\n")
+        self.wait_for(lambda: self._mark >= mark)
+
+    def _listen(self) -> None:
+        with open(self._pipe, encoding="utf-8", closefd=False) as pipe:
+            while line := pipe.readline().strip():
+                with self._news:
+                    self._take(json.loads(line))
+                    self._news.notify_all()
+
+    def _take(self, news: dict[str, Any]) -> None:
+        if news["event"] == "fired":
+            fault = self._happened.get(news["fault"])
+            if fault is not None:
+                fault.pid = news["pid"]
+        elif news["event"] == "began":
+            names = ("run", "group", "steps", "task", "attempt", "pid")
+            self._attempts.append(Attempt(*(news[name] for name in names)))
+        elif news["event"] == "ended":
+            self._outcomes[news["run"], news["attempt"]] = news["outcome"]
+        elif news["event"] == "mark":
+            self._mark = max(self._mark, news["number"])

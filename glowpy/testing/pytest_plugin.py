@@ -1,0 +1,55 @@
+"""Fixtures of pytest for flows. Nothing loads them unasked; in your conftest.py, say
+
+    pytest_plugins = ["glowpy.testing.pytest_plugin"]
+
+| fixture          | gives                                                                        |
+|------------------|------------------------------------------------------------------------------|
+| `glowpy_flow`    | called: a new flow; each test runs inline, standalone and on a real cluster  |
+| `glowpy_cluster` | a `LocalCluster` of three agents, whole at the beginning of each test        |
+| `glowpy_faults`  | `Faults` for standalone runs                                                 |
+
+One cluster serves the whole session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from glowpy.flow.flow import Flow
+from glowpy.testing.cluster import LocalCluster
+from glowpy.testing.faults import Faults
+
+_RUNNERS = ["inline", "standalone", "cluster"]
+
+
+@pytest.fixture(scope="session")
+def glowpy_session_cluster() -> Iterator[LocalCluster]:
+    """The cluster that all tests share; tests take `glowpy_cluster`."""
+    with LocalCluster(agents=3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def glowpy_cluster(glowpy_session_cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """Three agents with one executor each; whatever the test does to them is made good."""
+    glowpy_session_cluster.restore()
+    yield glowpy_session_cluster
+    glowpy_session_cluster.faults.disarm()
+
+
+@pytest.fixture
+def glowpy_faults() -> Iterator[Faults]:
+    """Faults that come to the executors of standalone runs."""
+    with Faults() as faults:
+        yield faults
+
+
+@pytest.fixture(params=_RUNNERS)
+def glowpy_flow(request: pytest.FixtureRequest) -> Callable[..., Flow]:
+    """Called with further flags, if any: a new flow for one of the three runners."""
+    flags = ["-glow.inline"] if request.param == "inline" else []
+    if request.param == "cluster":
+        flags = request.getfixturevalue("glowpy_cluster").flags
+    return lambda *more_flags: Flow([*flags, *more_flags])

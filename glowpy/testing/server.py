@@ -1,0 +1,140 @@
+"""One server of a test cluster: a real process, with what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import IO
+
+from glowpy.errors import ClusterError
+
+_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_LISTENING = r"^glowpy \w+ listening on (\S+)$"
+_START_S = 60.0  # more than the slowest machine needs; whoever cannot start ends, which is heard
+
+
+class Said:
+    """The lines that a process writes, taken in by a thread as they come."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def text(self) -> str:
+        with self._news:
+            return "".join(self._lines)
+
+    def wait_for(self, pattern: str, timeout_s: float) -> re.Match[str] | None:
+        """The first place that matches; None if the process ends, or says nothing like it."""
+        with self._news:
+            self._news.wait_for(
+                lambda: self._has_ended or re.search(pattern, "".join(self._lines), re.M), timeout_s
+            )
+            return re.search(pattern, "".join(self._lines), re.M)
+
+    def finish(self) -> None:
+        """The process has ended."""
+        self._thread.join(_START_S)
+        self._stream.close()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self._has_ended = True
+            self._news.notify_all()
+
+
+class ServerProcess:
+    """`glowpy master` or `glowpy agent` in a process of its own, until `end` or a signal.
+
+    It ends with the process that has started it, however that ends.
+
+    Raises:
+        ClusterError: it did not start; says what it wrote.
+    """
+
+    def __init__(
+        self, role: str, arguments: list[str], directory: str, environment: Mapping[str, str]
+    ) -> None:
+        path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
+        self.role = role
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "glowpy", role, *arguments, "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            cwd=directory,  # an empty one: nothing there can stand in for a module
+            env={**os.environ, **environment, "PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is for the test
+        )
+        assert self.process.stdout is not None and self.process.stderr is not None
+        self._stdout = Said(self.process.stdout)
+        self.log = Said(self.process.stderr)
+        self._is_stopped = False
+
+    def await_address(self) -> str:
+        """Where it listens, as soon as it does."""
+        found = self._stdout.wait_for(_LISTENING, _START_S)
+        if found is None:
+            self.kill()
+            raise ClusterError(f"the {self.role} did not start; it wrote:\n{self.log.text}")
+        return found[1]
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """SIGSTOP: it stands still, and nobody is told."""
+        self._is_stopped = True
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._is_stopped = False
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> int:
+        """SIGKILL it; its exit status, which says whether that is what it died of."""
+        self.process.kill()
+        return self._reaped(_START_S)
+
+    def tell_to_end(self) -> None:
+        """Have it end in order."""
+        if self._is_stopped and self.is_alive:
+            self.resume()
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def end(self, patience_s: float) -> int:
+        """Have it end in order, or else by force; its exit status."""
+        self.tell_to_end()
+        try:
+            return self._reaped(patience_s)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def _reaped(self, timeout_s: float) -> int:
+        status = self.process.wait(timeout_s)
+        self._stdout.finish()
+        self.log.finish()
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        return status

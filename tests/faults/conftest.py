@@ -1,0 +1,34 @@
+"""A cluster of three agents for the tests of one file, and a whole one for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from glowpy.testing import Faults, LocalCluster
+from tests.faults.checks import assert_clean
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
+    """Its intervals run at the module's TIME_SCALE, if it has one."""
+    scale = getattr(request.module, "TIME_SCALE", None)
+    with LocalCluster(3, time_scale=scale) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """Three agents with one executor each, on hosts of their own; whole at the beginning."""
+    shared_cluster.restore()
+    yield shared_cluster
+    shared_cluster.faults.disarm()
+    assert_clean(shared_cluster)
+
+
+@pytest.fixture
+def faults() -> Iterator[Faults]:
+    """Faults for standalone runs."""
+    with Faults() as faults:
+        yield faults

@@ -1,0 +1,126 @@
+"""Executors that are killed at any row: their task groups, and no others, are done once more."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from operator import add
+from typing import Any
+
+import pytest
+
+from glowpy import Dataset, Flow
+from glowpy.errors import ExecutorsDied
+from glowpy.testing import Faults, LocalCluster, started
+
+pytestmark = pytest.mark.slow
+
+ROWS = 40
+# Before the first row; at the first, a middle and the last one; after it, before anybody is told.
+MOMENTS = [{"at_row": 0}, {"at_row": 1}, {"at_row": 5}, {"at_row": 9}, {"at_end": True}]
+PRODUCERS, CONSUMERS = "Input0>Map1", "Partition_collect3>Map4"
+INLINE = ("-glow.inline",)
+
+
+class Place:
+    """Where a flow runs, and the faults that come to its executors."""
+
+    def __init__(self, flags: list[str], faults: Faults) -> None:
+        self._flags = flags
+        self.faults = faults
+
+    def flow(self) -> Flow:
+        return Flow(self._flags)
+
+
+@pytest.fixture(params=["standalone", "cluster"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "cluster":
+        cluster: LocalCluster = request.getfixturevalue("cluster")
+        yield Place(cluster.flags, cluster.faults)
+    else:
+        yield Place(["-glow.workers=3"], request.getfixturevalue("faults"))
+
+
+def mapped(flow: Flow) -> Dataset:
+    """Four task groups of ten rows each."""
+    return flow.slice(range(ROWS), 4).map(lambda row: row * row)
+
+
+def shuffled(flow: Flow) -> Dataset:
+    """The same, and two groups that read of each of them."""
+    return mapped(flow).partition(2).map(lambda row: row + 1)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+def test_an_executor_dies_at_a_row(
+    place: Place, moment: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    fault = place.faults.kill_executor(task=2, **moment)
+    assert mapped(place.flow()).collect() == mapped(Flow(INLINE)).collect()
+    assert fault.has_happened
+    assert place.faults.recomputed() == {f"{PRODUCERS} task 2": 1}
+    assert capfd.readouterr().err.count("died: signal SIGKILL") == 1
+
+
+@pytest.mark.parametrize("moment", [{"at_row": 0}, {"at_row": 11}, {"at_end": True}], ids=str)
+def test_an_executor_dies_that_reads_of_others(place: Place, moment: dict[str, Any]) -> None:
+    """What it reads is at the agents still, and is not done again."""
+    fault = place.faults.kill_executor(step="Map4", task=1, **moment)
+    assert sorted(shuffled(place.flow()).collect()) == sorted(shuffled(Flow(INLINE)).collect())
+    assert fault.has_happened
+    assert place.faults.recomputed() == {f"{CONSUMERS} task 1": 1}
+
+
+def test_executors_die_everywhere(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    """In every group, and in some of them twice; in sources, combiners, sorts and merges, too."""
+
+    def together(flow: Flow) -> Dataset:
+        source = flow.source(lambda: range(200), 3).map(lambda row: (row % 10, row))
+        return source.reduce_by_key(add).sort(key=lambda pair: -pair[1])
+
+    expected = together(Flow(INLINE)).collect()
+    together(place.flow()).collect()
+    groups = {(each.steps, each.task) for each in place.faults.attempts()}
+    assert len(groups) == 5 and place.faults.recomputed() == {}
+    place.faults.reset()
+    faults = [
+        place.faults.kill_executor(at_row, step=steps.split(">")[-1], task=task)
+        for steps, task in groups
+        for at_row in ((1, 2) if "Source" in steps else (0,))
+    ]
+    assert together(place.flow()).collect() == expected
+    assert all(fault.has_happened for fault in faults)
+    again = place.faults.recomputed()
+    # A reader that had begun early is begun again, too, with what it reads.
+    assert set(again) == {f"{steps} task {task}" for steps, task in groups}
+    assert again["Source0 task 0"] == 2
+    assert capfd.readouterr().err.count("died: signal SIGKILL") == len(faults)
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_three_deaths_are_survived_and_four_are_told(place: Place, by: signal.Signals) -> None:
+    place.faults.kill_executor(4, task=3, times=3, by=by)
+    assert mapped(place.flow()).collect() == mapped(Flow(INLINE)).collect()
+    assert place.faults.recomputed() == {f"{PRODUCERS} task 3": 3}
+    place.faults.reset()
+    place.faults.kill_executor(4, task=3, times=4, by=by)
+    with pytest.raises(ExecutorsDied) as failure:
+        mapped(place.flow()).collect()
+    assert place.faults.recomputed()[f"{PRODUCERS} task 3"] == 3
+    text = str(failure.value)
+    assert text.startswith("Input0>Map1 (test_executors.py:")
+    assert f"task 3 of 4 killed its executor at each of 4 tries: signal {by.name}" in text
+
+
+def test_a_held_executor_goes_on(place: Place) -> None:
+    """What is armed for it later does not come to it: it has begun."""
+    held = place.faults.hold_executor(2, task=1)
+    other = place.faults.hold_executor(at_end=True, task=2)
+    run = started(mapped(place.flow()).collect)
+    assert held.wait() != other.wait()
+    place.faults.kill_executor(3, task=1)
+    held.release()
+    other.release()
+    assert run.result() == mapped(Flow(INLINE)).collect()
+    assert place.faults.recomputed() == {}
