@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -13,6 +10,7 @@ from glowpy.agent.serving import ShardServer
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.leasing import Leasing
+from glowpy.driver.remote_agent import RemoteAgent, State
 from glowpy.driver.rows_store import store_slices
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined
 from glowpy.driver.shipping import OwnPaths, ProgramServer, Shipment
@@ -22,10 +20,8 @@ from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address, parse_address
-from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Lease, Welcome
+from glowpy.wire.messages import Lease, Welcome
 from glowpy.wire.run_messages import (
     Beat,
     CloseRun,
@@ -34,42 +30,13 @@ from glowpy.wire.run_messages import (
     Launch,
     Launched,
     LaunchRefused,
-    OpenRun,
     Printed,
     RunClosed,
     RunOpened,
     RunRefused,
 )
 from glowpy.wire.transfers import FetchFile
-from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
-
-# What of the driver's environment its tasks get; everything else stays here.
-_SHIPPED_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUTF8", "PYTHONIOENCODING")
-
-
-class _State(Enum):
-    """How far the run has come at an agent."""
-
-    GREETED = "greeted"  # it knows nothing of the run yet
-    OPENING = "opening"  # it is getting the program
-    OPEN = "open"  # executors can be launched
-    LOST = "lost"  # it is not talked to any more
-    CLOSED = "closed"  # it has nothing of the run
-
-
-class _Agent:
-    """One agent as this run sees it."""
-
-    def __init__(self, address: str, link: Link, now: float) -> None:
-        self.address = address
-        self.link = link
-        self.state = _State.GREETED
-        self.heard_at = now
-        self.is_connected = False
-        self.is_another_try = False  # it was lost before
-        self.lost = ""  # why it is
-        self.lost_at = 0.0
-        self.leases: deque[Lease] = deque()  # to be launched once it is open
+from glowpy.wire.transport import LinkEvent, Poller, Transport
 
 
 class ClusterFleet:
@@ -101,9 +68,9 @@ class ClusterFleet:
         self._shipment = shipment
         self._own_paths = OwnPaths(shipment)
         self._events: list[FleetEvent] = []
-        self._agents: dict[str, _Agent] = {}
-        self._launching: dict[str, tuple[_Agent, Lease]] = {}  # by executor
-        self._launched: dict[str, _Agent] = {}  # by executor, until it has ended
+        self._agents: dict[str, RemoteAgent] = {}
+        self._launching: dict[str, tuple[RemoteAgent, Lease]] = {}  # by executor
+        self._launched: dict[str, RemoteAgent] = {}  # by executor, until it has ended
         self._executor_count = 0
         self._next_beat = 0.0
         self._is_closing = False
@@ -133,7 +100,7 @@ class ClusterFleet:
 
     def send(self, agent: str, message: Any) -> None:
         at = self._agents.get(agent)
-        if at is not None and at.state is not _State.LOST:
+        if at is not None and at.state is not State.LOST:
             at.link.send(message)
 
     def advance(self, now: float) -> float:
@@ -154,7 +121,7 @@ class ClusterFleet:
         return events
 
     def waiting_for(self) -> str:
-        if any(agent.state in (_State.GREETED, _State.OPENING) for agent in self._agents.values()):
+        if any(agent.state in (State.GREETED, State.OPENING) for agent in self._agents.values()):
             return ""
         return self._leasing.waiting_for(held=len(self._launched))
 
@@ -167,7 +134,7 @@ class ClusterFleet:
         agent = self._agents.get(lease.address)
         if agent is None:
             agent = self._greet(lease.address, now)
-        elif agent.state is _State.LOST:
+        elif agent.state is State.LOST:
             if now - agent.lost_at < self._timing.ask_s:
                 self._leasing.cannot_use(lease, agent.lost, now)
                 return
@@ -178,32 +145,15 @@ class ClusterFleet:
         agent.leases.append(lease)
         self._launch_all(agent)
 
-    def _greet(self, address: str, now: float) -> _Agent:
+    def _greet(self, address: str, now: float) -> RemoteAgent:
         link = self.transport.connect(parse_address(address))
-        agent = self._agents[address] = _Agent(address, link, now)
+        agent = self._agents[address] = RemoteAgent(address, link, now)
         self.poller.register(link, partial(self._hear, agent))
-        link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", self._description.run))
+        agent.greet(self._description.run)
         return agent
 
-    def _open_run(self, agent: _Agent) -> None:
-        agent.state = _State.OPENING
-        description = self._description
-        agent.link.send(
-            OpenRun(
-                description.run,
-                description.run_number,
-                description.flow,
-                self._shipment.program.to_json(),
-                self.store_owner,
-                _working_directory(),
-                {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
-                self._hash_seed,
-            ),
-            description.to_bytes(),
-        )
-
-    def _launch_all(self, agent: _Agent) -> None:
-        while agent.state is _State.OPEN and agent.leases:
+    def _launch_all(self, agent: RemoteAgent) -> None:
+        while agent.state is State.OPEN and agent.leases:
             lease = agent.leases.popleft()
             self._executor_count += 1
             executor = f"{self._description.run}-{self._executor_count}"
@@ -212,22 +162,22 @@ class ClusterFleet:
                 Launch(self._description.run, executor, lease.lease, self._memory_mb, 0)
             )
 
-    def _keep_up(self, agent: _Agent, now: float) -> None:
-        if agent.state is _State.LOST:
+    def _keep_up(self, agent: RemoteAgent, now: float) -> None:
+        if agent.state is State.LOST:
             return
         patience = self._timing.peer_lost_s
         if not agent.is_connected:
             patience = self._timing.first_contact_s
         if now - agent.heard_at >= patience:
             self._lose(agent, f"it has been silent for {patience:g} s")
-        elif agent.state is _State.OPEN:
+        elif agent.state is State.OPEN:
             agent.link.send(Beat(self._description.run))
 
-    def _hear(self, agent: _Agent) -> None:
+    def _hear(self, agent: RemoteAgent) -> None:
         events = agent.link.events()
         agent.is_connected = agent.is_connected or LinkEvent.CONNECTED in events
         try:
-            while agent.state is not _State.LOST and (received := agent.link.receive()) is not None:
+            while agent.state is not State.LOST and (received := agent.link.receive()) is not None:
                 agent.heard_at = self._clock()
                 self._take(agent, *received)
         except GlowError as exc:
@@ -237,21 +187,23 @@ class ClusterFleet:
         elif LinkEvent.REFUSED in events:
             self._lose(agent, "it holds another key")
 
-    def _take(self, agent: _Agent, message: Any, payload: bytes) -> None:
+    def _take(self, agent: RemoteAgent, message: Any, payload: bytes) -> None:
         if isinstance(message, Welcome):
             if message.refusal:
                 text = f"agent at {agent.address}: {message.refusal}"
                 self._events.append(FleetFailed(VersionMismatch(text)))
-            elif agent.state is _State.GREETED:
-                self._open_run(agent)
+            elif agent.state is State.GREETED:
+                agent.open_run(
+                    self._description, self._shipment.program, self.store_owner, self._hash_seed
+                )
         elif isinstance(message, RunOpened):
-            agent.state = _State.OPEN
+            agent.state = State.OPEN
             self._leasing.can_use(agent.address)
             self._launch_all(agent)
         elif isinstance(message, RunRefused):
             self._lose(agent, message.reason)
         elif isinstance(message, RunClosed):
-            agent.state = _State.CLOSED
+            agent.state = State.CLOSED
             if not self._is_closing:
                 self._lose(agent, "it has closed the run: it had not heard of this driver for long")
         elif isinstance(message, Launched):
@@ -271,11 +223,11 @@ class ClusterFleet:
                 message = message._replace(text=self._own_paths(message.text))
             self._events.append(AgentSaid(agent.address, message, payload))
 
-    def _lose(self, agent: _Agent, cause: str) -> None:
-        if agent.state is _State.LOST:
+    def _lose(self, agent: RemoteAgent, cause: str) -> None:
+        if agent.state is State.LOST:
             return
-        was_open = agent.state in (_State.OPEN, _State.CLOSED)
-        agent.state = _State.LOST
+        was_open = agent.state in (State.OPEN, State.CLOSED)
+        agent.state = State.LOST
         agent.lost, agent.lost_at = cause, self._clock()
         self.poller.unregister(agent.link)
         agent.link.close(is_lost=True)
@@ -300,15 +252,15 @@ class ClusterFleet:
         for agent in self._agents.values():
             while agent.leases:
                 self._leasing.give_back(agent.leases.popleft())
-            if agent.state is _State.LOST:
+            if agent.state is State.LOST:
                 continue
-            if agent.state is not _State.GREETED:
+            if agent.state is not State.GREETED:
                 agent.link.send(CloseRun(self._description.run))
                 closing.append(agent)
             else:  # it knows nothing of the run
                 self.poller.unregister(agent.link)
                 agent.link.close(is_lost=True)
-        while any(agent.state in (_State.OPENING, _State.OPEN) for agent in closing):
+        while any(agent.state in (State.OPENING, State.OPEN) for agent in closing):
             left = deadline - time.monotonic()
             if left <= 0:
                 return
@@ -324,11 +276,3 @@ class ClusterFleet:
                 self._programs.receive(peer, message)
             else:
                 self._shards.receive(peer, message)
-
-
-def _working_directory() -> str:
-    """Where this script runs; empty if that has been removed meanwhile."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return ""

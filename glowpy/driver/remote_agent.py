@@ -1,0 +1,74 @@
+"""One agent of a cluster as one run sees it: how far the run has come there."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from enum import Enum
+
+from glowpy.planner.run_description import RunDescription
+from glowpy.program.program import Program
+from glowpy.version import __version__
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Lease
+from glowpy.wire.run_messages import OpenRun
+from glowpy.wire.transport import Link
+
+# What of the driver's environment its tasks get; everything else stays here.
+_SHIPPED_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUTF8", "PYTHONIOENCODING")
+
+
+class State(Enum):
+    """How far the run has come at an agent."""
+
+    GREETED = "greeted"  # it knows nothing of the run yet
+    OPENING = "opening"  # it is getting the program
+    OPEN = "open"  # executors can be launched
+    LOST = "lost"  # it is not talked to any more
+    CLOSED = "closed"  # it has nothing of the run
+
+
+class RemoteAgent:
+    """An agent that a driver talks to."""
+
+    state = State.GREETED
+    is_connected = False
+    is_another_try = False  # it was lost before
+    lost = ""  # why it is
+    lost_at = 0.0
+
+    def __init__(self, address: str, link: Link, now: float) -> None:
+        self.address = address
+        self.link = link
+        self.heard_at = now
+        self.leases: deque[Lease] = deque()  # to be launched once it is open
+
+    def greet(self, run: str) -> None:
+        self.link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", run))
+
+    def open_run(
+        self, description: RunDescription, program: Program, program_server: str, hash_seed: int
+    ) -> None:
+        """Have it bring the program there, and get ready for executors."""
+        self.state = State.OPENING
+        self.link.send(
+            OpenRun(
+                description.run,
+                description.run_number,
+                description.flow,
+                program.to_json(),
+                program_server,
+                _working_directory(),
+                {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
+                hash_seed,
+            ),
+            description.to_bytes(),
+        )
+
+
+def _working_directory() -> str:
+    """Where this script runs; empty if that has been removed meanwhile."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
