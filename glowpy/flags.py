@@ -9,9 +9,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from glowpy.errors import FlagError
+from glowpy.record import NamedTuple
 
 Value = bool | int | float | str
 Place = Literal["anywhere", "cluster", "standalone", "task"]

@@ -7,9 +7,9 @@ All durations are seconds of a monotonic clock. A process takes its `Timing` fro
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from glowpy.errors import ConfigError
+from glowpy.record import NamedTuple
 
 SCALE_VARIABLE = "GLOWPY_TIME_SCALE"
 

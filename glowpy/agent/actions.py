@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from glowpy.record import NamedTuple
 from glowpy.shards.pull import Send
 from glowpy.wire.run_messages import OpenRun
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from collections import deque
 from enum import Enum
-from typing import NamedTuple
 
 from glowpy.agent.runs import Run
+from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import Assign, GroupEnded, LaunchRefused, Outcome, Progress, Work
 
 _MOST_EARLY_CHARACTERS = 4096

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.program_cache import PAYLOAD, ProgramDirectory
 from glowpy.flags import task_arguments
 from glowpy.program.program import Pickled, Program
+from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.security import KEY_FILE_VARIABLE
 

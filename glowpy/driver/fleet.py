@@ -3,9 +3,10 @@ standalone or cluster."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined
+from glowpy.record import NamedTuple
 from glowpy.wire.transport import Poller, Transport
 
 

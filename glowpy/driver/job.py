@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from glowpy.driver.results import Result
 from glowpy.flags import Options
 from glowpy.flow.graph import Graph
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.record import NamedTuple
 from glowpy.timing import Timing
 
 

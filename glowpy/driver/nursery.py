@@ -24,10 +24,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple
 
 from glowpy.driver.scratch import remove
 from glowpy.driver.stopping import detach, undisturbed
+from glowpy.record import NamedTuple
 
 _PACKET_BYTES = 4096
 

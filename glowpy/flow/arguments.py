@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 from glowpy.errors import DefinitionError
 from glowpy.flow.location import user_location
+from glowpy.record import NamedTuple
 
 
 def definition_error(text: str) -> DefinitionError:

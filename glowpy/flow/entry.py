@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from glowpy.errors import GlowError, ProgramError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph
+from glowpy.record import NamedTuple
 
 
 class Terminal(Enum):

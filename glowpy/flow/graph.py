@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import NamedTuple
 
 from glowpy.flow.ops.kernel import Op, PassOp
+from glowpy.record import NamedTuple
 
 
 class EdgeKind(Enum):

@@ -7,9 +7,9 @@ through the flow's own `Step` objects.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
+from glowpy.record import NamedTuple
 
 
 class ShardRef(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import NamedTuple
 
 from glowpy.errors import ProtocolError
 from glowpy.flow.graph import Graph
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
+from glowpy.record import NamedTuple
 
 
 class Sink(Enum):

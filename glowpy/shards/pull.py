@@ -18,8 +18,9 @@ Here is the owner's side; the reader's is `shards.receiver`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 
 FRAME_BYTES = 4 << 20

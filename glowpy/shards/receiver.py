@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
+from glowpy.record import NamedTuple
 from glowpy.shards.pull import cost_of
 from glowpy.shards.segment import Block
 

@@ -19,10 +19,10 @@ import os
 import stat
 import struct
 from types import TracebackType
-from typing import NamedTuple
 from zlib import crc32
 
 from glowpy.errors import OutputError, ShardCorrupt, ShardLost
+from glowpy.record import NamedTuple
 
 MAGIC = b"GLOWSEG1"
 NONCE_BYTES = 16

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from glowpy.flow.entry import in_task
 from glowpy.flow.ops.kernel import Stream
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
 from glowpy.task.meter import Meter

@@ -41,12 +41,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from glowpy.errors import RowError, shown
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp, Stream
 from glowpy.flow.ops.memory import batches_from
+from glowpy.record import NamedTuple
 
 _FILE = "<glowpy fused steps>"
 _PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else pieces(y):"

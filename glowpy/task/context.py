@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import NamedTuple
 
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream
+from glowpy.record import NamedTuple
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
 from glowpy.task.meter import Meter

@@ -14,10 +14,11 @@ import json
 import os
 import signal
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from glowpy.flow.ops.kernel import Stream
 from glowpy.planner.plan import Plan
+from glowpy.record import NamedTuple
 
 FAULTS_VARIABLE = "GLOWPY_FAULTS"
 ARMED, GATES, NEWS = "armed", "gates", "news"

@@ -11,11 +11,12 @@ import codecs
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Protocol
 
 from glowpy.errors import InputError
 from glowpy.flow.ops.kernel import Batch, TextOp
 from glowpy.planner.run_description import FileEntry
+from glowpy.record import NamedTuple
 from glowpy.resources import host_name
 
 _BLOCK_BYTES = 1 << 20

@@ -16,8 +16,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
+from glowpy.record import NamedTuple
 from glowpy.task.injection import ARMED, AT_END, FAULTS_VARIABLE, GATES, NEWS, Fault
 
 _BOUND_S = 60.0

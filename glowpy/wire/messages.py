@@ -15,8 +15,7 @@ agent    -> driver    FetchFile (at the driver's own server); driver -> agent Fi
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import RUN_MESSAGES
 from glowpy.wire.transfers import TRANSFERS
 

@@ -7,8 +7,8 @@ its run; `shard` is a shard's number within the dataset that the attempt writes.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
+from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 
 

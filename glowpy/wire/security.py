@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from glowpy.errors import ConfigError
+from glowpy.record import NamedTuple
 from glowpy.wire.address import Endpoint, IpcAddress, is_loopback
 
 KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"

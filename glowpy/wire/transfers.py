@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 
 # --- data plane -----------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from glowpy.record import NamedTuple
 
 Row: TypeAlias = Any  # one of the user's rows
 Batch: TypeAlias = list[Row]

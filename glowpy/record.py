@@ -1,0 +1,77 @@
+"""NamedTuple: as `typing` has it, but defined in a seventh of the time (docs/adr/0004).
+
+Every start of every process defines a hundred of them. `typing` compiles each annotation and each
+constructor; here the classes of as many fields share one that is compiled once, under other names.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import NamedTuple as NamedTuple
+else:
+
+    class _Defined(type):
+        """Makes the class that a `class X(NamedTuple):` describes: a plain subclass of tuple."""
+
+        def __new__(meta, name: str, _bases: Any, namespace: dict[str, Any]) -> type:
+            fields = tuple(namespace.get("__annotations__", ()))
+            pattern = _pattern(len(fields))
+            defaults = {field: namespace[field] for field in fields if field in namespace}
+            for field, of_pattern in zip(fields, pattern._fields, strict=True):
+                namespace[field] = pattern.__dict__[of_pattern]
+            new = pattern.__new__
+            code = new.__code__.replace(co_varnames=("_cls", *fields))
+            made = FunctionType(code, new.__globals__, "__new__", tuple(defaults.values()))
+            made.__qualname__ = f"{namespace['__qualname__']}.__new__"
+            namespace.update(
+                __new__=made,
+                __slots__=(),
+                __match_args__=fields,
+                _fields=fields,
+                _field_defaults=defaults,
+            )
+            return type(name, (_Record,), namespace)
+
+    class _Record(tuple):
+        """What all of them can do."""
+
+        __slots__ = ()
+
+        def __repr__(self) -> str:
+            fields = zip(self._fields, self, strict=True)
+            return f"{type(self).__name__}({', '.join([f'{n}={value!r}' for n, value in fields])})"
+
+        def __getnewargs__(self) -> tuple[Any, ...]:
+            return tuple(self)
+
+        def _asdict(self) -> dict[str, Any]:
+            return dict(zip(self._fields, self, strict=True))
+
+        def _replace(self, **fields: Any) -> Any:
+            return type(self)(**{**self._asdict(), **fields})
+
+        @classmethod
+        def _make(cls, values: Any) -> Any:
+            return cls(*values)
+
+    class _NamedTuple:
+        """Stands where a class states its bases."""
+
+        def __mro_entries__(self, _bases: Any) -> tuple[type, ...]:
+            return (_DESCRIBED,)
+
+    _DESCRIBED = type.__new__(_Defined, "NamedTuple", (), {})
+    NamedTuple = _NamedTuple()
+    _patterns: dict[int, Any] = {}
+
+    def _pattern(field_count: int) -> Any:
+        """A named tuple of so many fields."""
+        found = _patterns.get(field_count)
+        if found is None:
+            names = [f"field_{number}" for number in range(field_count)]
+            found = _patterns[field_count] = namedtuple("pattern", names)
+        return found
