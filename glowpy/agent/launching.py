@@ -18,7 +18,10 @@ PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds recorded results
 _PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
 
 # Of the agent's own environment; the rest of it is nobody's business.
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "GLOWPY_TIME_SCALE")
+_KEPT_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"),
+    *("GLOWPY_TIME_SCALE", "GLOWPY_FAULTS"),  # of tests
+)
 
 # `python -m` looks in the working directory first, and there the driver's own files may lie. This
 # does the same without it; -P would too, but Python 3.10 has none.
