@@ -102,8 +102,8 @@ def test_sort_marks_only_the_natural_order() -> None:
 
 def test_what_is_still_to_come_says_so() -> None:
     dataset: Any = new_flow().slice([1])
-    with pytest.raises(AttributeError, match=r"Dataset\.join\(\) is not there yet"):
-        dataset.join(dataset)
+    with pytest.raises(AttributeError, match=r"Dataset\.take\(\) is not there yet"):
+        dataset.take(3)
     with pytest.raises(AttributeError, match="no attribute 'joyn'"):
         dataset.joyn(dataset)
     assert not hasattr(dataset, "take")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from operator import add
 from pathlib import Path
@@ -14,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
-from glowpy.flow.ops import by_key, merging, sort
+from glowpy.flow.ops import key_tables, merging, sort
+from glowpy.flow.ops.group import cogroup_kernel, group_kernel
+from glowpy.flow.ops.join import join_kernel
 from glowpy.flow.ops.kernel import Batch
 from glowpy.planner.fusion import make_plan
 from glowpy.task.context import Context, ScratchFile
@@ -32,9 +35,8 @@ MIXED = st.one_of(st.none(), NUMBERS, st.text("ab", max_size=2), st.booleans())
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every few rows are measured, and few streams merged at a time."""
-    monkeypatch.setattr(by_key, "_MOST_UNCHECKED", 8)
+    monkeypatch.setattr(key_tables, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(sort, "_MOST_UNCHECKED", 8)
-    monkeypatch.setattr(by_key, "_PARTS", 3)
     monkeypatch.setattr(merging, "FAN_IN", 2)
 
 
@@ -140,6 +142,113 @@ def test_reduce_by_key(rows: Batch, shards: int, tmp_path: Path) -> None:
         assert found == sorted(found), "in key order, where keys have one"
 
 
+PAIRS = st.lists(st.tuples(MIXED, st.integers()), max_size=100)
+PAIRS_IN_ORDER = st.lists(st.tuples(NUMBERS, st.integers()), max_size=100)
+BUDGETS = st.sampled_from([500, 3000, 10_000, 64 << 20])
+
+
+def kernel_rows(
+    kernel: Callable[..., Iterator[Batch]], sides: list[Batch], directory: Path, budget_bytes: int
+) -> Batch:
+    """What a kernel makes of its inputs, of one shard each, with this budget."""
+    context = Context(0, 1, budget_bytes, str(directory))
+    found = [row for batch in kernel(context, [[batches(side)] for side in sides]) for row in batch]
+    assert os.listdir(directory) == []
+    return found
+
+
+def values_of(pairs: Batch) -> dict[Any, list[Any]]:
+    values: dict[Any, list[Any]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    return values
+
+
+def keys_seen(found: Batch) -> list[Any]:
+    """The keys of rows, each once, where equal keys follow one another."""
+    keys = [
+        row[0] for number, row in enumerate(found) if not number or row[0] != found[number - 1][0]
+    ]
+    assert len(keys) == len(set(keys)), "all rows of a key follow one another"
+    return keys
+
+
+@tight
+@given(rows=PAIRS | PAIRS_IN_ORDER, budget_bytes=BUDGETS)
+def test_group_by_key(rows: Batch, budget_bytes: int, tmp_path: Path) -> None:
+    found = kernel_rows(partial(group_kernel, "group"), [rows], tmp_path, budget_bytes)
+    expected = values_of(rows)
+    assert len(found) == len(expected) and dict(found) == expected
+    first = {key: type(key) for key in reversed([key for key, _ in rows])}
+    assert all(type(key) is first[key] for key, _ in found), "the first of equal keys"
+    if all(type(key) is int for key, _ in rows):
+        assert found == sorted(found)
+
+
+@tight
+@given(left=PAIRS | PAIRS_IN_ORDER, right=PAIRS | PAIRS_IN_ORDER, budget_bytes=BUDGETS)
+def test_cogroup(left: Batch, right: Batch, budget_bytes: int, tmp_path: Path) -> None:
+    kernel = partial(cogroup_kernel, "cogroup")
+    found = kernel_rows(kernel, [left, right], tmp_path, budget_bytes)
+    lefts, rights = values_of(left), values_of(right)
+    keys = lefts.keys() | rights.keys()
+    assert {row[0]: row[1:] for row in found} == {
+        key: (lefts.get(key, []), rights.get(key, [])) for key in keys
+    }
+    assert len(found) == len(keys)
+    if all(type(key) is int for key in keys):
+        assert [row[0] for row in found] == sorted(keys)
+
+
+@tight
+@given(
+    left=PAIRS | PAIRS_IN_ORDER,
+    right=PAIRS | PAIRS_IN_ORDER,
+    outer=st.tuples(st.booleans(), st.booleans()),
+    budget_bytes=BUDGETS,
+)
+def test_joins(
+    left: Batch, right: Batch, outer: tuple[bool, bool], budget_bytes: int, tmp_path: Path
+) -> None:
+    found = kernel_rows(partial(join_kernel, "join", *outer), [left, right], tmp_path, budget_bytes)
+    lefts, rights = values_of(left), values_of(right)
+    expected = {
+        key: [
+            (one, other)
+            for one in lefts.get(key, [None] if outer[1] else [])
+            for other in rights.get(key, [None] if outer[0] else [])
+        ]
+        for key in lefts.keys() | rights.keys()
+    }
+    expected = {key: pairs for key, pairs in expected.items() if pairs}
+    keys = keys_seen(found)
+    pairs_of = {key: [row[1:] for row in found if row[0] == key] for key in keys}
+    assert pairs_of == expected, "in order of left rows, then right rows"
+    if all(type(key) is int for key in [*lefts, *rights]):
+        assert keys == sorted(keys)
+
+
+def test_one_key_with_many_rows_on_the_left_streams_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest: list[int] = []
+    window = key_tables.Window
+
+    def seen(tables: list[Any], is_ordered: bool) -> key_tables.Window:
+        longest.append(max(map(len, tables[0].values()), default=0))
+        return window(tables, is_ordered)
+
+    monkeypatch.setattr(key_tables, "Window", seen)
+    left = [("hot" if n % 10 else n // 100, n) for n in range(5000)]
+    left = [(str(key), value) for key, value in left]
+    right = [("hot", "x"), ("hot", "y"), ("7", "z"), ("none", "n")]
+    found = kernel_rows(partial(join_kernel, "join", False, True), [left, right], tmp_path, 20_000)
+    hot = [("hot", n, text) for key, n in left if key == "hot" for text in "xy"]
+    sevens = [("7", n, "z") for key, n in left if key == "7"]
+    assert found == [*sevens, *hot, ("none", None, "n")]
+    assert max(longest) < 500, "of 4500 rows"
+
+
 def test_what_does_not_fit_goes_to_disk_and_what_fits_does_not(
     tmp_path: Path, scratches: list[int]
 ) -> None:
@@ -152,16 +261,18 @@ def test_what_does_not_fit_goes_to_disk_and_what_fits_does_not(
         scratches.clear()
 
 
-def test_keys_that_share_every_hash_are_folded_all_the_same(
+def test_keys_that_share_every_hash_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(by_key, "parts_of", lambda keys, count: [count - 1] * len(keys))
-    rows = [(number % 700, 1) for number in range(2100)]
+    monkeypatch.setattr(key_tables, "hashes_of", lambda keys: [7] * len(keys))
+    rows = [(None if number % 700 == 3 else number % 700, 1) for number in range(2100)]
     found = last_group(lambda d: d.reduce_by_key(add), [rows], tmp_path, 5000)
-    assert found == [(number, 3) for number in range(700)]
+    assert sorted(found, key=repr) == sorted(
+        [(None if number == 3 else number, 3) for number in range(700)], key=repr
+    )
 
 
-def test_parts_without_keys_do_not_cost_the_order(tmp_path: Path) -> None:
+def test_an_empty_rest_does_not_cost_the_order(tmp_path: Path) -> None:
     rows = [(word, "x" * 500) for word in "baab" * 30]
     found = last_group(lambda d: d.reduce_by_key(add), [rows], tmp_path, 1000)
     assert found == [("a", "x" * 30_000), ("b", "x" * 30_000)]
@@ -183,7 +294,9 @@ def test_merged_is_sorted_and_stable(shards: list[Batch], size: int, reverse: bo
     ]
     streams = [batches(run, size) for run in runs]
     found = [
-        row for batch in merging.merged(streams, by_key.keys_of, reverse=reverse) for row in batch
+        row
+        for batch in merging.merged(streams, merging.firsts_of, reverse=reverse)
+        for row in batch
     ]
     everything = [row for run in runs for row in run]
     assert found == sorted(everything, key=merging.first_of, reverse=reverse)

@@ -94,6 +94,30 @@ def test_golden_plan_2() -> None:
     assert_drawn_like(plan_of(dataset), "plan2.dot")
 
 
+def test_golden_plan_3() -> None:
+    words = (
+        new_flow()
+        .source(lambda: ["a:b"], 3)
+        .filter(lambda line: not line.startswith("#"))
+        .flat_map(lambda line: line.split(":"))
+        .map(lambda token: (token, 1))
+    )
+    assert_drawn_like(plan_of(words.join(words).map(print)), "plan3.dot")
+
+
+def test_golden_plan_4() -> None:
+    flow = new_flow()
+    left, right = (
+        flow.source(lambda: ["a b"], 3)
+        .flat_map(str.split)
+        .map(lambda word: (word, 1))
+        .sort()
+        .local_reduce_by_key(add)
+        for _ in range(2)
+    )
+    assert_drawn_like(plan_of(left.join(right).map(print)), "plan4.dot")
+
+
 def test_the_comparison_can_fail() -> None:
     dataset = new_flow().source(lambda: [1], 2).filter(bool).map(abs).reduce(max).map(abs)
     with pytest.raises(AssertionError):

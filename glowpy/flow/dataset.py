@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glowpy.flow.join_steps import JoinSteps
 from glowpy.flow.keyed_steps import KeyedSteps
 from glowpy.flow.row_steps import RowSteps
 from glowpy.flow.shard_steps import ShardSteps
@@ -15,14 +16,13 @@ from glowpy.flow.terminal_calls import TerminalCalls
 
 # Methods of Glow, and what its users asked for, that are still to come.
 _TO_COME = frozenset(
-    """add_output broadcast_join cogroup distinct for_each full_outer_join group_by_key join key_by
-    left_outer_join local_reduce local_reduce_by_key local_sort map_partitions map_values
-    merge_reduce merge_sorted pipe reduce_by_user_defined_key right_outer_join round_robin sample
+    """add_output broadcast_join distinct for_each key_by local_reduce local_sort map_partitions
+    map_values merge_reduce merge_sorted pipe reduce_by_user_defined_key round_robin sample
     save_bytes_to_file take top union""".split()
 )
 
 
-class Dataset(RowSteps, KeyedSteps, ShardSteps, TerminalCalls):
+class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, TerminalCalls):
     """Rows in shards, not computed yet. Each method gives a new dataset of the same flow.
 
     Functions given to `map`, `flat_map` and `filter` get the row; with two or more required

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from glowpy.flow.arguments import definition_error
 from glowpy.flow.entry import Call, Terminal, execute
 from glowpy.flow.graph import DatasetNode, Graph
 
@@ -22,6 +23,17 @@ class Handle:
     def _made(self: D, node: DatasetNode) -> D:
         """The dataset that a method has added to the graph."""
         return type(self)(self._graph, node)
+
+    def _of(self, other: object, operator: str) -> DatasetNode:
+        """The node of another dataset, which has to be of the same flow."""
+        if not isinstance(other, Handle):
+            raise definition_error(f"{operator}() needs another dataset, not {other!r:.100}")
+        if other._graph is not self._graph:
+            raise definition_error(
+                f"{operator}() needs two datasets of one flow, but this one is of the flow of "
+                f"{self._graph.location} and the other of that of {other._graph.location}"
+            )
+        return other._node
 
     def _execute(self, terminal: Terminal, path: str = "") -> Any:
         return execute(Call(self._graph, (self._node,), terminal, path))

@@ -13,10 +13,11 @@ class KeyedSteps(Handle):
 
     __slots__ = ()
 
-    def reduce_by_key(self: D, function: Callable[[Row, Row], Row]) -> D:
+    def reduce_by_key(self: D, function: Callable[[Row, Row], Row], shards: int | None = None) -> D:
         """One row per key: the key and its values folded by `function(a, b)`, in row order.
 
-        `(K, V) → (K, V)`, in one shard, in key order where the keys have a total order. Keys must
+        `(K, V) → (K, V)`, in one shard, in key order where the keys have a total order. With
+        `shards`, the keys are spread over so many shards, each of which is in key order. Keys must
         be hashable. Go: flow/dataset_reduce.go.
 
         >>> pairs = [("b", 1), ("a", 2), ("b", 3)]
@@ -28,7 +29,58 @@ class KeyedSteps(Handle):
         """
         from glowpy.flow.ops.by_key import add_reduce_by_key_steps
 
-        return self._made(add_reduce_by_key_steps(self._graph, self._node, function))
+        return self._made(add_reduce_by_key_steps(self._graph, self._node, function, shards))
+
+    def local_reduce_by_key(self: D, function: Callable[[Row, Row], Row]) -> D:
+        """One row per key and shard: each shard is reduced by itself, and nothing is moved.
+
+        `(K, V) → (K, V)`, each shard in key order where its keys have one.
+        Go: flow/dataset_reduce.go.
+
+        >>> pairs = [("b", 1), ("a", 2), ("b", 3), ("b", 4)]
+        >>> Flow().slice(pairs, shards=2).local_reduce_by_key(lambda x, y: x + y).collect()
+        [('a', 2), ('b', 1), ('b', 7)]
+
+        Raises (when it runs):
+            RowError: a row is not a pair, or a key cannot be hashed.
+        """
+        from glowpy.flow.ops.by_key import add_local_reduce_by_key_step
+
+        return self._made(add_local_reduce_by_key_step(self._graph, self._node, function))
+
+    def group_by_key(self: D) -> D:
+        """One row per key: the key and the list of its values, in row order.
+
+        `(K, V) → (K, [V])`, in as many shards, each in key order where its keys have a total order.
+        Keys must be hashable. All values of one key have to fit into memory.
+        Go: flow/dataset_cogroup.go.
+
+        >>> pairs = [("b", 1), ("a", 2), ("b", 3)]
+        >>> Flow().slice(pairs).group_by_key().collect()
+        [('a', [2]), ('b', [1, 3])]
+
+        Raises (when it runs):
+            RowError: a row is not a pair, or a key cannot be hashed.
+        """
+        from glowpy.flow.ops.group import add_group_by_key_steps
+
+        return self._made(add_group_by_key_steps(self._graph, self._node))
+
+    def local_group_by_key(self: D) -> D:
+        """One row per key and shard: each shard is grouped by itself, and nothing is moved.
+
+        `(K, V) → (K, [V])`, each shard in key order where its keys have one.
+        Go: flow/dataset_cogroup.go.
+
+        >>> Flow().slice([(1, "a"), (1, "b"), (1, "c")], shards=2).local_group_by_key().collect()
+        [(1, ['a']), (1, ['b', 'c'])]
+
+        Raises (when it runs):
+            RowError: a row is not a pair, or a key cannot be hashed.
+        """
+        from glowpy.flow.ops.group import add_local_group_by_key_step
+
+        return self._made(add_local_group_by_key_step(self._graph, self._node))
 
     def partition(self: D, shards: int) -> D:
         """The same rows in `shards` shards; rows with equal keys are in the same one.

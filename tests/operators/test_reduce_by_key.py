@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
-from tests.operators.shards import WORDS
+from tests.operators.shards import WORDS, shards_of
 from tests.runners import Runner
 from tests.ugly_rows import Colour
 
@@ -56,6 +56,29 @@ def test_reduce_by_key_of_nothing_and_of_one_key(new_flow: Runner) -> None:
 def test_reduce_by_key_passes_values_that_are_none(new_flow: Runner) -> None:
     dataset = new_flow().slice([("k", None), ("k", None)]).reduce_by_key(lambda x, y: (x, y))
     assert dataset.collect() == [("k", (None, None))]
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_reduce_by_key_into_shards(new_flow: Runner, shards: int) -> None:
+    pairs = [(word, 1) for word in WORDS]
+    dataset = new_flow().slice(pairs, 2).reduce_by_key(add, shards=shards)
+    assert dataset.shard_count == shards
+    assert sorted(dataset.collect()) == sorted(Counter(WORDS).items())
+    assert all(shard == sorted(shard) for shard in shards_of(dataset))
+
+
+def test_reduce_by_key_of_what_is_partitioned_moves_nothing(new_flow: Runner) -> None:
+    parted = new_flow().slice([(word, 1) for word in WORDS], 2).partition(3)
+    reduced = parted.reduce_by_key(add, shards=3)
+    assert repr(reduced.partition(3)) == repr(reduced)
+    names = [step.name for step in reduced._graph.steps]
+    assert names[1:] == ["Partition_scatter", "Partition_collect", "LocalSort", "LocalReduceByKey"]
+    assert sorted(reduced.collect()) == sorted(Counter(WORDS).items())
+
+
+def test_local_reduce_by_key_reduces_each_shard_by_itself(new_flow: Runner) -> None:
+    dataset = new_flow().slice([("b", 1), ("a", 2), ("b", 3), ("b", 4)], 2)
+    assert dataset.local_reduce_by_key(add).collect() == [("a", 2), ("b", 1), ("b", 7)]
 
 
 @pytest.mark.parametrize("row", [("k", 1, 2), ("k",), "ab", 7, None, {"k": 1}])

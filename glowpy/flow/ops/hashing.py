@@ -29,10 +29,19 @@ def parts_of(keys: Batch, part_count: int) -> list[int]:
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
-    types = {type(key) for key in keys}
+    return [hash(_bytes_of(number)) % part_count for number in hashes_of(keys)]
+
+
+def hashes_of(keys: Batch) -> list[int]:
+    """The `partition_hash` of each key.
+
+    Raises:
+        RowError: a key cannot be hashed, or only by its address in memory.
+    """
+    types = set(map(type, keys))
     if not (types <= _SAFE or types <= _SAFE | date_types()):
         keys = [_steady(key) for key in keys]
-    return [hash(_bytes_of(number)) % part_count for number in map(hash, keys)]
+    return list(map(hash, keys))
 
 
 def partition_hash(key: Row) -> int:

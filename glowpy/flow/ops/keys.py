@@ -13,6 +13,7 @@ Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each ot
 
 _NUMBERS = {int, float, bool}
 _ORDERED_ALONE = {str, bytes}
+_NEVER_NAN = {int, bool, str, bytes, type(None)}
 
 
 def date_types() -> set[type]:
@@ -64,3 +65,30 @@ def common_order(orders: Collection[Order | None]) -> Order | None:
     """The order of several collections of keys together."""
     different = set(orders)
     return different.pop() if len(different) == 1 else None
+
+
+def apart(batch: Batch) -> Batch:
+    """Pairs whose keys are told apart from others where they are NaN or hold one.
+
+    Python takes an object for equal to itself, even if it says that it is not. So that NaN keys
+    match nothing, wherever they come from, each becomes an object of its own.
+    """
+    types = {type(row[0]) for row in batch}
+    if types <= _NEVER_NAN or not any(_holds_nan(row[0]) for row in batch):
+        return batch
+    return [(_copied(row[0]), row[1]) if _holds_nan(row[0]) else row for row in batch]
+
+
+def _holds_nan(key: Row) -> bool:
+    kind = type(key)
+    if kind in _NEVER_NAN:
+        return False
+    if isinstance(key, (tuple, frozenset)):
+        return any(map(_holds_nan, key))
+    return bool(key != key)
+
+
+def _copied(key: Row) -> Row:
+    import pickle
+
+    return pickle.loads(pickle.dumps(key, 5))

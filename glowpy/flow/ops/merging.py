@@ -20,6 +20,11 @@ first_of = itemgetter(0)
 KeysOf = Callable[[Batch], Batch]  # a batch's keys
 
 
+def firsts_of(batch: Batch) -> Batch:
+    """The keys of rows that are tuples or lists and begin with them."""
+    return list(map(first_of, batch))
+
+
 def merge_within(
     context: TaskContext, streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False
 ) -> Stream:
@@ -68,6 +73,26 @@ def merged(streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False)
         yield from head.stream
 
 
+def aligned(
+    streams: Sequence[Stream], keys_of: Sequence[KeysOf]
+) -> Iterator[tuple[Row, list[Batch], list[bool]]]:
+    """Sorted streams side by side: of each, the rows up to a bound that grows.
+
+    With them comes the bound, and for each stream whether more of its rows are equal to it.
+    """
+    heads = [_Head(stream, each) for stream, each in zip(streams, keys_of, strict=True)]
+    live = [head for head in heads if head.advance()]
+    while live:
+        bound = min(head.keys[-1] for head in live)
+        batches: list[Batch] = []
+        for head in heads:
+            end = head.end_of(bound, is_inclusive=True, reverse=False)
+            batches.append(head.rows[head.position : end])
+            head.position = end
+        live = [head for head in live if head.position < len(head.keys) or head.advance()]
+        yield bound, batches, [head in live and head.keys[head.position] == bound for head in heads]
+
+
 class _Head:
     """The batch of a stream that is being merged, and how far that is."""
 
@@ -80,7 +105,7 @@ class _Head:
 
     def advance(self) -> bool:
         """Take the next batch; False: there is none."""
-        self.position = 0
+        self.rows, self.keys, self.position = [], [], 0
         for batch in self.stream:
             if batch:
                 self.rows, self.keys = batch, self._keys_of(batch)
