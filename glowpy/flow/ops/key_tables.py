@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from glowpy.flow.ops.hashing import hashes_of
 from glowpy.flow.ops.kernel import Row, Scratch, Stream, TaskContext
 from glowpy.flow.ops.keys import Order, common_order, order_of
 from glowpy.flow.ops.memory import Pace, batches_of, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, aligned, merge_within
+from glowpy.record import NamedTuple
 
 _CHECKS_IN_BUDGET = 16  # how often a table is measured
 _MOST_UNCHECKED = 1 << 16  # rows
