@@ -16,7 +16,7 @@ from glowpy.task.meter import Meter
 from glowpy.task.pulling import Pulls, streams_of
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.run_messages import Assign, ShardSource
+from glowpy.wire.run_messages import Assign, Sources
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 from tests.echoing import BOUND_S, TIMING
@@ -115,11 +115,15 @@ class Reader:
 
     def streams(self, *sources: Source) -> list[Iterator[list[Any]]]:
         """A stream of batches for each source."""
-        owners = tuple(dict.fromkeys(owner for owner, _, _ in sources))
-        edge = tuple(ShardSource(owners.index(owner), a, shard) for owner, a, shard in sources)
-        assign = Assign(RUN, "e", 0, 99, owners, (edge,))
-        (streams,) = streams_of(self.pulls, assign, self.wait, self.meter)
-        return [iter(stream) for stream in streams]
+        edges: list[list[Source]] = []
+        for source in sources:  # one edge as long as their numbers go on
+            if not edges or source[2] != edges[-1][-1][2] + 1:
+                edges.append([])
+            edges[-1].append(source)
+        inputs = [Sources.of(edge[0][2], [each[:2] for each in edge]) for edge in edges]
+        assign = Assign(RUN, "e", 0, 99, tuple(inputs))
+        found = streams_of(self.pulls, assign, self.wait, self.meter)
+        return [iter(stream) for streams in found for stream in streams]
 
     def rows(self, *sources: Source) -> list[Any]:
         """All rows of some shards, one shard after the other."""

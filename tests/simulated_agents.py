@@ -14,6 +14,7 @@ from typing import Any
 
 from glowpy.driver import scheduling as do
 from glowpy.driver.scheduler import Scheduler
+from glowpy.place import Place
 from glowpy.planner.plan import Plan
 
 STORE = "store"
@@ -44,11 +45,12 @@ class World:
         self.plan = plan
         self.agents = {f"a{number}": _Agent(f"a{number}") for number in range(agents)}
         self.faults_left = faults
-        self.most_executors = most_executors
+        self.most_executors = self.share = most_executors
         self.demand = 0
         self.launched = 0
         self.done: dict[int, int] = {}  # group -> attempt
         self.runs: dict[int, int] = {}  # group -> attempts begun
+        self.begun: set[int] = set()  # attempts
         self.is_finished = False
         self.log: list[str] = []
         self._take(self.scheduler.start())
@@ -57,7 +59,9 @@ class World:
         """Everything that can happen now; empty: the world stands still."""
         found: list[Step] = []
         living = sum(len(agent.executors) for agent in self.agents.values())
-        if self.demand and living < self.most_executors and self.agents:
+        if self.share < self.most_executors:
+            found.append(partial(self._change_share, self.most_executors))
+        if self.demand and living < min(self.most_executors, self.share) and self.agents:
             found += [partial(self._launch, agent) for agent in self.agents.values()]
         for agent in self.agents.values():
             if agent.inbox:
@@ -89,7 +93,7 @@ class World:
         """Everything that can go wrong now."""
         if not self.faults_left or self.is_finished:
             return []
-        found: list[Step] = []
+        found: list[Step] = [partial(self._squeeze, count) for count in range(self.most_executors)]
         for agent in self.agents.values():
             if len(self.agents) > 1:
                 found.append(partial(self._lose_agent, agent))
@@ -103,7 +107,7 @@ class World:
 
     def _handle(self, event: Any) -> None:
         self.log.append(f"-> {event}")
-        actions = self.scheduler.handle(event)
+        actions = self.scheduler.handle(event, 0.0)
         self.scheduler.check_invariants()
         self._take(actions)
 
@@ -133,7 +137,9 @@ class World:
         self.launched += 1
         name = f"e{self.launched}"
         agent.executors[name] = _Executor(name)
-        self._handle(do.ExecutorJoined(name, agent.name))
+        number = int(agent.name[1:])
+        place = Place(f"dc{number // 2}", f"r{number % 2}", agent.name)
+        self._handle(do.ExecutorJoined(name, agent.name, place, 1 + number % 2))
 
     def _deliver(self, agent: _Agent) -> None:
         action = agent.inbox.popleft()
@@ -143,7 +149,7 @@ class World:
         if isinstance(action, do.Assign):
             executor.queue.append(action)
         elif isinstance(action, do.Retire):
-            assert not executor.queue, "an executor with work is retired"
+            assert not executor.queue and not executor.running, "an executor with work is retired"
             del agent.executors[executor.name]
         elif isinstance(action, do.Recall):
             if self._unqueue(executor, action.attempt):
@@ -167,6 +173,8 @@ class World:
 
     def _begin(self, agent: _Agent, executor: _Executor) -> None:
         executor.running = assign = executor.queue.popleft()
+        assert assign.attempt not in self.begun, "an attempt runs twice"
+        self.begun.add(assign.attempt)
         agent.written[assign.attempt] = "running"
         self.runs[assign.group] = self.runs.get(assign.group, 0) + 1
         agent.outbox.append(do.GroupStarted(assign.attempt))
@@ -175,7 +183,7 @@ class World:
         return {
             (self._state(owner, attempt), attempt)
             for edge in assign.inputs
-            for owner, attempt, _shard in edge
+            for owner, attempt, _shard in edge.shards()
         }
 
     def _state(self, owner: str, attempt: int) -> str:
@@ -200,7 +208,16 @@ class World:
             agent.written[assign.attempt] = "sealed"
             agent.outbox.append(do.GroupSealed(assign.attempt, 1))
 
+    def _change_share(self, count: int) -> None:
+        """Other drivers want some, too, or want them no longer."""
+        self.share = count
+        self._handle(do.ShareChanged(count))
+
     # --- what goes wrong ---
+
+    def _squeeze(self, count: int) -> None:
+        self.faults_left -= 1
+        self._change_share(count)
 
     def _lose_agent(self, agent: _Agent) -> None:
         self.faults_left -= 1

@@ -92,7 +92,7 @@ WORK = Work(rows_in=5, bytes_in=50, rows_out=3, bytes_out=10, ran_s=1.5)
 
 
 def assign(attempt: int, executor: str = "e1") -> Assign:
-    return Assign("r1", executor, attempt + 100, attempt, (), ())
+    return Assign("r1", executor, attempt + 100, attempt, ())
 
 
 def begun(core: Any, attempt: int) -> None:

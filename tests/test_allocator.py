@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from glowpy.master.allocator import Allocator
-from glowpy.master.topology import Agent, Place
+from glowpy.master.topology import Agent
+from glowpy.place import Place
 from glowpy.wire.messages import AskExecutors, Grants, Lease
 
 LEASE_S = 15.0

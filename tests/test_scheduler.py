@@ -27,7 +27,7 @@ def transcript(dataset: Dataset, script: str, *, lost_attempts: int = 3) -> None
     for line in expected.splitlines():
         if line.startswith(">"):
             said.append(line)
-            said += _told(scheduler.handle(_event(line)))
+            said += _told(scheduler.handle(_event(line), 0.0))
             scheduler.check_invariants()
     assert "\n".join(said) == expected
 
@@ -69,7 +69,9 @@ def _words(action: Any) -> str:
         case do.Demand(count):
             return f"wants {count} more"
         case do.Assign(executor, group, attempt, inputs):
-            read = ", ".join(f"{owner}#{number}" for edge in inputs for owner, number, _ in edge)
+            read = ", ".join(
+                f"{owner}#{number}" for edge in inputs for owner, number, _ in edge.shards()
+            )
             return f"{executor}: run g{group}#{attempt}" + (f" reading {read}" if read else "")
         case do.Recall(executor, attempt):
             return f"{executor}: give back #{attempt}"

@@ -8,78 +8,42 @@ Every change costs O(log n) and keeps the counters that decisions need; nothing 
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Iterator
-from enum import Enum
+from collections.abc import Iterable, Iterator
 from itertools import count
 
+from glowpy.driver.attempts import Attempt, Executor, State
+from glowpy.driver.inputs import Inputs
+from glowpy.driver.market import Agent, Market, Supply
 from glowpy.driver.readiness import Readiness
+from glowpy.place import Place
 from glowpy.planner.plan import Plan
-
-
-class State(Enum):
-    """Of a task group."""
-
-    WAITING = "waiting"  # for inputs
-    READY = "ready"  # all inputs are sealed
-    ASSIGNED = "assigned"  # to an executor
-    SEALED = "sealed"  # its shards can be read
-
-
-class Attempt:
-    """One try of a task group; its number is unique within the run."""
-
-    is_started = False
-    is_recalled = False
-    is_lost = False  # it was sealed, and its shards went with their agent
-
-    def __init__(
-        self,
-        number: int,
-        group: int,
-        executor: str,
-        agent: str,
-        reads: frozenset[int],
-        is_early: bool,
-    ) -> None:
-        self.number = number
-        self.group = group
-        self.executor = executor
-        self.agent = agent
-        self.reads = reads  # groups whose current attempts it is bound to
-        self.is_early = is_early  # some of them are still running
-
-
-class Executor:
-    """An executor and the attempts it holds: the first is running, the others wait behind it."""
-
-    def __init__(self, name: str, agent: str) -> None:
-        self.name = name
-        self.agent = agent
-        self.held: deque[Attempt] = deque()
 
 
 class Board:
     """States of all groups, attempts and executors of one run."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, bid: float, store_owner: str) -> None:
         self._plan = plan
         self.sealed = Readiness(plan)  # marks: sealed groups
         self.begun = Readiness(plan)  # marks: sealed or running groups
         self.states = [State.WAITING] * plan.group_count
         self.current: dict[int, Attempt] = {}  # by group: assigned or sealed
+        self.inputs = Inputs(plan, self.current, store_owner)
+        self.market = Market(bid / max(1, plan.group_count))  # the groups that are ready
         self.executors: dict[str, Executor] = {}
-        self.idle: dict[str, Executor] = {}  # hold nothing
-        self.single: dict[str, Executor] = {}  # hold one attempt, with nothing behind it
+        self.idle = Supply()  # executors that hold nothing
+        self.single = Supply()  # hold one attempt that is not early, with nothing behind it
+        self.leaving: dict[str, Executor] = {}
+        self.dismissed: list[Executor] = []  # of these, with nothing left to do
+        self.queued: dict[int, Attempt] = {}  # by number: behind another, and not asked back
         self.early: dict[int, Attempt] = {}  # current attempts that are early, by number
         self.recalled: dict[int, Attempt] = {}  # asked back, not answered yet
-        self.ready_count = 0
         self.unsealed_count = plan.group_count
         self.unassigned_count = plan.group_count
-        self.queued_count = 0  # attempts behind another
+        self.group_of: dict[int, int] = {}  # by number of its attempt: groups that are sealed
+        self._agents: dict[str, Agent] = {}
         self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
-        self._ready: list[int] = []  # heap; may hold groups that are no longer ready
-        self._may_be_early: list[int] = []  # the same, of groups that wait
+        self._may_be_early: list[int] = []  # heap; may hold groups that no longer wait
         # Datasets in the driver's own store are attempts with their own numbers: stay above them.
         last = max((step.output.id for sg in plan.step_groups for step in sg.steps), default=0)
         self._numbers = count(last + 1)
@@ -89,8 +53,7 @@ class Board:
     def make_ready(self, group: int) -> None:
         """All inputs of a group are sealed."""
         self.states[group] = State.READY
-        self.ready_count += 1
-        heapq.heappush(self._ready, group)
+        self.market.demand(group, self.inputs.origin(group))
 
     def make_waiting(self, group: int) -> None:
         """A group is to be assigned (again); it is ready if its inputs are there."""
@@ -99,12 +62,6 @@ class Board:
             self.make_ready(group)
         elif self.begun.is_satisfied(group):
             heapq.heappush(self._may_be_early, group)
-
-    def next_ready(self) -> int | None:
-        """The ready group with the lowest number, still to be taken."""
-        while self._ready and self.states[self._ready[0]] is not State.READY:
-            heapq.heappop(self._ready)
-        return self._ready[0] if self._ready else None
 
     def next_early(self) -> int | None:
         """The lowest waiting group whose inputs are sealed or being written."""
@@ -117,45 +74,76 @@ class Board:
 
     # --- executors ---
 
-    def join(self, name: str, agent: str) -> None:
+    def join(self, name: str, agent: str, place: Place, cpu_level: int) -> None:
         """An executor is there."""
-        self.executors[name] = self.idle[name] = Executor(name, agent)
+        at = self._agents.get(agent)
+        if at is None:
+            at = self._agents[agent] = Agent(agent, place, cpu_level, len(self._agents))
+        self.executors[name] = Executor(name, at)
+        self.idle.add(name, at)
 
     def leave(self, name: str) -> Executor | None:
         """An executor is gone; the attempts it holds stay to be freed."""
         executor = self.executors.pop(name, None)
         if executor is not None:
-            self.idle.pop(name, None)
-            self.single.pop(name, None)
-            self.queued_count -= max(0, len(executor.held) - 1)
+            self.idle.discard(name)
+            self.single.discard(name)
+            self.leaving.pop(name, None)
         return executor
 
-    def _recount(self, executor: Executor, before: int) -> None:
-        now = len(executor.held)
-        self.queued_count += max(0, now - 1) - max(0, before - 1)
-        for number, kept in ((0, self.idle), (1, self.single)):
-            if now == number:
-                kept[executor.name] = executor
-            else:
-                kept.pop(executor.name, None)
+    def dismiss(self, executor: Executor) -> None:
+        """An executor gets nothing more."""
+        executor.is_leaving = True
+        self.leaving[executor.name] = executor
+        self._place(executor)
+
+    def keep(self, executor: Executor) -> None:
+        """An executor that was leaving stays."""
+        executor.is_leaving = False
+        del self.leaving[executor.name]
+        self._place(executor)
+
+    def _place(self, executor: Executor) -> None:
+        """Put an executor where it belongs by what it holds."""
+        name, held = executor.name, executor.held
+        stays = not executor.is_leaving
+        for supply, belongs in (
+            (self.idle, stays and not held),
+            # Nothing is put behind an early attempt: it may have to wait for that very group.
+            (self.single, stays and len(held) == 1 and not held[0].is_early),
+        ):
+            if belongs and name not in supply:
+                supply.add(name, executor.agent)
+            elif not belongs:
+                supply.discard(name)
+        if executor.is_leaving and not held:
+            self.dismissed.append(executor)
+
+    def _load(self, agent: Agent, more: int) -> None:
+        agent.load += more
+        self.idle.load_changed(agent)
+        self.single.load_changed(agent)
 
     # --- attempts ---
 
-    def assign(self, executor: Executor, group: int, reads: frozenset[int]) -> Attempt:
+    def assign(self, executor: Executor, group: int) -> Attempt:
         """A new attempt of a group, behind what the executor holds already."""
         is_early = self.states[group] is State.WAITING
-        self.ready_count -= not is_early
-        attempt = Attempt(
-            next(self._numbers), group, executor.name, executor.agent, reads, is_early
-        )
-        self._attempts[attempt.number] = attempt
+        if not is_early:
+            self.market.withdraw(group)
+        number = next(self._numbers)
+        attempt = Attempt(number, group, executor.name, executor.agent, is_early=is_early)
+        self._attempts[number] = attempt
         self.current[group] = attempt
         self.states[group] = State.ASSIGNED
         self.unassigned_count -= 1
+        if executor.held:
+            self.queued[number] = attempt
         executor.held.append(attempt)
-        self._recount(executor, len(executor.held) - 1)
+        self._place(executor)
+        self._load(executor.agent, 1)
         if is_early:
-            self.early[attempt.number] = attempt
+            self.early[number] = attempt
         return attempt
 
     def attempt(self, number: int) -> Attempt | None:
@@ -175,22 +163,28 @@ class Board:
         if attempt is None:
             return None
         self.recalled.pop(number, None)
+        self.queued.pop(number, None)
+        self._load(attempt.agent, -1)
         executor = self.executors.get(attempt.executor)
-        if executor is not None and attempt in executor.held:
+        if executor is not None:
             executor.held.remove(attempt)
-            self._recount(executor, len(executor.held) + 1)
+            if executor.held:
+                self.queued.pop(executor.held[0].number, None)  # it is about to begin
+            self._place(executor)
         return attempt if self.is_current(attempt) else None
 
     def recall(self, attempt: Attempt) -> None:
         """It has been asked back from its executor's queue."""
         attempt.is_recalled = True
+        self.queued.pop(attempt.number, None)
         self.recalled[attempt.number] = attempt
 
-    def begin(self, attempt: Attempt) -> None:
+    def begin(self, attempt: Attempt, now: float) -> None:
         """An executor has begun an attempt."""
-        attempt.is_started = True
+        attempt.started_at = now
         attempt.is_recalled = False
         self.recalled.pop(attempt.number, None)
+        self.queued.pop(attempt.number, None)
         if self.is_current(attempt):
             self._mark_begun(attempt.group)
 
@@ -198,14 +192,22 @@ class Board:
         """A current attempt is whole; groups that waited for it alone become ready."""
         self.early.pop(attempt.number, None)
         self.states[attempt.group] = State.SEALED
+        self.group_of[attempt.number] = attempt.group
         self.unsealed_count -= 1
         self._mark_begun(attempt.group)
         for group in self.sealed.mark(attempt.group):
             if self.states[group] is State.WAITING:
                 self.make_ready(group)
             elif self.states[group] is State.ASSIGNED:
-                early = self.early.pop(self.current[group].number)
-                early.is_early = False
+                self._no_longer_early(self.current[group])
+
+    def _no_longer_early(self, attempt: Attempt) -> None:
+        """All that it reads is sealed by now."""
+        self.early.pop(attempt.number)
+        attempt.is_early = False
+        executor = self.executors.get(attempt.executor)
+        if executor is not None:
+            self._place(executor)
 
     def _mark_begun(self, group: int) -> None:
         for consumer in self.begun.mark(group):
@@ -215,29 +217,33 @@ class Board:
     def take_back(self, attempt: Attempt) -> None:
         """A current attempt came to nothing: its group is to be assigned again."""
         self.early.pop(attempt.number, None)
-        del self.current[attempt.group]
-        self.begun.unmark(attempt.group)
+        self._forget(attempt.group)
         self.unassigned_count += 1
         self.make_waiting(attempt.group)
 
     def unseal(self, group: int) -> None:
         """The shards of a sealed group are gone: it waits again, until `make_waiting`."""
-        del self.current[group]
+        del self.group_of[self.current[group].number]
+        self._forget(group)
         self.states[group] = State.WAITING
         self.unsealed_count += 1
         self.unassigned_count += 1
-        self.begun.unmark(group)
         for consumer in self.sealed.unmark(group):
             if self.states[consumer] is State.READY:
                 self.states[consumer] = State.WAITING
-                self.ready_count -= 1
+                self.market.withdraw(consumer)
 
-    def bound_to(self, groups: set[int]) -> Iterator[Attempt]:
+    def _forget(self, group: int) -> None:
+        """A group has no attempt any more."""
+        del self.current[group]
+        self.begun.unmark(group)
+        self.inputs.changed(self._plan.task_group(group).step_group)
+
+    def bound_to(self, groups: Iterable[int]) -> Iterator[Attempt]:
         """Every current attempt that reads what these groups have written."""
-        for executor in self.executors.values():
-            for attempt in executor.held:
-                if self.is_current(attempt) and not groups.isdisjoint(attempt.reads):
-                    yield attempt
+        for group in self.sealed.readers(groups):
+            if self.states[group] is State.ASSIGNED:
+                yield self.current[group]
 
     def check_invariants(self) -> None:
         """For tests, after every event.
@@ -248,22 +254,26 @@ class Board:
         held = [attempt for each in self.executors.values() for attempt in each.held]
         assert len({attempt.number for attempt in held}) == len(held), "an attempt is held twice"
         assert {attempt.number for attempt in held} == set(self._attempts), "an attempt is lost"
-        assert self.queued_count == sum(max(0, len(e.held) - 1) for e in self.executors.values())
         for name, executor in self.executors.items():
-            assert (name in self.idle) == (not executor.held), f"{name} idles or not?"
-            assert (name in self.single) == (len(executor.held) == 1), f"{name} holds one or not?"
-        assert not (set(self.idle) | set(self.single)) - set(self.executors), "the dead may work"
+            leaves, holds = executor.is_leaving, executor.held
+            assert leaves == (name in self.leaving), f"{name} leaves or not?"
+            assert (name in self.idle) == (not holds and not leaves), f"{name} idles or not?"
+            may_queue = len(holds) == 1 and not holds[0].is_early and not leaves
+            assert (name in self.single) == may_queue, f"{name} holds one or not?"
+            assert executor.agent.load == sum(a.agent is executor.agent for a in held)
+        assert not {*self.idle, *self.single, *self.leaving} - set(self.executors), "the dead work"
+        sealed = {self.current[group].group: number for number, group in self.group_of.items()}
         for group, state in enumerate(self.states):
             attempt = self.current.get(group)
             assert (attempt is not None) == (state in (State.ASSIGNED, State.SEALED)), state
+            assert (group in self.market) == (state is State.READY), f"group {group} is {state}"
+            assert (state is State.SEALED) == (group in sealed), f"group {group} is {state}"
             if state is State.ASSIGNED:
                 assert attempt in held, f"nobody holds group {group}"
             if state is State.READY:
                 assert self.sealed.is_satisfied(group), f"group {group} has not all its inputs"
-                assert group in self._ready, f"group {group} is forgotten"
             if state is State.WAITING:
                 assert not self.sealed.is_satisfied(group), f"group {group} waits for nothing"
-        assert self.ready_count == sum(state is State.READY for state in self.states)
         assert self.unsealed_count == sum(state is not State.SEALED for state in self.states)
         assert self.unassigned_count == sum(
             state in (State.WAITING, State.READY) for state in self.states
@@ -271,3 +281,9 @@ class Board:
         early = {attempt.number for attempt in held if attempt.is_early}
         assert set(self.early) == {n for n in early if self.is_current(self._attempts[n])}
         assert set(self.recalled) == {attempt.number for attempt in held if attempt.is_recalled}
+        assert set(self.queued) == {
+            attempt.number
+            for executor in self.executors.values()
+            for attempt in list(executor.held)[1:]
+            if not (attempt.is_started or attempt.is_recalled)
+        }

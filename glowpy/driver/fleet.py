@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeAlias
 
-from glowpy.driver.scheduling import AgentLost, ExecutorJoined
+from glowpy.driver.scheduling import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.record import NamedTuple
 from glowpy.wire.transport import Poller, Transport
 
@@ -24,7 +24,7 @@ class FleetFailed(NamedTuple):
     error: Exception
 
 
-FleetEvent: TypeAlias = ExecutorJoined | AgentLost | AgentSaid | FleetFailed
+FleetEvent: TypeAlias = ExecutorJoined | ShareChanged | AgentLost | AgentSaid | FleetFailed
 
 
 class Fleet(Protocol):

@@ -6,7 +6,7 @@ producer touches every consumer once, marking the others touches none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from glowpy.flow.graph import EdgeKind
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
@@ -77,6 +77,21 @@ class Readiness:
                 yield from _pair(edge, step_group, of.task)
             else:
                 yield from step_group.groups
+
+    def readers(self, groups: Iterable[int]) -> Iterable[int]:
+        """Every group that reads what any of these writes, once."""
+        found: dict[int, None] = {}
+        crossed: set[tuple[int, int]] = set()
+        for group in groups:
+            of = self._plan.task_group(group)
+            for step_group, edge in self._consumers[of.step_group]:
+                boundary = of.step_group, step_group.number
+                if edge.is_pairwise:
+                    found.update(dict.fromkeys(_pair(edge, step_group, of.task)))
+                elif boundary not in crossed:
+                    crossed.add(boundary)
+                    found.update(dict.fromkeys(step_group.groups))
+        return found
 
     def _affected(self, group: int, step_group: int, *, was_complete: bool) -> Iterator[int]:
         task = group - self._plan.step_groups[step_group].first_group

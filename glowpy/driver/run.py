@@ -13,7 +13,7 @@ from glowpy.driver.fleet import AgentSaid, Fleet, FleetFailed
 from glowpy.driver.report import Report
 from glowpy.driver.results import Result
 from glowpy.driver.scheduler import Scheduler
-from glowpy.driver.scheduling import AgentLost, ExecutorJoined
+from glowpy.driver.scheduling import AgentLost, Event, ExecutorJoined, ShareChanged
 from glowpy.driver.stopping import check_stopped
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.planner.plan import Plan
@@ -33,7 +33,6 @@ from glowpy.wire.run_messages import (
     Recalled,
     Retire,
     RunRefused,
-    ShardSource,
 )
 
 
@@ -49,6 +48,7 @@ class Run:
         report: Report,
         timing: Timing,
         clock: Clock,
+        bid: float = 100.0,
     ) -> None:
         self._plan = plan
         self._description = description
@@ -57,7 +57,7 @@ class Run:
         self._report = report
         self._clock = clock
         self._scheduler = Scheduler(
-            plan, lost_attempts=timing.lost_attempts, store_owner=fleet.store_owner
+            plan, lost_attempts=timing.lost_attempts, store_owner=fleet.store_owner, bid=bid
         )
         self._delivery = Delivery(plan, description, result, fleet, timing, clock)
         self._agents: dict[str, str] = {}  # executor -> its agent
@@ -90,7 +90,7 @@ class Run:
                 for event in events:
                     self._take(event)
             for attempt in self._delivery.lost_attempts():
-                self._obey(self._scheduler.handle(decide.ShardLost(attempt)))
+                self._decide(decide.ShardLost(attempt))
 
     def _take(self, event: object) -> None:
         if isinstance(event, AgentSaid):
@@ -99,11 +99,13 @@ class Run:
             raise event.error
         elif isinstance(event, ExecutorJoined):
             self._agents[event.executor] = event.agent
-            self._obey(self._scheduler.handle(event))
+            self._decide(event)
+        elif isinstance(event, ShareChanged):
+            self._decide(event)
         elif isinstance(event, AgentLost):
             self._report.note(f"agent {event.agent} is lost: {event.cause}")
             self._delivery.agent_lost(event.agent, event.cause)
-            self._obey(self._scheduler.handle(event))
+            self._decide(event)
 
     def _hear(self, agent: str, message: object, payload: bytes) -> None:
         if isinstance(message, Printed):
@@ -113,20 +115,18 @@ class Run:
                 message.text,
             )
         elif isinstance(message, GroupStarted):
-            self._obey(self._scheduler.handle(decide.GroupStarted(message.attempt)))
+            self._decide(decide.GroupStarted(message.attempt))
         elif isinstance(message, GroupEnded):
             self._ended(message, payload)
         elif isinstance(message, Recalled):
             event = decide.Recalled(message.executor, message.attempt)
-            self._obey(self._scheduler.handle(event))
+            self._decide(event)
         elif isinstance(message, ExecutorExited):
             self._exited(agent, message)
         elif isinstance(message, LaunchRefused):
             if message.fatal:
                 raise refused(f"agent {agent}: {message.reason}", payload)
-            self._obey(
-                self._scheduler.handle(decide.ExecutorLeft(message.executor, message.reason))
-            )
+            self._decide(decide.ExecutorLeft(message.executor, message.reason))
         elif isinstance(message, RunRefused):
             self._take(AgentLost(agent, message.reason))
 
@@ -142,7 +142,7 @@ class Run:
             event = decide.InputLost(message.attempt, message.lost_attempt, message.reason)
         else:
             event = decide.GroupAborted(message.attempt)
-        self._obey(self._scheduler.handle(event))
+        self._decide(event)
 
     def _exited(self, agent: str, message: ExecutorExited) -> None:
         if not message.greeted and message.cause.startswith("exit status"):
@@ -160,7 +160,10 @@ class Run:
             where = f" at {agent}" if self._fleet.shows_hosts else ""
             wrote = f", it wrote:\n{message.log_tail}" if message.log_tail.strip() else ""
             self._report.note(f"an executor{where} died: {message.cause}{wrote}")
-        self._obey(self._scheduler.handle(decide.ExecutorLeft(message.executor, message.cause)))
+        self._decide(decide.ExecutorLeft(message.executor, message.cause))
+
+    def _decide(self, event: Event) -> None:
+        self._obey(self._scheduler.handle(event, self._clock()))
 
     def _obey(self, actions: list[Any]) -> None:
         pending = deque(actions)
@@ -170,7 +173,8 @@ class Run:
     def _perform(self, action: Any) -> None:
         run = self._description.run
         if isinstance(action, decide.Assign):
-            self._assign(action)
+            executor, group, attempt, inputs = action
+            self._tell(executor, Assign(run, executor, group, attempt, inputs))
         elif isinstance(action, decide.Demand):
             self._fleet.demand(action.executor_count)
         elif isinstance(action, decide.GroupDone):
@@ -191,25 +195,6 @@ class Run:
             self._tell(action.executor, Abort(run, action.executor, action.attempt))
         elif isinstance(action, decide.Retire):
             self._tell(action.executor, Retire(run, action.executor))
-
-    def _assign(self, action: decide.Assign) -> None:
-        numbers: dict[str, int] = {}  # owner -> index
-        inputs = tuple(
-            tuple(
-                ShardSource(numbers.setdefault(owner, len(numbers)), attempt, shard)
-                for owner, attempt, shard in edge
-            )
-            for edge in action.inputs
-        )
-        message = Assign(
-            self._description.run,
-            action.executor,
-            action.group,
-            action.attempt,
-            tuple(numbers),
-            inputs,
-        )
-        self._tell(action.executor, message)
 
     def _tell(self, executor: str, message: object) -> None:
         self._fleet.send(self._agents[executor], message)

@@ -11,11 +11,12 @@ executor.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from glowpy.driver.board import Attempt, Board, Executor, State
+from glowpy.driver.attempts import Attempt, Executor, State
+from glowpy.driver.board import Board
 from glowpy.driver.scheduling import (
     Abort,
     Action,
@@ -38,6 +39,7 @@ from glowpy.driver.scheduling import (
     Recalled,
     Retire,
     ShardLost,
+    ShareChanged,
 )
 from glowpy.errors import ExecutorsDied, ShardError
 from glowpy.planner.plan import Plan
@@ -52,17 +54,20 @@ class Scheduler:
         lost_attempts: tries of a group that may each cost an executor its life.
         store_owner: address of the driver's own shard store, for the rows of slices. There the
             attempt number of a dataset is the dataset's number.
+        bid: of the flow in the market; each group bids an equal part of it.
     """
 
-    def __init__(self, plan: Plan, *, lost_attempts: int, store_owner: str) -> None:
+    def __init__(
+        self, plan: Plan, *, lost_attempts: int, store_owner: str, bid: float = 100.0
+    ) -> None:
         self._plan = plan
         self._lost_attempts = lost_attempts
-        self._store_owner = store_owner
-        self._board = Board(plan)
+        self._board = Board(plan, bid=bid, store_owner=store_owner)
         self._deaths: dict[int, list[str]] = {}  # causes, by group
         self._startup_deaths: list[str] = []
         self._input_losses: dict[int, int] = {}
         self._demand = 0
+        self._share: int | None = None  # executors that may be held; None: no limit is known
         self._is_over = False
 
     def start(self) -> list[Action]:
@@ -71,18 +76,18 @@ class Scheduler:
             self._board.make_ready(group)
         return list(self._settle())
 
-    def handle(self, event: Event) -> list[Action]:
-        """What to do about an event."""
-        return [*self._react(event), *self._settle()]
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """What to do about an event; `now` is monotonic."""
+        return [*self._react(event, now), *self._settle()]
 
     def check_invariants(self) -> None:
         """For tests. Raises: AssertionError."""
         self._board.check_invariants()
 
-    def _react(self, event: Event) -> Actions:
+    def _react(self, event: Event, now: float) -> Actions:
         board = self._board
         if isinstance(event, ExecutorJoined):
-            board.join(event.executor, event.agent)
+            board.join(event.executor, event.agent, event.place, event.cpu_level)
         elif isinstance(event, ExecutorLeft):
             yield from self._executor_left(event.executor, event.cause)
         elif isinstance(event, AgentLost):
@@ -91,12 +96,12 @@ class Scheduler:
             self._startup_deaths.clear()
             attempt = board.attempt(event.attempt)
             if attempt is not None:
-                board.begin(attempt)
+                board.begin(attempt, now)
         elif isinstance(event, GroupSealed):
             attempt = board.free(event.attempt)
             if attempt is not None:
                 board.seal(attempt)
-                yield GroupDone(attempt.group, attempt.number, attempt.agent)
+                yield GroupDone(attempt.group, attempt.number, attempt.agent.name)
         elif isinstance(event, GroupFailed):
             attempt = board.free(event.attempt)
             if attempt is not None:
@@ -108,6 +113,8 @@ class Scheduler:
             attempt = board.free(event.attempt)
             if attempt is not None:
                 board.take_back(attempt)
+        elif isinstance(event, ShareChanged):
+            self._share = event.executor_count
         elif isinstance(event, ShardLost):
             yield from self._shard_lost(event.attempt)
 
@@ -127,9 +134,9 @@ class Scheduler:
 
     def _shard_lost(self, number: int) -> Actions:
         """Shards of a sealed attempt cannot be read: its group runs again."""
-        for group, attempt in list(self._board.current.items()):
-            if attempt.number == number and self._board.states[group] is State.SEALED:
-                yield from self._unseal(group)
+        group = self._board.group_of.get(number)
+        if group is not None:
+            yield from self._unseal(group)
 
     def _executor_left(self, name: str, cause: str) -> Actions:
         executor = self._board.leave(name)
@@ -146,7 +153,7 @@ class Scheduler:
         for attempt in self._free_all(executor):
             if attempt.is_started:
                 causes_of = self._deaths.setdefault(attempt.group, [])
-                causes_of.append(f"{cause}{_where(executor.agent)}")
+                causes_of.append(f"{cause}{_where(executor.agent.name)}")
                 if len(causes_of) >= self._lost_attempts:
                     text = (
                         f"{self._plan.label(attempt.group)} killed its executor at each of "
@@ -157,16 +164,16 @@ class Scheduler:
 
     def _agent_lost(self, agent: str, cause: str) -> Actions:
         board = self._board
-        for executor in [each for each in board.executors.values() if each.agent == agent]:
+        for executor in [each for each in board.executors.values() if each.agent.name == agent]:
             board.leave(executor.name)
             for attempt in self._free_all(executor):
                 yield from self._abort_readers({attempt.group}, cause)
         for group, attempt in board.current.items():
-            if attempt.agent == agent and board.states[group] is State.SEALED:
+            if attempt.agent.name == agent and board.states[group] is State.SEALED:
                 attempt.is_lost = True
         # Consumers have higher numbers than what they read: who is needed is known from the end.
         for group in sorted(board.current, reverse=True):
-            if board.states[group] is not State.SEALED or board.current[group].agent != agent:
+            if board.states[group] is not State.SEALED or board.current[group].agent.name != agent:
                 continue  # or undone meanwhile, as an ancestor
             if self._is_needed(group):
                 yield from self._unseal(group)
@@ -235,12 +242,14 @@ class Scheduler:
             self._is_over = True
             yield Finished()
             return
+        yield from self._keep_to_share()
         yield from self._assign_ready()
-        if board.next_ready() is None:
+        if board.idle and not board.market:
             yield from self._rebalance()
             yield from self._assign_early()
-        yield from self._retire_surplus()
-        demand = max(0, board.ready_count + board.queued_count - len(board.idle))
+            yield from self._retire_surplus()
+        waiting = len(board.market) + len(board.queued) + len(board.recalled)
+        demand = max(0, waiting - len(board.idle))
         if demand != self._demand:
             self._demand = demand
             yield Demand(demand)
@@ -248,53 +257,34 @@ class Scheduler:
     def _assign_ready(self) -> Actions:
         """One group for each executor that idles, then one behind each that is at work."""
         board = self._board
-        while board.idle and (group := board.next_ready()) is not None:
-            yield self._assign(next(iter(board.idle.values())), group)
-        if board.next_ready() is None:
-            return
-        # Nothing is put behind an early attempt: it may have to wait for this very group.
-        for executor in [e for e in board.single.values() if not e.held[0].is_early]:
-            group = board.next_ready()
-            if group is None:
-                return
-            yield self._assign(executor, group)
+        for supply in (board.idle, board.single):
+            for group, executor in board.market.match(supply):
+                yield self._assign(board.executors[executor], group)
 
     def _rebalance(self) -> Actions:
         """Somebody idles while an assignment waits behind another: ask for it back."""
         board = self._board
-        if not board.queued_count or len(board.recalled) >= len(board.idle):
-            return
-        behind = (
-            executor.held[-1]
-            for executor in board.executors.values()
-            if len(executor.held) > 1
-            and not (executor.held[-1].is_started or executor.held[-1].is_recalled)
-        )
-        for attempt in list(islice(behind, len(board.idle) - len(board.recalled))):
-            board.recall(attempt)
+        wanted = len(board.idle) - len(board.recalled)
+        if board.queued and wanted > 0:
+            yield from self._recall(list(islice(board.queued.values(), wanted)))
+
+    def _recall(self, attempts: Iterable[Attempt]) -> Actions:
+        for attempt in attempts:
+            self._board.recall(attempt)
             yield Recall(attempt.executor, attempt.number)
 
     def _assign_early(self) -> Actions:
         """Groups whose inputs are being computed, for executors that nobody else needs."""
         board = self._board
         while board.idle and (group := board.next_early()) is not None:
-            yield self._assign(next(iter(board.idle.values())), group)
+            executor = board.market.best_executor(board.inputs.origin(group), board.idle)
+            yield self._assign(board.executors[executor], group)
 
     def _assign(self, executor: Executor, group: int) -> Assign:
-        inputs = []
-        reads: set[int] = set()
-        for edge in self._plan.reads(group):
-            shards = []
-            for shard in edge:
-                if shard.group < 0:
-                    shards.append((self._store_owner, shard.dataset, shard.shard))
-                else:
-                    source = self._board.current[shard.group]
-                    shards.append((source.agent, source.number, shard.shard))
-                    reads.add(shard.group)
-            inputs.append(tuple(shards))
-        attempt = self._board.assign(executor, group, frozenset(reads))
-        return Assign(executor.name, group, attempt.number, tuple(inputs))
+        attempt = self._board.assign(executor, group)
+        return Assign(executor.name, group, attempt.number, self._board.inputs.sources(group))
+
+    # --- executors that are not to be kept ---
 
     def _retire_surplus(self) -> Actions:
         """Executors that no group is left for."""
@@ -303,6 +293,30 @@ class Scheduler:
             name = next(reversed(board.idle))
             board.leave(name)
             yield Retire(name)
+
+    def _keep_to_share(self) -> Actions:
+        """What is held above the share is not renewed: it is given back once it is free.
+
+        The last that came goes first, if it idles, else after the group that it is running.
+        """
+        board = self._board
+        if self._share is not None:
+            excess = len(board.executors) - len(board.leaving) - self._share
+            if excess > 0:
+                going = [board.executors[name] for name in islice(reversed(board.idle), excess)]
+                busy = (each for each in reversed(board.executors.values()) if each.held)
+                staying = (each for each in busy if not each.is_leaving)
+                for executor in [*going, *islice(staying, excess - len(going))]:
+                    board.dismiss(executor)
+                    behind = (board.queued.get(attempt.number) for attempt in executor.held)
+                    yield from self._recall([attempt for attempt in behind if attempt])
+            elif board.leaving:
+                for executor in list(islice(board.leaving.values(), -excess)):
+                    board.keep(executor)
+        while board.dismissed:
+            executor = board.dismissed.pop()
+            if executor.is_leaving and board.leave(executor.name) is executor:
+                yield Retire(executor.name)
 
     def _fail(self, error: Exception) -> Actions:
         self._is_over = True

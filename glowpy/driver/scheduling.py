@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from glowpy.place import Place
 from glowpy.record import NamedTuple
+from glowpy.wire.run_messages import Sources
 
 # --- events ---
 
@@ -14,6 +16,8 @@ class ExecutorJoined(NamedTuple):
 
     executor: str
     agent: str
+    place: Place = Place()
+    cpu_level: int = 1
 
 
 class ExecutorLeft(NamedTuple):
@@ -71,6 +75,12 @@ class Recalled(NamedTuple):
     attempt: int
 
 
+class ShareChanged(NamedTuple):
+    """So many executors may this run hold, for others want some, too."""
+
+    executor_count: int
+
+
 class ShardLost(NamedTuple):
     """The driver itself could not read what a sealed attempt has written."""
 
@@ -87,6 +97,7 @@ Event: TypeAlias = (
     | InputLost
     | GroupAborted
     | Recalled
+    | ShareChanged
     | ShardLost
 )
 
@@ -100,12 +111,12 @@ class Demand(NamedTuple):
 
 
 class Assign(NamedTuple):
-    """Give a group to an executor; `inputs`: (owner, attempt, shard), by edge, in shard order."""
+    """Give a group to an executor."""
 
     executor: str
     group: int
     attempt: int
-    inputs: tuple[tuple[tuple[str, int, int], ...], ...]
+    inputs: tuple[Sources, ...]  # by edge
 
 
 class Recall(NamedTuple):

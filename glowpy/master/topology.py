@@ -1,37 +1,12 @@
-"""Which agents there are and how far they are from one another. Pure: `now` comes from outside."""
+"""Which agents there are, and where. Pure: `now` comes from outside."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from enum import IntEnum
 
+from glowpy.place import Place
 from glowpy.wire.messages import Heartbeat
-
-
-class Distance(IntEnum):
-    """How far two places are apart, as Glow's market weighs it. Go: resource/resource.go"""
-
-    SAME_SERVER = 1
-    SAME_RACK = 10
-    SAME_DATA_CENTER = 100
-    BEYOND = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a server stands. A rack is a rack of its data centre, whatever else has its name."""
-
-    data_center: str
-    rack: str
-    host: str
-
-    def distance(self, other: Place) -> Distance:
-        if self.data_center != other.data_center:
-            return Distance.BEYOND
-        if self.rack != other.rack:
-            return Distance.SAME_DATA_CENTER
-        return Distance.SAME_SERVER if self.host == other.host else Distance.SAME_RACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ the driver gathers its results with it inside its own loop.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
@@ -20,7 +20,7 @@ from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.task.meter import Meter
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
-from glowpy.wire.run_messages import Assign, ShardSource
+from glowpy.wire.run_messages import Assign, Sources
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
@@ -228,20 +228,17 @@ def streams_of(pulls: Pulls, assign: Assign, wait: Wait, meter: Meter) -> list[l
         wait: waits until a monotonic time at most, handling whatever comes.
         meter: counts what is read and waited for.
     """
-    return [list(_edge_streams(pulls, assign, edge, wait, meter)) for edge in assign.inputs]
+    return [list(_edge_streams(pulls, edge, wait, meter)) for edge in assign.inputs]
 
 
-def _edge_streams(
-    pulls: Pulls, assign: Assign, sources: Sequence[ShardSource], wait: Wait, meter: Meter
-) -> Iterator[Stream]:
+def _edge_streams(pulls: Pulls, sources: Sources, wait: Wait, meter: Meter) -> Iterator[Stream]:
+    shards = list(sources.shards())
     opened: dict[int, Pull] = {}
 
     def open_until(position: int) -> None:
-        for ahead in range(position, min(position + _OPEN_AHEAD, len(sources))):
+        for ahead in range(position, min(position + _OPEN_AHEAD, len(shards))):
             if ahead not in opened:
-                source = sources[ahead]
-                owner = assign.owners[source.owner]
-                opened[ahead] = pulls.open(owner, source.attempt, source.shard)
+                opened[ahead] = pulls.open(*shards[ahead])
 
     def read(position: int) -> Iterator[Batch]:
         open_until(position)
@@ -264,4 +261,4 @@ def _edge_streams(
                 wait(pulls.deadline(now))
                 meter.waited_s += pulls.clock() - now
 
-    return (read(position) for position in range(len(sources)))
+    return (read(position) for position in range(len(shards)))

@@ -1,0 +1,116 @@
+"""What task groups read, and where it rests.
+
+Readers of one boundary read from the same attempts, so what is known of those is put together once
+for all of them, and again only after one of the attempts is another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import count
+
+from glowpy.driver.attempts import Attempt
+from glowpy.driver.market import Origin
+from glowpy.flow.graph import OutputKind
+from glowpy.place import Place
+from glowpy.planner.plan import InputEdge, Plan, shards_read, writer_of
+from glowpy.record import NamedTuple
+from glowpy.wire.run_messages import Sources
+
+
+class _Boundary(NamedTuple):
+    """What all readers of a boundary have in common."""
+
+    number: int  # unique
+    sources: Sources
+    places: Counter[Place]
+
+
+class Inputs:
+    """Where the inputs of the groups of one run are.
+
+    Args:
+        current: attempts by group.
+        store_owner: who serves the rows of slices. There the attempt number of a dataset is the
+            dataset's number. Nobody is near to them or far from them, as in Glow.
+    """
+
+    def __init__(self, plan: Plan, current: Mapping[int, Attempt], store_owner: str) -> None:
+        self._plan = plan
+        self._current = current
+        self._store_owner = store_owner
+        self._numbers = count()
+        # by the number of the step group that is read from, then by first shard and their number
+        self._boundaries: dict[int, dict[tuple[int, int], _Boundary]] = {}
+
+    def changed(self, step_group: int) -> None:
+        """A group of this step group has lost its attempt."""
+        self._boundaries.pop(step_group, None)
+
+    def sources(self, group: int) -> tuple[Sources, ...]:
+        """The shards that a group reads, by input edge."""
+        step_group = self._plan.step_group_of(group)
+        task = group - step_group.first_group
+        return tuple([self._of_edge(edge, task) for edge in step_group.inputs])
+
+    def origin(self, group: int) -> Origin:
+        """Where a group's shards are, for the market."""
+        step_group = self._plan.step_group_of(group)
+        task = group - step_group.first_group
+        key: list[object] = []
+        for edge in step_group.inputs:
+            if edge.source < 0:
+                continue
+            numbers = shards_read(edge, task)
+            if len(numbers) > 1:
+                key.append(self._boundary(edge, numbers).number)
+            else:
+                key += [self._writer(edge, number).agent for number in numbers]
+        return Origin(tuple(key), lambda: self._places(group))
+
+    def _places(self, group: int) -> Iterable[tuple[Place, int]]:
+        step_group = self._plan.step_group_of(group)
+        task = group - step_group.first_group
+        places: Counter[Place] = Counter()
+        for edge in step_group.inputs:
+            if edge.source < 0:
+                continue
+            numbers = shards_read(edge, task)
+            if len(numbers) > 1:
+                places += self._boundary(edge, numbers).places
+            else:
+                places.update(self._writer(edge, number).agent.place for number in numbers)
+        return places.items()
+
+    def _of_edge(self, edge: InputEdge, task: int) -> Sources:
+        numbers = shards_read(edge, task)
+        if edge.source < 0:
+            store = self._store_owner, edge.dataset.id
+            return Sources.of(numbers.start, [store] * len(numbers))
+        if len(numbers) > 1:
+            shared = self._boundary(edge, numbers).sources
+            return Sources(numbers.start, shared.owners, shared.writers)
+        writers = (self._writer(edge, number) for number in numbers)
+        return Sources.of(numbers.start, [(each.agent.name, each.number) for each in writers])
+
+    def _writer(self, edge: InputEdge, number: int) -> Attempt:
+        return self._current[writer_of(self._plan.step_groups[edge.source], number)]
+
+    def _boundary(self, edge: InputEdge, numbers: range) -> _Boundary:
+        source = self._plan.step_groups[edge.source]
+        # One reader's parts are written by all tasks in turn, as every other reader's are.
+        is_common = source.output.output_kind is OutputKind.SCATTER and (
+            len(numbers) == source.task_count
+        )
+        key = 0 if is_common else numbers.start, len(numbers)
+        boundaries = self._boundaries.setdefault(edge.source, {})
+        found = boundaries.get(key)
+        if found is None:
+            writers = [self._current[writer_of(source, number)] for number in numbers]
+            found = boundaries[key] = _Boundary(
+                next(self._numbers),
+                Sources.of(key[0], [(each.agent.name, each.number) for each in writers]),
+                Counter(each.agent.place for each in writers),
+            )
+        return found

@@ -1,0 +1,184 @@
+"""The market: which group goes to which executor, and that looking at all pairs finds the same.
+
+An executor is written `e1@host`, a group by its number and where it reads from.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glowpy.driver.market import Agent, Market, Origin, Supply, score
+from glowpy.place import Place
+
+BID = 100.0
+EAST1, EAST2 = Place("east", "r1", "h1"), Place("east", "r1", "h2")
+EAST3, WEST = Place("east", "r2", "h3"), Place("west", "r1", "h4")
+
+
+def origin(*places: Place) -> Origin:
+    return Origin(tuple(sorted(places)), lambda: [(place, 1) for place in places])
+
+
+class Fair:
+    """A market and one supply of executors."""
+
+    def __init__(self) -> None:
+        self.market = Market(BID)
+        self.supply = Supply()
+        self.agents: list[Agent] = []
+        self.reads: dict[int, tuple[Place, ...]] = {}
+
+    def agent(self, place: Place, executors: int, cpu_level: int = 1, load: int = 0) -> Agent:
+        number = len(self.agents) + 1
+        agent = Agent(f"a{number}", place, cpu_level, number)
+        agent.load = load
+        self.agents.append(agent)
+        for each in range(executors):
+            self.supply.add(f"{agent.name}.{each + 1}", agent)
+        return agent
+
+    def demand(self, group: int, *places: Place) -> None:
+        self.reads[group] = places
+        self.market.demand(group, origin(*places))
+
+    def trade(self) -> list[tuple[int, str]]:
+        """All that can be matched now."""
+        made = []
+        for group, executor in self.market.match(self.supply):
+            made.append((group, executor))
+            self.market.withdraw(group)
+            self.supply.discard(executor)
+            (agent,) = [each for each in self.agents if executor.startswith(f"{each.name}.")]
+            agent.load += 1
+            self.supply.load_changed(agent)
+        return made
+
+
+def test_a_score_is_the_bid_divided_by_the_distance_and_one():
+    assert score(100.0, 0) == 100.0
+    assert score(100.0, 1) == 50.0
+    assert score(100.0, 1000 + 10 + 1) == 100.0 / 1012
+
+
+def test_each_group_goes_to_the_executor_closest_to_its_inputs():
+    fair = Fair()
+    for place in (EAST1, EAST2, EAST3, WEST):
+        fair.agent(place, 1)
+    for group, place in enumerate((WEST, EAST3, EAST2, EAST1)):
+        fair.demand(group, place)
+    assert fair.trade() == [(3, "a1.1"), (2, "a2.1"), (1, "a3.1"), (0, "a4.1")]
+
+
+def test_server_then_rack_then_data_center_then_anywhere():
+    for agents, taken in [
+        ((WEST, EAST3, EAST2, EAST1), "a4.1"),
+        ((WEST, EAST3, EAST2), "a3.1"),
+        ((WEST, EAST3), "a2.1"),
+        ((WEST,), "a1.1"),
+    ]:
+        fair = Fair()
+        for place in agents:
+            fair.agent(place, 1)
+        fair.demand(0, EAST1)
+        assert fair.trade() == [(0, taken)]
+
+
+def test_an_executor_takes_the_group_that_scores_highest():
+    fair = Fair()
+    fair.agent(EAST1, 1)
+    fair.demand(0, WEST)
+    fair.demand(1, EAST3)
+    fair.demand(2, EAST1)
+    fair.demand(3, EAST2)
+    assert fair.trade() == [(2, "a1.1")]
+    fair.supply.add("a1.2", fair.agents[0])
+    assert fair.trade() == [(3, "a1.2")]
+
+
+def test_distances_of_all_inputs_add_up():
+    fair = Fair()
+    fair.agent(EAST1, 1)
+    fair.agent(EAST2, 1)
+    fair.demand(0, EAST1, EAST2, EAST2)
+    assert fair.trade() == [(0, "a2.1")]
+
+
+def test_equal_groups_spread_over_agents():
+    fair = Fair()
+    for place in (EAST1, EAST2, EAST3, WEST):
+        fair.agent(place, 2)
+    for group in range(8):
+        fair.demand(group)
+    made = fair.trade()
+    assert [executor[:2] for _, executor in made] == ["a1", "a2", "a3", "a4"] * 2
+    assert [group for group, _ in made] == list(range(8))
+
+
+def test_an_agent_that_is_at_work_comes_after_one_that_is_not():
+    fair = Fair()
+    fair.agent(EAST1, 2, load=2)
+    fair.agent(EAST2, 2)
+    fair.demand(0)
+    assert fair.trade() == [(0, "a2.1")]
+
+
+def test_a_faster_core_comes_first_among_equals():
+    fair = Fair()
+    fair.agent(EAST1, 1)
+    fair.agent(EAST2, 2, cpu_level=2, load=1)
+    for group in range(3):
+        fair.demand(group)
+    assert fair.trade() == [(0, "a2.1"), (1, "a2.2"), (2, "a1.1")]
+
+
+def test_but_not_before_one_that_is_closer():
+    fair = Fair()
+    fair.agent(EAST1, 1)
+    fair.agent(EAST2, 1, cpu_level=9)
+    fair.demand(0, EAST1)
+    assert fair.trade() == [(0, "a1.1")]
+
+
+def test_a_group_withdrawn_is_not_matched():
+    fair = Fair()
+    fair.demand(0)
+    fair.demand(1)
+    fair.market.withdraw(0)
+    fair.agent(EAST1, 2)
+    assert fair.trade() == [(1, "a1.1")]
+    fair.demand(0)
+    assert fair.trade() == [(0, "a1.2")]
+    assert len(fair.market) == 0
+
+
+PLACES = st.builds(Place, st.sampled_from("de"), st.sampled_from("rs"), st.sampled_from("hijk"))
+
+
+@given(
+    st.lists(st.lists(st.tuples(PLACES, st.integers(1, 3), st.integers(1, 2)), max_size=6)),
+    st.lists(st.lists(st.lists(PLACES, max_size=30), max_size=8), min_size=1),
+)
+def test_the_pair_that_goes_first_scores_highest_of_all_pairs(supplies, demands):
+    fair = Fair()
+    group = 0
+    for round_number, origins in enumerate(demands):
+        for place, executors, level in (
+            supplies[round_number] if round_number < len(supplies) else []
+        ):
+            fair.agent(place, executors, level)
+        for places in origins:
+            fair.demand(group, *places)
+            group += 1
+        waiting = {each: reads for each, reads in fair.reads.items() if each in fair.market}
+        offers = {executor: fair.supply._agents[executor] for executor in fair.supply}
+        for taken, executor in fair.trade():
+            best = max(
+                score(BID, sum(agent.place.distance(place) for place in reads))
+                for reads in waiting.values()
+                for agent in offers.values()
+            )
+            agent = offers.pop(executor)
+            reads = waiting.pop(taken)
+            assert score(BID, sum(agent.place.distance(each) for each in reads)) == best
+        assert not waiting or not offers, "a group and an executor wait for each other"
