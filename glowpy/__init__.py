@@ -15,9 +15,9 @@ from glowpy.version import __version__
 if TYPE_CHECKING:
     from glowpy.flow.dataset import Dataset
     from glowpy.flow.flow import Flow
-    from glowpy.launch import argv, is_task, ready
+    from glowpy.launch import argv, is_task, ready, related_file
 
-__all__ = ["Dataset", "Flow", "__version__", "argv", "errors", "is_task", "ready"]
+__all__ = ["Dataset", "Flow", "__version__", "argv", "errors", "is_task", "ready", "related_file"]
 
 # Loaded when first asked for: a script that only defines a flow pays for nothing else.
 _HOMES = {
@@ -26,6 +26,7 @@ _HOMES = {
     "argv": "glowpy.launch",
     "is_task": "glowpy.launch",
     "ready": "glowpy.launch",
+    "related_file": "glowpy.launch",
 }
 
 

@@ -7,6 +7,7 @@ here, so nothing heavy is imported. (Go: driver/context_driver.go, driver/task_o
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Literal
@@ -88,7 +89,10 @@ class Flag(NamedTuple):
 
 
 _NOT_YET = "does not act yet and is ignored"
-_CURVE = "does not act: CURVE needs only -key.file"
+_CURVE = (
+    "does not act: not TLS but CURVE encrypts, with one -key.file (`glowpy keys FILE` makes it)"
+)
+_RELATED = f"files and folders that go along to the agents, {os.pathsep} between them"
 
 FLAGS = (
     Flag("glow", "glow", "run as driver of a cluster"),
@@ -100,8 +104,8 @@ FLAGS = (
     Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),
     Flag("glow.flow.stat", "flow_stat", "show details of the flow at the end", inert=_NOT_YET),
     Flag("glow.flow.explain", "flow_explain", "print the plan in words, run nothing"),
-    Flag("glow.module", "module", "groups related jobs on an agent", "cluster", _NOT_YET, True),
-    Flag("glow.related.files", "related_files", "copied to agents", "cluster", _NOT_YET, True),
+    Flag("glow.module", "module", "name that groups related jobs on agents", "cluster", "", True),
+    Flag("glow.related.files", "related_files", _RELATED, "cluster", "", True),
     Flag("glow.driver.host", "driver_host", "where agents reach the driver", "cluster", "", True),
     Flag("glow.driver.port", "driver_port", "the same, 0 for any free port", "cluster", most=65535),
     Flag("cert.file", "cert_file", "certificate of Glow's TLS", "cluster", _CURVE),
@@ -122,6 +126,7 @@ FLAGS = (
 )
 
 _BY_NAME = {flag.name: flag for flag in FLAGS}
+_MODULE_CHARACTERS = 64
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -170,7 +175,7 @@ def mode(options: Options) -> Mode:
     """What the options ask for.
 
     Raises:
-        FlagError: they contradict each other.
+        FlagError: they contradict each other, or the module has no name that agents take.
 
     >>> mode(parse(["-glow.flow.plot", "-glow"])[0])
     <Mode.PLOT: 'plot'>
@@ -180,6 +185,8 @@ def mode(options: Options) -> Mode:
         return Mode.TASK
     if ids_given == 1:
         raise FlagError("-glow.flow.id and -glow.taskGroup.id need each other; give both or none")
+    if options.module and not is_module_name(options.module):
+        raise FlagError(f"-glow.module={options.module} is no name: letters, digits and . _ - are")
     if options.glow and options.inline:
         raise FlagError("-glow asks for a cluster, -glow.inline for this process; give only one")
     if options.flow_plot and options.flow_explain:
@@ -191,6 +198,16 @@ def mode(options: Options) -> Mode:
     return Mode.INLINE if options.inline else Mode.STANDALONE
 
 
+def is_module_name(text: str) -> bool:
+    """Can a module be called so? Agents make a folder of that name.
+
+    >>> is_module_name("nightly-2.1"), is_module_name("../x"), is_module_name("")
+    (True, False, False)
+    """
+    known = text.isascii() and text.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return known and text[0].isalnum() and len(text) <= _MODULE_CHARACTERS
+
+
 def task_arguments(
     *,
     flow_id: int,
@@ -199,6 +216,7 @@ def task_arguments(
     agent_address: str,
     executor_id: str,
     exe_hash: str,
+    module: str = "",
 ) -> list[str]:
     """The words that make a script a task. They go before its own words, which may hold a `--`."""
     return [
@@ -209,6 +227,7 @@ def task_arguments(
         f"-glow.request.id={executor_id}",
         f"-glow.exe.hash={exe_hash}",
         "-glow.taskGroup.inputs=@",
+        *([f"-glow.module={module}"] if module else []),
     ]
 
 
@@ -217,7 +236,9 @@ def flag_table() -> str:
     types = {bool: "bool", int: "whole number", float: "number", str: "text"}
     lines = ["| flag | type | default | acts | meaning |", "|---|---|---|---|---|"]
     for flag in FLAGS:
-        kind, acts = types[type(flag.default)], "not yet" if flag.inert else flag.place
+        kind, acts = types[type(flag.default)], str(flag.place)
+        if flag.inert:
+            acts = "never" if flag.inert == _CURVE else "not yet"
         default = f"`{flag.default}`".lower() if flag.default != "" else ""
         lines.append(f"| `-{flag.name}` | {kind} | {default} | {acts} | {flag.meaning} |")
     return "\n".join(lines) + "\n"
@@ -239,7 +260,7 @@ def _recognise(word: str) -> tuple[Flag | None, str | None]:
 def _nearest(name: str) -> str:
     import difflib  # slow to import, and needed only on this path to an error
 
-    lowered = {known.lower(): known for known in _BY_NAME}
+    lowered = {flag.name.lower(): flag.name for flag in FLAGS if flag.place != "task"}
     return lowered[difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0)[0]]
 
 

@@ -55,6 +55,23 @@ def is_task() -> bool:
     return mode(_current().options) is Mode.TASK
 
 
+def related_file(name: str) -> str:
+    """Where this process finds a file that `-glow.related.files` names: here, or at an agent.
+
+    Args:
+        name: as it is named there, or below a folder that is.
+
+    Raises:
+        ConfigError: it does not go along.
+    """
+    from glowpy.program.related import local_path, path_in_task
+
+    options = _current().options
+    if mode(options) is Mode.TASK:
+        return path_in_task(name)
+    return local_path(name, options.related_files if mode(options) is Mode.DRIVER else None)
+
+
 def ready() -> None:
     """Ends the part of a script that driver and tasks share (Go: flow.Ready).
 

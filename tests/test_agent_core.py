@@ -73,8 +73,8 @@ def tell(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> 
 
 
 def opened(core: Any, run: str = "r1") -> None:
-    opening = OpenRun(run, 1, 0, "manifest", "driver:1", "/home", {}, 7)
-    assert tell(core, opening, b"description") == [OpenDirectory(run, opening)]
+    opening = OpenRun(run, 1, 0, "manifest", "driver:1", "/home", {}, 7, "")
+    assert tell(core, opening, b"description") == [OpenDirectory(run, f"/dir/{run}", opening)]
     assert core.program_ready(run, 2, 50) == [ToDriver(DRIVER, RunOpened(run, 2, 50))]
 
 
@@ -238,8 +238,19 @@ def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
 
 @pytest.mark.parametrize("run", ["", ".", "..", "a/b", "../x", "-x", "R", "x" * 65, "a\0b"])
 def test_a_runs_name_never_becomes_a_path_unchecked(core: Any, run: str) -> None:
-    (told,) = tell(core, OpenRun(run, 1, 0, "", "", "", {}, 0))
+    (told,) = tell(core, OpenRun(run, 1, 0, "", "", "", {}, 0, ""))
     assert isinstance(told.message, RunRefused) and core.runs() == []
+
+
+@pytest.mark.parametrize("module", ["..", "a/b", "../x", "-x", "x" * 65, "a\0b", "é"])
+def test_a_modules_name_never_becomes_a_path_unchecked(core: Any, module: str) -> None:
+    (told,) = tell(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, module))
+    assert isinstance(told.message, RunRefused) and core.runs() == []
+
+
+def test_runs_of_a_module_are_seen_together(core: Any) -> None:
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "Nightly_2.1")
+    assert tell(core, opening) == [OpenDirectory("r1", "/dir/Nightly_2.1-r1", opening)]
 
 
 def test_a_run_belongs_to_the_driver_that_opened_it(core: Any) -> None:
@@ -248,7 +259,7 @@ def test_a_run_belongs_to_the_driver_that_opened_it(core: Any) -> None:
     for message in (
         Launch("r1", "e1", "l", 1, 0),
         Beat("r1"),
-        OpenRun("r1", 1, 0, "", "", "", {}, 0),
+        OpenRun("r1", 1, 0, "", "", "", {}, 0, ""),
     ):
         stranger += core.from_driver(OTHER, message, b"", 0.0)
     assert core.from_driver(OTHER, CloseRun("r1"), b"", 0.0) == []
@@ -293,7 +304,7 @@ def test_closing_a_run_kills_its_executors_and_then_deletes_it(core: Any) -> Non
     lost, killed = tell(core, CloseRun("r1"))
     assert "the run is over" in lost.lost and killed == KillProcess("e1")
     _changed, deleted, told = core.process_exited("e1", "signal SIGKILL")
-    assert (deleted, told) == (DeleteRun("r1"), ToDriver(DRIVER, RunClosed("r1")))
+    assert (deleted, told) == (DeleteRun("r1", "/dir/r1"), ToDriver(DRIVER, RunClosed("r1")))
     assert core.runs() == [] and core.leases() == ()
 
 
@@ -326,11 +337,11 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
 
 
 def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:
-    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0)
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "")
     tell(core, opening)
     refused, deleted = core.program_failed("r1", "no such file")
     assert refused == ToDriver(DRIVER, RunRefused("r1", "no such file"))
-    assert deleted == DeleteRun("r1") and core.runs() == []
+    assert deleted == DeleteRun("r1", "/dir/r1") and core.runs() == []
     assert core.program_ready("r1", 0, 0) == []
 
 

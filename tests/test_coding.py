@@ -227,7 +227,7 @@ def test_the_error_says_what_is_wrong(values: Any, words: str) -> None:
 def test_every_string_of_python_survives(text: str) -> None:
     for message in (Printed("r", "e", Stream.STDOUT, text), Hello(1, text, text, text, text)):
         assert CODER.decode(CODER.encode(message)) == message
-    opening = OpenRun("r", 1, 1, "", "", "", {text: text}, 0)
+    opening = OpenRun("r", 1, 1, "", "", "", {text: text}, 0, "")
     assert CODER.decode(CODER.encode(opening)) == opening
 
 

@@ -335,7 +335,8 @@ def test_an_accepted_path_stays_below_its_root(path: str) -> None:
         assert PurePosixPath("/root") in PurePosixPath(f"/root/{path}").parents
 
 
-REST = '"payload":null,"recorded":[]'
+REST = '"payload":null,"recorded":[],"related":[]'
+NO_CODE = '"files":[],"payload":null,"recorded":[],'
 ODD = {
     "no JSON": "{",
     "deep": "[" * 100_000,
@@ -360,9 +361,16 @@ ODD = {
     "file and directory": (
         f'{{"files":[[0,"x","{A}",1],[0,"x-","{A}",1],[0,"x/y","{A}",1]],{REST}}}'
     ),
-    "run 0": f'{{"files":[],"payload":null,"recorded":[[0,"{A}",1]]}}',
-    "recorded too much": f'{{"files":[],"payload":null,"recorded":[[1,"{A}",{2**27}]]}}',
-    "payload": f'{{"files":[],"payload":["{A}"],"recorded":[]}}',
+    "run 0": f'{{"files":[],"payload":null,"recorded":[[0,"{A}",1]],"related":[]}}',
+    "recorded too much": (
+        f'{{"files":[],"payload":null,"recorded":[[1,"{A}",{2**27}]],"related":[]}}'
+    ),
+    "payload": f'{{"files":[],"payload":["{A}"],"recorded":[],"related":[]}}',
+    "related elsewhere": f'{{{NO_CODE}"related":[["../x","{A}",1,false]]}}',
+    "related twice": f'{{{NO_CODE}"related":[["x","{A}",1,false],["x","{A}",1,false]]}}',
+    "related in itself": f'{{{NO_CODE}"related":[["x","{A}",1,false],["x/y","{A}",1,false]]}}',
+    "related, no mode": f'{{{NO_CODE}"related":[["x","{A}",1]]}}',
+    "related too large": f'{{{NO_CODE}"related":[["x","{A}",{2**31},false]]}}',
 }
 
 

@@ -29,6 +29,7 @@ class OpenDirectory(NamedTuple):
     """Make the directory of a run, and have its program brought here."""
 
     run: str
+    directory: str
     message: OpenRun
 
 
@@ -50,6 +51,7 @@ class DeleteRun(NamedTuple):
     """Remove everything of a run but the program cache; none of its processes is left."""
 
     run: str
+    directory: str
 
 
 class LeasesChanged(NamedTuple):

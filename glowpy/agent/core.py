@@ -14,6 +14,7 @@ from glowpy.agent.actions import Action, DeleteRun, OpenDirectory, ToDriver
 from glowpy.agent.executors import Limits
 from glowpy.agent.pool import ExecutorPool, is_name
 from glowpy.agent.runs import Run
+from glowpy.flags import is_module_name
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
 from glowpy.wire.run_messages import (
@@ -69,7 +70,7 @@ class AgentCore:
         return list(self._runs)
 
     def run_directory(self, run: str) -> str:
-        return os.path.join(self.directory, run)
+        return self._runs[run].directory
 
     # --- messages of drivers ---
 
@@ -106,12 +107,15 @@ class AgentCore:
         name = message.run
         if not is_name(name):
             yield ToDriver(peer, RunRefused(name, "the run's name is not a name"))
+        elif message.module and not is_module_name(message.module):
+            yield ToDriver(peer, RunRefused(name, "the module's name is not a name"))
         elif name in self._runs:
             yield ToDriver(peer, RunRefused(name, "the run exists here already"))
         else:
-            directory = self.run_directory(name)
+            called = f"{message.module}-{name}" if message.module else name
+            directory = os.path.join(self.directory, called)
             self._runs[name] = Run(name, peer, payload, directory, self.make_nonce(), now)
-            yield OpenDirectory(name, message)
+            yield OpenDirectory(name, directory, message)
 
     def program_ready(self, name: str, files: int, size_bytes: int) -> list[Action]:
         """The program of a run is here."""
@@ -125,7 +129,9 @@ class AgentCore:
         """The program of a run cannot be had."""
         run = self._runs.pop(name, None)
         refused = RunRefused(name, reason)
-        return [] if run is None else [ToDriver(run.peer, refused), DeleteRun(name)]
+        if run is None:
+            return []
+        return [ToDriver(run.peer, refused), DeleteRun(name, run.directory)]
 
     # --- messages of executors ---
 
@@ -187,5 +193,5 @@ class AgentCore:
     def _delete_if_over(self, run: Run) -> Iterator[Action]:
         if run.is_closing and run.name in self._runs and not self._pool.has_any_of(run):
             del self._runs[run.name]
-            yield DeleteRun(run.name)
+            yield DeleteRun(run.name, run.directory)
             yield ToDriver(run.peer, RunClosed(run.name))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.program_cache import PAYLOAD, ProgramDirectory
 from glowpy.flags import task_arguments
 from glowpy.program.program import Pickled, Program
+from glowpy.program.related import PROGRAM_VARIABLE
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.security import KEY_FILE_VARIABLE
-
-PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds recorded results
 
 _PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
 
@@ -48,7 +48,11 @@ def task_start(
     run_directory: str,
     key_file: str,
 ) -> TaskStart:
-    """A task works in the driver's directory if this host has that, else in that of its run."""
+    """How to start an executor.
+
+    Raises:
+        OSError: no directory can be made for it.
+    """
     arguments = task_arguments(
         flow_id=opening.flow,
         group_id=start.first_group,
@@ -56,6 +60,7 @@ def task_start(
         agent_address=agent_address,
         executor_id=start.executor,
         exe_hash=program.manifest.digest,
+        module=opening.module,
     )
     own_path = os.environ.get("PYTHONPATH", "")  # glowpy may be there only
     path = [str(root) for root in directory.roots] + ([own_path] if own_path else [])
@@ -69,12 +74,28 @@ def task_start(
     }
     if key_file:
         environment[KEY_FILE_VARIABLE] = key_file
-    here = opening.working_directory
     return TaskStart(
         [sys.executable, *_words(program, directory, arguments)],
         environment,
-        here if os.path.isdir(here) else run_directory,
+        _working_directory(opening.working_directory, run_directory, directory.related),
     )
+
+
+def _working_directory(of_driver: str, run_directory: str, related: Path) -> str:
+    """The driver's directory if this host has that, else one of the run, with related files in it.
+
+    So a script that opens what it was given by -glow.related.files finds it in either.
+    """
+    if os.path.isdir(of_driver):
+        return of_driver
+    own = os.path.join(run_directory, "work")
+    try:
+        os.mkdir(own, 0o700)
+    except FileExistsError:
+        return own
+    for name in os.listdir(related) if related.is_dir() else ():
+        os.symlink(related / name, os.path.join(own, name))
+    return own
 
 
 def _words(program: Program, directory: ProgramDirectory, arguments: list[str]) -> list[str]:

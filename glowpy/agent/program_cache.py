@@ -4,9 +4,12 @@
     programs/<digest>/r0/x.py …     a program as its tasks see it, below one directory for each root
     programs/<digest>/recorded/1    results of earlier runs
     programs/<digest>/payload       a pickled flow
+    programs/<digest>/related/…     files that go along (-glow.related.files)
 
-A program gets copies, checked once more, never links: its code may write to its own files, and that
-must not reach the next program. Copying three small files takes less than a millisecond, once.
+A program gets copies of its code, checked once more, never links: it may write to its own files,
+and that must not reach the next program. Copying three small files takes less than a millisecond,
+once. Related files may be large, and all versions of a script need the same ones: these are links,
+and one that was written to is found out when it is next checked.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,7 @@ from pathlib import Path
 from glowpy.agent.incoming import Incoming
 from glowpy.errors import ConfigError, ProgramError, ProtocolError
 from glowpy.program.manifest import Manifest, is_sha256
+from glowpy.program.related import RELATED
 
 PAYLOAD = "payload"
 RECORDED = "recorded"
@@ -47,6 +51,7 @@ class ProgramDirectory:
     path: Path
     roots: tuple[Path, ...]
     recorded: Path
+    related: Path  # where the files that go along are, if there are any
 
 
 class ProgramCache:
@@ -109,7 +114,9 @@ class ProgramCache:
         except OSError as exc:
             raise ProgramError(f"this agent cannot store the program: {exc}") from exc
         numbers = sorted({entry.root for entry in manifest.files})
-        return ProgramDirectory(path, tuple(path / f"r{n}" for n in numbers), path / RECORDED)
+        return ProgramDirectory(
+            path, tuple(path / f"r{n}" for n in numbers), path / RECORDED, path / RELATED
+        )
 
     def _count(self, size_bytes: int) -> None:
         before = self._counters
@@ -122,7 +129,12 @@ class ProgramCache:
             for directory in sorted(_directories(places)):  # sorted: each after the one it is in
                 (new / directory).mkdir(mode=0o700)
             for place, sha256 in places.items():
-                self._copy(sha256, new / place)
+                is_related = place.startswith(f"{RELATED}/")
+                bring = self._link if is_related else self._copy
+                bring(sha256, new / place)
+            for related in manifest.related:
+                if related.is_executable:  # by any name, then: they are one file
+                    (new / RELATED / related.path).chmod(0o500)
             self._put(new, path, manifest, places)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -143,13 +155,31 @@ class ProgramCache:
                 shutil.rmtree(old, ignore_errors=True)
 
     def _copy(self, sha256: str, target: Path) -> None:
+        with target.open("xb") as copy:
+            for chunk in self._checked(sha256):
+                copy.write(chunk)
+        target.chmod(0o400)
+        os.utime(target, ns=(_COPIED_NS, _COPIED_NS))
+
+    def _link(self, sha256: str, target: Path) -> None:
+        for _chunk in self._checked(sha256):
+            continue
+        os.link(self._files / sha256, target)
+        os.utime(target, ns=(_COPIED_NS, _COPIED_NS))
+
+    def _checked(self, sha256: str) -> Iterator[bytes]:
+        """A content, part by part.
+
+        Raises:
+            ProgramError: it is not here, or, at its end: somebody has changed it.
+        """
         source = self._files / sha256
         digest = hashlib.sha256()
         try:
-            with source.open("rb") as file, target.open("xb") as copy:
+            with source.open("rb") as file:
                 while chunk := file.read(_READ_BYTES):
                     digest.update(chunk)
-                    copy.write(chunk)
+                    yield chunk
         except FileNotFoundError as exc:
             raise ProgramError(f"the content {sha256} of the program is not here") from exc
         if digest.hexdigest() != sha256:
@@ -158,13 +188,13 @@ class ProgramCache:
                 f"the content {sha256} was changed in this agent's cache; it is removed, so that "
                 "the next run fetches it again"
             )
-        target.chmod(0o400)
-        os.utime(target, ns=(_COPIED_NS, _COPIED_NS))
 
 
 def _places(manifest: Manifest) -> dict[str, str]:
     """SHA-256 by place below the program's directory."""
     places = {f"r{entry.root}/{entry.path}": entry.sha256 for entry in manifest.files}
+    for related in manifest.related:
+        places[f"{RELATED}/{related.path}"] = related.sha256
     for run in manifest.recorded:
         places[f"{RECORDED}/{run.run_number}"] = run.sha256
     if manifest.payload is not None:

@@ -220,7 +220,7 @@ class AgentServer:
         elif isinstance(action, KillProcess):
             self._processes.kill(action.executor)
         elif isinstance(action, DeleteRun):
-            self._delete(action.run)
+            self._delete(action.run, action.directory)
         elif isinstance(action, LeasesChanged):
             self._membership.changed()
         else:
@@ -229,9 +229,10 @@ class AgentServer:
     # --- runs ---
 
     def _open(self, action: OpenDirectory) -> None:
-        log.info("run %s begins", action.run)
+        module = action.message.module
+        log.info("run %s%s begins", action.run, f" of module {module}" if module else "")
         try:
-            os.mkdir(self._core.run_directory(action.run), 0o700)
+            os.mkdir(action.directory, 0o700)
             fetch = ProgramFetch(
                 action.message,
                 self._cache,
@@ -259,13 +260,12 @@ class AgentServer:
             self._core.program_ready(fetch.run, fetch.files_fetched, fetch.bytes_fetched)
         )
 
-    def _delete(self, run: str) -> None:
+    def _delete(self, run: str, directory: str) -> None:
         fetch = self._fetches.pop(run, None)
         if fetch is not None:
             fetch.close()
         elif run in self._programs:
             fetch, _directory = self._programs.pop(run)
-        directory = self._core.run_directory(run)
         served = self._shards.forget(directory)
         log.info(
             "run %s is over: served %d frames, %d bytes to other hosts; "
@@ -282,16 +282,16 @@ class AgentServer:
 
     def _start(self, action: StartProcess) -> None:
         fetch, directory = self._programs[action.run]
-        start = task_start(
-            fetch.opening,
-            fetch.program,
-            directory,
-            action,
-            str(self.address),
-            self._core.run_directory(action.run),
-            self._options.key_file,
-        )
         try:
+            start = task_start(
+                fetch.opening,
+                fetch.program,
+                directory,
+                action,
+                str(self.address),
+                self._core.run_directory(action.run),
+                self._options.key_file,
+            )
             pid = self._processes.start(action.executor, *start)
         except OSError as exc:
             self._carry_out(self._core.start_failed(action.executor, str(exc)))

@@ -147,7 +147,7 @@ def master(
     "clean_restart",
     default=True,
     show_default=True,
-    help="Delete what an earlier agent has left in the folder.",
+    help="Forget the programs that an earlier agent has left in the folder.",
 )
 @_shared_options
 def agent(

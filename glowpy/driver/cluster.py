@@ -32,7 +32,7 @@ def run_on_cluster(job: Job) -> Any:
         NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
     """
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
-    shipment = make_program(job.graph, job.words, job.recorded)
+    shipment = make_program(job.graph, job.words, job.recorded, options.related_files)
     report = Report(timing, is_quiet=options.quiet)
     clock = Clock(2 * timing.beat_s)
     with (

@@ -10,7 +10,7 @@ from glowpy.agent.serving import ShardServer
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.leasing import Leasing
-from glowpy.driver.remote_agent import RemoteAgent, State
+from glowpy.driver.remote_agent import RemoteAgent, State, opening_of
 from glowpy.driver.rows_store import store_slices
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined
 from glowpy.driver.shipping import OwnPaths, ProgramServer, Shipment
@@ -64,8 +64,6 @@ class ClusterFleet:
         self._timing = timing
         self._clock = clock
         self._memory_mb = options.task_memory_mb
-        self._hash_seed = hash_seed
-        self._shipment = shipment
         self._own_paths = OwnPaths(shipment)
         self._events: list[FleetEvent] = []
         self._agents: dict[str, RemoteAgent] = {}
@@ -78,6 +76,9 @@ class ClusterFleet:
         self._server = server
         self.store_owner = str(server.address)
         self.reader_host = own_address.host
+        self._opening = opening_of(
+            description, shipment.program, self.store_owner, hash_seed, options.module
+        )
         index = ShardIndex()
         self._shards = ShardServer(index, server, own_address.host)
         self._programs = ProgramServer(shipment.contents, server)
@@ -193,9 +194,7 @@ class ClusterFleet:
                 text = f"agent at {agent.address}: {message.refusal}"
                 self._events.append(FleetFailed(VersionMismatch(text)))
             elif agent.state is State.GREETED:
-                agent.open_run(
-                    self._description, self._shipment.program, self.store_owner, self._hash_seed
-                )
+                agent.open_run(self._opening, self._description.to_bytes())
         elif isinstance(message, RunOpened):
             agent.state = State.OPEN
             self._leasing.can_use(agent.address)

@@ -46,24 +46,27 @@ class RemoteAgent:
     def greet(self, run: str) -> None:
         self.link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", run))
 
-    def open_run(
-        self, description: RunDescription, program: Program, program_server: str, hash_seed: int
-    ) -> None:
+    def open_run(self, opening: OpenRun, description: bytes) -> None:
         """Have it bring the program there, and get ready for executors."""
         self.state = State.OPENING
-        self.link.send(
-            OpenRun(
-                description.run,
-                description.run_number,
-                description.flow,
-                program.to_json(),
-                program_server,
-                _working_directory(),
-                {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
-                hash_seed,
-            ),
-            description.to_bytes(),
-        )
+        self.link.send(opening, description)
+
+
+def opening_of(
+    description: RunDescription, program: Program, server: str, hash_seed: int, module: str
+) -> OpenRun:
+    """How every agent is told of a run; `server` is where it gets the program."""
+    return OpenRun(
+        description.run,
+        description.run_number,
+        description.flow,
+        program.to_json(),
+        server,
+        _working_directory(),
+        {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
+        hash_seed,
+        module,
+    )
 
 
 def _working_directory() -> str:

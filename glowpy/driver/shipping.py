@@ -16,7 +16,8 @@ from glowpy.flow.graph import Graph
 from glowpy.flow.ops.source import without_rows
 from glowpy.program.discovery import pickled_program, script_program
 from glowpy.program.pickling import pickled
-from glowpy.program.program import Program, Sources, with_recorded
+from glowpy.program.program import Program, Sources, with_recorded, with_related
+from glowpy.program.related import find_related
 from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Server
 
@@ -31,26 +32,32 @@ class Shipment:
     contents: Sources
 
 
-def make_program(graph: Graph, words: Sequence[str], recorded: Mapping[int, Any]) -> Shipment:
+def make_program(
+    graph: Graph, words: Sequence[str], recorded: Mapping[int, Any], related_files: str
+) -> Shipment:
     """What agents need to run tasks of a flow: the script, or the pickled flow without one.
 
     Args:
         words: the script's own arguments.
         recorded: values of earlier runs, by run number; a re-launched script needs them.
+        related_files: what goes along, as the flag says it.
 
     Raises:
         ProgramError: a file or function cannot be shipped; says which.
     """
+    related, sources_of_related = find_related(related_files)
     found = None
     if graph.arguments is None:  # flags from the command line: tasks find theirs there, too
         found = script_program(sys.modules["__main__"], words)
     if found is None:
         program, sources = pickled_program(_pickled(graph))
-        return Shipment(program, sources)
+        program = with_related(program, related)
+        return Shipment(program, {**sources, **sources_of_related})
     script, sources = found
     results = {number: _pickled_result(number, value) for number, value in recorded.items()}
     script, contents = with_recorded(script, results)
-    return Shipment(script, {**sources, **contents})
+    script = with_related(script, related)
+    return Shipment(script, {**sources, **sources_of_related, **contents})
 
 
 def _pickled(graph: Graph) -> bytes:

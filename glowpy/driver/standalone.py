@@ -120,7 +120,7 @@ class StandaloneFleet:
         self.poller.register(self._server, self._receive)
         self.poller.register(nursery.fileno(), self._reap)
         opening = OpenRun(
-            description.run, description.run_number, description.flow, "", "", "", {}, 0
+            description.run, description.run_number, description.flow, "", "", "", {}, 0, ""
         )
         self._carry_out(
             self._core.from_driver(_PEER, opening, description.to_bytes(), time.monotonic())
@@ -197,7 +197,7 @@ class StandaloneFleet:
             elif isinstance(action, ToExecutor):
                 self._server.send(action.peer, action.message, action.payload)
             elif isinstance(action, OpenDirectory):
-                os.mkdir(self._core.run_directory(action.run), 0o700)
+                os.mkdir(action.directory, 0o700)
             elif isinstance(action, StartProcess):
                 self._nursery.start(action.executor)
             elif isinstance(action, KillProcess):

@@ -2,7 +2,8 @@
 
 As JSON, in this one form (sorted, no blanks, ASCII), so that its SHA-256 names the program:
 
-    {"files":[[root,path,sha256,size],…],"payload":null|[sha256,size],"recorded":[[run,sha256,size],…]}
+    {"files":[[root,path,sha256,size],…],"payload":null|[sha256,size],
+     "recorded":[[run,sha256,size],…],"related":[[path,sha256,size,executable],…]}
 
 A root stands for one entry of the driver's `sys.path`, in that order; a path is relative to it.
 """
@@ -49,6 +50,16 @@ class Recorded:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Related:
+    """A file that goes along beside the code (`-glow.related.files`), under a name of its own."""
+
+    path: str  # relative, with slashes
+    sha256: str
+    size_bytes: int
+    is_executable: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """The bytes of a flow that no script can make again."""
@@ -59,7 +70,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Files sorted by root and path, results by run. One that exists has safe names and sizes.
+    """All sorted by place, results by run. One that exists has safe names and sizes.
 
     Raises:
         ProgramError: a path leads outside its root, or names, order, sizes or bounds do not hold.
@@ -68,6 +79,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     recorded: tuple[Recorded, ...] = ()
     payload: Payload | None = None
+    related: tuple[Related, ...] = ()
 
     def __post_init__(self) -> None:
         fault = _fault(self)
@@ -108,6 +120,9 @@ class Manifest:
                 "files": [[f.root, f.path, f.sha256, f.size_bytes] for f in self.files],
                 "payload": [payload.sha256, payload.size_bytes] if payload else None,
                 "recorded": [[r.run_number, r.sha256, r.size_bytes] for r in self.recorded],
+                "related": [
+                    [r.path, r.sha256, r.size_bytes, r.is_executable] for r in self.related
+                ],
             }
         )
 
@@ -160,12 +175,14 @@ def manifest_of(value: Any) -> Manifest:
     Raises:
         ProtocolError: it describes none.
     """
-    files, payload, recorded = members(value, ("files", "payload", "recorded"), "a manifest")
+    names = ("files", "payload", "recorded", "related")
+    files, payload, recorded, related = members(value, names, "a manifest")
     try:
         return Manifest(
             tuple(FileEntry(*row) for row in _rows(files, (int, str, str, int))),
             tuple(Recorded(*row) for row in _rows(recorded, (int, str, int))),
             None if payload is None else Payload(*_row(payload, (str, int))),
+            tuple(Related(*row) for row in _rows(related, (str, str, int, bool))),
         )
     except ProgramError as exc:
         raise ProtocolError(f"a peer sent a bad manifest: {exc}") from exc
@@ -184,8 +201,9 @@ def _row(value: Any, types: tuple[type, ...]) -> list[Any]:
     return value
 
 
-def _parts(manifest: Manifest) -> Iterable[FileEntry | Recorded | Payload]:
+def _parts(manifest: Manifest) -> Iterable[FileEntry | Related | Recorded | Payload]:
     yield from manifest.files
+    yield from manifest.related
     yield from manifest.recorded
     if manifest.payload is not None:
         yield manifest.payload
@@ -193,22 +211,27 @@ def _parts(manifest: Manifest) -> Iterable[FileEntry | Recorded | Payload]:
 
 def _fault(manifest: Manifest) -> str:
     """The first thing that is wrong with a manifest, or nothing."""
-    if len(manifest.files) > MAX_FILES:
-        return f"{len(manifest.files)} files; the bound is {MAX_FILES}"
-    for entry in manifest.files:
-        if not 0 <= entry.root < MAX_ROOTS:
-            return f"root {entry.root} of {entry.path!r:.200} is outside 0..{MAX_ROOTS - 1}"
-        fault = path_fault(entry.path)
+    count = len(manifest.files) + len(manifest.related)
+    if count > MAX_FILES:
+        return f"{count} files; the bound is {MAX_FILES}"
+    for file in manifest.files:
+        if not 0 <= file.root < MAX_ROOTS:
+            return f"root {file.root} of {file.path!r:.200} is outside 0..{MAX_ROOTS - 1}"
+    paths = [file.path for file in manifest.files] + [file.path for file in manifest.related]
+    for path in paths:
+        fault = path_fault(path)
         if fault:
-            return f"path {entry.path!r:.200} {fault}"
+            return f"path {path!r:.200} {fault}"
     for run in manifest.recorded:
         if not 0 < run.run_number <= MAX_RUNS:
             return f"run number {run.run_number} is outside 1..{MAX_RUNS}"
     return (
         _content_fault(manifest)
         or _order_fault([(entry.root, entry.path) for entry in manifest.files])
+        or _order_fault([(entry.path,) for entry in manifest.related])
         or _order_fault([(run.run_number,) for run in manifest.recorded])
-        or _nesting_fault(manifest.files)
+        or _nesting_fault({(entry.root, entry.path) for entry in manifest.files})
+        or _nesting_fault({(0, entry.path) for entry in manifest.related})
     )
 
 
@@ -236,6 +259,7 @@ def _content_fault(manifest: Manifest) -> str:
         if part.size_bytes < 0 or sizes.setdefault(part.sha256, part.size_bytes) != part.size_bytes:
             return f"{part.sha256} has size {part.size_bytes}"
     total = sum(entry.size_bytes for entry in manifest.files)
+    total += sum(entry.size_bytes for entry in manifest.related)
     total += manifest.payload.size_bytes if manifest.payload else 0
     if total > MAX_PROGRAM_BYTES:
         bound = MAX_PROGRAM_BYTES // MEGABYTE
@@ -258,12 +282,10 @@ def _order_fault(places: list[tuple[Any, ...]]) -> str:
     return ""
 
 
-def _nesting_fault(files: tuple[FileEntry, ...]) -> str:
-    places = {(entry.root, entry.path) for entry in files}
-    for entry in files:
-        path = entry.path
+def _nesting_fault(places: set[tuple[int, str]]) -> str:
+    for root, path in sorted(places):
         while (cut := path.rfind("/")) > 0:
             path = path[:cut]
-            if (entry.root, path) in places:
+            if (root, path) in places:
                 return f"{path!r:.200} is both a file and a directory"
     return ""

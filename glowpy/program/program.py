@@ -14,6 +14,7 @@ from typing import TypeVar
 from glowpy.errors import ProgramError, ProtocolError
 from glowpy.program.manifest import (
     Manifest,
+    Related,
     canonical_json,
     decoded_json,
     manifest_of,
@@ -92,6 +93,15 @@ def with_recorded(
     manifest = program.manifest.with_recorded(results)
     contents = {run.sha256: results[run.run_number] for run in manifest.recorded}
     return replace(program, manifest=manifest), contents
+
+
+def with_related(program: AnyProgram, related: tuple[Related, ...]) -> AnyProgram:
+    """The program with these files beside its code.
+
+    Raises:
+        ProgramError: they are too many or too large.
+    """
+    return replace(program, manifest=replace(program.manifest, related=related))
 
 
 def program_from_json(text: str) -> Program:

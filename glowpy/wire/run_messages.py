@@ -45,6 +45,7 @@ class OpenRun(NamedTuple):
     working_directory: str
     environment: dict[str, str]
     hash_seed: int
+    module: str  # -glow.module: what this run has in common with others; empty if nothing
 
 
 class RunOpened(NamedTuple):

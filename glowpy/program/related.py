@@ -1,0 +1,138 @@
+"""Files that go along beside the code: `-glow.related.files`. (Go: driver/rsync/http_server.go)
+
+A file is known by the name that it was given by, if that leads from the working directory inwards,
+else by its last part. A folder stands for all files in it. In a task, all of them are below one
+folder of the program, under these names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from glowpy.errors import ConfigError, ProgramError
+from glowpy.program.manifest import Related
+from glowpy.program.program import Sources
+
+PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds its program's directory
+RELATED = "related"  # the folder there
+
+_READ_BYTES = 1 << 20
+_known: dict[str, tuple[tuple[int, ...], str]] = {}  # stamp and SHA-256 by path
+
+
+def related_name(given: str) -> str:
+    """The name below the folder of related files, for a file that is given by this path."""
+    name = os.path.normpath(given)
+    is_inside = not os.path.isabs(name) and name.split(os.sep)[0] != os.pardir
+    return name if is_inside else os.path.basename(name)
+
+
+def related_names(flag: str) -> list[str]:
+    """The paths in the flag's value, as they are given there."""
+    return [given for given in flag.split(os.pathsep) if given]
+
+
+def find_related(flag: str) -> tuple[tuple[Related, ...], Sources]:
+    """All files that the flag's value stands for, in order of their names.
+
+    Raises:
+        ProgramError: one cannot be read, or two have one name.
+    """
+    found: dict[str, tuple[str, Related]] = {}
+    for given in dict.fromkeys(related_names(flag)):
+        name = related_name(given)
+        if name in ("", os.pardir):
+            raise _refused(given, "it has no name of its own; name what is in it")
+        for path, local in _files(given, "" if name == os.curdir else name):
+            related = _related(path, local)
+            first, _ = found.setdefault(path, (local, related))
+            if not os.path.samefile(first, local):
+                raise _refused(given, f"{first} would be called {path}, too; rename one of them")
+    sources: Sources = {related.sha256: Path(local) for local, related in found.values()}
+    return tuple(sorted(related for _local, related in found.values())), sources
+
+
+def local_path(name: str, flag: str | None) -> str:
+    """The absolute path of a file, in the process that the user has started.
+
+    Args:
+        flag: the value of -glow.related.files; None where nothing has to go along.
+
+    Raises:
+        ConfigError: tasks would not have it.
+    """
+    path = os.path.abspath(name)
+    roots = None if flag is None else map(os.path.abspath, related_names(flag))
+    if roots is not None and not any(Path(path).is_relative_to(root) for root in roots):
+        raise _not_along(name)
+    return path
+
+
+def path_in_task(name: str) -> str:
+    """The same in a task: the agent's copy.
+
+    Raises:
+        ConfigError: it did not come along.
+    """
+    path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), RELATED, related_name(name))
+    if not os.path.lexists(path):
+        raise _not_along(name)
+    return path
+
+
+def _not_along(name: str) -> ConfigError:
+    return ConfigError(
+        f"related_file({name!r}): this does not go along to the agents; "
+        f"start the script with -glow.related.files={name}"
+    )
+
+
+def _files(given: str, name: str) -> Iterator[tuple[str, str]]:
+    """Name and absolute path of each file that `given` stands for."""
+    try:
+        absolute = os.path.abspath(given)
+    except FileNotFoundError as exc:
+        raise _refused(given, "the working directory has been removed") from exc
+    if not os.path.isdir(absolute):
+        yield name, absolute
+        return
+    for folder, _folders, names in os.walk(absolute, onerror=_raise):
+        below = os.path.relpath(folder, absolute)
+        for each in names:
+            yield os.path.normpath(os.path.join(name, below, each)), os.path.join(folder, each)
+
+
+def _raise(error: OSError) -> None:
+    raise _refused(error.filename, error.strerror or str(error)) from error
+
+
+def _related(path: str, local: str) -> Related:
+    try:
+        status = os.stat(local)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would have us wait for ever
+            raise _refused(local, "it is neither a file nor a folder")
+        sha256 = _sha256(local, status)
+    except OSError as exc:
+        raise _refused(local, exc.strerror or str(exc)) from exc
+    return Related(path, sha256, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+
+
+def _sha256(local: str, status: os.stat_result) -> str:
+    stamp = status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+    known, sha256 = _known.get(local, ((), ""))
+    if known != stamp:
+        digest = hashlib.sha256()
+        with open(local, "rb") as file:
+            while chunk := file.read(_READ_BYTES):
+                digest.update(chunk)
+        sha256 = digest.hexdigest()
+        _known[local] = stamp, sha256
+    return sha256
+
+
+def _refused(path: str, reason: str) -> ProgramError:
+    return ProgramError(f"-glow.related.files: {path} cannot go along to the agents: {reason}")
