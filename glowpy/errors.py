@@ -6,6 +6,7 @@ GlowError
 ├── ConfigError          an address, port, directory or key that cannot be used
 ├── InputError           an input file is missing, changed, or cannot be decoded
 ├── OutputError          a result cannot be written where it was asked for
+├── CommandFailed        a command of pipe() cannot be started, or has failed
 ├── RowError             a row cannot be hashed, ordered or encoded
 ├── ProgramError         the program cannot be shipped to, or started at, an agent
 │   └── PlanMismatch     driver and task built different flows from one script
@@ -49,6 +50,10 @@ class InputError(GlowError):
 
 class OutputError(GlowError):
     """A result cannot be written where it was asked for."""
+
+
+class CommandFailed(GlowError):
+    """A command of `pipe()` cannot be started, or has failed. The message ends with its stderr."""
 
 
 class RowError(GlowError):

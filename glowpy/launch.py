@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Mode, Options, mode, parse
-from glowpy.flow.entry import Call, Terminal, no_flows_in_tasks
+from glowpy.flow.entry import Call, no_flows_in_tasks
 from glowpy.flow.graph import Graph
 
 
@@ -115,7 +115,7 @@ def execute(call: Call) -> Any:
             raise  # its traceback ends in the user's function
         # Where in the driver it came is no news to anybody.
         raise KeyboardInterrupt from None
-    if not session.is_ready and call.terminal in (Terminal.COLLECT, Terminal.COUNT):
+    if not session.is_ready and call.terminal.gives_value:
         session.recorded[number] = value
     return value
 
@@ -184,7 +184,7 @@ def _call_in_task(session: _Session, call: Call) -> Any:
         )
     number = session.next_run()
     if number < session.options.run_number:
-        if call.terminal not in (Terminal.COLLECT, Terminal.COUNT):
+        if not call.terminal.gives_value:
             return None
         return recorded_result(number)
     return _become_executor(session)
@@ -203,10 +203,11 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
     from glowpy.planner.explain import explain
     from glowpy.planner.fusion import make_plan
 
-    is_stored = call.terminal in (Terminal.COLLECT, Terminal.SAVE_TEXT)
-    plan = make_plan(call.graph, call.datasets, stored=is_stored)
+    # what take() pulls is told in words only: the drawing is that of the flow
+    limit = call.limit if options.flow_explain else 0
+    plan = make_plan(call.graph, call.datasets, stored=call.terminal.is_stored, limit=limit)
     print(explain(plan) if options.flow_explain else to_dot(plan))
-    if call.terminal in (Terminal.COLLECT, Terminal.COUNT):
+    if call.terminal.gives_value:
         print(
             "glowpy: this is the plan of the script's first run; runs that depend on its result "
             "are not shown",

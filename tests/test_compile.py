@@ -23,8 +23,6 @@ from glowpy.task.failure import NO_ROW, StepFailed
 from glowpy.task.pipeline import build
 from tests.ugly_rows import Point
 
-METHODS = {RowKind.MAP: "map", RowKind.FILTER: "filter", RowKind.FLAT_MAP: "flat_map"}
-
 
 class RowStep(NamedTuple):
     """A row step that this test can also do by itself."""
@@ -36,7 +34,7 @@ class RowStep(NamedTuple):
 def dataset_of(row_steps: Iterable[RowStep]) -> Dataset:
     dataset = Flow(["-glow.inline"]).slice([])
     for kind, function in row_steps:
-        dataset = getattr(dataset, METHODS[kind])(function)
+        dataset = getattr(dataset, kind.value)(function)
     return dataset
 
 
@@ -57,6 +55,10 @@ def one_after_another(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
             rows = [function(row) for row in rows]
         elif kind is RowKind.FILTER:
             rows = [row for row in rows if function(row)]
+        elif kind is RowKind.KEY_BY:
+            rows = [(function(row), row) for row in rows]
+        elif kind is RowKind.MAP_VALUES:
+            rows = [(key, function(value)) for key, value in rows]
         else:
             rows = [each for row in rows for each in function(row)]
     return rows
@@ -105,6 +107,29 @@ def test_each_function_is_called_once_for_each_row(row_steps: list[RowStep], row
     run_fused(fuse(steps_of(counted(n, step, calls) for n, step in enumerate(row_steps))), rows)
     one_after_another([counted(n, step, expected) for n, step in enumerate(row_steps)], rows)
     assert Counter(calls) == Counter(expected)
+
+
+@given(chains, chains, batches)
+def test_keys_and_values(before: list[RowStep], behind: list[RowStep], rows: Batch) -> None:
+    in_between = [
+        RowStep(RowKind.KEY_BY, lambda number: number % 3),
+        RowStep(RowKind.MAP_VALUES, lambda number: number + 1),
+        RowStep(RowKind.FLAT_MAP, lambda pair: pair),
+    ]
+    row_steps = [*before, *in_between, *behind]
+    assert run_all(row_steps, rows) == one_after_another(row_steps, rows)
+
+
+def test_values_of_lists_and_fields_of_values() -> None:
+    fused = fuse(steps_of([RowStep(RowKind.MAP_VALUES, lambda a, b: a + b)]))
+    assert run_fused(fused, [["x", (1, 2)], ("y", [3, 4])]) == [("x", 3), ("y", 7)]
+
+
+@pytest.mark.parametrize("row", [1, "ab", (1,), (1, 2, 3), [], None, {1: 2, 3: 4}])
+def test_a_row_that_is_no_pair_has_no_value(row: Any) -> None:
+    fused = fuse(steps_of([RowStep(RowKind.MAP_VALUES, str)]))
+    with pytest.raises(RowError, match=r"map_values needs rows of \(key, value\), but got"):
+        run_fused(fused, [row])
 
 
 # --- fields --------------------------------------------------------------------------------------
@@ -269,9 +294,12 @@ def test_chains_longer_than_python_can_nest(kind: RowKind, length: int) -> None:
         RowKind.MAP: lambda row: row + 1,
         RowKind.FILTER: lambda row: row < 2,
         RowKind.FLAT_MAP: lambda row: [row],
+        RowKind.KEY_BY: lambda row: 1,
+        RowKind.MAP_VALUES: lambda value: value + 1,
     }[kind]
     row_steps = [RowStep(kind, function)] * length
-    assert run_all(row_steps, [0, 1, 2]) == one_after_another(row_steps, [0, 1, 2])
+    rows: Batch = [(0, 0), (1, 1)] if kind is RowKind.MAP_VALUES else [0, 1, 2]
+    assert run_all(row_steps, rows) == one_after_another(row_steps, rows)
 
 
 @pytest.mark.parametrize("place", [0, 15, 16, 17, 40])

@@ -38,12 +38,9 @@ def plans(draw: Draw) -> Plan:
 def datasets(draw: Draw, number: int, task_count: int) -> DatasetNode:
     """What a step of that many tasks may write."""
     kind = draw(st.sampled_from(list(OutputKind)))
-    if kind is OutputKind.SCATTER:
+    if kind is not OutputKind.ONE_SHARD:
         parts = draw(st.integers(1, 4))
         return DatasetNode(number, task_count * parts, parts, kind)
-    if kind is OutputKind.DEAL and task_count == 1:
-        shards = draw(st.integers(1, 4))
-        return DatasetNode(number, shards, shards, kind)
     return DatasetNode(number, task_count, task_count, OutputKind.ONE_SHARD)
 
 
@@ -59,10 +56,9 @@ def edges_of(
     kinds = [Edge(EdgeKind.BROADCAST)]
     if task_count == 1:
         kinds.append(Edge(EdgeKind.ALL_TO_ONE))
-    if dataset.output_kind is OutputKind.SCATTER:
-        if dataset.part_count == task_count:
-            kinds.append(Edge(EdgeKind.COLLECT))
-    else:
+    if dataset.output_kind is not OutputKind.ONE_SHARD and dataset.part_count == task_count:
+        kinds.append(Edge(EdgeKind.COLLECT))
+    if dataset.output_kind is not OutputKind.SCATTER:
         kinds.append(Edge(EdgeKind.OFFSET, draw(st.integers(0, 3))))
         if dataset.shard_count == task_count:
             kinds.append(Edge(EdgeKind.ONE_TO_ONE))

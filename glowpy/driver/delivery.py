@@ -49,7 +49,7 @@ class Delivery:
 
     @property
     def is_done(self) -> bool:
-        return self._next == len(self._order)
+        return self._next == len(self._order) or self._result.is_complete
 
     def group_done(self, group: int, attempt: int, owner: str) -> None:
         """A group's shards are sealed."""

@@ -54,7 +54,8 @@ def execute_call(
     """
     timing = Timing.from_environment()
     with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:
-        plan = make_plan(call.graph, call.datasets, stored=result.sink is not Sink.DRAIN)
+        is_stored = result.sink is not Sink.DRAIN
+        plan = make_plan(call.graph, call.datasets, stored=is_stored, limit=call.limit)
         description = RunDescription(
             run=os.urandom(6).hex(),
             run_number=number,
@@ -65,6 +66,7 @@ def execute_call(
             listings=list_inputs(plan),
             plan_text=describe(plan),
             host=host_name(),
+            limit=call.limit,
         )
         job = Job(call.graph, plan, description, result, options, timing, words, recorded)
         return run(job)

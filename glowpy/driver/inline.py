@@ -16,7 +16,7 @@ from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan, ShardRef
-from glowpy.planner.run_description import RunDescription
+from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
 from glowpy.task.attempt import run_attempt
@@ -33,21 +33,25 @@ def run_inline(job: Job) -> Any:
     plan, description, result = job.plan, job.description, job.result
     with scratch_directory("glowpy-") as directory:
         store = _InlineStore(directory)
-        row_count = 0
         for step_group in plan.step_groups:
             for edge in step_group.inputs:
                 if edge.source < 0:
                     store.keep_rows(edge.dataset)
-            for group in step_group.groups:
+        groups = iter(range(plan.group_count))  # each behind what it reads
+        if result.sink is Sink.DRAIN:
+            row_count = 0
+            for group in groups:
                 rows = _run_group(plan, description, group, store)
-                row_count += rows if step_group.output in plan.targets else 0
-        if result.sink.value != "drain":
-            for target in plan.targets:
-                for shard in plan.output_shards(target):
-                    for batch in store.read(shard):
-                        result.add(batch)
-                    result.mark()
-        return result.finish(row_count)
+                row_count += rows if plan.step_group_of(group).output in plan.targets else 0
+            return result.finish(row_count)
+        shards = (shard for target in plan.targets for shard in plan.output_shards(target))
+        while not result.is_complete and (shard := next(shards, None)) is not None:
+            while not store.has(shard):
+                _run_group(plan, description, next(groups), store)
+            for batch in store.read(shard):
+                result.add(batch)
+            result.mark()
+        return result.finish(0)
 
 
 class _InlineStore:
@@ -58,6 +62,7 @@ class _InlineStore:
         self.nonce = os.urandom(NONCE_BYTES)
         self._blocks: dict[tuple[int, int], list[Block]] = {}  # by (group, shard)
         self._rows: dict[tuple[int, int], bytes] = {}  # by (dataset, shard)
+        self._sealed: set[int] = set()  # groups
 
     def path(self, group: int) -> str:
         return os.path.join(self._directory, f"{group}.seg")
@@ -69,6 +74,14 @@ class _InlineStore:
     def commit(self, group: int, blocks: Sequence[Block]) -> None:
         for block in blocks:
             self._blocks.setdefault((group, block.shard), []).append(block)
+
+    def seal(self, group: int, blocks: Sequence[Block]) -> None:
+        self.commit(group, blocks)
+        self._sealed.add(group)
+
+    def has(self, shard: ShardRef) -> bool:
+        """All of the shard can be read."""
+        return shard.group < 0 or shard.group in self._sealed
 
     def read(self, shard: ShardRef, meter: Meter | None = None) -> Iterator[Batch]:
         """The rows of a shard; `meter` counts what is read."""
@@ -112,5 +125,5 @@ def _run_group(plan: Plan, description: RunDescription, group: int, store: _Inli
             raise failure.cause from None  # Ctrl-C, which reaches no task of the other runners
         task = group - plan.step_group_of(group).first_group
         raise unpacked(explain(failure, task, ""), packed(failure.cause)) from failure.cause
-    store.commit(group, outcome.blocks)
+    store.seal(group, outcome.blocks)
     return outcome.row_count

@@ -25,6 +25,11 @@ class Result(ABC):
     def add(self, batch: list[Any]) -> None:
         """The next batch of the target's rows."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Nothing that may still come would change the value of the terminal call."""
+        return False
+
     def mark(self) -> None:
         """A shard is complete: `rewind` goes no further back than here."""
         return
@@ -95,10 +100,23 @@ class Rows(Result):
         return self._rows
 
 
-class TextFile(Result):
-    """save_text_to_file(): the shards' bytes, joined in a temporary file that is then renamed."""
+class FirstRows(Rows):
+    """take(): rows up to a number of them, in a list."""
 
-    sink = Sink.TEXT
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self._rows) >= self._limit
+
+    def finish(self, row_count: int) -> list[Any]:
+        return self._rows[: self._limit]
+
+
+class File(Result):
+    """save_*_to_file(): the shards' bytes, joined in a temporary file that is then renamed."""
 
     def __init__(self, path: str) -> None:
         from tempfile import mkstemp  # not needed by other runs, and slow
@@ -164,6 +182,18 @@ class TextFile(Result):
             raise OutputError(f"cannot write {self._path}: {reason}") from exc
 
 
+class TextFile(File):
+    """save_text_to_file(): the tasks have made lines."""
+
+    sink = Sink.TEXT
+
+
+class BytesFile(File):
+    """save_bytes_to_file(): the rows are what is written."""
+
+    sink = Sink.BYTES
+
+
 def _gzip() -> zlib._Compress:
     """Makes one member of a gzip file; several behind one another are a file as well."""
     return zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
@@ -175,10 +205,14 @@ def result_of(call: Call) -> Result:
     Raises:
         OutputError: the file asked for cannot be written; found before anything runs.
     """
-    if call.terminal is Terminal.COLLECT:
+    if call.terminal in (Terminal.COLLECT, Terminal.TOP):
         return Rows()
+    if call.terminal is Terminal.TAKE:
+        return FirstRows(call.limit)
     if call.terminal is Terminal.COUNT:
         return RowCount()
     if call.terminal is Terminal.SAVE_TEXT:
         return TextFile(call.path)
+    if call.terminal is Terminal.SAVE_BYTES:
+        return BytesFile(call.path)
     return Nothing()

@@ -81,7 +81,7 @@ class Run:
             check_stopped()
             now = self._clock()
             until = min(self._fleet.advance(now), self._delivery.advance(now))
-            if self._is_finished and self._delivery.is_done:
+            if self._delivery.is_done and (self._is_finished or self._result.is_complete):
                 return self._result.finish(sum(self._row_counts.values()))
             self._report.waiting(now, self._fleet.waiting_for())
             for handle in self._fleet.poller.poll(max(0.0, until - self._clock())):

@@ -91,6 +91,31 @@ def check_reducer(function: Callable[..., Any], operator: str) -> None:
         )
 
 
+def check_shard_function(function: Callable[..., Any], operator: str) -> bool:
+    """Does the function want the shard's number, behind the rows?
+
+    Raises:
+        DefinitionError: it cannot be called with rows, or with rows and a number.
+    """
+    parameters = _parameters(function, operator)
+    if parameters is None:
+        return False
+    if parameters.accepted == 0 or parameters.required > 2:
+        raise definition_error(
+            f"{operator}() calls its function with an iterator of rows, and with the shard's "
+            f"number if it has a second parameter, but {_name(function)} takes "
+            f"{parameters.required or 'no'} arguments"
+        )
+    return parameters.required == 2
+
+
+def check_row_count(number: int, operator: str) -> int:
+    """Make sure that a number of rows is a whole number from 0 on."""
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise definition_error(f"{operator}() needs a whole number of rows, not {number!r}")
+    return number
+
+
 def check_no_generator(function: Callable[..., Any], operator: str) -> None:
     """Refuse functions whose call gives no row, or no answer, but something still to be run."""
     if _is_generator(function):

@@ -16,9 +16,8 @@ from glowpy.flow.terminal_calls import TerminalCalls
 
 # Methods of Glow, and what its users asked for, that are still to come.
 _TO_COME = frozenset(
-    """add_output broadcast_join distinct for_each key_by local_reduce local_sort map_partitions
-    map_values merge_reduce merge_sorted pipe reduce_by_user_defined_key round_robin sample
-    save_bytes_to_file take top union""".split()
+    """add_output broadcast_join distinct local_sort merge_sorted
+    reduce_by_user_defined_key""".split()
 )
 
 

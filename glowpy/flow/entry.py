@@ -25,7 +25,21 @@ class Terminal(Enum):
     RUN = "run"  # nothing: the rows are drained
     COLLECT = "collect"  # the rows, as a list at the driver
     COUNT = "count"  # the number of rows
+    TAKE = "take"  # the first rows, as a list at the driver
+    TOP = "top"  # the rows of the steps that find them, as a list at the driver
+    FOR_EACH = "for_each"  # nothing
     SAVE_TEXT = "save_text_to_file"  # one text file at the driver
+    SAVE_BYTES = "save_bytes_to_file"  # one file of bytes at the driver
+
+    @property
+    def gives_value(self) -> bool:
+        """A script may go on with what the call returns."""
+        return self in (Terminal.COLLECT, Terminal.COUNT, Terminal.TAKE, Terminal.TOP)
+
+    @property
+    def is_stored(self) -> bool:
+        """The driver wants the rows."""
+        return self not in (Terminal.RUN, Terminal.COUNT, Terminal.FOR_EACH)
 
 
 class Call(NamedTuple):
@@ -35,6 +49,7 @@ class Call(NamedTuple):
     datasets: tuple[DatasetNode, ...]
     terminal: Terminal
     path: str = ""  # of save_*
+    limit: int = 0  # of take(): so many rows are enough
 
 
 _this_thread = threading.local()

@@ -27,7 +27,7 @@ class OutputKind(Enum):
 
     ONE_SHARD = "one shard"  # task i writes shard i
     SCATTER = "scatter"  # each task spreads its rows over n parts by the hash of their key
-    DEAL = "deal"  # the only task deals its rows round robin to n shards
+    DEAL = "deal"  # each task deals its rows round robin to n parts
 
 
 class Edge(NamedTuple):
@@ -45,8 +45,8 @@ COLLECT = Edge(EdgeKind.COLLECT)
 class DatasetNode(NamedTuple):
     """Rows in shards, written by one step.
 
-    `part_count` is the number of parts of a scattered dataset, otherwise `shard_count`. A node
-    without a step (`step` is None) holds rows that the driver keeps in its own store.
+    `part_count` is the number of parts of a scattered or dealt dataset, otherwise `shard_count`. A
+    node without a step (`step` is None) holds rows that the driver keeps in its own store.
     """
 
     id: int
@@ -104,6 +104,7 @@ class Graph:
         self.location = location
         self.arguments = arguments  # flags given to Flow(), instead of sys.argv
         self.steps = list(steps)
+        self._made_by_calls: set[int] = set()
 
     def add_step(
         self,
@@ -136,19 +137,17 @@ class Graph:
     def step_of(self, dataset: DatasetNode) -> Step:
         return self.steps[dataset.id]
 
-    def readers(self) -> dict[int, list[Step]]:
-        """Reading steps by dataset number; a step that reads twice is listed twice."""
-        found: dict[int, list[Step]] = {}
-        for step in self.steps:
-            for dataset, _edge in step.inputs:
-                if dataset.rows is None:
-                    found.setdefault(dataset.id, []).append(step)
-        return found
+    def made_by_call(self, first: int) -> None:
+        """The steps from this number on belong to a terminal call: no other run is to run them."""
+        self._made_by_calls |= set(range(first, len(self.steps)))
 
     def leaves(self) -> Iterator[DatasetNode]:
-        """Datasets that no step reads."""
-        read = self.readers()
-        return (step.output for step in self.steps if step.id not in read)
+        """Datasets that no step reads, apart from steps of terminal calls."""
+        steps = [step for step in self.steps if step.id not in self._made_by_calls]
+        read = {
+            dataset.id for step in steps for dataset, _edge in step.inputs if dataset.rows is None
+        }
+        return (step.output for step in steps if step.id not in read)
 
     def add_pass_step(
         self, name: str, source: DatasetNode, location: str, *, sorted_by_key: bool

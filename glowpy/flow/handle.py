@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from glowpy.flow.arguments import definition_error
@@ -35,5 +36,12 @@ class Handle:
             )
         return other._node
 
-    def _execute(self, terminal: Terminal, path: str = "") -> Any:
-        return execute(Call(self._graph, (self._node,), terminal, path))
+    def _execute(self, terminal: Terminal, path: str = "", limit: int = 0) -> Any:
+        return execute(Call(self._graph, (self._node,), terminal, path, limit))
+
+    def _execute_steps(self, terminal: Terminal, add_steps: Callable[[], DatasetNode]) -> Any:
+        """A terminal call that has steps of its own, which no later run is to run."""
+        first = len(self._graph.steps)
+        node = add_steps()
+        self._graph.made_by_call(first)
+        return execute(Call(self._graph, (node,), terminal))

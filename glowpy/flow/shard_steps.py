@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from glowpy.flow.handle import D, Handle
@@ -26,6 +26,73 @@ class ShardSteps(Handle):
         from glowpy.flow.ops.reduce import add_reduce_steps
 
         return self._made(add_reduce_steps(self._graph, self._node, function))
+
+    def local_reduce(self: D, function: Callable[[Row, Row], Row]) -> D:
+        """One row for each shard that has any: `function(a, b)` folds its rows, in row order.
+
+        `V, V → V`, in as many shards. Go: flow/dataset_reduce.go.
+
+        >>> Flow().slice([1, 2, 3, 4], shards=2).local_reduce(lambda x, y: x + y).collect()
+        [3, 7]
+        """
+        from glowpy.flow.ops.reduce import add_local_reduce_step
+
+        return self._made(add_local_reduce_step(self._graph, self._node, function))
+
+    def merge_reduce(self: D, function: Callable[[Row, Row], Row]) -> D:
+        """One row in the end: one task folds the rows of all shards, in shard order.
+
+        `V, V → V`, in one shard. The second half of `reduce`. Go: flow/dataset_reduce.go.
+
+        >>> Flow().slice(["a", "b", "c"], shards=2).merge_reduce(lambda x, y: x + y).collect()
+        ['abc']
+        """
+        from glowpy.flow.ops.reduce import add_merge_reduce_step
+
+        return self._made(add_merge_reduce_step(self._graph, self._node, function))
+
+    def map_partitions(self: D, function: Callable[..., Iterable[Row]]) -> D:
+        """One call for each shard: the function gets an iterator of its rows and gives rows back.
+
+        `[V] → [W]`, both lazy: rows are read while the function, or what it returns, asks for
+        them, and what it yields goes on at once. What stands before its loop is set up once per
+        shard. With a second required parameter it gets the shard's number, from 0. Glow has none.
+
+        >>> def numbered(rows, shard):
+        ...     for place, row in enumerate(rows):
+        ...         yield shard, place, row
+        >>> Flow().slice("abc", shards=2).map_partitions(numbered).collect()
+        [(0, 0, 'a'), (1, 0, 'b'), (1, 1, 'c')]
+        """
+        from glowpy.flow.ops.map_partitions import add_map_partitions_step
+
+        return self._made(add_map_partitions_step(self._graph, self._node, function))
+
+    def round_robin(self: D, shards: int) -> D:
+        """The same rows dealt evenly to `shards` shards, one after another.
+
+        `V → V`. For many tasks behind few shards, or few large ones. Glow has none.
+
+        >>> Flow().slice("abcde").round_robin(2).collect()
+        ['a', 'c', 'e', 'b', 'd']
+        """
+        from glowpy.flow.ops.round_robin import add_round_robin_steps
+
+        return self._made(add_round_robin_steps(self._graph, self._node, shards))
+
+    def union(self: D, *others: D) -> D:
+        """The shards of this dataset, then those of the others; no row is moved or dropped.
+
+        `V, V → V`. All must be of one flow. Glow has none.
+
+        >>> flow = Flow()
+        >>> flow.slice([1, 2]).union(flow.slice([2]), flow.slice("a")).collect()
+        [1, 2, 2, 'a']
+        """
+        from glowpy.flow.ops.union import add_union_step
+
+        nodes = [self._of(other, "union") for other in others]
+        return self._made(add_union_step(self._graph, [self._node, *nodes]))
 
     def sort(self: D, key: Callable[[Row], Any] | None = None, *, reverse: bool = False) -> D:
         """All rows in order, in one shard; rows with equal keys stay in (shard, position) order.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
-from glowpy.flow.arguments import definition_error
+from glowpy.flow.arguments import check_row_count, definition_error
 from glowpy.flow.entry import Terminal
 from glowpy.flow.handle import Handle
 from glowpy.flow.ops.kernel import Row
@@ -33,6 +35,71 @@ class TerminalCalls(Handle):
         number: int = self._execute(Terminal.COUNT)
         return number
 
+    def take(self, count: int) -> list[Row]:
+        """The first `count` rows in shard order, or all if there are fewer.
+
+        Computes no more than it has to: a task stops behind as many rows of a shard, which ends
+        the sources that it reads, shards are begun in their order, and what is under way when
+        there are enough rows is cancelled.
+
+        >>> from itertools import count
+        >>> Flow().source(count, 1).map(lambda n: n * n).take(4)
+        [0, 1, 4, 9]
+        """
+        if not check_row_count(count, "take"):
+            return []
+        rows: list[Row] = self._execute(Terminal.TAKE, limit=count)
+        return rows
+
+    def top(self, count: int, key: Callable[[Row], Any] | None = None) -> list[Row]:
+        """The `count` largest rows, the largest first; of equals, those that come first.
+
+        What `sort(key, reverse=True).take(count)` gives, with `count` rows for each shard in
+        memory instead of all: `key` gets the row; without one, rows are ordered by their key.
+        Its steps belong to the flow: in a script, call it above `glowpy.ready()`. Glow has none.
+
+        >>> Flow().slice([3, 1, 4, 1, 5], shards=2).top(2)
+        [5, 4]
+
+        Raises:
+            TaskFailed: two keys cannot be compared, or the user's code raised.
+        """
+        from glowpy.flow.ops.top import add_top_steps
+
+        check_row_count(count, "top")
+        rows: list[Row] = self._execute_steps(
+            Terminal.TOP, lambda: add_top_steps(self._graph, self._node, count, key)
+        )
+        return rows
+
+    def for_each(self, function: Callable[..., object]) -> None:
+        """Run what this dataset needs and call the function with each row, where the row is.
+
+        What it returns is dropped. Its step belongs to the flow: in a script, call it above
+        `glowpy.ready()`. Glow has none: there it is a Map without results.
+
+        >>> Flow(["-glow.inline"]).slice("ab", shards=2).for_each(print)
+        a
+        b
+        """
+        from glowpy.flow.ops.rowwise import add_for_each_step
+
+        self._execute_steps(
+            Terminal.FOR_EACH, lambda: add_for_each_step(self._graph, self._node, function)
+        )
+
+    def save_bytes_to_file(self, path: str | os.PathLike[str]) -> None:
+        """Run what this dataset needs and write its rows, which are bytes, one behind another.
+
+        Nothing is put between them. The file appears as that of `save_text_to_file` does, and a
+        path that ends in `.gz` is compressed. Go: flow/dataset_output.go.
+
+        Raises:
+            OutputError: the file cannot be written.
+            TaskFailed: a row is no `bytes`, `bytearray` or `memoryview`.
+        """
+        self._execute(Terminal.SAVE_BYTES, _path(path, "save_bytes_to_file"))
+
     def save_text_to_file(self, path: str | os.PathLike[str]) -> None:
         """Run what this dataset needs and write one line per row, `str(row)`, in UTF-8.
 
@@ -44,10 +111,14 @@ class TerminalCalls(Handle):
         Raises:
             OutputError: the file cannot be written.
         """
-        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-            raise definition_error(f"save_text_to_file() needs a path, not {path!r}")
-        self._execute(Terminal.SAVE_TEXT, os.fspath(path))
+        self._execute(Terminal.SAVE_TEXT, _path(path, "save_text_to_file"))
 
     def run(self) -> None:
         """Run what this dataset needs; its rows are drained. Go: flow/dataset_run.go."""
         self._execute(Terminal.RUN)
+
+
+def _path(path: str | os.PathLike[str], operator: str) -> str:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise definition_error(f"{operator}() needs a path, not {path!r}")
+    return os.fspath(path)

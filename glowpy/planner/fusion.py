@@ -14,11 +14,14 @@ from glowpy.planner.plan import InputEdge, Plan, StepGroup
 _ONE_READER_PER_SHARD = {EdgeKind.ONE_TO_ONE, EdgeKind.ALL_TO_ONE, EdgeKind.COLLECT}
 
 
-def make_plan(graph: Graph, targets: Sequence[DatasetNode], *, stored: bool) -> Plan:
+def make_plan(
+    graph: Graph, targets: Sequence[DatasetNode], *, stored: bool, limit: int = 0
+) -> Plan:
     """What has to be computed for `targets`, and nothing else.
 
     Args:
         stored: the driver wants the rows of the targets; otherwise they are drained.
+        limit: of the only target, the first so many rows are enough; 0: all are wanted.
     """
     needed = _ancestors(graph, targets)
     reader_count: dict[int, int] = {}
@@ -40,7 +43,12 @@ def make_plan(graph: Graph, targets: Sequence[DatasetNode], *, stored: bool) -> 
             parent = step.inputs[0][0]
             chain_of[step.id] = chain_of[parent.id]
             chains[chain_of[step.id]].append(step)
-    return _assemble(chains, reasons, chain_of, targets, reader_count, stored)
+    plan = _assemble(chains, reasons, chain_of, targets, reader_count, stored)
+    if not limit:
+        return plan
+    from glowpy.planner.pulling import pulled
+
+    return pulled(plan)
 
 
 def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:

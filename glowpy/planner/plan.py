@@ -50,6 +50,8 @@ class StepGroup(NamedTuple):
     output: DatasetNode
     is_stored: bool  # somebody reads the output; otherwise it is drained
     why_apart: str = ""  # why it was not merged into the step group that it reads
+    # Of the target's, where few rows are wanted: itself, behind those that its tasks run as well.
+    pulled: tuple[StepGroup, ...] = ()
 
     @property
     def groups(self) -> range:
@@ -124,8 +126,8 @@ class Plan(NamedTuple):
 def shards_read(edge: InputEdge, task: int) -> range:
     """Numbers of the dataset's shards that one task reads over this edge.
 
-    A dataset scattered by m tasks into n parts has m·n shards: part j of task i is shard j·m + i,
-    as in Glow, so that the parts a collecting task reads lie side by side.
+    A dataset scattered or dealt by m tasks into n parts has m·n shards: part j of task i is shard
+    j·m + i, as in Glow, so that the parts a collecting task reads lie side by side.
     """
     kind, count = edge.edge.kind, edge.dataset.shard_count
     if kind is EdgeKind.ONE_TO_ONE:
@@ -141,19 +143,29 @@ def shards_read(edge: InputEdge, task: int) -> range:
 
 def writer_of(step_group: StepGroup, shard: int) -> int:
     """Number of the task group that writes a shard of the step group's output."""
-    kind = step_group.output.output_kind
-    if kind is OutputKind.ONE_SHARD:
-        return step_group.first_group + shard
-    if kind is OutputKind.SCATTER:
-        return step_group.first_group + shard % step_group.task_count
-    return step_group.first_group  # DEAL: one task deals all shards
+    return step_group.first_group + shard % step_group.task_count
 
 
 def shards_written(step_group: StepGroup, task: int) -> range:
     """Numbers of the output's shards that one task writes, in the order of its parts."""
-    kind, count = step_group.output.output_kind, step_group.output.shard_count
-    if kind is OutputKind.ONE_SHARD:
-        return range(task, task + 1)
-    if kind is OutputKind.SCATTER:
-        return range(task, count, step_group.task_count)
-    return range(count)
+    return range(task, step_group.output.shard_count, step_group.task_count)
+
+
+def tasks_of(step_group: StepGroup, task: int) -> range:
+    """Of a step group that pulls: the tasks of the target that one of its tasks carries out."""
+    return range(task, step_group.pulled[-1].task_count, step_group.task_count)
+
+
+def places_outside(step_group: StepGroup) -> dict[tuple[int, int], int]:
+    """Of a step group that pulls: its input for each edge of the step groups that it runs.
+
+    By number of that step group, and place among its edges; edges between them are not there.
+    """
+    inner = {group.number for group in step_group.pulled}
+    edges = [
+        (group.number, place)
+        for group in step_group.pulled
+        for place, edge in enumerate(group.inputs)
+        if edge.source not in inner
+    ]
+    return {edge: number for number, edge in enumerate(edges)}

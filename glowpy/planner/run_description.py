@@ -18,6 +18,7 @@ class Sink(Enum):
     DRAIN = "drain"  # counted, not kept
     ROWS = "rows"  # kept for the driver
     TEXT = "text"  # made into lines of text, kept for the driver
+    BYTES = "bytes"  # each row is some bytes, kept for the driver
 
 
 class FileEntry(NamedTuple):
@@ -43,6 +44,7 @@ class RunDescription(NamedTuple):
     listings: dict[int, tuple[FileEntry, ...]]
     plan_text: str
     host: str  # of the driver, for messages
+    limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
 
     def plan(self, graph: Graph) -> Plan:
         """The plan of this run over a flow's graph.
@@ -51,7 +53,7 @@ class RunDescription(NamedTuple):
             IndexError: the flow has fewer steps than the targets name.
         """
         targets = [graph.steps[number].output for number in self.targets]
-        return make_plan(graph, targets, stored=self.sink is not Sink.DRAIN)
+        return make_plan(graph, targets, stored=self.sink is not Sink.DRAIN, limit=self.limit)
 
     def to_bytes(self) -> bytes:
         fields = self._asdict()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any, cast
 
 from glowpy.flow.entry import in_task
 from glowpy.flow.ops.kernel import Stream
@@ -51,17 +53,51 @@ def run_attempt(
     """
     step_group = plan.step_group_of(group)
     meter = meter or Meter()
+    wanted = 0
+    if description.limit and step_group.output in plan.targets:
+        from glowpy.planner.pulling import wanted_rows  # no other run needs it
+
+        wanted = wanted_rows(step_group, description.limit)
     context = Context(
         task=group - step_group.first_group,
         task_count=step_group.task_count,
         budget_bytes=description.memory_mb << 20,
         directory=os.path.dirname(segment_path),
         meter=meter,
+        wanted_rows=wanted,
     )
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit, meter)
-        for batch in build(step_group, context, edges, description.listings, tap):
-            output.write(batch)
-            between_batches()
+        if step_group.pulled:
+            stream = _pulled(plan, description, group, context, edges, tap)
+        else:
+            stream = build(step_group, context, edges, description.listings, tap)
+        # Closed at once, so that a source that is read no further ends here.
+        with closing(cast(Any, stream)):
+            for batch in stream:
+                output.write(batch[: wanted - meter.rows_out] if wanted else batch)
+                if wanted and meter.rows_out >= wanted:
+                    break
+                between_batches()
         blocks = output.finish()
     return AttemptResult(tuple(blocks), meter.rows_out, meter.bytes_out)
+
+
+def _pulled(
+    plan: Plan,
+    description: RunDescription,
+    group: int,
+    context: Context,
+    edges: Sequence[Sequence[Stream]],
+    tap: Tap | None,
+) -> Stream:
+    from glowpy.task.pulled import build_pulled
+
+    given = {
+        (place, shard.shard): stream
+        for place, (shards, streams) in enumerate(zip(plan.reads(group), edges, strict=True))
+        for shard, stream in zip(shards, streams, strict=True)
+    }
+    step_group = plan.step_group_of(group)
+    listings, limit = description.listings, description.limit
+    return build_pulled(step_group, context, given, listings, limit, tap)

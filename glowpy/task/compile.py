@@ -138,6 +138,7 @@ def fuse(steps: Sequence[Step]) -> FusedSteps:
         "pieces": pieces,
         "call_with_fields": call_with_fields,
         "pair": pair,
+        "pair_of": pair_of,
         "nothing": object(),
     }
     last = steps[-1].op
@@ -156,8 +157,8 @@ def fuse(steps: Sequence[Step]) -> FusedSteps:
         elif op.kind is RowKind.FILTER:
             source.add(depth, f"if {_call(op, function, row)}:", step, row)
             depth += 1
-        elif op.kind is RowKind.MAP:
-            source.add(depth, f"x{number} = {_call(op, function, row)}", step, row)
+        elif op.kind is not RowKind.FLAT_MAP:
+            source.add(depth, _row_lines(op, function, row, f"x{number}"), step, row)
             row = f"x{number}"
         else:
             source.add(depth, f"y = {_call(op, function, row)}\n{_PIECES}", step, row)
@@ -180,6 +181,16 @@ def _call(op: RowOp, function: str, row: str) -> str:
         f"({function}(*{row}) if {row}.__class__ is tuple and len({row}) == {op.field_count} "
         f"else call_with_fields({function}, {op.field_count}, {row}))"
     )
+
+
+def _row_lines(op: RowOp, function: str, row: str, new: str) -> str:
+    """One row for each."""
+    if op.kind is RowKind.KEY_BY:
+        return f"{new} = ({_call(op, function, row)}, {row})"
+    if op.kind is RowKind.MAP_VALUES:
+        pair = f"{row} if {row}.__class__ is tuple and len({row}) == 2 else pair_of({row})"
+        return f"k, v = {pair}\n{new} = (k, {_call(op, function, 'v')})"
+    return f"{new} = {_call(op, function, row)}"
 
 
 def _fold_lines(op: FoldOp, function: str, row: str) -> str:
@@ -216,6 +227,18 @@ def pair(row: Any) -> Any:
     """
     if not isinstance(row, (tuple, list)):
         raise RowError(f"reduce_by_key needs rows of (key, value), but got {shown(row)}")
+    return row
+
+
+def pair_of(row: Any) -> Any:
+    """A row whose value is to be mapped, and which is no plain tuple of two.
+
+    Raises:
+        RowError: it is no pair at all.
+    """
+    from glowpy.flow.ops.keys import check_pairs
+
+    check_pairs([row], "map_values")
     return row
 
 

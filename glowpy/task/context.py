@@ -22,6 +22,7 @@ class Context(NamedTuple):
     budget_bytes: int
     directory: str  # temporary files of this attempt go here
     meter: Meter = _UNREAD
+    wanted_rows: int = 0
 
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""

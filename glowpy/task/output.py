@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from glowpy.errors import OutputError
+from glowpy.errors import OutputError, RowError, shown
 from glowpy.flow.graph import OutputKind, Step
 from glowpy.flow.ops.kernel import Batch
 from glowpy.flow.ops.memory import size_of
@@ -39,7 +39,7 @@ class GroupOutput:
         step_group = plan.step_group_of(group)
         self._step = step_group.steps[-1]
         self._is_stored = step_group.is_stored
-        self._is_text = sink is Sink.TEXT and step_group.output in plan.targets
+        self._sink = sink if step_group.output in plan.targets else Sink.ROWS
         self._kind = step_group.output.output_kind
         self._shards = shards_written(step_group, group - step_group.first_group)
         self._segment = segment
@@ -48,8 +48,10 @@ class GroupOutput:
         self._buffers: list[Batch] = [[] for _ in self._shards] if self._is_stored else []
         self._buffered = 0
         self._buffered_bytes = 0  # about so much memory
-        self._target_rows = 1 if self._is_text else _FIRST_ROWS  # a row of text is a whole batch
-        self._next_shard = 0  # of the next row dealt
+        # a batch of text is one row
+        self._target_rows = 1 if self._sink is Sink.TEXT else _FIRST_ROWS
+        # Not everybody begins with the first shard: many short ones would make it a long one.
+        self._next_shard = self._shards.start % len(self._shards)
         self._blocks: list[Block] = []
 
     def write(self, batch: Batch) -> None:
@@ -65,7 +67,7 @@ class GroupOutput:
         if not self._is_stored:
             return
         with self._blaming():
-            rows = self._lines(batch) if self._is_text else batch
+            rows = self._written(batch)
             self._buffered_bytes += len(rows) * size_of(rows[-1])
             self._route(rows)
             if self._buffered < self._target_rows and self._buffered_bytes < _MOST_BUFFERED_BYTES:
@@ -99,8 +101,8 @@ class GroupOutput:
     def _route(self, batch: Batch) -> None:
         buffers = self._buffers
         self._buffered += len(batch)
-        if len(buffers) == 1:
-            buffers[0] += batch
+        if len(buffers) == 1 or self._kind is OutputKind.ONE_SHARD:
+            buffers[0] += batch  # of a task that makes several shards: their rows, in shard order
         elif self._kind is OutputKind.DEAL:
             count = len(buffers)
             first = self._next_shard
@@ -131,9 +133,13 @@ class GroupOutput:
         self._buffered = self._buffered_bytes = 0
         self._meter.bytes_out += written
 
-    def _lines(self, batch: Batch) -> Batch:
-        """The batch as one row of bytes, a line for each row."""
-        return [text_of(self._step, batch)]
+    def _written(self, batch: Batch) -> Batch:
+        """What is stored of a batch."""
+        if self._sink is Sink.TEXT:
+            return [text_of(self._step, batch)]
+        if self._sink is Sink.BYTES:
+            return bytes_of(self._step, batch)
+        return batch
 
 
 def text_of(step: Step, batch: Batch) -> bytes:
@@ -153,6 +159,22 @@ def text_of(step: Step, batch: Batch) -> bytes:
         return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:
         raise StepFailed(step, _row_at(exc.start, batch, lines), exc) from exc
+
+
+def bytes_of(step: Step, batch: Batch) -> Batch:
+    """The batch, each row of it `bytes`.
+
+    Raises:
+        StepFailed: a row is something else.
+    """
+    for row in batch:
+        if not isinstance(row, (bytes, bytearray, memoryview)):
+            cause = RowError(
+                f"save_bytes_to_file needs rows of bytes, but got {shown(row)}; "
+                "for text there is save_text_to_file()"
+            )
+            raise StepFailed(step, row, cause)
+    return [bytes(row) for row in batch]
 
 
 def _row_at(position: int, batch: Batch, lines: Sequence[str]) -> Any:

@@ -32,7 +32,7 @@ _KERNELS = tuple(ops_package.__path__)
 # CPython allows 20 nested blocks in a function; the loop over the batch is the first.
 _MOST_NESTED = 17
 _UNBOUNDED = 1 << 62
-_NESTED = {RowKind.MAP: 0, RowKind.FILTER: 1, RowKind.FLAT_MAP: 2}
+_NESTED = {RowKind.FILTER: 1, RowKind.FLAT_MAP: 2}
 # Not the user's doing: these go through as they are.
 _OURS = (StepFailed, AttemptAborted, ShardError, InputError, OutputError)
 
@@ -61,13 +61,13 @@ def build(
         is_source = stream is None and not edges
         inputs = edges if stream is None else [[stream]]
         if isinstance(part, FusedSteps):
-            stream = _run_fused(part, context, chain(inputs[0]))
+            stream = _run_fused(part, context, _all_rows(inputs))
         elif isinstance(part.op, TextOp):
             stream = _read_text(part, part.op, context, listings[part.id])
         elif isinstance(part.op, BatchOp):
             stream = _run_kernel(part, part.op, context, inputs)
         else:
-            stream = chain(inputs[0])
+            stream = _all_rows(inputs)
         if is_source:
             stream = _counted(stream, context.meter)
         if tap is not None and is_source:
@@ -83,6 +83,11 @@ def _counted(stream: Stream, meter: Meter) -> Stream:
         yield batch
 
 
+def _all_rows(edges: Sequence[Sequence[Stream]]) -> Stream:
+    """What a step reads that does not tell its inputs apart: one after another."""
+    return chain([stream for edge in edges for stream in edge])
+
+
 def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
     """The steps in order; neighbouring row steps are compiled together, up to the next fold."""
     pending: list[Step] = []
@@ -92,10 +97,10 @@ def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
         if isinstance(op, PassOp) and pending:
             continue  # rows go through as they are
         if isinstance(op, RowOp):
-            nested += _NESTED[op.kind]
+            nested += _NESTED.get(op.kind, 0)
             if nested > _MOST_NESTED:
                 yield fuse(pending)
-                pending, nested = [], _NESTED[op.kind]
+                pending, nested = [], _NESTED.get(op.kind, 0)
             pending.append(step)
             continue
         if isinstance(op, FoldOp):

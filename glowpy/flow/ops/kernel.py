@@ -34,6 +34,10 @@ class TaskContext(Protocol):
     def budget_bytes(self) -> int:
         """Memory that this task's buffers may take, in bytes (`-glow.task.memoryMB`)."""
 
+    @property
+    def wanted_rows(self) -> int:
+        """So many rows of this task are enough for the run (`take`); 0: all of them."""
+
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""
 
@@ -70,6 +74,8 @@ class RowKind(Enum):
     MAP = "map"  # it is the new row
     FILTER = "filter"  # it says whether the row stays
     FLAT_MAP = "flat_map"  # it is an iterable of new rows
+    KEY_BY = "key_by"  # it is the key in front of the row
+    MAP_VALUES = "map_values"  # it is the new value; the function gets the value of a pair
 
 
 class RowOp(NamedTuple):
@@ -77,7 +83,7 @@ class RowOp(NamedTuple):
 
     kind: RowKind
     function: Callable[..., Any]
-    field_count: int  # 0: the function gets the row; n >= 2: the n fields of the row
+    field_count: int  # 0: the function gets the row, or value; n >= 2: its n fields
 
 
 class FoldKind(Enum):

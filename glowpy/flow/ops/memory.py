@@ -82,12 +82,18 @@ class Pace:
                 first += count
 
 
-def batches_from(rows: Iterable[Row]) -> Stream:
-    """Rows that are made while they are taken: in batches of about a MiB, small at first."""
+def batches_from(rows: Iterable[Row], wanted: int = 0) -> Stream:
+    """Rows that are made while they are taken: in batches of about a MiB, small at first.
+
+    Args:
+        wanted: a batch ends behind as many rows, which may be all that are ever needed: nobody
+            waits for more.
+    """
     left = iter(rows)
     pace = Pace(BATCH_BYTES)
-    while batch := list(islice(left, pace.rows)):
+    while batch := list(islice(left, min(pace.rows, wanted) if wanted > 0 else pace.rows)):
         yield batch
+        wanted -= len(batch)
         pace.learn(pace.rows * size_of(batch[-1]))
 
 

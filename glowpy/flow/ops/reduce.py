@@ -9,15 +9,42 @@ from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, Row
 
+Reducer = Callable[[Row, Row], Row]
 
-def add_reduce_steps(
-    graph: Graph, source: DatasetNode, function: Callable[[Row, Row], Row]
-) -> DatasetNode:
+
+def add_reduce_steps(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
     """Append the two steps of a reduce; the second one's dataset holds one row, or none."""
     check_reducer(function, "reduce")
-    op = FoldOp(FoldKind.ALL, function)
-    location = user_location()
-    local = graph.add_step(
-        "LocalReduce", op, ((source, ONE_TO_ONE),), location, task_count=source.shard_count
+    return _add_merge(graph, _add_local(graph, source, function), function)
+
+
+def add_local_reduce_step(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
+    """Append a LocalReduce: one row for each shard that has any."""
+    check_reducer(function, "local_reduce")
+    return _add_local(graph, source, function)
+
+
+def add_merge_reduce_step(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
+    """Append a MergeReduce: the rows of all shards into one, in one task."""
+    check_reducer(function, "merge_reduce")
+    return _add_merge(graph, source, function)
+
+
+def _add_local(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
+    return graph.add_step(
+        "LocalReduce",
+        FoldOp(FoldKind.ALL, function),
+        ((source, ONE_TO_ONE),),
+        user_location(),
+        task_count=source.shard_count,
     )
-    return graph.add_step("MergeReduce", op, ((local, ALL_TO_ONE),), location, task_count=1)
+
+
+def _add_merge(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
+    return graph.add_step(
+        "MergeReduce",
+        FoldOp(FoldKind.ALL, function),
+        ((source, ALL_TO_ONE),),
+        user_location(),
+        task_count=1,
+    )

@@ -1,4 +1,7 @@
-"""map, flat_map, filter: one call of the user's function per row (Go: flow/dataset_map.go)."""
+"""map, flat_map, filter and their kin: one call of the user's function per row.
+
+Go: flow/dataset_map.go.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,42 @@ from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import RowKind, RowOp
 
 # Glow has no step of its own for flat_map: its Map may emit any number of rows.
-_STEP_NAMES = {RowKind.MAP: "Map", RowKind.FLAT_MAP: "FlatMap", RowKind.FILTER: "Filter"}
+_STEP_NAMES = {
+    RowKind.MAP: "Map",
+    RowKind.FLAT_MAP: "FlatMap",
+    RowKind.FILTER: "Filter",
+    RowKind.KEY_BY: "KeyBy",
+    RowKind.MAP_VALUES: "MapValues",
+}
+_KEEP_KEYS = {RowKind.FILTER, RowKind.MAP_VALUES}
 
 
 def add_row_step(
     graph: Graph, source: DatasetNode, kind: RowKind, function: Callable[..., Any]
 ) -> DatasetNode:
-    """Append a map, flat_map or filter step. Only filter keeps the partitioned and sorted marks."""
+    """Append such a step. Those that keep each row's key keep the partitioned and sorted marks."""
     fields = field_count(function, kind.value)
     if kind is not RowKind.FLAT_MAP:
         check_no_generator(function, kind.value)
     check_not_async(function, kind.value)
-    keeps_marks = kind is RowKind.FILTER
+    return _add(graph, source, _STEP_NAMES[kind], RowOp(kind, function, fields))
+
+
+def add_for_each_step(
+    graph: Graph, source: DatasetNode, function: Callable[..., Any]
+) -> DatasetNode:
+    """Append a ForEach step; nobody wants the rows that it makes."""
+    fields = field_count(function, "for_each")
+    check_no_generator(function, "for_each")
+    check_not_async(function, "for_each")
+    return _add(graph, source, "ForEach", RowOp(RowKind.MAP, function, fields))
+
+
+def _add(graph: Graph, source: DatasetNode, name: str, op: RowOp) -> DatasetNode:
+    keeps_marks = op.kind in _KEEP_KEYS
     return graph.add_step(
-        _STEP_NAMES[kind],
-        RowOp(kind, function, fields),
+        name,
+        op,
         ((source, ONE_TO_ONE),),
         user_location(),
         task_count=source.shard_count,

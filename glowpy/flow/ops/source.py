@@ -40,11 +40,11 @@ def add_function_source(
 
 def source_kernel(
     function: Callable[[], Iterable[Row]],
-    _context: TaskContext,
+    context: TaskContext,
     _edges: Sequence[Sequence[Stream]],
 ) -> Stream:
     """Rows of the user's iterable."""
-    yield from batches_from(function())
+    yield from batches_from(function(), context.wanted_rows)
 
 
 def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:

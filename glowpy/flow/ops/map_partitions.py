@@ -1,0 +1,76 @@
+"""map_partitions: one call of the user's function for a whole shard (Glow has none)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain as chained
+from typing import Any
+
+from glowpy.errors import RowError, shown
+from glowpy.flow.arguments import check_not_async, check_shard_function
+from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import BatchOp, Row, Stream, TaskContext, chain
+from glowpy.flow.ops.memory import batches_from
+
+ShardFunction = Callable[..., Iterable[Row]]
+
+
+def add_map_partitions_step(
+    graph: Graph, source: DatasetNode, function: ShardFunction
+) -> DatasetNode:
+    """Append a MapPartitions step; nothing is known of the order or place of its rows."""
+    takes_number = check_shard_function(function, "map_partitions")
+    check_not_async(function, "map_partitions")
+    return graph.add_step(
+        "MapPartitions",
+        BatchOp(partial(map_partitions, function, takes_number)),
+        ((source, ONE_TO_ONE),),
+        user_location(),
+        task_count=source.shard_count,
+    )
+
+
+def map_partitions(
+    function: ShardFunction,
+    takes_number: bool,
+    context: TaskContext,
+    edges: Sequence[Sequence[Stream]],
+) -> Stream:
+    """What the function makes of the rows of a shard, drawn as they are asked for."""
+    upstream: list[BaseException] = []
+    rows = chained.from_iterable(_noting(chain(edges[0]), upstream))
+    try:
+        given: Any = function(rows, context.task) if takes_number else function(rows)
+        for batch in batches_from(_iterated(given), context.wanted_rows):
+            if upstream:
+                break
+            yield batch
+    except Exception:
+        if not upstream:
+            raise
+    if upstream:
+        # The function has caught what was not meant for it, or raised something else instead.
+        raise upstream[0]
+
+
+def _noting(stream: Stream, failures: list[BaseException]) -> Stream:
+    """The same batches; what is raised while they are made is noted."""
+    try:
+        yield from stream
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        failures.append(exc)
+        raise
+
+
+def _iterated(given: Any) -> Iterator[Row]:
+    try:
+        return iter(given)
+    except TypeError as exc:
+        raise RowError(
+            "map_partitions() needs an iterable of rows from its function, but got "
+            f"{shown(given)}; for no rows return []"
+        ) from exc

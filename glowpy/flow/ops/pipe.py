@@ -1,0 +1,197 @@
+"""pipe: the rows of a shard through a Unix command (Glow has none).
+
+One thread feeds the command and takes what it writes, whichever the command is ready for, so that
+neither can wait for the other, however much the command keeps back.
+
+    rows -> lines -> stdin [command] stdout -> lines -> rows
+                              stderr -> our own; its end is kept for the error
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import IO
+
+from glowpy.errors import CommandFailed, RowError, shown
+from glowpy.flow.arguments import definition_error
+from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
+
+_CHUNK_BYTES = 1 << 16
+_TAIL_BYTES = 4096  # of standard error, shown when the command fails
+
+
+def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str]) -> DatasetNode:
+    """Append a Pipe step: a process for each shard."""
+    words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+    if not command or not all(isinstance(word, (str, os.PathLike)) for word in words):
+        raise definition_error(f"pipe() needs a command, a str or a list of str, not {command!r}")
+    plain = tuple(os.fspath(word) for word in words)
+    if not plain[0] or any("\0" in word for word in plain):
+        raise definition_error(f"pipe(): there can be no command {command!r}")
+    return graph.add_step(
+        "Pipe",
+        BatchOp(partial(pipe, plain)),
+        ((source, ONE_TO_ONE),),
+        user_location(),
+        task_count=source.shard_count,
+    )
+
+
+def pipe(
+    words: tuple[str, ...], _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """Rows in, the command's lines out. When this is left, the command has ended or is killed."""
+    begun = b""  # a line that has not ended yet
+    with _Command(words) as command:
+        for data in command.run(filter(None, map(lines_of, chain(edges[0])))):
+            *lines, begun = (begun + data).split(b"\n")
+            if lines:
+                yield [line.decode("utf-8", "surrogateescape") for line in lines]
+    if begun:
+        yield [begun.decode("utf-8", "surrogateescape")]
+
+
+def lines_of(batch: Batch) -> bytes:
+    """A line for each row.
+
+    Raises:
+        RowError: a row's text is more than a line, or has no UTF-8 form.
+    """
+    texts = []
+    for row in batch:
+        texts.append(row if row.__class__ is str else str(row))
+    text = "\n".join([*texts, ""])
+    if text.count("\n") > len(batch):
+        row = next(row for row, each in zip(batch, texts, strict=True) if "\n" in each)
+        raise RowError(f"pipe writes a line for each row, but {shown(row)} has a line end in it")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:
+        row = batch[text.count("\n", 0, exc.start)]
+        raise RowError(f"pipe writes UTF-8, which has no form for {shown(row)}: {exc}") from exc
+
+
+class _Command:
+    """A process of a shard's own; a context manager."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self._words = words
+        self._tail = b""
+        self._selector = selectors.DefaultSelector()
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(words, 0, stdin=pipe, stdout=pipe, stderr=pipe)
+        except OSError as exc:
+            self._selector.close()
+            raise CommandFailed(f"pipe cannot start {self._name}: {exc.strerror}") from exc
+
+    @property
+    def _name(self) -> str:
+        return shown(self._words[-1] if self._words[:2] == ("/bin/sh", "-c") else self._words)
+
+    def run(self, data: Iterator[bytes]) -> Iterator[bytes]:
+        """Feed the command; what it writes to its standard output, piece by piece.
+
+        Raises:
+            CommandFailed: it ends with another status than 0.
+        """
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None and stdout is not None and stderr is not None
+        for each in (stdin, stdout, stderr):
+            os.set_blocking(each.fileno(), False)
+        self._selector.register(stdout, selectors.EVENT_READ)
+        self._selector.register(stderr, selectors.EVENT_READ)
+        self._selector.register(stdin, selectors.EVENT_WRITE)
+        written = memoryview(b"")
+        open_outputs = 2
+        while open_outputs:
+            for key, _ in self._selector.select():
+                if key.fileobj is stdin:
+                    written = self._feed(stdin, written, data)
+                    continue
+                piece = os.read(key.fd, _CHUNK_BYTES)
+                if not piece:
+                    self._selector.unregister(key.fileobj)
+                    open_outputs -= 1
+                elif key.fileobj is stdout:
+                    yield piece
+                else:
+                    self._show(piece)
+        self._check(self._process.wait())
+
+    def _feed(self, stdin: IO[bytes], data: memoryview, more: Iterator[bytes]) -> memoryview:
+        """Write what the pipe takes; what is left of the data."""
+        data = data or memoryview(next(more, b""))
+        if data:
+            with suppress(BrokenPipeError):  # it has read enough, as `head` does
+                return data[os.write(stdin.fileno(), data) :]
+        self._selector.unregister(stdin)
+        stdin.close()
+        return memoryview(b"")
+
+    def _show(self, piece: bytes) -> None:
+        self._tail = (self._tail + piece)[-_TAIL_BYTES:]
+        sys.stderr.write(piece.decode("utf-8", "replace"))
+
+    def _check(self, status: int) -> None:
+        if status == 0:
+            return
+        how = f"ended with exit status {status}"
+        if status < 0:
+            how = f"was killed by {_signal_name(-status)}"
+        elif status > 128 and _signal_name(status - 128):
+            how += f", as after {_signal_name(status - 128)}"
+        said = self._tail.decode("utf-8", "replace").rstrip()
+        raise CommandFailed(
+            f"pipe: the command {self._name} {how}"
+            + (f"; its standard error ended with:\n{said}" if said else "")
+        )
+
+    def __enter__(self) -> _Command:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._selector.close()
+        if self._process.poll() is None:
+            _kill_family(self._process.pid)
+            self._process.wait()
+        for each in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if each is not None:
+                each.close()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+def _kill_family(pid: int) -> None:
+    """SIGKILL a process that has not been waited for, and all that it has started."""
+    import psutil
+
+    parent = psutil.Process(pid)
+    with suppress(psutil.Error):
+        parent.suspend()  # it starts no more while its children are looked for
+    family = [parent]
+    with suppress(psutil.Error):
+        family += parent.children(recursive=True)
+    for each in family:
+        with suppress(psutil.Error):
+            each.kill()

@@ -1,0 +1,31 @@
+"""round_robin: rows laid out evenly anew, whatever they are (Glow has none)."""
+
+from __future__ import annotations
+
+from glowpy.flow.arguments import check_shards
+from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import PassOp
+
+
+def add_round_robin_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
+    """Append RoundRobin_scatter and RoundRobin_collect; one shard is dealt out by one step."""
+    check_shards(shards, "round_robin")
+    if shards == source.shard_count == 1:
+        return source
+    location = user_location()
+    dealt = graph.add_step(
+        "RoundRobin_scatter",
+        PassOp(),
+        ((source, ONE_TO_ONE),),
+        location,
+        task_count=source.shard_count,
+        shard_count=source.shard_count * shards,
+        part_count=shards,
+        output_kind=OutputKind.DEAL,
+    )
+    if source.shard_count == 1:
+        return dealt
+    return graph.add_step(
+        "RoundRobin_collect", PassOp(), ((dealt, COLLECT),), location, task_count=shards
+    )

@@ -1,0 +1,119 @@
+"""Plans of runs that want the first rows of their target only (`take`).
+
+Elsewhere every task group computes all of its shards. Here the target's own tasks run, and draw
+rows from, what lies before them, back to the last barrier: so that a source which never ends is
+asked for what is needed, on a single executor too, and shards are computed in their order.
+
+    Source0 x1 deals to 3 shards                 Source0 > Map1 x1
+    Map1 x3                           becomes      draws shard after shard of Map1,
+                                                   each draws from what Source0 deals
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glowpy.flow.graph import Edge, EdgeKind, OutputKind
+from glowpy.planner.plan import InputEdge, Plan, StepGroup
+
+_BROADCAST = Edge(EdgeKind.BROADCAST)
+_MOST_SHARDS = 4096  # of an input
+
+
+def pulled(plan: Plan) -> Plan:
+    """The plan with one target, whose step group pulls all that it can."""
+    groups = plan.step_groups
+    last = next(group for group in groups if group.output is plan.targets[0])
+    inner = _inner(groups, last)
+    if len(inner) == 1:
+        return plan
+    numbers = {group.number: number for number, group in enumerate(_outside(groups, inner))}
+    made: list[StepGroup] = []
+    first_group = 0
+    for group in [*_outside(groups, inner), last]:
+        whole = tuple(inner) if group is last else ()
+        edges = _edges_from_outside(inner) if group is last else group.inputs
+        made.append(
+            group._replace(
+                number=len(made),
+                first_group=first_group,
+                task_count=_task_count(inner) if whole else group.task_count,
+                steps=tuple(step for each in whole for step in each.steps) or group.steps,
+                inputs=tuple(
+                    each._replace(source=numbers.get(each.source, each.source)) for each in edges
+                ),
+                pulled=whole,
+            )
+        )
+        first_group += made[-1].task_count
+    return Plan(tuple(made), first_group, plan.targets)
+
+
+def _edges_from_outside(inner: Sequence[StepGroup]) -> tuple[InputEdge, ...]:
+    """In the order that `plan.places_outside` counts them in.
+
+    Which of their shards a task reads follows from what it runs: it may have them all.
+    """
+    numbers = {group.number for group in inner}
+    return tuple(
+        edge._replace(edge=_BROADCAST)
+        for group in inner
+        for edge in group.inputs
+        if edge.source not in numbers
+    )
+
+
+def _outside(groups: Sequence[StepGroup], inner: Sequence[StepGroup]) -> list[StepGroup]:
+    numbers = {group.number for group in inner}
+    return [group for group in groups if group.number not in numbers]
+
+
+def _inner(groups: Sequence[StepGroup], last: StepGroup) -> list[StepGroup]:
+    """The target's step group and those that it can pull, sources first."""
+    readers: dict[int, int] = {}
+    for group in groups:
+        for edge in group.inputs:
+            readers[edge.source] = readers.get(edge.source, 0) + 1
+    found = {last.number}
+    pending = [last]
+    while pending:
+        for edge in pending.pop().inputs:
+            if edge.source < 0 or readers[edge.source] > 1:
+                continue  # what has several readers is computed once, and kept
+            source = groups[edge.source]
+            if _can_be_pulled(edge, source) and _reads_little(source):
+                found.add(source.number)
+                pending.append(source)
+    return [group for group in groups if group.number in found]
+
+
+def _can_be_pulled(edge: InputEdge, source: StepGroup) -> bool:
+    if edge.edge.kind not in (EdgeKind.ONE_TO_ONE, EdgeKind.OFFSET, EdgeKind.COLLECT):
+        return False
+    if source.output.output_kind is OutputKind.SCATTER:
+        # A barrier, unless nothing would be done side by side before it.
+        return source.task_count == 1 and not source.inputs
+    return True
+
+
+def _reads_little(source: StepGroup) -> bool:
+    """Its inputs are told to every task that pulls it."""
+    return all(edge.dataset.shard_count <= _MOST_SHARDS for edge in source.inputs)
+
+
+def _task_count(inner: Sequence[StepGroup]) -> int:
+    """One task for each shard of the target; one for all where they share what they pull."""
+    *before, last = inner
+    apart = all(group.output.output_kind is OutputKind.ONE_SHARD for group in before)
+    return last.task_count if apart else 1
+
+
+def wanted_rows(step_group: StepGroup, limit: int) -> int:
+    """So many rows of a task are enough for the first `limit` of its dataset.
+
+    A task that deals its rows to n shards has filled the first one when it has dealt one row more
+    than n rounds but one.
+    """
+    if step_group.output.output_kind is OutputKind.DEAL:
+        return (limit - 1) * step_group.output.part_count + 1
+    return limit

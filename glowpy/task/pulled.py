@@ -1,0 +1,134 @@
+"""A task that computes what it reads, row for row as it needs it: see `planner/pulling`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+from glowpy.flow.graph import OutputKind
+from glowpy.flow.ops.kernel import Batch, Scratch, Stream
+from glowpy.planner.plan import StepGroup, places_outside, shards_read, tasks_of
+from glowpy.planner.pulling import wanted_rows
+from glowpy.planner.run_description import FileEntry
+from glowpy.task.context import Context
+from glowpy.task.failure import NO_ROW, StepFailed
+from glowpy.task.pipeline import Tap, build
+
+Listings = dict[int, tuple[FileEntry, ...]]
+Given = Mapping[tuple[int, int], Stream]  # what comes from outside, by input and shard
+
+
+def build_pulled(
+    step_group: StepGroup,
+    context: Context,
+    given: Given,
+    listings: Listings,
+    limit: int,
+    tap: Tap | None,
+) -> Stream:
+    """The rows of all shards that this task has to make, in shard order."""
+    with ExitStack() as scratches:
+        puller = _Puller(step_group, context, given, listings, limit, tap, scratches)
+        for task in tasks_of(step_group, context.task):
+            yield from puller.rows_of(step_group.pulled[-1], task)
+
+
+class _Puller:
+    """The step groups of a task, and what has been opened of them."""
+
+    def __init__(
+        self,
+        step_group: StepGroup,
+        context: Context,
+        given: Given,
+        listings: Listings,
+        limit: int,
+        tap: Tap | None,
+        scratches: ExitStack,
+    ) -> None:
+        self._places = places_outside(step_group)
+        self._inner = {group.number: group for group in step_group.pulled}
+        self._context = context
+        self._given = given
+        self._listings = listings
+        self._limit = limit
+        self._tap = tap
+        self._scratches = scratches
+        self._dealt: dict[tuple[int, int], _Dealt] = {}  # by step group and its task
+
+    def rows_of(self, group: StepGroup, task: int) -> Stream:
+        """The stream of one task of a step group."""
+        context = self._context._replace(
+            task=task,
+            task_count=group.task_count,
+            wanted_rows=wanted_rows(group, self._limit),
+        )
+        edges = [
+            [self._shard(group, place, shard) for shard in shards_read(edge, task)]
+            for place, edge in enumerate(group.inputs)
+        ]
+        return build(group, context, edges, self._listings, self._tap)
+
+    def _shard(self, group: StepGroup, place: int, shard: int) -> Stream:
+        outside = self._places.get((group.number, place))
+        if outside is not None:
+            return self._given[outside, shard]
+        source = self._inner[group.inputs[place].source]
+        task, part = shard % source.task_count, shard // source.task_count
+        if source.output.output_kind is OutputKind.ONE_SHARD:
+            return self._later(source, task)
+        key = source.number, task
+        if key not in self._dealt:
+            scratch = self._scratches.enter_context(self._context.scratch())
+            self._dealt[key] = _Dealt(self._later(source, task), source, task, scratch)
+        return self._dealt[key].part(part)
+
+    def _later(self, group: StepGroup, task: int) -> Stream:
+        """Opened when it is drawn from."""
+        yield from self.rows_of(group, task)
+
+
+class _Dealt:
+    """The parts of a task that spreads its rows, read in their order.
+
+    Rows of later parts wait on disk until it is their turn.
+    """
+
+    def __init__(self, stream: Stream, group: StepGroup, task: int, scratch: Scratch) -> None:
+        self._stream = stream
+        self._group = group
+        self._scratch = scratch
+        self._part_count = group.output.part_count
+        self._next_part = task % self._part_count  # of the next row, when they are dealt
+
+    def part(self, number: int) -> Stream:
+        """The rows of one part. Those of the parts before it are no longer kept."""
+        yield from self._scratch.read(number)
+        for batch in self._stream:
+            parts = self._spread(batch)
+            for later in range(number + 1, self._part_count):
+                if parts[later]:
+                    self._scratch.append(later, parts[later])
+            yield parts[number]
+
+    def _spread(self, batch: Batch) -> list[Batch]:
+        count = self._part_count
+        parts: list[Batch] = [[] for _ in range(count)]
+        if self._group.output.output_kind is OutputKind.DEAL:
+            for offset in range(min(count, len(batch))):
+                parts[(self._next_part + offset) % count] = batch[offset::count]
+            self._next_part = (self._next_part + len(batch)) % count
+            return parts
+        for number, row in zip(self._hashed(batch, count), batch, strict=True):
+            parts[number].append(row)
+        return parts
+
+    def _hashed(self, batch: Batch, count: int) -> Iterator[int]:
+        from glowpy.flow.ops.hashing import parts_of
+        from glowpy.flow.ops.keys import key_of
+
+        try:
+            return iter(parts_of([key_of(row) for row in batch], count))
+        except Exception as exc:
+            # Hashing runs the rows' own code.
+            raise StepFailed(self._group.steps[-1], NO_ROW, exc) from exc
