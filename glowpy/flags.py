@@ -42,7 +42,7 @@ class Options(NamedTuple):
     task_memory_mb: int = 64
     flow_bid: float = 100.0
     flow_plot: bool = False
-    flow_stat: bool = False
+    flow_stat: str = ""
     flow_explain: bool = False
     module: str = ""
     related_files: str = ""
@@ -79,6 +79,8 @@ class Flag(NamedTuple):
     place: Place = "anywhere"  # where it acts
     inert: str = ""  # what to tell who gives it, while it does not act
     may_be_empty: bool = False
+    choices: tuple[str, ...] = ()  # the words that it may be
+    alone: str = ""  # one of them: what is meant by the flag without a value, or by true
     least: int = 0  # for numbers
     most: int = 2**31 - 1  # so that no number is too large for those who pass it on
 
@@ -102,7 +104,13 @@ FLAGS = (
     Flag("glow.task.memoryMB", "task_memory_mb", "memory that one task asks for, in MB", least=1),
     Flag("glow.flow.bid", "flow_bid", "total bid of the flow in the market", "cluster", _NOT_YET),
     Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),
-    Flag("glow.flow.stat", "flow_stat", "show details of the flow at the end", inert=_NOT_YET),
+    Flag(
+        "glow.flow.stat",
+        "flow_stat",
+        "show what each step group has cost, at the end; json: for programs",
+        choices=("table", "json"),
+        alone="table",
+    ),
     Flag("glow.flow.explain", "flow_explain", "print the plan in words, run nothing"),
     Flag("glow.module", "module", "name that groups related jobs on agents", "cluster", "", True),
     Flag("glow.related.files", "related_files", _RELATED, "cluster", "", True),
@@ -156,7 +164,7 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
         if flag is None:
             rest.append(word)
             continue
-        if text is None and isinstance(flag.default, bool):
+        if text is None and (flag.alone or isinstance(flag.default, bool)):
             text = "true"  # and the next word is the script's
         elif text is None:
             text = _value_word(flag, argv, position)
@@ -239,7 +247,10 @@ def flag_table() -> str:
         kind, acts = types[type(flag.default)], str(flag.place)
         if flag.inert:
             acts = "never" if flag.inert == _CURVE else "not yet"
+        if flag.choices:
+            kind = ", ".join(("false", *flag.choices) if flag.alone else flag.choices)
         default = f"`{flag.default}`".lower() if flag.default != "" else ""
+        default = "`false`" if flag.alone else default
         lines.append(f"| `-{flag.name}` | {kind} | {default} | {acts} | {flag.meaning} |")
     return "\n".join(lines) + "\n"
 
@@ -277,6 +288,8 @@ def _convert(flag: Flag, text: str) -> Value:
     default, shown = flag.default, f"-{flag.name}={text}"
     if not text.strip() and not flag.may_be_empty:
         raise FlagError(f"{shown} has an empty value; give one or leave the flag out")
+    if flag.choices:
+        return _chosen(flag, text, shown)
     if isinstance(default, str):
         return text
     if isinstance(default, bool):
@@ -290,6 +303,16 @@ def _convert(flag: Flag, text: str) -> Value:
     if not flag.least <= number <= flag.most:
         raise FlagError(f"{shown} is outside {flag.least}..{flag.most}")
     return number
+
+
+def _chosen(flag: Flag, text: str, shown: str) -> str:
+    word = text.lower()
+    if word in flag.choices:
+        return word
+    if flag.alone and word in _TRUTH:
+        return flag.alone if _TRUTH[word] else ""
+    words = (*flag.choices, "true", "false") if flag.alone else flag.choices
+    raise FlagError(f"{shown} is none of {', '.join(words)}")
 
 
 def _number(text: str, *, whole: bool) -> int | float | None:

@@ -24,6 +24,9 @@ class Timing(NamedTuple):
     first_contact_s: float = 10.0  # patience for a master that was never reached
     patience_s: float = 60.0  # patience for a cluster that worked before
     notice_s: float = 2.0  # a wait longer than this is announced on stderr
+    view_after_s: float = 2.0  # a run that lasts longer is shown while it goes on
+    view_s: float = 0.25  # its lines on a terminal are drawn anew
+    progress_s: float = 10.0  # without a terminal, it says a line
     beat_s: float = 1.0  # driver <-> agent keep-alive within a run
     peer_lost_s: float = 15.0  # a driver's agent that is silent this long is lost
     driver_lost_s: float = 30.0  # an agent's driver that is silent this long is dead

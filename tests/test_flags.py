@@ -18,7 +18,7 @@ GLOW_FLAGS = """
 """.split()
 OUR_FLAGS = "glow.inline glow.flow.explain glow.quiet glow.run.id glow.workers".split()
 NOT_YET = """
-    glow.flow.bid glow.flow.stat cert.file ca.file glow.channel.bufferSize
+    glow.flow.bid cert.file ca.file glow.channel.bufferSize
 """.split()
 CURVE = "does not act: not TLS but CURVE encrypts, with one -key.file (`glowpy keys FILE` makes it)"
 
@@ -53,8 +53,12 @@ def test_every_flag_is_read_in_all_its_forms(flag: Flag) -> None:
         float: (2.5, "2.5"),
         str: ("a=b c", "a=b c"),
     }[type(flag.default)]
+    if flag.choices:
+        value = text = flag.choices[-1]
     forms = [[f"-{flag.name}={text}"], [f"--{flag.name}={text}"]]
-    if value is True:
+    if flag.alone:
+        pass  # it takes no word of its own: see below
+    elif value is True:
         forms += [[f"-{flag.name}"], [f"--{flag.name}"]]
     else:
         forms += [[f"-{flag.name}", text], [f"--{flag.name}", text]]
@@ -77,6 +81,16 @@ def test_truth_values(words: str, value: bool) -> None:
 
 def test_a_bool_never_takes_the_next_word() -> None:
     assert parse(["-glow", "false"]) == (Options(glow=True), ["false"], [])
+
+
+def test_a_flag_with_choices_may_stand_alone() -> None:
+    for words in (["-glow.flow.stat"], ["-glow.flow.stat=true"], ["-glow.flow.stat=table"]):
+        assert options_of(*words).flow_stat == "table"
+    assert options_of("-glow.flow.stat=JSON").flow_stat == "json"
+    assert options_of("-glow.flow.stat=false").flow_stat == ""
+    assert parse(["-glow.flow.stat", "json"])[1] == ["json"], "the next word is the script's"
+    with pytest.raises(FlagError, match=r"-glow.flow.stat=xml is none of table, json, true, false"):
+        parse(["-glow.flow.stat=xml"])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from glowpy.driver.report import Report
 from glowpy.driver.run import Run
 from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.shipping import make_program
+from glowpy.driver.watch import Watch
 from glowpy.flags import Options
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
@@ -34,6 +35,7 @@ def run_on_cluster(job: Job) -> Any:
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     shipment = make_program(job.graph, job.words, job.recorded, options.related_files)
     report = Report(timing, is_quiet=options.quiet)
+    watch = Watch(plan, description, options, timing, report)
     clock = Clock(2 * timing.beat_s)
     with (
         scratch_directory("glowpy-driver-") as directory,
@@ -53,7 +55,7 @@ def run_on_cluster(job: Job) -> Any:
             hash_seed=1 + secrets.randbelow(2**32 - 1),
         ) as fleet,
     ):
-        return Run(plan, description, job.result, fleet, report, timing, clock).execute()
+        return Run(plan, description, job.result, fleet, report, watch, timing, clock).execute()
 
 
 @contextlib.contextmanager

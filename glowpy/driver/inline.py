@@ -7,8 +7,9 @@ the segment file between groups exactly as they do elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 from glowpy.driver.job import Job
 from glowpy.driver.scratch import scratch_directory
@@ -31,7 +32,7 @@ def run_inline(job: Job) -> Any:
         TaskFailed: the user's code raised.
     """
     plan, description, result = job.plan, job.description, job.result
-    with scratch_directory("glowpy-") as directory:
+    with scratch_directory("glowpy-") as directory, _told(job) as tell:
         store = _InlineStore(directory)
         for step_group in plan.step_groups:
             for edge in step_group.inputs:
@@ -41,13 +42,13 @@ def run_inline(job: Job) -> Any:
         if result.sink is Sink.DRAIN:
             row_count = 0
             for group in groups:
-                rows = _run_group(plan, description, group, store)
+                rows = _run_group(plan, description, group, store, tell)
                 row_count += rows if plan.step_group_of(group).output in plan.targets else 0
             return result.finish(row_count)
         shards = (shard for target in plan.targets for shard in plan.output_shards(target))
         while not result.is_complete and (shard := next(shards, None)) is not None:
             while not store.has(shard):
-                _run_group(plan, description, next(groups), store)
+                _run_group(plan, description, next(groups), store, tell)
             for batch in store.read(shard):
                 result.add(batch)
             result.mark()
@@ -103,7 +104,37 @@ class _InlineStore:
                     yield reader.read(block)
 
 
-def _run_group(plan: Plan, description: RunDescription, group: int, store: _InlineStore) -> int:
+Tell: TypeAlias = Callable[[int, Meter], None]  # a group is sealed, and this is what it has cost
+
+
+@contextmanager
+def _told(job: Job) -> Iterator[Tell]:
+    """Within, what each group has cost is noted, if somebody has asked for that."""
+    if not job.options.flow_stat:
+        yield lambda _group, _meter: None
+        return
+    from glowpy.driver import scheduling as do
+    from glowpy.driver.report import Report
+    from glowpy.driver.watch import Watch
+    from glowpy.wire.run_messages import GroupEnded, Outcome
+
+    def tell(group: int, meter: Meter) -> None:
+        watch.heard(do.Assign("", group, group, ()))
+        watch.heard(do.GroupStarted(group))
+        work = meter.work()
+        watch.heard(GroupEnded(job.description.run, "", group, group, Outcome.SEALED, (), work))
+        watch.heard(do.GroupDone(group, group, ""))
+
+    report = Report(job.timing, is_quiet=True)  # of a run that goes on, a debugger says more
+    watch = Watch(job.plan, job.description, job.options, job.timing, report)
+    with watch:
+        watch.heard(do.ExecutorJoined("", ""))
+        yield tell
+
+
+def _run_group(
+    plan: Plan, description: RunDescription, group: int, store: _InlineStore, tell: Tell
+) -> int:
     meter = Meter()
     edges: list[list[Stream]] = [
         [store.read(shard, meter) for shard in edge] for edge in plan.reads(group)
@@ -126,4 +157,5 @@ def _run_group(plan: Plan, description: RunDescription, group: int, store: _Inli
         task = group - plan.step_group_of(group).first_group
         raise unpacked(explain(failure, task, ""), packed(failure.cause)) from failure.cause
     store.seal(group, outcome.blocks)
+    tell(group, meter)
     return outcome.row_count

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TextIO
 
 from glowpy.timing import Timing
+
+
+def is_screen(stream: TextIO | None) -> bool:
+    """True of a terminal whose cursor can be moved."""
+    try:
+        is_terminal = stream is not None and stream.isatty()
+    except (ValueError, AttributeError):  # closed, or something else that the user has put there
+        return False
+    return is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "")
 
 
 class Report:
@@ -33,6 +43,10 @@ class Report:
         """One thing that the user should know."""
         if not self._is_quiet:
             print(f"glowpy: {text}", file=sys.stderr, flush=True)
+
+    def show(self, text: str) -> None:
+        """What the user has asked for, on stderr."""
+        print(text, file=sys.stderr, flush=True)
 
     def waiting(self, now: float, what: str) -> None:
         """Say once what is being waited for, when that lasts."""

@@ -15,6 +15,7 @@ from glowpy.driver.results import Result
 from glowpy.driver.scheduler import Scheduler
 from glowpy.driver.scheduling import AgentLost, Event, ExecutorJoined, ShareChanged
 from glowpy.driver.stopping import check_stopped
+from glowpy.driver.watch import Watch
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -29,6 +30,7 @@ from glowpy.wire.run_messages import (
     LaunchRefused,
     Outcome,
     Printed,
+    Progress,
     Recall,
     Recalled,
     Retire,
@@ -46,6 +48,7 @@ class Run:
         result: Result,
         fleet: Fleet,
         report: Report,
+        watch: Watch,
         timing: Timing,
         clock: Clock,
         bid: float = 100.0,
@@ -55,6 +58,7 @@ class Run:
         self._result = result
         self._fleet = fleet
         self._report = report
+        self._watch = watch
         self._clock = clock
         self._scheduler = Scheduler(
             plan, lost_attempts=timing.lost_attempts, store_owner=fleet.store_owner, bid=bid
@@ -76,11 +80,17 @@ class Run:
         Raises:
             GlowError: the run has failed; says why.
         """
+        with self._watch:
+            return self._execute()
+
+    def _execute(self) -> Any:
         self._obey(self._scheduler.start())
         while True:
             check_stopped()
             now = self._clock()
-            until = min(self._fleet.advance(now), self._delivery.advance(now))
+            until = min(
+                self._fleet.advance(now), self._delivery.advance(now), self._watch.advance(now)
+            )
             if self._delivery.is_done and (self._is_finished or self._result.is_complete):
                 return self._result.finish(sum(self._row_counts.values()))
             self._report.waiting(now, self._fleet.waiting_for())
@@ -114,6 +124,8 @@ class Run:
                 sys.stdout if message.stream.value == "stdout" else sys.stderr,
                 message.text,
             )
+        elif isinstance(message, Progress):
+            self._watch.heard(message)
         elif isinstance(message, GroupStarted):
             self._decide(decide.GroupStarted(message.attempt))
         elif isinstance(message, GroupEnded):
@@ -131,6 +143,7 @@ class Run:
             self._take(AgentLost(agent, message.reason))
 
     def _ended(self, message: GroupEnded, payload: bytes) -> None:
+        self._watch.heard(message)
         event: Any
         if message.outcome is Outcome.SEALED:
             if message.group in self._target_groups:
@@ -163,6 +176,7 @@ class Run:
         self._decide(decide.ExecutorLeft(message.executor, message.cause))
 
     def _decide(self, event: Event) -> None:
+        self._watch.heard(event)
         self._obey(self._scheduler.handle(event, self._clock()))
 
     def _obey(self, actions: list[Any]) -> None:
@@ -171,6 +185,7 @@ class Run:
             self._perform(pending.popleft())
 
     def _perform(self, action: Any) -> None:
+        self._watch.heard(action)
         run = self._description.run
         if isinstance(action, decide.Assign):
             executor, group, attempt, inputs = action

@@ -4,9 +4,11 @@ before anything else is opened, forks the executors."""
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glowpy.agent.actions import (
     Action,
@@ -26,11 +28,12 @@ from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent
 from glowpy.driver.job import Job
 from glowpy.driver.nursery import Exited, Nursery, Started
-from glowpy.driver.report import Report
+from glowpy.driver.report import Report, is_screen
 from glowpy.driver.rows_store import store_slices
 from glowpy.driver.run import Run
 from glowpy.driver.scheduling import ExecutorJoined
 from glowpy.driver.scratch import scratch_directory
+from glowpy.driver.watch import Watch
 from glowpy.errors import ClusterError
 from glowpy.flags import Options
 from glowpy.flow.graph import Graph
@@ -41,9 +44,12 @@ from glowpy.shards.segment import NONCE_BYTES
 from glowpy.task.executor import Executor
 from glowpy.timing import Timing
 from glowpy.wire.address import IpcAddress
-from glowpy.wire.run_messages import Beat, Launch, OpenRun
+from glowpy.wire.run_messages import Beat, GroupEnded, Launch, OpenRun, Printed
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
+
+if TYPE_CHECKING:
+    from glowpy.driver.captured import CapturedOutput
 
 _UNLIMITED_MB = 1 << 40
 _NURSERY = "nursery"
@@ -59,22 +65,57 @@ def run_standalone(job: Job) -> Any:
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     with scratch_directory("glowpy-", for_sockets=True) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
-        main = partial(_executor_main, job.graph, str(endpoint), description.run, timing)
         clock = Clock(2 * timing.beat_s)
-        with (
-            Nursery(main, directory) as nursery,
-            Transport(Policy(), timing.hurried()) as transport,
-        ):
-            fleet = StandaloneFleet(
-                nursery, transport, endpoint, directory, plan, description, options, timing
+        report = Report(timing, is_quiet=options.quiet)
+        poller = Poller()
+        with _captured(poller, report, options) as captured:
+            main = partial(
+                _executor_main, job.graph, str(endpoint), description.run, timing, captured
             )
-            with fleet:
-                report = Report(timing, is_quiet=options.quiet)
-                return Run(plan, description, job.result, fleet, report, timing, clock).execute()
+            with (
+                Nursery(main, directory) as nursery,
+                Transport(Policy(), timing.hurried()) as transport,
+                StandaloneFleet(
+                    nursery,
+                    transport,
+                    poller,
+                    captured,
+                    endpoint,
+                    directory,
+                    plan,
+                    description,
+                    options,
+                    timing,
+                ) as fleet,
+            ):
+                watch = Watch(plan, description, options, timing, report)
+                return Run(
+                    plan, description, job.result, fleet, report, watch, timing, clock
+                ).execute()
 
 
-def _executor_main(graph: Graph, agent: str, run: str, timing: Timing, executor: str) -> None:
+def _captured(
+    poller: Poller, report: Report, options: Options
+) -> AbstractContextManager[CapturedOutput | None]:
+    """What executors write is taken in, where it would get in the way of lines on a terminal."""
+    if options.quiet or not is_screen(sys.stderr):
+        return nullcontext()
+    from glowpy.driver.captured import CapturedOutput
+
+    return CapturedOutput(poller, report)
+
+
+def _executor_main(
+    graph: Graph,
+    agent: str,
+    run: str,
+    timing: Timing,
+    captured: CapturedOutput | None,
+    executor: str,
+) -> None:
     """The life of a forked executor."""
+    if captured is not None:
+        captured.attach()
     Executor(agent, executor, run, lambda _description: graph, Policy(), timing).serve()
 
 
@@ -87,6 +128,8 @@ class StandaloneFleet:
         self,
         nursery: Nursery,
         transport: Transport,
+        poller: Poller,
+        captured: CapturedOutput | None,
         endpoint: IpcAddress,
         directory: str,
         plan: Plan,
@@ -94,6 +137,8 @@ class StandaloneFleet:
         options: Options,
         timing: Timing,
     ) -> None:
+        if captured is not None:
+            captured.forked()
         self._nursery = nursery
         self._description = description
         self._limit = options.workers or cores()
@@ -103,7 +148,8 @@ class StandaloneFleet:
         self._next_beat = 0.0
         self._events: list[FleetEvent] = []
         self.transport = transport
-        self.poller = Poller()
+        self.poller = poller
+        self._captured = captured
         self.store_owner = self._agent = str(endpoint)
         self.reader_host = description.host
         self._server = transport.serve(endpoint)
@@ -173,10 +219,18 @@ class StandaloneFleet:
     def _receive(self) -> None:
         while (received := self._server.receive()) is not None:
             peer, message, payload = received
+            if isinstance(message, (Printed, GroupEnded)):
+                self._drain()
             if not self._shards.receive(peer, message):
                 self._carry_out(self._core.from_executor(peer, message, payload))
 
+    def _drain(self) -> None:
+        """What executors have written past `print` comes before what they tell afterwards."""
+        if self._captured is not None:
+            self._captured.drain()
+
     def _reap(self) -> None:
+        self._drain()
         try:
             events = self._nursery.events()
         except ConnectionError as exc:

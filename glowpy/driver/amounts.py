@@ -1,0 +1,50 @@
+"""Amounts in words, for people: counts, sizes, durations."""
+
+from __future__ import annotations
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def in_bytes(size: float) -> str:
+    """In words: 0 B, 1.5 kB, 12 MB.
+
+    >>> in_bytes(999), in_bytes(1500), in_bytes(12_000_000)
+    ('999 B', '1.5 kB', '12 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 999.5 or unit == "TB":
+            break
+        size /= 1000
+    digits = 1 if size < 9.95 and unit != "B" else 0
+    return f"{size:.{digits}f} {unit}"
+
+
+def in_time(duration_s: float) -> str:
+    """In words: 12 ms, 3.4 s, 2 min 5 s.
+
+    >>> in_time(0.0123), in_time(3.44), in_time(125.2)
+    ('12 ms', '3.4 s', '2 min 5 s')
+    """
+    if duration_s < 0.9995:
+        return f"{duration_s * 1000:.0f} ms"
+    if duration_s < 59.95:
+        return f"{duration_s:.1f} s"
+    minutes, seconds = divmod(round(duration_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def in_rows(count: float) -> str:
+    """A number of rows, short: 950, 12k, 3.4M.
+
+    >>> in_rows(950), in_rows(12_345), in_rows(3_400_000)
+    ('950', '12k', '3.4M')
+    """
+    for unit in ("", "k", "M", "G", "T"):
+        if count < 999.5 or unit == "T":
+            break
+        count /= 1000
+    digits = 1 if count < 9.95 and unit else 0
+    return f"{count:.{digits}f}{unit}"

@@ -1,0 +1,62 @@
+"""What executors of a standalone run write past `print`, while the driver draws on their terminal.
+
+Handlers of `logging` that were made before the run, child processes and C libraries write to the
+file descriptors. Where these are a terminal on which lines of ours may stand, they are pipes to the
+driver instead, as they are at an agent; elsewhere nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from types import TracebackType
+
+from glowpy.agent.output import OutputPipe
+from glowpy.driver.report import Report
+from glowpy.wire.transport import Poller
+
+
+class CapturedOutput:
+    """Pipes in place of standard output and error. A context manager around the nursery.
+
+    Made before the nursery is forked; `attach` is called in each executor.
+    """
+
+    def __init__(self, poller: Poller, report: Report) -> None:
+        self._pipes: dict[int, OutputPipe] = {}  # by the file descriptor that it stands for
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            if os.isatty(descriptor):
+                give = partial(_give, report, name)
+                self._pipes[descriptor] = OutputPipe(poller, give)
+
+    def attach(self) -> None:
+        """In an executor: write there."""
+        for descriptor, pipe in self._pipes.items():
+            os.dup2(pipe.writing_end, descriptor)
+
+    def forked(self) -> None:
+        """In the driver, once the nursery holds the writing ends."""
+        for pipe in self._pipes.values():
+            os.close(pipe.writing_end)
+
+    def drain(self) -> None:
+        """Take what has been written so far, before what is told by other ways."""
+        for pipe in self._pipes.values():
+            pipe.drain()
+
+    def __enter__(self) -> CapturedOutput:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pipe in self._pipes.values():
+            pipe.close()
+
+
+def _give(report: Report, name: str, text: str) -> None:
+    report.printed("", getattr(sys, name), text)

@@ -1,0 +1,120 @@
+"""How a run goes on, in words: from its tally and the time. Pure; nothing is written here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from glowpy.driver.amounts import counted, in_rows, in_time
+from glowpy.driver.tally import AttemptTally, Tally
+from glowpy.record import NamedTuple
+
+_WINDOW_S = 5.0  # rows per second are those of this time
+_MOST_NAMED = 3  # step groups in the line for those without a terminal
+
+
+class StepLine(NamedTuple):
+    """One step group at a moment."""
+
+    number: int
+    label: str
+    sealed: int
+    tasks: int
+    running: int  # attempts, which is executors in use
+    rows: int  # read so far
+    rows_per_s: float
+
+    @property
+    def is_over(self) -> bool:
+        return self.sealed == self.tasks
+
+
+class Progress:
+    """What the tally says, now and over the last seconds."""
+
+    def __init__(self, tally: Tally, begun_at: float) -> None:
+        self._tally = tally
+        self._begun_at = begun_at
+        self._samples: deque[tuple[float, list[int]]] = deque()
+
+    def lines(self, now: float) -> list[StepLine]:
+        """A line for each step group, in order."""
+        rows = [step.rows for step in self._tally.steps]
+        self._samples.append((now, rows))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_S:
+            self._samples.popleft()
+        since, before = self._samples[0]
+        if len(self._samples) == 1:
+            since, before = self._begun_at, [0] * len(rows)
+        took_s = now - since
+        return [
+            StepLine(
+                number,
+                step.label,
+                step.sealed,
+                step.tasks,
+                step.running,
+                rows[number],
+                max(0, rows[number] - before[number]) / took_s if took_s > 0 else 0.0,
+            )
+            for number, step in enumerate(self._tally.steps)
+        ]
+
+    def whole(self, now: float) -> str:
+        """All of the run in a few words."""
+        tally = self._tally
+        at_work = counted(len(tally.executors), "executor")
+        return (
+            f"{in_time(now - self._begun_at)}: {tally.sealed} of {tally.plan.group_count} tasks "
+            f"done, {tally.running} running on {at_work}"
+        )
+
+    def sentence(self, now: float) -> str:
+        """One line for a log: the whole run, and the step groups that are being run."""
+        busy = [line for line in self.lines(now) if line.running]
+        named = [
+            f"{line.label} {line.sealed}/{line.tasks}, {in_rows(line.rows_per_s)} rows/s"
+            for line in busy[:_MOST_NAMED]
+        ]
+        if len(busy) > _MOST_NAMED:
+            named.append(f"{len(busy) - _MOST_NAMED} more step groups")
+        return "; ".join([self.whole(now), *named])
+
+    def states(self, now: float) -> list[str]:
+        """The whole run, and the state of every attempt that is running, a line each."""
+        found = [self.whole(now)]
+        queued = 0
+        for attempt in self._tally.held():
+            if attempt.begun_at is None:
+                queued += 1
+            else:
+                found.append(self._state(attempt, attempt.begun_at, now))
+        if queued:
+            found.append(f"{counted(queued, 'task')} assigned and not begun")
+        return found
+
+    def _state(self, attempt: AttemptTally, begun_at: float, now: float) -> str:
+        work = attempt.work
+        agent = self._tally.executors.get(attempt.executor, "")
+        where = "" if not agent or agent.startswith("ipc:") else f" at {agent}"
+        parts = [f"running for {in_time(now - begun_at)}"]
+        if work.waited_s:
+            parts.append(f"of which it waited {in_time(work.waited_s)} for its inputs")
+        if work.rows_in or work.rows_out:
+            parts.append(f"{in_rows(work.rows_in)} rows in, {in_rows(work.rows_out)} out")
+        return (
+            f"{self._tally.plan.label(attempt.group)}, group {attempt.group}, "
+            f"attempt {attempt.number} on executor {attempt.executor}{where}: {', '.join(parts)}"
+        )
+
+
+def worth_showing(lines: Sequence[StepLine], room: int) -> tuple[list[StepLine], int]:
+    """As many step groups as there is room for, and how many are left out.
+
+    First those that run, then those that are still to come, then those that are over.
+    """
+    if len(lines) <= room:
+        return list(lines), 0
+    order = sorted(lines, key=lambda line: (not line.running, line.is_over))
+    chosen = sorted(order[: max(0, room)])
+    return chosen, len(lines) - len(chosen)

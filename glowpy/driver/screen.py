@@ -1,0 +1,138 @@
+"""Lines that stand below whatever is printed on a terminal, and change in their places.
+
+The cursor stays where the last output ended, and the lines hang below it: whatever is written past
+us lands where it belongs, and nothing of it is lost when the lines are drawn anew. What is written
+through sys.stdout and sys.stderr takes the lines away first; they come back with the next `draw`.
+
+    make room     ESC D, once for each line and the blank one above them; then as far up again
+    draw          ESC 7, the lines, ESC 8: save the cursor, and go back to it
+    take away     ESC [ J: clear what is below the cursor
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, TextIO
+
+from glowpy.driver.report import is_screen
+
+_DOWN, _SAVE, _RESTORE = "\x1bD", "\x1b7", "\x1b8"
+_CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"
+_LEAST_WIDTH, _LEAST_HEIGHT = 20, 4
+
+
+class Screen:
+    """Draws on a terminal. A context manager: leaving it takes the lines away.
+
+    Within, sys.stdout and sys.stderr are stand-ins, if they are terminals, too.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        # Threads of the user's print, and a signal may come while the main thread does.
+        self._lock = threading.RLock()
+        self._shown: tuple[Sequence[str], tuple[int, int]] | None = None
+        self._replaced: list[tuple[str, TextIO, _Above]] = []
+
+    def __enter__(self) -> Screen:
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if is_screen(stream):
+                above = _Above(self, stream)
+                setattr(sys, name, above)
+                self._replaced.append((name, stream, above))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name, stream, above in self._replaced:
+            if getattr(sys, name) is above:  # else the user has put something there meanwhile
+                setattr(sys, name, stream)
+        self.erase()
+
+    @property
+    def is_covered(self) -> bool:
+        """Something was printed since the lines were drawn."""
+        return self._shown is None
+
+    def size(self) -> tuple[int, int] | None:
+        """Columns, and lines that there is room for; None: nothing can be shown now."""
+        try:
+            descriptor = self._stream.fileno()
+            size = os.get_terminal_size(descriptor)
+            with suppress(OSError):  # it is not our controlling terminal
+                if os.tcgetpgrp(descriptor) != os.getpgrp():
+                    return None  # in the background: the terminal is somebody else's
+        except (OSError, ValueError, AttributeError):
+            return None
+        if size.columns < _LEAST_WIDTH or size.lines < _LEAST_HEIGHT:
+            return None
+        return size.columns, size.lines - 2
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Show these lines, none of them wider than the terminal."""
+        size = self.size()
+        if size is None:
+            self.erase()
+            return
+        with self._lock:
+            if self._shown == (lines, size):
+                return
+            count = len(lines)
+            room = f"{_DOWN * (count + 1)}\x1b[{count + 1}A"
+            body = "".join(f"\r\n{line}{_CLEAR_LINE}" for line in lines)
+            # The rest of the cursor's own line, and the blank one, too
+            self._write(
+                f"{room}{_SAVE}{_CLEAR_LINE}\r\n{_CLEAR_LINE}{body}{_CLEAR_BELOW}{_RESTORE}"
+            )
+            self._shown = lines, size
+
+    def erase(self) -> None:
+        """Take the lines away."""
+        with self._lock:
+            if self._shown is not None:
+                self._shown = None
+                self._write(_CLEAR_BELOW)
+
+    def print(self, target: TextIO, text: str) -> int:
+        """Write something of somebody else's, where the lines are now."""
+        with self._lock:
+            self.erase()
+            written = target.write(text)
+            target.flush()
+        return written
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal is gone: SIGHUP ends the run
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self._stream.encoding or "ascii"
+                self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.flush()
+
+
+class _Above:
+    """Stands in for sys.stdout or sys.stderr: what is written comes above the lines."""
+
+    def __init__(self, screen: Screen, target: TextIO) -> None:
+        self._screen = screen
+        self._target = target
+
+    def write(self, text: str) -> int:
+        return self._screen.print(self._target, text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)

@@ -1,0 +1,211 @@
+"""What a run has cost, by step group: as a table for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from glowpy.driver.amounts import counted, in_bytes, in_time
+from glowpy.driver.tally import SealedWork, Tally, work_of
+from glowpy.record import NamedTuple
+from glowpy.wire.run_messages import Work
+
+_MOST_LABEL = 40
+_TITLES = (
+    "step group",
+    "tasks",
+    "rows in",
+    "bytes in",
+    "rows out",
+    "bytes out",
+    "waiting",
+    "running",
+    "slowest task",
+    "skew",
+    "agent",
+    "retries",
+    "spilled",
+)
+_HERE = "here"  # the socket file of a standalone run is no place
+_LEFT = ("step group", "slowest task")  # aligned; numbers are aligned right
+
+
+class StepSummary(NamedTuple):
+    """One step group. Only what sealed attempts did counts; `retries` are attempts beside them."""
+
+    number: int
+    label: str
+    tasks: int
+    sealed: int
+    retries: int
+    total: Work  # of all sealed tasks together
+    queued_s: float  # tasks waited for their executors, all together
+    slowest: SealedWork | None
+    slowest_task: int
+    skew: float | None  # the slowest task's time to the median; None: nothing to compare
+    agents: dict[str, int]  # sealed tasks, by agent
+
+
+class RunSummary(NamedTuple):
+    """One run."""
+
+    run: str
+    run_number: int
+    outcome: str  # "done", "failed" or "interrupted"
+    took_s: float
+    executors_started: int
+    most_executors: int
+    steps: tuple[StepSummary, ...]
+
+
+def summary_of(tally: Tally, run: str, run_number: int, outcome: str, took_s: float) -> RunSummary:
+    """What the tally says at the end."""
+    return RunSummary(
+        run,
+        run_number,
+        outcome,
+        took_s,
+        tally.executors_seen,
+        tally.most_executors,
+        tuple(_of_step(tally, number) for number in range(len(tally.steps))),
+    )
+
+
+def _of_step(tally: Tally, number: int) -> StepSummary:
+    step, step_group = tally.steps[number], tally.plan.step_groups[number]
+    total = [0.0] * len(Work._fields)
+    queued_s = 0.0
+    slowest: SealedWork | None = None
+    times_s = []
+    agents: Counter[str] = Counter()
+    for sealed in tally.sealed_work(step_group.groups):
+        total = [a + b for a, b in zip(total, sealed.work, strict=True)]
+        queued_s += sealed.queued_s
+        agents[sealed.agent] += 1
+        times_s.append(sealed.took_s)
+        if slowest is None or sealed.took_s > slowest.took_s:
+            slowest = sealed
+    return StepSummary(
+        number,
+        step.label,
+        step.tasks,
+        step.sealed,
+        step.retries,
+        work_of(total),
+        queued_s,
+        slowest,
+        -1 if slowest is None else slowest.group - step_group.first_group,
+        _skew(times_s),
+        dict(agents),
+    )
+
+
+def _skew(times_s: list[float]) -> float | None:
+    if len(times_s) < 2:
+        return None
+    times_s.sort()
+    middle = len(times_s) // 2
+    median_s = (times_s[middle] + times_s[-1 - middle]) / 2
+    return times_s[-1] / median_s if median_s > 0 else None
+
+
+def as_json(summary: RunSummary) -> str:
+    """One line: an object with `step_groups`. Times are seconds, sizes bytes."""
+    return json.dumps(
+        {
+            "run": summary.run,
+            "run_number": summary.run_number,
+            "outcome": summary.outcome,
+            "took_s": round(summary.took_s, 6),
+            "executors_started": summary.executors_started,
+            "most_executors": summary.most_executors,
+            "step_groups": [_step_as_json(step) for step in summary.steps],
+        }
+    )
+
+
+def _step_as_json(step: StepSummary) -> dict[str, Any]:
+    slowest = None
+    if step.slowest is not None:
+        slowest = {
+            "task": step.slowest_task,
+            "agent": _place(step.slowest.agent),
+            "took_s": round(step.slowest.took_s, 6),
+        }
+    return {
+        "number": step.number,
+        "steps": step.label.split(">"),
+        "tasks": step.tasks,
+        "sealed": step.sealed,
+        "retries": step.retries,
+        **{
+            name: round(value, 6) if isinstance(value, float) else value
+            for name, value in step.total._asdict().items()
+        },
+        "queued_s": round(step.queued_s, 6),
+        "slowest": slowest,
+        "skew": None if step.skew is None else round(step.skew, 3),
+        "agents": {_place(agent): tasks for agent, tasks in step.agents.items()},
+    }
+
+
+def as_table(summary: RunSummary) -> str:
+    """A head, and a line for each step group, without an end of line."""
+    agents = {agent for step in summary.steps for agent in step.agents}
+    tasks = sum(step.sealed for step in summary.steps)
+    head = (
+        f"glowpy: run {summary.run_number} {summary.outcome} in {in_time(summary.took_s)}: "
+        f"{counted(tasks, 'task')} on at most {counted(summary.most_executors, 'executor')} "
+        f"of {counted(len(agents), 'agent')}"
+    )
+    rows = [_TITLES, *(_cells(step) for step in summary.steps)]
+    return "\n".join([head, *_aligned(rows)])
+
+
+def _cells(step: StepSummary) -> tuple[str, ...]:
+    label = f"{step.number} {step.label}"
+    if len(label) > _MOST_LABEL:
+        label = f"{label[: _MOST_LABEL - 1]}…"
+    slowest = "-"
+    if step.slowest is not None:
+        place = _place(step.slowest.agent)
+        where = "" if place == _HERE else f" at {place}"
+        slowest = f"{step.slowest_task}: {in_time(step.slowest.took_s)}{where}"
+    total = step.total
+    return (
+        label,
+        str(step.tasks) if step.sealed == step.tasks else f"{step.sealed} of {step.tasks}",
+        f"{total.rows_in:,}",
+        in_bytes(total.bytes_in),
+        f"{total.rows_out:,}",
+        in_bytes(total.bytes_out),
+        in_time(total.waited_s),
+        in_time(total.ran_s),
+        slowest,
+        "-" if step.skew is None else f"{step.skew:.1f}",
+        _places(step.agents),
+        str(step.retries),
+        in_bytes(total.spilled_bytes),
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if title in _LEFT else cell.rjust(width)
+            for cell, width, title in zip(row, widths, _TITLES, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _places(agents: Collection[str]) -> str:
+    return ", ".join(map(_place, agents)) if len(agents) == 1 else str(len(agents))
+
+
+def _place(agent: str) -> str:
+    return _HERE if not agent or agent.startswith("ipc:") else agent

@@ -1,0 +1,248 @@
+"""The tally of a run: how far each step group is, who works on what, what it has cost.
+
+A pure machine beside the scheduler: it hears the same events and the actions that answer them, each
+in O(1). Rows count once their group's attempt is sealed, and no longer when it is undone; what
+running attempts have done so far is kept apart.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from glowpy.driver import scheduling as do
+from glowpy.planner.plan import Plan
+from glowpy.record import NamedTuple
+from glowpy.wire.run_messages import GroupEnded, Outcome, Progress, Work
+
+_FIELDS = len(Work._fields)
+_COUNTS = _FIELDS - 2  # of them are whole numbers, the others times
+_COLUMNS = _FIELDS + 3  # and: waited for its executor, number of the agent, is it counted
+_NOTHING = Work()
+_ROWS_IN = Work._fields.index("rows_in")
+
+
+class StepTally:
+    """One step group: what is done of it."""
+
+    __slots__ = ("label", "retries", "rows_running", "rows_sealed", "running", "sealed", "tasks")
+
+    def __init__(self, label: str, tasks: int) -> None:
+        self.label = label
+        self.tasks = tasks
+        self.sealed = 0  # task groups
+        self.running = 0  # attempts that have begun
+        self.retries = 0  # attempts that began beyond the first of their group
+        self.rows_sealed = 0  # read by sealed attempts
+        self.rows_running = 0  # read by running ones so far
+
+    @property
+    def rows(self) -> int:
+        """Rows that have been read, in attempts that count or may still count."""
+        return self.rows_sealed + self.rows_running
+
+
+class AttemptTally:
+    """One attempt that an executor holds."""
+
+    __slots__ = ("assigned_at", "begun_at", "executor", "group", "number", "work")
+
+    def __init__(self, number: int, group: int, executor: str, assigned_at: float) -> None:
+        self.number = number
+        self.group = group
+        self.executor = executor
+        self.assigned_at = assigned_at
+        self.begun_at: float | None = None  # not yet
+        self.work = _NOTHING  # as last said
+
+
+class SealedWork(NamedTuple):
+    """What one sealed task group has cost."""
+
+    group: int
+    agent: str
+    queued_s: float  # from being assigned to beginning
+    work: Work
+
+    @property
+    def took_s(self) -> float:
+        return self.work.waited_s + self.work.ran_s
+
+
+def work_of(numbers: Sequence[float]) -> Work:
+    """Work out of its fields as plain numbers: counts first, then times."""
+    counts = [int(number) for number in numbers[:_COUNTS]]
+    return Work._make([*counts, *numbers[_COUNTS:]])
+
+
+class Tally:
+    """Follows one run of a plan from its events."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.steps = [
+            StepTally(">".join(step.label for step in each.steps), each.task_count)
+            for each in plan.step_groups
+        ]
+        self.executors: dict[str, str] = {}  # those that are there, and their agents
+        self.executors_seen = 0
+        self.most_executors = 0
+        self.sealed = 0  # task groups
+        self._held: dict[int, AttemptTally] = {}  # by number
+        self._of_executor: dict[str, set[int]] = {}
+        self._ended: AttemptTally | None = None  # the last one, if it says that it is whole
+        self._tries = array("H", bytes(2 * plan.group_count))
+        # A column for each number of a sealed group: 88 bytes of 100,000 groups are little.
+        self._numbers = array("d", bytes(8 * _COLUMNS * plan.group_count))
+        self._agents: dict[str, int] = {}
+        self._react: dict[type, Callable[[Any, float], None]] = {
+            do.ExecutorJoined: self._joined,
+            do.ExecutorLeft: self._left,
+            do.Retire: self._left,
+            do.AgentLost: self._agent_lost,
+            do.Assign: self._assigned,
+            do.GroupStarted: self._started,
+            do.GroupDone: self._done,
+            do.GroupUndone: self._undone,
+            do.Abort: self._let_go,
+            do.Recalled: self._let_go,
+            GroupEnded: self._group_ended,
+            Progress: self._progress,
+        }
+
+    def take(self, event: object, now: float) -> None:
+        """Hear an event or action of the scheduler, or what an agent says of attempts."""
+        react = self._react.get(type(event))
+        if react is not None:
+            react(event, now)
+
+    @property
+    def running(self) -> int:
+        """Attempts that have begun and not ended."""
+        return sum(step.running for step in self.steps)
+
+    def held(self) -> Iterator[AttemptTally]:
+        """Every attempt that an executor holds, in the order of their assignments."""
+        return iter(self._held.values())
+
+    def step_of(self, group: int) -> StepTally:
+        return self.steps[self.plan.task_group(group).step_group]
+
+    def sealed_work(self, groups: range) -> Iterator[SealedWork]:
+        """What those of some task groups have cost that are sealed."""
+        agents = list(self._agents)
+        for group in groups:
+            first = group * _COLUMNS
+            numbers = self._numbers[first : first + _COLUMNS]
+            if numbers[-1]:
+                work = work_of(numbers[:_FIELDS])
+                yield SealedWork(group, agents[int(numbers[-2])], numbers[-3], work)
+
+    # --- executors ---
+
+    def _joined(self, event: do.ExecutorJoined, _now: float) -> None:
+        self.executors[event.executor] = event.agent
+        self.executors_seen += 1
+        self.most_executors = max(self.most_executors, len(self.executors))
+
+    def _left(self, event: do.ExecutorLeft | do.Retire, _now: float) -> None:
+        self._forget(event.executor)
+
+    def _agent_lost(self, event: do.AgentLost, _now: float) -> None:
+        for executor in [each for each, at in self.executors.items() if at == event.agent]:
+            self._forget(executor)
+
+    def _forget(self, executor: str) -> None:
+        self.executors.pop(executor, None)
+        for number in self._of_executor.pop(executor, ()):
+            self._drop(number)
+
+    # --- attempts ---
+
+    def _assigned(self, event: do.Assign, now: float) -> None:
+        attempt = AttemptTally(event.attempt, event.group, event.executor, now)
+        self._held[event.attempt] = attempt
+        self._of_executor.setdefault(event.executor, set()).add(event.attempt)
+
+    def _started(self, event: do.GroupStarted, now: float) -> None:
+        attempt = self._held.get(event.attempt)
+        if attempt is None or attempt.begun_at is not None:
+            return
+        attempt.begun_at = now
+        step = self.step_of(attempt.group)
+        step.running += 1
+        if self._tries[attempt.group]:
+            step.retries += 1
+        else:
+            self._tries[attempt.group] = 1
+
+    def _progress(self, event: Progress, _now: float) -> None:
+        for number, work in event.attempts:
+            attempt = self._held.get(number)
+            if attempt is not None and attempt.begun_at is not None:
+                self.step_of(attempt.group).rows_running += work.rows_in - attempt.work.rows_in
+                attempt.work = work
+
+    def _let_go(self, event: do.Abort | do.Recalled, _now: float) -> None:
+        """It is fenced, or was never begun: whatever comes of it counts for nothing."""
+        self._drop(event.attempt)
+
+    def _group_ended(self, event: GroupEnded, _now: float) -> None:
+        attempt = self._drop(event.attempt)
+        self._ended = None
+        if attempt is not None and event.outcome is Outcome.SEALED:
+            attempt.work = event.work
+            self._ended = attempt
+
+    def _drop(self, number: int) -> AttemptTally | None:
+        attempt = self._held.pop(number, None)
+        if attempt is None:
+            return None
+        self._of_executor.get(attempt.executor, set()).discard(number)
+        if attempt.begun_at is not None:
+            step = self.step_of(attempt.group)
+            step.running -= 1
+            step.rows_running -= attempt.work.rows_in
+        return attempt
+
+    # --- groups ---
+
+    def _done(self, event: do.GroupDone, now: float) -> None:
+        attempt, self._ended = self._ended, None
+        work, queued_s = _NOTHING, 0.0
+        if attempt is not None and attempt.number == event.attempt:
+            begun_at = now if attempt.begun_at is None else attempt.begun_at
+            work, queued_s = attempt.work, begun_at - attempt.assigned_at
+        agent = self._agents.setdefault(event.owner, len(self._agents))
+        first = event.group * _COLUMNS
+        self._numbers[first : first + _COLUMNS] = array("d", [*work, queued_s, agent, 1.0])
+        step = self.step_of(event.group)
+        step.sealed += 1
+        step.rows_sealed += work.rows_in
+        self.sealed += 1
+
+    def _undone(self, event: do.GroupUndone, _now: float) -> None:
+        first = event.group * _COLUMNS
+        step = self.step_of(event.group)
+        step.sealed -= 1
+        step.rows_sealed -= int(self._numbers[first + _ROWS_IN])
+        self._numbers[first : first + _COLUMNS] = array("d", bytes(8 * _COLUMNS))
+        self.sealed -= 1
+
+    def check_invariants(self) -> None:
+        """For tests: every count agrees with its facts. Raises: AssertionError."""
+        held = list(self._held.values())
+        assert {each.number for each in held} == {
+            n for of in self._of_executor.values() for n in of
+        }
+        for number, step in enumerate(self.steps):
+            groups = self.plan.step_groups[number].groups
+            begun = [each for each in held if each.group in groups and each.begun_at is not None]
+            sealed = list(self.sealed_work(groups))
+            assert step.running == len(begun), step.label
+            assert step.rows_running == sum(each.work.rows_in for each in begun), step.label
+            assert step.sealed == len(sealed), step.label
+            assert step.rows_sealed == sum(each.work.rows_in for each in sealed), step.label
+            assert step.retries == 0 or max(self._tries[group] for group in groups)
+        assert self.sealed == sum(step.sealed for step in self.steps)

@@ -1,0 +1,159 @@
+"""What a user sees of a run while it goes on, and at its end.
+
+A short run that nobody asks about pays for a list of what has happened, and for nothing else: the
+tally, and what draws it, are loaded once the run has lasted a while, or is interrupted.
+
+    on a terminal       a line for each step group, drawn anew several times a second
+    elsewhere           a line on stderr every ten seconds
+    -glow.quiet         neither
+    -glow.flow.stat     what it has cost, at the end
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from glowpy.driver.report import Report, is_screen
+from glowpy.flags import Options
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.timing import Timing
+
+if TYPE_CHECKING:
+    from glowpy.driver.bars import Paint
+    from glowpy.driver.progress import Progress
+    from glowpy.driver.screen import Screen
+    from glowpy.driver.tally import Tally
+
+
+_SOONER = 5  # times, than without prints in between
+
+
+class Watch:
+    """Follows one run. A context manager around it: leaving it says how the run has ended."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        description: RunDescription,
+        options: Options,
+        timing: Timing,
+        report: Report,
+    ) -> None:
+        self._plan = plan
+        self._description = description
+        self._timing = timing
+        self._report = report
+        self._stat = options.flow_stat
+        self._is_quiet = options.quiet
+        self._begun_at = time.monotonic()
+        self._early: list[tuple[object, float]] = []  # what was heard before there was a tally
+        self._tally: Tally | None = None
+        self._progress: Progress | None = None
+        self._screen: Screen | None = None
+        self._paint: Paint | None = None
+        self._painted: list[str] = []
+        self._drawn_at = 0.0
+        self._next = self._begun_at + timing.view_after_s
+        if options.quiet and not options.flow_stat:
+            self._next = float("inf")  # nobody will ask
+
+    def heard(self, event: object) -> None:
+        """An event or an action of the scheduler, or what an agent says of attempts."""
+        if self._tally is not None:
+            self._tally.take(event, time.monotonic())
+        elif self._next != float("inf"):
+            self._early.append((event, time.monotonic()))
+
+    def advance(self, now: float) -> float:
+        """Show what is due; when to be called again, by the caller's clock."""
+        ours = time.monotonic()
+        if ours >= self._next:
+            self._next = ours + self._show(ours)
+        due = self._next
+        if self._screen is not None and self._screen.is_covered:
+            # Something was printed: the lines come back soon, but not for each line of it.
+            again = self._drawn_at + self._timing.view_s / _SOONER
+            if ours >= again:
+                self._drawn_at = ours
+                self._screen.draw(self._painted)
+            else:
+                due = min(due, again)
+        return now + due - ours
+
+    def _show(self, now: float) -> float:
+        """Show how far the run is; for how long that will do."""
+        progress = self._follow()
+        if self._is_quiet:
+            return 3600.0
+        if self._screen is None:
+            self._open_screen()
+        if self._screen is None:
+            since_s = now - self._begun_at
+            if since_s >= self._timing.progress_s:
+                self._report.note(progress.sentence(now))
+                return self._timing.progress_s
+            return self._timing.progress_s - since_s
+        size = self._screen.size()
+        lines = progress.lines(now)  # also while nobody sees them: rates need them
+        if size is not None and self._paint is not None:
+            self._painted = self._paint(lines, progress.whole(now), *size)
+            self._screen.draw(self._painted)
+            self._drawn_at = now
+        return self._timing.view_s
+
+    def _open_screen(self) -> None:
+        if is_screen(sys.stderr):
+            from glowpy.driver.bars import painter
+            from glowpy.driver.screen import Screen
+
+            self._paint = painter(sys.stderr)
+            self._screen = Screen(sys.stderr)
+            self._screen.__enter__()
+
+    def _follow(self) -> Progress:
+        """The tally of all that was heard so far, and what can be said of it."""
+        if self._progress is None:
+            from glowpy.driver.progress import Progress
+            from glowpy.driver.tally import Tally
+
+            tally = Tally(self._plan)
+            for event, at in self._early:
+                tally.take(event, at)
+            self._early.clear()
+            self._tally = tally
+            self._progress = Progress(tally, self._begun_at)
+        return self._progress
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._screen is not None:
+            self._screen.__exit__(None, None, None)
+        now = time.monotonic()
+        outcome = "done" if kind is None else "failed"
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            outcome = "interrupted"
+            if not self._is_quiet:
+                for text in self._follow().states(now):
+                    self._report.note(text)
+        if self._stat:
+            self._report.show(self._summary(outcome, now - self._begun_at))
+
+    def _summary(self, outcome: str, took_s: float) -> str:
+        from glowpy.driver.summary import as_json, as_table, summary_of
+
+        self._follow()
+        assert self._tally is not None
+        description = self._description
+        summary = summary_of(self._tally, description.run, description.run_number, outcome, took_s)
+        return as_json(summary) if self._stat == "json" else as_table(summary)

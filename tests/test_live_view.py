@@ -1,0 +1,302 @@
+"""What is seen of a run while it goes on: on a terminal, elsewhere, and when it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.processes import flags_of, run, started
+from tests.terminal import on_terminal
+
+pytestmark = pytest.mark.slow  # runs that last
+
+# The view begins after 0.1 s and is drawn every 13 ms; a line without a terminal comes every 0.5 s.
+FAST = {"GLOWPY_TIME_SCALE": "0.05"}
+
+# Each row waits until the test lets it go on, or until there are no more to wait for.
+GATED = """
+import os, sys, time
+from glowpy import Flow
+
+def work(row):
+    {act}
+    deadline = time.monotonic() + 60
+    while not os.path.exists("open") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return row
+
+Flow().slice(range(20), 20).map(work).partition(3).count()
+print("the end")
+"""
+
+
+@pytest.fixture(params=["plain", pytest.param("cluster", id="cluster")])
+def mode(request: pytest.FixtureRequest) -> str:
+    mode: str = request.param
+    return mode
+
+
+def write(directory: Path, act: str) -> None:
+    (directory / "script.py").write_text(GATED.format(act=act), encoding="utf-8")
+
+
+def open_gate(directory: Path) -> None:
+    (directory / "open").touch()
+
+
+def lines_of(text: str) -> list[str]:
+    """What was printed, without the addresses of agents."""
+    return [line.rpartition("> ")[2] for line in text.splitlines() if line]
+
+
+def words(mode: str, cluster: str) -> list[str]:
+    # two executors, however many the cluster has
+    return [*flags_of(mode, cluster), *(["-glow.workers=2"] if mode == "plain" else [])]
+
+
+# --- on a terminal ------------------------------------------------------------------------------
+
+
+def test_prints_stand_above_the_lines_whole_and_in_order(tmp_path: Path) -> None:
+    """Of every kind: print, kept streams, logging, children, the script's own threads."""
+    script = """
+import logging, os, sys, threading, time
+from glowpy import Flow
+
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+kept = sys.stdout
+is_over = threading.Event()
+
+def work(row):
+    print(f"printed {row}")
+    logging.info("logged %d", row)
+    os.system(f"echo child {row}")
+    os.write(2, b"descriptor %d\\n" % row)
+    print(f"kept {row}", file=kept, flush=True)
+    print(f"end less {row}", end="")
+    time.sleep(0.05)
+    return row
+
+def talk():
+    number = 0
+    while not is_over.wait(0.02):
+        print(f"thread {number}")
+        number += 1
+
+print("no end of line: ", end="")
+Flow(["-glow.inline"]).slice([1]).run()
+thread = threading.Thread(target=talk)
+flow = Flow().slice(range(20), 20).map(work).partition(3)
+thread.start()
+try:
+    flow.run()
+finally:
+    is_over.set()
+    thread.join()
+print("the end")
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    with on_terminal(
+        tmp_path, "script.py", "-glow.workers=2", environment=FAST, size=(100, 24)
+    ) as terminal:
+        terminal.await_match(r"\d+ of 23 tasks done, \d running on 2 executors")
+        assert terminal.finish() == 0, terminal.text()
+        text = terminal.text()
+    assert text.startswith("no end of line: ")
+    said = [line.removeprefix("no end of line: ") for line in text.splitlines() if line]
+    threads = [line for line in said if line.startswith("thread ")]
+    assert threads == [f"thread {number}" for number in range(len(threads))] and threads
+    of_tasks = [line for line in said if not line.startswith("thread ")]
+    kinds = ("printed", "logged", "child", "descriptor", "kept", "end less")
+    expected = [f"{kind} {row}" for kind in kinds for row in range(20)]
+    assert sorted(of_tasks) == sorted([*expected, "the end"])
+    assert text.endswith("the end\n"), "the lines are gone"
+
+
+def test_a_line_for_each_step_group(mode: str, cluster: str, tmp_path: Path) -> None:
+    write(tmp_path, "print('at work', row)")
+    with on_terminal(tmp_path, "script.py", *words(mode, cluster), environment=FAST) as terminal:
+        terminal.await_match(r"(?m)^0 Input0>Map1>Partition_scatter2 .* \d/20 +\d running")
+        terminal.await_match(r"(?m)^1 Partition_collect3 .* 0/3 +waiting +0 rows")
+        terminal.await_match(r"\d of 23 tasks done, \d running on \d executors")
+        open_gate(tmp_path)
+        assert terminal.finish() == 0, terminal.text()
+    assert sorted(lines_of(terminal.text())) == sorted(
+        [*(f"at work {row}" for row in range(20)), "the end"]
+    )
+
+
+def test_a_plain_view_without_rich(tmp_path: Path) -> None:
+    write(tmp_path, "pass")
+    (tmp_path / "rich.py").write_text("raise ImportError('not installed')")
+    with on_terminal(tmp_path, "script.py", "-glow.workers=2", environment=FAST) as terminal:
+        terminal.await_match(r"(?m)^0 Input0>Map1>Partition_scatter2 +\.+ +0/20 +2 running")
+        assert b"\x1b[38" not in terminal.raw and b"\x1b[1m" not in terminal.raw
+        open_gate(tmp_path)
+        assert terminal.finish() == 0, terminal.text()
+    assert terminal.text() == "the end\n"
+
+
+def test_more_step_groups_than_the_terminal_has_lines(tmp_path: Path) -> None:
+    script = """
+import os, time
+from glowpy import Flow
+
+def work(row):
+    while not os.path.exists("open"):
+        time.sleep(0.01)
+    return row
+
+data = Flow().slice(range(4), 2).map(work)
+for n in range(20):
+    data = data.partition(2 + n % 2)
+print(data.count())
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    with on_terminal(tmp_path, "script.py", environment=FAST, size=(80, 10)) as terminal:
+        terminal.await_match(r"tasks done.*; 1\d more not shown")
+        assert re.match(r"\n*0 Input0", terminal.text()), "nothing was scrolled away"
+        terminal.resize(40, 8)
+        terminal.await_match(r"(?m)^0 Inp[^\n]{0,35}\n1 Par")
+        open_gate(tmp_path)
+        assert terminal.finish() == 0, terminal.text()
+    assert terminal.text().split("\n")[-2:] == ["4", ""]
+
+
+@pytest.mark.parametrize("how", ["short", "quiet", "dumb", "output only"])
+def test_nothing_is_drawn(how: str, tmp_path: Path) -> None:
+    """A short run has no view; nor is there one where nobody wants it or could see it."""
+    write(tmp_path, "print('at work')")
+    open_gate(tmp_path)
+    environment = {"GLOWPY_TIME_SCALE": "30"} if how == "short" else dict(FAST)
+    flags = ["-glow.quiet"] if how == "quiet" else []
+    if how == "dumb":
+        environment["TERM"] = "dumb"
+    with on_terminal(tmp_path, "script.py", *flags, environment=environment) as terminal:
+        assert terminal.finish() == 0
+    assert b"\x1b" not in terminal.raw, terminal.raw
+
+
+# --- Ctrl-C -------------------------------------------------------------------------------------
+
+
+def assert_states_are_told(text: str, running: int) -> None:
+    notes = [line for line in text.replace("^C", "").splitlines() if line.startswith("glowpy: ")]
+    assert re.search(rf": 0 of 23 tasks done, {running} running on \d executors", text), text
+    states = [note for note in notes if "attempt" in note]
+    assert len(states) == running, text
+    for state in states:
+        assert re.search(
+            r"Input0>Map1>Partition_scatter2 \(script.py:\d+\) task \d+ of 20, group \d+, "
+            r"attempt \d+ on executor \S+( at \S+)?: running for ",
+            state,
+        )
+
+
+def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, tmp_path: Path) -> None:
+    write(tmp_path, "print('at work')")
+    with on_terminal(
+        tmp_path, "script.py", *words(mode, cluster), environment=FAST, size=(300, 40)
+    ) as terminal:
+        found = terminal.await_match(r"0 of 23 tasks done, ([2-6]) running on \d executors")
+        terminal.press(b"\x03")
+        assert terminal.finish() == -signal.SIGINT, terminal.text()
+    text = terminal.text()
+    assert text.rstrip().endswith("KeyboardInterrupt")
+    assert_states_are_told(text, text.count("running for"))
+    assert text.count("running for") >= int(found[1])
+
+
+def test_ctrl_c_before_there_is_a_view(tmp_path: Path) -> None:
+    write(tmp_path, "print('at work', flush=True)")
+    with started(tmp_path, "script.py", "-glow.workers=2") as running:
+        running.stdout.await_match("at work", 2)
+        os.killpg(running.process.pid, signal.SIGINT)
+        ended = running.finish()
+    assert ended.status == -signal.SIGINT
+    assert_states_are_told(ended.stderr, 2)
+
+
+# --- without a terminal -------------------------------------------------------------------------
+
+
+def test_a_line_now_and_then(mode: str, cluster: str, tmp_path: Path) -> None:
+    write(tmp_path, "print('at work')")
+    with started(tmp_path, "script.py", *words(mode, cluster), environment=FAST) as running:
+        running.stderr.await_match(
+            r"(?m)^glowpy: [\d.]+ m?s: 0 of 23 tasks done, [2-6] running on \d executors; "
+            r"Input0>Map1>Partition_scatter2 0/20, 0 rows/s$",
+            2,
+        )
+        open_gate(tmp_path)
+        ended = running.finish()
+    assert ended.status == 0 and "the end" in ended.stdout
+    assert "\x1b" not in ended.stdout + ended.stderr
+
+
+# --- at the end ---------------------------------------------------------------------------------
+
+COUNTED = """
+import os, signal
+from glowpy import Flow
+
+def work(row):
+    if row == 7 and not os.path.exists("died"):
+        open("died", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return row
+
+numbers = Flow().slice(range(100), 4).map(work)
+print(len(numbers.partition(3).collect()))
+"""
+
+
+@pytest.mark.parametrize("mode", ["plain", "inline", "cluster"])
+def test_statistics_for_programs(mode: str, cluster: str, tmp_path: Path) -> None:
+    """An attempt that dies is a retry, and its rows do not count."""
+    (tmp_path / "script.py").write_text(COUNTED, encoding="utf-8")
+    if mode == "inline":
+        (tmp_path / "died").touch()
+    ended = run(
+        tmp_path, "script.py", *flags_of(mode, cluster), "-glow.flow.stat=json", "-glow.quiet"
+    )
+    assert ended.stdout == "100\n"
+    told = json.loads(ended.stderr)
+    assert (told["run_number"], told["outcome"]) == (1, "done")
+    first, second = told["step_groups"]
+    assert first["steps"] == ["Input0", "Map1", "Partition_scatter2"]
+    assert second["steps"] == ["Partition_collect3"]
+    for step_group, tasks in ((first, 4), (second, 3)):
+        assert (step_group["tasks"], step_group["sealed"]) == (tasks, tasks)
+        assert (step_group["rows_in"], step_group["rows_out"]) == (100, 100)
+        assert step_group["bytes_in"] > 0 and step_group["bytes_out"] > 0
+        assert step_group["ran_s"] > 0 and step_group["waited_s"] >= 0
+        assert step_group["slowest"]["took_s"] <= step_group["ran_s"] + step_group["waited_s"]
+        assert sum(step_group["agents"].values()) == tasks
+    assert first["bytes_out"] == second["bytes_in"]
+    assert (first["retries"] >= 1) == (mode != "inline")
+    assert all(":" in agent for agent in first["agents"]) == (mode == "cluster")
+
+
+def test_statistics_of_a_run_that_fails_and_spills(tmp_path: Path) -> None:
+    script = """
+from glowpy import Flow
+rows = Flow().slice([(n % 50_000, "x" * 50) for n in range(100_000)], 2)
+rows.sort().map(lambda k, v: (k, 1 // (49_999 - k))).run()
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    words = ("-glow.flow.stat", "-glow.task.memoryMB=1")
+    ended = run(tmp_path, "script.py", *words, status=1)
+    head, titles, first, second = re.search(r"glowpy: run 1 failed.*(?:\n.*){3}", ended.stderr)[
+        0
+    ].splitlines()  # type: ignore[index]
+    assert re.search(r"failed in [\d.]+ m?s: 2 tasks on at most \d executors of 1 agent$", head)
+    assert titles.split("  ")[0] == "step group" and titles.endswith("spilled")
+    assert re.search(r" 2 +100,000 +.* here +0 +[\d.]+ MB$", first), first
+    assert " 0 of 1 " in second
+    assert "ZeroDivisionError" in ended.stderr

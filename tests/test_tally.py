@@ -1,0 +1,163 @@
+"""The tally of a run: only what is sealed counts, however often a group has to run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glowpy import Flow
+from glowpy.driver import scheduling as do
+from glowpy.driver.tally import Tally
+from glowpy.planner.fusion import make_plan
+from glowpy.planner.plan import Plan
+from glowpy.wire.run_messages import GroupEnded, Outcome, Progress, Work
+from tests.simulated_agents import World
+from tests.test_scheduler_random import plans, play
+
+WORK = Work(rows_in=10, bytes_in=100, rows_out=5, bytes_out=50, waited_s=1.0, ran_s=2.0)
+
+
+def two_groups() -> Plan:
+    """Group 0 and 1, the tasks of one step group."""
+    dataset = Flow(["-glow.inline"]).slice([1], 2).map(abs)
+    return make_plan(dataset._graph, [dataset._node], stored=True)
+
+
+def ended(attempt: int, outcome: Outcome = Outcome.SEALED, work: Work = WORK) -> GroupEnded:
+    return GroupEnded("r", "e1", 0, attempt, outcome, (), work)
+
+
+class Told:
+    """A tally that is told one thing a second."""
+
+    def __init__(self) -> None:
+        self.tally = Tally(two_groups())
+        self.now = 0.0
+        self.tell(do.ExecutorJoined("e1", "a1"))
+
+    def tell(self, *events: Any) -> None:
+        for event in events:
+            self.tally.take(event, self.now)
+            self.tally.check_invariants()
+            self.now += 1.0
+
+    def begin(self, group: int, attempt: int) -> None:
+        self.tell(do.Assign("e1", group, attempt, ()), do.GroupStarted(attempt))
+
+    def seal(self, group: int, attempt: int, work: Work = WORK) -> None:
+        self.tell(ended(attempt, work=work), do.GroupDone(group, attempt, "a1"))
+
+    def counts(self) -> tuple[int, int, int, int, int]:
+        (step,) = self.tally.steps
+        return step.sealed, step.running, step.retries, step.rows_sealed, step.rows_running
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_running_attempts_count_apart_until_they_are_sealed(told: Told) -> None:
+    told.begin(0, 1)
+    assert told.counts() == (0, 1, 0, 0, 0)
+    told.tell(Progress("r", ((1, Work(rows_in=4)),)), Progress("r", ((1, Work(rows_in=7)),)))
+    assert told.counts() == (0, 1, 0, 0, 7)
+    told.seal(0, 1)
+    assert told.counts() == (1, 0, 0, 10, 0)
+    (sealed,) = told.tally.sealed_work(range(2))
+    assert sealed == (0, "a1", 1.0, WORK) and sealed.took_s == 3.0
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INPUT_LOST, Outcome.ABORTED])
+def test_what_came_to_nothing_counts_for_nothing(told: Told, outcome: Outcome) -> None:
+    told.begin(0, 1)
+    told.tell(Progress("r", ((1, Work(rows_in=4)),)), ended(1, outcome))
+    assert told.counts() == (0, 0, 0, 0, 0)
+    told.begin(0, 2)
+    told.seal(0, 2)
+    assert told.counts() == (1, 0, 1, 10, 0)
+
+
+def test_a_fenced_attempt_that_says_it_is_whole(told: Told) -> None:
+    told.begin(0, 1)
+    told.tell(do.Abort("e1", 1, "its input was lost"), ended(1))
+    assert told.counts() == (0, 0, 0, 0, 0)
+    told.begin(0, 2)
+    told.seal(0, 2, WORK._replace(rows_in=3))
+    assert told.counts() == (1, 0, 1, 3, 0)
+
+
+def test_sealed_groups_that_are_undone_do_not_count_any_more(told: Told) -> None:
+    told.begin(0, 1)
+    told.seal(0, 1)
+    told.begin(1, 2)
+    told.seal(1, 2)
+    told.tell(do.AgentLost("a1", "silent"), do.GroupUndone(1))
+    assert told.counts() == (1, 0, 0, 10, 0)
+    assert [sealed.group for sealed in told.tally.sealed_work(range(2))] == [0]
+    told.tell(do.ExecutorJoined("e1", "a2"))
+    told.begin(1, 3)
+    told.seal(1, 3)
+    assert told.counts() == (2, 0, 1, 20, 0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [do.ExecutorLeft("e1", "SIGKILL"), do.AgentLost("a1", "silent"), do.Retire("e1")],
+    ids=lambda event: type(event).__name__,
+)
+def test_executors_take_along_what_they_hold(told: Told, event: Any) -> None:
+    told.begin(0, 1)
+    told.tell(do.Assign("e1", 1, 2, ()), event)
+    assert told.counts() == (0, 0, 0, 0, 0)
+    assert list(told.tally.held()) == [] and told.tally.executors == {}
+    told.tell(ended(1), Progress("r", ((1, WORK), (2, WORK))), do.GroupStarted(2))
+    assert told.counts() == (0, 0, 0, 0, 0)
+
+
+def test_what_it_does_not_know_is_nothing_to_it(told: Told) -> None:
+    told.tell(object(), do.Demand(3), do.Finished(), do.Recalled("e1", 9), ended(9))
+    assert told.counts() == (0, 0, 0, 0, 0)
+
+
+class TalliedWorld(World):
+    """Each group reads one row more than its number, at every try."""
+
+    def __init__(self, plan: Plan, **how: int) -> None:
+        self.tally = Tally(plan)
+        super().__init__(plan, **how)
+
+    def _handle(self, event: Any) -> None:
+        if isinstance(event, do.GroupSealed):
+            attempt = self.scheduler._board.attempt(event.attempt)
+            work = Work(rows_in=1 if attempt is None else attempt.group + 1)
+            self.tally.take(ended(event.attempt, work=work), 0.0)
+        self.tally.take(event, 0.0)
+        super()._handle(event)
+        self.tally.check_invariants()
+
+    def _take(self, actions: list[Any]) -> None:
+        for action in actions:
+            self.tally.take(action, 0.0)
+        super()._take(actions)
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 6), st.data())
+def test_it_agrees_with_the_scheduler_whatever_dies(
+    plan: Plan, executors: int, agents: int, faults: int, data: Any
+) -> None:
+    world = TalliedWorld(plan, most_executors=executors, agents=agents, faults=faults)
+    play(world, data)
+    tally = world.tally
+    assert {each.group for each in tally.sealed_work(range(plan.group_count))} == set(world.done)
+    for step, step_group in zip(tally.steps, plan.step_groups, strict=True):
+        done = [group for group in step_group.groups if group in world.done]
+        assert (step.sealed, step.rows_sealed) == (len(done), sum(group + 1 for group in done))
+        tries = sum(world.runs.get(group, 0) for group in step_group.groups)
+        assert step.retries <= max(0, tries - 1)
+    if not faults:
+        assert sum(step.retries for step in tally.steps) == 0
