@@ -23,6 +23,11 @@ _START_S = 30.0
 _STOP_S = 30.0
 _READY = re.compile(r"ready, leader (\S+:\d+)")
 
+# Whoever runs the tests in the background of a shell, or by nohup, has these ignored; processes
+# that the tests start would inherit that, and some of them are to end by a signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

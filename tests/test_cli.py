@@ -4,134 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 import socket
 import stat
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_address
-from glowpy.wire.messages import AskExecutors, Grants
 from glowpy.wire.security import Policy, load_key
-from glowpy.wire.transport import Poller, Transport
-
-PATIENCE_S = 60.0
-FREE = "127.0.0.1:0"
-
-
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "glowpy", *args]
-
-
-def run(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*args),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
-def refusal(*args: str, status: int = 1) -> str:
-    """The one line on stderr of a command that must fail."""
-    done = run(*args)
-    assert done.returncode == status, done.stderr
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("glowpy: ")
-    return line
-
-
-class Running:
-    """A server process that is expected to end well."""
-
-    def __init__(self, args: tuple[str, ...], environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            command(*args),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
-        self.pid = self.process.pid
-        self._deadline = time.monotonic() + PATIENCE_S
-        self._text = b""
-
-    def line(self) -> str:
-        """The next line of its standard output."""
-        assert self.process.stdout is not None
-        output = self.process.stdout.fileno()
-        while b"\n" not in self._text:
-            left_s = self._deadline - time.monotonic()
-            assert left_s > 0 and select.select([output], [], [], left_s)[0], "no line in time"
-            data = os.read(output, 4096)
-            assert data, f"ended with {self.process.wait(PATIENCE_S)}, printed {self._text!r}"
-            self._text += data
-        line, _, self._text = self._text.partition(b"\n")
-        return line.decode()
-
-    def address(self) -> str:
-        return self.line().rpartition(" listening on ")[2]
-
-    def close_stdin(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def status(self) -> int:
-        return self.process.wait(PATIENCE_S)
-
-    def cleanup(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            stream.close()
-        if self.process.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-@contextmanager
-def started(*args: str, **environment: str) -> Iterator[Running]:
-    running = Running(args, environment)
-    try:
-        yield running
-    finally:
-        running.cleanup()
-
-
-def agents_known(address: str, policy: Policy | None = None) -> int:
-    """What the master at this address says."""
-    timing = Timing()
-    with Transport(policy or Policy(), timing) as transport:
-        link = transport.connect(parse_address(address))
-        poller = Poller()
-        poller.register(link, link)
-        link.send(AskExecutors("test", 0, 0, "", ""))
-        deadline = time.monotonic() + PATIENCE_S
-        while (received := link.receive()) is None:
-            assert time.monotonic() < deadline, "the master does not answer"
-            poller.poll(1.0)
-            link.events()
-        assert isinstance(received[0], Grants)
-        return received[0].agents_known
-
-
-def await_agents(address: str, wanted: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while (known := agents_known(address)) != wanted:
-        assert time.monotonic() < deadline, f"{known} agents, not {wanted}"
-
+from tests.commands import (
+    FREE,
+    PATIENCE_S,
+    Running,
+    agents_known,
+    await_agents,
+    ignoring,
+    refusal,
+    run,
+    started,
+)
 
 # --- words --------------------------------------------------------------------------------------
 
@@ -190,6 +86,20 @@ def test_other_signals_end_a_master_well(number):
     with started("master", "--address", FREE) as master:
         master.line()
         master.process.send_signal(number)
+        assert master.status() == 0
+
+
+def test_signals_that_were_ignored_from_the_start_stay_so():
+    """As by nohup, and by a shell that starts a command in the background of a script."""
+    with ExitStack() as stack:
+        with ignoring(signal.SIGHUP, signal.SIGINT):
+            master = stack.enter_context(started("master", "--address", FREE))
+        address = master.address()
+        master.process.send_signal(signal.SIGHUP)
+        master.process.send_signal(signal.SIGINT)
+        for _ in range(2):  # it would have ended before the second answer
+            assert agents_known(address) == 0
+        master.process.terminate()
         assert master.status() == 0
 
 

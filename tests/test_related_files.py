@@ -10,9 +10,8 @@ import pytest
 
 import glowpy
 from glowpy import Flow
-from glowpy.agent.program_cache import ProgramCache
 from glowpy.errors import ConfigError, ProgramError
-from glowpy.program.manifest import Manifest, Related
+from glowpy.program.manifest import Related
 from glowpy.program.related import find_related, local_path, path_in_task, related_name
 from tests.processes import IN_EVERY_MODE, ON_EVERY_CLUSTER, flags_of, run, server
 
@@ -104,33 +103,6 @@ def test_a_file_is_found_by_its_name_in_driver_and_task(
     assert path_in_task("/anywhere/d") == str(there.parent)
     with pytest.raises(ConfigError, match="does not go along"):
         path_in_task("/etc/passwd")
-
-
-# --- what an agent keeps -------------------------------------------------------------------------
-
-
-def test_programs_share_the_files_that_go_along_with_them(tmp_path: Path) -> None:
-    cache = ProgramCache(tmp_path)
-    cache.add(A, 1, [b"a"])
-    plain, tool = Related("d/plain", A, 1), Related("tool", A, 1, is_executable=True)
-    first = cache.materialise(Manifest((), related=(plain, tool)))
-    second = cache.materialise(Manifest((), related=(plain,)))
-    assert (first.related / "d" / "plain").samefile(second.related / "d" / "plain")
-    assert os.access(first.related / "tool", os.X_OK)
-
-
-def test_a_file_that_was_written_to_at_an_agent_is_found_out(tmp_path: Path) -> None:
-    cache = ProgramCache(tmp_path)
-    cache.add(A, 1, [b"a"])
-    manifest = Manifest((), related=(Related("x", A, 1),))
-    path = cache.materialise(manifest).related / "x"
-    path.chmod(0o600)
-    path.write_bytes(b"b")
-    with pytest.raises(ProgramError, match="was changed in this agent's cache"):
-        cache.materialise(manifest)
-    assert cache.missing(manifest) == [A]
-    cache.add(A, 1, [b"a"])
-    assert (cache.materialise(manifest).related / "x").read_bytes() == b"a"
 
 
 # --- scripts -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from glowpy.agent.actions import StartProcess
-from glowpy.agent.program_cache import PAYLOAD, ProgramDirectory
+from glowpy.agent.program_cache import ProgramDirectory
 from glowpy.flags import task_arguments
 from glowpy.program.program import Pickled, Program
 from glowpy.program.related import PROGRAM_VARIABLE
@@ -101,9 +101,9 @@ def _working_directory(of_driver: str, run_directory: str, related: Path) -> str
 def _words(program: Program, directory: ProgramDirectory, arguments: list[str]) -> list[str]:
     """What Python is started with; our flags before the script's words, which may hold a `--`."""
     if isinstance(program, Pickled):
-        return ["-c", _RUN_MODULE, _PICKLED_MODULE, str(directory.path / PAYLOAD), *arguments]
+        return ["-c", _RUN_MODULE, _PICKLED_MODULE, str(directory.payload), *arguments]
     if program.is_module:
         start = ["-c", _RUN_MODULE, program.entry]
     else:
-        start = [str(directory.path / program.entry)]
+        start = [str(directory.code / program.entry)]
     return [*start, *arguments, *program.argv]

@@ -1,15 +1,16 @@
 """The programs that an agent has, by content: what is here once is never fetched again.
 
     files/<sha256>                  contents, read-only; a new one gets its name when it is whole
-    programs/<digest>/r0/x.py …     a program as its tasks see it, below one directory for each root
-    programs/<digest>/recorded/1    results of earlier runs
+    code/<digest>/r0/x.py …         modules as tasks import them, one directory for each root
     programs/<digest>/payload       a pickled flow
+    programs/<digest>/recorded/1    results of earlier runs
     programs/<digest>/related/…     files that go along (-glow.related.files)
 
-A program gets copies of its code, checked once more, never links: it may write to its own files,
-and that must not reach the next program. Copying three small files takes less than a millisecond,
-once. Related files may be large, and all versions of a script need the same ones: these are links,
-and one that was written to is found out when it is next checked.
+Programs of the same code share it: the next run of a script, or the next flow of a notebook, has
+other results or another payload, but the same modules. Code is copied, checked once more, never
+linked: it may write to its own files, and that must not reach the next program. Copying three small
+files takes less than a millisecond. The rest, which may be large and is only read, is links into
+files/; one that was written to all the same is found out when a program is next laid out with it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from glowpy.agent.incoming import Incoming
 from glowpy.errors import ConfigError, ProgramError, ProtocolError
@@ -35,6 +37,10 @@ RECORDED = "recorded"
 _COPIED_NS = 1_000_000_000 * 10**9  # the time of every copy, so that a later change shows
 _READ_BYTES = 1024 * 1024
 
+Places: TypeAlias = Mapping[str, str]  # SHA-256 by place below a directory
+Sizes: TypeAlias = Mapping[str, int]  # by SHA-256
+Bring: TypeAlias = Callable[[str, Path], None]
+
 
 @dataclass(frozen=True, slots=True)
 class FetchCounters:
@@ -46,12 +52,25 @@ class FetchCounters:
 
 @dataclass(frozen=True, slots=True)
 class ProgramDirectory:
-    """A program laid out for its tasks. `roots` go on their path, in this order."""
+    """A program laid out for its tasks.
+
+    Attributes:
+        path: of what is not code; it exists if there is any.
+        code: the directory of the roots.
+        roots: they go on the path of tasks, in this order.
+    """
 
     path: Path
+    code: Path
     roots: tuple[Path, ...]
-    recorded: Path
-    related: Path  # where the files that go along are, if there are any
+
+    @property
+    def payload(self) -> Path:
+        return self.path / PAYLOAD
+
+    @property
+    def related(self) -> Path:
+        return self.path / RELATED
 
 
 class ProgramCache:
@@ -65,6 +84,7 @@ class ProgramCache:
         if os.pathsep in str(directory):
             raise ConfigError(f"the directory {directory} has a {os.pathsep!r} in its name")
         self._files = directory.absolute() / "files"
+        self._code = directory.absolute() / "code"
         self._programs = directory.absolute() / "programs"
         self._counters = FetchCounters()
 
@@ -107,52 +127,37 @@ class ProgramCache:
             ProgramError: a content is missing or was changed, or this host cannot store it.
         """
         path = self._programs / manifest.digest
-        places = _places(manifest)
+        code = self._code / manifest.code_digest
+        sizes = manifest.contents
         try:
-            if not _is_unharmed(path, manifest, places):
-                self._lay_out(path, manifest, places)
+            self._ensure(code, _code_places(manifest), sizes, self._copy)
+            self._ensure(path, _other_places(manifest), sizes, self._link)
+            for related in manifest.related:
+                if related.is_executable:  # by any name, then: they are one file
+                    (path / RELATED / related.path).chmod(0o500)
         except OSError as exc:
             raise ProgramError(f"this agent cannot store the program: {exc}") from exc
-        numbers = sorted({entry.root for entry in manifest.files})
-        return ProgramDirectory(
-            path, tuple(path / f"r{n}" for n in numbers), path / RECORDED, path / RELATED
-        )
+        roots = sorted({entry.root for entry in manifest.files})
+        return ProgramDirectory(path, code, tuple(code / f"r{root}" for root in roots))
 
     def _count(self, size_bytes: int) -> None:
         before = self._counters
         self._counters = FetchCounters(before.files_fetched + 1, before.bytes_fetched + size_bytes)
 
-    def _lay_out(self, path: Path, manifest: Manifest, places: dict[str, str]) -> None:
-        self._programs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix="new-", dir=self._programs))
+    def _ensure(self, path: Path, places: Places, sizes: Sizes, bring: Bring) -> None:
+        """Have these contents at these places below a directory, unless they are there unharmed."""
+        if not places or _is_unharmed(path, places, sizes):
+            return
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix="new-", dir=path.parent))
         try:
             for directory in sorted(_directories(places)):  # sorted: each after the one it is in
                 (new / directory).mkdir(mode=0o700)
             for place, sha256 in places.items():
-                is_related = place.startswith(f"{RELATED}/")
-                bring = self._link if is_related else self._copy
                 bring(sha256, new / place)
-            for related in manifest.related:
-                if related.is_executable:  # by any name, then: they are one file
-                    (new / RELATED / related.path).chmod(0o500)
-            self._put(new, path, manifest, places)
+            _put(new, path, places, sizes)
         finally:
             shutil.rmtree(new, ignore_errors=True)
-
-    def _put(self, new: Path, path: Path, manifest: Manifest, places: dict[str, str]) -> None:
-        """Give a new directory its name, unless somebody else has been faster."""
-        while not _is_unharmed(path, manifest, places):
-            old = tempfile.mkdtemp(prefix="old-", dir=self._programs)
-            try:
-                with suppress(FileNotFoundError):  # most often there is none to put away
-                    path.rename(old)
-                new.rename(path)
-                return
-            except OSError as exc:
-                if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
 
     def _copy(self, sha256: str, target: Path) -> None:
         with target.open("xb") as copy:
@@ -190,11 +195,28 @@ class ProgramCache:
             )
 
 
-def _places(manifest: Manifest) -> dict[str, str]:
-    """SHA-256 by place below the program's directory."""
-    places = {f"r{entry.root}/{entry.path}": entry.sha256 for entry in manifest.files}
-    for related in manifest.related:
-        places[f"{RELATED}/{related.path}"] = related.sha256
+def _put(new: Path, path: Path, places: Places, sizes: Sizes) -> None:
+    """Give a new directory its name, unless somebody else has been faster."""
+    while not _is_unharmed(path, places, sizes):
+        old = tempfile.mkdtemp(prefix="old-", dir=path.parent)
+        try:
+            with suppress(FileNotFoundError):  # most often there is none to put away
+                path.rename(old)
+            new.rename(path)
+            return
+        except OSError as exc:
+            if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _code_places(manifest: Manifest) -> Places:
+    return {f"r{entry.root}/{entry.path}": entry.sha256 for entry in manifest.files}
+
+
+def _other_places(manifest: Manifest) -> Places:
+    places = {f"{RELATED}/{related.path}": related.sha256 for related in manifest.related}
     for run in manifest.recorded:
         places[f"{RECORDED}/{run.run_number}"] = run.sha256
     if manifest.payload is not None:
@@ -210,12 +232,11 @@ def _directories(places: Iterable[str]) -> set[str]:
     return found
 
 
-def _is_unharmed(path: Path, manifest: Manifest, places: dict[str, str]) -> bool:
-    """Is the program laid out here, and has nobody written to its files since?
+def _is_unharmed(path: Path, places: Places, sizes: Sizes) -> bool:
+    """Are these contents here, and has nobody written to them since?
 
     Other files may have come: compiled modules, and what a script puts beside itself.
     """
-    sizes = manifest.contents
     try:
         for place, sha256 in places.items():
             status = os.lstat(path / place)
@@ -223,7 +244,7 @@ def _is_unharmed(path: Path, manifest: Manifest, places: dict[str, str]) -> bool
                 return False
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return path.is_dir()
+    return True
 
 
 def _size(path: Path) -> int:

@@ -19,7 +19,9 @@ def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
     """A file descriptor that becomes, and stays, readable when this process should end.
 
     That is after Ctrl-C, SIGTERM or SIGHUP, and with `stdin_closes` at the end of standard input:
-    a parent that holds the other end of that pipe takes its children with it however it dies.
+    a parent that holds the other end of that pipe takes its children with it however it dies. A
+    signal that was ignored when this process began stays so: nohup, and shells that start a
+    command in the background, mean it.
     """
     # An epoll is one descriptor for several reasons, and a thread could not be woken up to end.
     with select.epoll() as reasons:
@@ -33,7 +35,8 @@ def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
         reasons.register(told, select.EPOLLIN)
         if stdin_closes and not _reports_hangup(reasons):
             os.write(tell, b"!")
-        before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+        heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, on_signal) for number in heeded}
         try:
             yield reasons.fileno()
         finally:

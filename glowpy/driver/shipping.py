@@ -100,7 +100,7 @@ class OwnPaths:
 
     @cached_property
     def _mark(self) -> str:
-        return f"/programs/{self._shipment.program.manifest.digest}/"
+        return f"/code/{self._shipment.program.manifest.code_digest}/"
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -92,6 +92,11 @@ class Manifest:
         return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
 
     @property
+    def code_digest(self) -> str:
+        """The same of its files alone: programs of the same code share them."""
+        return Manifest(self.files).digest
+
+    @property
     def contents(self) -> dict[str, int]:
         """Size in bytes by SHA-256 of all that an agent must have."""
         return {part.sha256: part.size_bytes for part in _parts(self)}
