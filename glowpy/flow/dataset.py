@@ -15,10 +15,7 @@ from glowpy.flow.shard_steps import ShardSteps
 from glowpy.flow.terminal_calls import TerminalCalls
 
 # Methods of Glow, and what its users asked for, that are still to come.
-_TO_COME = frozenset(
-    """add_output broadcast_join distinct local_sort merge_sorted
-    reduce_by_user_defined_key""".split()
-)
+_TO_COME = frozenset("""add_output""".split())
 
 
 class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, TerminalCalls):

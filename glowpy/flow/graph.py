@@ -27,6 +27,7 @@ class OutputKind(Enum):
 
     ONE_SHARD = "one shard"  # task i writes shard i
     SCATTER = "scatter"  # each task spreads its rows over n parts by the hash of their key
+    PLACED = "placed"  # each task spreads its rows over n parts; they come as (part, row)
     DEAL = "deal"  # each task deals its rows round robin to n parts
 
 
@@ -40,6 +41,7 @@ class Edge(NamedTuple):
 ONE_TO_ONE = Edge(EdgeKind.ONE_TO_ONE)
 ALL_TO_ONE = Edge(EdgeKind.ALL_TO_ONE)
 COLLECT = Edge(EdgeKind.COLLECT)
+BROADCAST = Edge(EdgeKind.BROADCAST)
 
 
 class DatasetNode(NamedTuple):

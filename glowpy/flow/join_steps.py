@@ -91,6 +91,22 @@ class JoinSteps(Handle):
             add_join_partitioned_step(self._graph, self._node, node, left_outer, right_outer)
         )
 
+    def broadcast_join(self: D, other: D, *, left_outer: bool = False) -> D:
+        """A join whose other side is small: all of it is sent to each task, nothing else is moved.
+
+        `(K, A), (K, B) → (K, A, B)`, in the shards and in the order of this dataset's rows. With
+        `left_outer`, rows without a match stay, with None in its place. Glow has none.
+
+        >>> flow = Flow()
+        >>> orders = flow.slice([("nl", 30), ("at", 20), ("nl", 10)], shards=2)
+        >>> orders.broadcast_join(flow.slice([("at", "Austria"), ("nl", "Netherlands")])).collect()
+        [('nl', 30, 'Netherlands'), ('at', 20, 'Austria'), ('nl', 10, 'Netherlands')]
+        """
+        from glowpy.flow.ops.broadcast_join import add_broadcast_join_step
+
+        node = self._of(other, "broadcast_join")
+        return self._made(add_broadcast_join_step(self._graph, self._node, node, left_outer))
+
     def cogroup(self: D, other: D) -> D:
         """One row per key of either dataset: the key, its values here, and its values there.
 

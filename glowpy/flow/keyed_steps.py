@@ -48,6 +48,27 @@ class KeyedSteps(Handle):
 
         return self._made(add_local_reduce_by_key_step(self._graph, self._node, function))
 
+    def reduce_by_user_defined_key(
+        self: D, key: Callable[[Row], Row], function: Callable[[Row, Row], Row]
+    ) -> D:
+        """One row per key, where keys are equal, and in order, if `key(k)` of them is.
+
+        `(K, V) → (K, V)`, in one shard. What `key` gives must be hashable; the keys themselves need
+        not be. The first of equal keys stays. Glow has a less-than function instead.
+        Go: flow/dataset_reduce.go.
+
+        >>> pairs = [("B", 1), ("a", 2), ("b", 3), ("A", 4)]
+        >>> Flow().slice(pairs).reduce_by_user_defined_key(str.lower, max).collect()
+        [('a', 4), ('B', 3)]
+
+        Raises (when it runs):
+            RowError: a row is not a pair, or what `key` gives cannot be hashed.
+        """
+        from glowpy.flow.ops.user_key import add_reduce_by_user_defined_key_steps
+
+        node = add_reduce_by_user_defined_key_steps(self._graph, self._node, key, function)
+        return self._made(node)
+
     def group_by_key(self: D) -> D:
         """One row per key: the key and the list of its values, in row order.
 
@@ -97,3 +118,19 @@ class KeyedSteps(Handle):
         from glowpy.flow.ops.partition import add_partition_steps
 
         return self._made(add_partition_steps(self._graph, self._node, shards))
+
+    def distinct(self: D) -> D:
+        """Equal rows once: the first of them.
+
+        `V → V`, in as many shards, each in order where all its rows have one. Rows must be
+        hashable; NaN is equal to nothing. Glow has none.
+
+        >>> Flow().slice(["b", "a", "b"]).distinct().collect()
+        ['a', 'b']
+
+        Raises (when it runs):
+            RowError: a row cannot be hashed, or only by its address in memory.
+        """
+        from glowpy.flow.ops.distinct import add_distinct_steps
+
+        return self._made(add_distinct_steps(self._graph, self._node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from glowpy.flow.arguments import check_shards
 from glowpy.flow.handle import D, Handle
 from glowpy.flow.ops.kernel import Row
 
@@ -94,11 +95,19 @@ class ShardSteps(Handle):
         nodes = [self._of(other, "union") for other in others]
         return self._made(add_union_step(self._graph, [self._node, *nodes]))
 
-    def sort(self: D, key: Callable[[Row], Any] | None = None, *, reverse: bool = False) -> D:
-        """All rows in order, in one shard; rows with equal keys stay in (shard, position) order.
+    def sort(
+        self: D,
+        key: Callable[[Row], Any] | None = None,
+        *,
+        reverse: bool = False,
+        shards: int = 1,
+    ) -> D:
+        """All rows in order; rows with equal keys stay in (shard, position) order.
 
         `key` gets the row; without one, rows are ordered by their key: the first element of a
-        tuple or list, else the row. Go: flow/dataset_sort.go.
+        tuple or list, else the row. They end in one shard, or in `shards` of about one size, whose
+        rows are in order one shard after another; equal keys share a shard. Keys must be such that
+        Python can order them. Go: flow/dataset_sort.go.
 
         >>> Flow().slice([(2, "x"), (1, "y"), (2, "a")], shards=2).sort().collect()
         [(1, 'y'), (2, 'x'), (2, 'a')]
@@ -106,6 +115,47 @@ class ShardSteps(Handle):
         Raises (when it runs):
             RowError: two keys cannot be compared.
         """
-        from glowpy.flow.ops.sort import add_sort_steps
+        from glowpy.flow.ops.sort import add_sort_steps, ordering
 
-        return self._made(add_sort_steps(self._graph, self._node, key, reverse))
+        order = ordering(key, reverse, "sort")
+        if check_shards(shards, "sort") == 1:
+            return self._made(add_sort_steps(self._graph, self._node, order))
+
+        from glowpy.flow.ops.range_sort import add_range_sort_steps
+
+        return self._made(add_range_sort_steps(self._graph, self._node, order, shards))
+
+    def local_sort(self: D, key: Callable[[Row], Any] | None = None, *, reverse: bool = False) -> D:
+        """Each shard in order, by itself; nothing is moved. Arguments are those of `sort`.
+
+        `V → V`. Go: flow/dataset_sort.go.
+
+        >>> Flow().slice([3, 1, 4, 2], shards=2).local_sort().collect()
+        [1, 3, 2, 4]
+
+        Raises (when it runs):
+            RowError: two keys cannot be compared.
+        """
+        from glowpy.flow.ops.sort import add_local_sort_step, ordering
+
+        order = ordering(key, reverse, "local_sort")
+        return self._made(add_local_sort_step(self._graph, self._node, order))
+
+    def merge_sorted(
+        self: D, key: Callable[[Row], Any] | None = None, *, reverse: bool = False
+    ) -> D:
+        """Shards that are in order, as by `local_sort` with these arguments, merged into one.
+
+        `V → V`. Rows with equal keys are in the order of their shards. Where a shard is in no
+        order, the result is in none. Go: flow/dataset_sort.go.
+
+        >>> Flow().slice([3, 1, 4, 2], shards=2).local_sort().merge_sorted().collect()
+        [1, 2, 3, 4]
+
+        Raises (when it runs):
+            RowError: two keys cannot be compared.
+        """
+        from glowpy.flow.ops.sort import add_merge_sorted_step, ordering
+
+        order = ordering(key, reverse, "merge_sorted")
+        return self._made(add_merge_sorted_step(self._graph, self._node, order))

@@ -101,7 +101,10 @@ class GroupOutput:
     def _route(self, batch: Batch) -> None:
         buffers = self._buffers
         self._buffered += len(batch)
-        if len(buffers) == 1 or self._kind is OutputKind.ONE_SHARD:
+        if self._kind is OutputKind.PLACED:
+            for part, row in batch:
+                buffers[part].append(row)
+        elif len(buffers) == 1 or self._kind is OutputKind.ONE_SHARD:
             buffers[0] += batch  # of a task that makes several shards: their rows, in shard order
         elif self._kind is OutputKind.DEAL:
             count = len(buffers)

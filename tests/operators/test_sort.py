@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
-from tests.operators.shards import WORDS
+from tests.operators.shards import WORDS, shards_of
 from tests.runners import Runner
 
 
@@ -67,3 +67,67 @@ def test_sort_says_which_keys_it_cannot_order(new_flow: Runner, rows: list[Any])
     kinds = ", ".join(sorted({type(row).__name__ for row in rows}))
     assert f"keys are of type {kinds}" in str(failure.value)
     assert "LocalSort" in str(failure.value)
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("ranges", [2, 5])
+def test_sort_into_shards_is_in_order_across_them(
+    new_flow: Runner, shards: int, ranges: int
+) -> None:
+    rows = [(n * 7919 % 2000 // 3, n) for n in range(2000)]
+    flow = new_flow()
+    up = flow.slice(rows, shards).sort(shards=ranges)
+    assert up.shard_count == ranges
+    assert up.collect() == sorted(rows, key=itemgetter(0)), "stable by shard and position"
+    down = flow.slice(rows, shards).sort(lambda row: row[0] % 100, reverse=True, shards=ranges)
+    assert down.collect() == sorted(rows, key=lambda row: row[0] % 100, reverse=True)
+    sizes = [len(shard) for shard in shards_of(up)]
+    assert len(sizes) == ranges
+    assert max(sizes) < 1.2 * len(rows) / ranges
+
+
+def test_sort_into_shards_of_nothing_one_row_and_one_key(new_flow: Runner) -> None:
+    flow = new_flow()
+    assert flow.slice([], 2).sort(shards=3).collect() == []
+    assert flow.slice([7]).sort(shards=3).collect() == [7]
+    rows = [("k", n) for n in range(100)]
+    assert flow.slice(rows, 3).sort(shards=4).collect() == rows
+
+
+def test_local_sort_and_merge_sorted_are_the_halves_of_a_sort(new_flow: Runner) -> None:
+    flow = new_flow()
+    rows = [(n * 7 % 10, n) for n in range(40)]
+    dataset = flow.slice(rows, 3)
+    choices: list[dict[str, Any]] = [{}, {"key": lambda row: -row[1]}, {"reverse": True}]
+    for options in choices:
+        local = dataset.local_sort(**options)
+        assert local.shard_count == 3
+        whole = dataset.sort(**options).collect()
+        assert local.merge_sorted(**options).collect() == whole
+        assert local.collect() != whole
+    assert flow.slice([3, 1, 4, 2], 2).local_sort().collect() == [1, 3, 2, 4]
+
+
+def test_what_is_sorted_is_not_sorted_again(new_flow: Runner) -> None:
+    local = new_flow().slice([(2, "a"), (1, "b")], 2).partition(3).local_sort()
+    assert repr(local.local_sort()) == repr(local)
+    names = [step.name for step in local.group_by_key()._graph.steps]
+    assert names[-2:] == ["LocalSort", "LocalGroupByKey"]
+    assert sorted(local.group_by_key().collect()) == [(1, ["b"]), (2, ["a"])]
+
+
+def test_keys_of_two_shards_without_a_common_order(new_flow: Runner) -> None:
+    dataset = new_flow().slice([1, "a"], 2)
+    for sorted_ in (dataset.sort(), dataset.sort(shards=2), dataset.local_sort().merge_sorted()):
+        with pytest.raises(TaskFailed, match="sort cannot order the keys of two shards"):
+            sorted_.run()
+
+
+def test_a_key_function_of_merge_sorted_is_to_blame_for_what_it_raises(new_flow: Runner) -> None:
+    def key(row: int) -> int:
+        raise TypeError(f"no key for {row}")
+
+    dataset = new_flow().slice([1, 2], 2).merge_sorted(key)
+    with pytest.raises(TaskFailed, match="TypeError: no key for 1") as failure:
+        dataset.run()
+    assert "row: 1" in str(failure.value)

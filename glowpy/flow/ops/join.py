@@ -7,17 +7,20 @@ key's rows of the right side have to be in memory at a time, those of the left s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
 from glowpy.flow.ops.key_tables import Window, windows
-from glowpy.flow.ops.memory import BATCH_BYTES, Pace, size_of
+from glowpy.flow.ops.memory import BATCH_BYTES, Pace, batches_from, size_of
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
 from glowpy.flow.ops.value_lists import lists_side
 
-_NOTHING = [None]  # stands for the rows of a side that has none
+NOTHING = [None]  # stands for the values of a side that has none
+
+Match: TypeAlias = tuple[Row, Batch, Batch]  # a key, its left and its right values
 
 
 def add_join_steps(
@@ -64,48 +67,39 @@ def join_kernel(
 ) -> Stream:
     """(K, A), (K, B) → (K, A, B); None where an outer join finds nothing."""
     sides = [lists_side(each, operator) for each in edges]
-    pace = Pace(BATCH_BYTES)
-    rows: Batch = []
-    for window in windows(context, sides, is_first_streamed=True):
+    found = windows(context, sides, is_first_streamed=True)
+    return combined(matches(found, left_outer, right_outer))
+
+
+def matches(found: Iterable[Window], left_outer: bool, right_outer: bool) -> Iterator[Match]:
+    """The keys that have result rows, with their values on both sides.
+
+    The key object is that of the left side, if it has one.
+    """
+    for window in found:
         lefts, rights = window.tables
-        for key in _keys(window, left_outer, right_outer):
-            left, right = lefts.get(key, _NOTHING), rights.get(key, _NOTHING)
-            if len(left) * len(right) > pace.most_rows:
-                yield rows
-                rows = []
-                yield from _many(key, left, right)
-                continue
-            for one in left:
-                for other in right:
-                    rows.append((key, one, other))
-            if len(rows) >= pace.rows:
-                yield rows
-                pace.learn(pace.rows * size_of(rows[-1]))
-                rows = []
-    yield rows
+        keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
+        if right_outer:
+            keys += [key for key in rights if key not in lefts]
+        for key in window.in_order(keys):
+            yield key, lefts.get(key, NOTHING), rights.get(key, NOTHING)
 
 
-def _keys(window: Window, left_outer: bool, right_outer: bool) -> list[Row]:
-    """The keys that have result rows; the object is that of the left side, if it has one."""
-    lefts, rights = window.tables
-    keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
-    if right_outer:
-        keys += [key for key in rights if key not in lefts]
-    return window.in_order(keys)
-
-
-def _many(key: Row, left: Batch, right: Batch) -> Stream:
-    """Every combination of more rows than a batch has."""
+def combined(found: Iterable[Match]) -> Stream:
+    """Every combination of a left and a right value, as (key, left, right)."""
     pace = Pace(BATCH_BYTES)
     rows: Batch = []
-    for one in left:
-        position = 0
-        while position < len(right):
-            count = pace.rows - len(rows)
-            rows += [(key, one, other) for other in right[position : position + count]]
-            position += count
-            if len(rows) == pace.rows:
-                yield rows
-                pace.learn(pace.rows * size_of(rows[-1]))
-                rows = []
+    for key, left, right in found:
+        if len(left) * len(right) > pace.most_rows:
+            yield rows
+            rows = []
+            yield from batches_from((key, one, other) for one in left for other in right)
+            continue
+        for one in left:
+            for other in right:
+                rows.append((key, one, other))
+        if len(rows) >= pace.rows:
+            yield rows
+            pace.learn(pace.rows * size_of(rows[-1]))
+            rows = []
     yield rows

@@ -96,11 +96,7 @@ def windows(
                 runs.add(number, tables.pop(0))
             yield from _windows_of(context, sides, runs, more_disk, is_first_streamed)
             return
-        order = common_order([order_of(table.keys()) for table in tables if table])
-        if order is None:
-            for table in tables:
-                hashes_of(list(table))  # refuses what over budget could not be put in order
-        yield Window(tables, order is not None)
+        yield Window(tables, check_hashes(tables))
 
 
 def tables_of(side: Side, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]:
@@ -123,6 +119,19 @@ def tables_of(side: Side, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]
             size_bytes = 0
     is_all = True
     yield table, size_of_table(table), is_all
+
+
+def check_hashes(tables: Sequence[Table]) -> bool:
+    """Refuse keys that another process would hash otherwise; are all others in a common order?
+
+    Raises:
+        RowError: a key has a hash only by its address in memory.
+    """
+    if common_order([order_of(table.keys()) for table in tables if table]) is not None:
+        return True
+    for table in tables:
+        hashes_of(list(table))
+    return False
 
 
 class _Runs:

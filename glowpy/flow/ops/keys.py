@@ -67,16 +67,32 @@ def common_order(orders: Collection[Order | None]) -> Order | None:
     return different.pop() if len(different) == 1 else None
 
 
-def apart(batch: Batch) -> Batch:
-    """Pairs whose keys are told apart from others where they are NaN or hold one.
+def hashing_error(keys: Batch, exc: TypeError, what: str = "key") -> Exception:
+    """What to raise for a TypeError while keys were hashed: names the one that has no hash."""
+    for key in keys:
+        try:
+            hash(key)
+        except TypeError:
+            return RowError(f"{what} {shown(key)} cannot be hashed: {exc}")
+    return exc  # it came out of a key's own code
 
-    Python takes an object for equal to itself, even if it says that it is not. So that NaN keys
-    match nothing, wherever they come from, each becomes an object of its own.
+
+def pairs_apart(pairs: Batch) -> Batch:
+    """The pairs, with keys of their own where these are NaN or hold one."""
+    keys = [pair[0] for pair in pairs]
+    others = keys_apart(keys)
+    return pairs if others is keys else list(zip(others, (pair[1] for pair in pairs), strict=True))
+
+
+def keys_apart(keys: Batch) -> Batch:
+    """The keys, those that are NaN or hold one each as an object of its own.
+
+    Python takes an object for equal to itself even if it says that it is not; so NaN keys match
+    nothing, wherever they come from.
     """
-    types = {type(row[0]) for row in batch}
-    if types <= _NEVER_NAN or not any(_holds_nan(row[0]) for row in batch):
-        return batch
-    return [(_copied(row[0]), row[1]) if _holds_nan(row[0]) else row for row in batch]
+    if set(map(type, keys)) <= _NEVER_NAN or not any(map(_holds_nan, keys)):
+        return keys
+    return [_copied(key) if _holds_nan(key) else key for key in keys]
 
 
 def _holds_nan(key: Row) -> bool:

@@ -114,18 +114,24 @@ class _Head:
 
     def end_of(self, bound: Row, is_inclusive: bool, reverse: bool) -> int:
         """Position behind the keys that come before the bound, or are equal to it."""
-        low, high = self.position, len(self.keys)
-        while low < high:
-            middle = (low + high) // 2
-            key = self.keys[middle]
-            is_in = (
-                not _before(bound, key, reverse) if is_inclusive else _before(key, bound, reverse)
-            )
-            if is_in:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return end_of(self.keys, self.position, bound, is_inclusive, reverse)
+
+
+def end_of(keys: Batch, first: int, bound: Row, is_inclusive: bool, reverse: bool) -> int:
+    """Position in sorted keys, from `first` on, behind those that come before the bound.
+
+    Those that are equal to the bound count too if it is inclusive.
+    """
+    low, high = first, len(keys)
+    while low < high:
+        middle = (low + high) // 2
+        key = keys[middle]
+        is_in = not _before(bound, key, reverse) if is_inclusive else _before(key, bound, reverse)
+        if is_in:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _before(left: Row, right: Row, reverse: bool) -> bool:

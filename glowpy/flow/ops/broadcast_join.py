@@ -1,0 +1,97 @@
+"""broadcast_join: a join that moves only its small side (Glow has none).
+
+Every task gets all rows of the right side, and its shard of the left side streams by, in order.
+Where the right side does not fit into memory, both are brought together by key, as in a join, and
+the rows put back into the order of the left side, all by way of the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count
+
+from glowpy.flow.graph import BROADCAST, ONE_TO_ONE, DatasetNode, Graph
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.join import NOTHING, Match, combined, matches
+from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
+from glowpy.flow.ops.key_tables import Side, Table, check_hashes, tables_of, windows
+from glowpy.flow.ops.keys import check_pairs, hashing_error
+from glowpy.flow.ops.memory import batches_from
+from glowpy.flow.ops.merging import firsts_of
+from glowpy.flow.ops.sort import local_sort
+from glowpy.flow.ops.value_lists import lists_side
+
+_OPERATOR = "broadcast_join"
+
+
+def add_broadcast_join_step(
+    graph: Graph, left: DatasetNode, right: DatasetNode, left_outer: bool
+) -> DatasetNode:
+    """Append a BroadcastJoin: task i reads shard i of the left side, and all of the right one."""
+    return graph.add_step(
+        "BroadcastJoin",
+        BatchOp(partial(broadcast_join_kernel, bool(left_outer))),
+        ((left, ONE_TO_ONE), (right, BROADCAST)),
+        user_location(),
+        task_count=left.shard_count,
+        partitioned_by_key=left.partitioned_by_key,
+        sorted_by_key=left.sorted_by_key,
+    )
+
+
+def broadcast_join_kernel(
+    left_outer: bool, context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """(K, A), (K, B) → (K, A, B), in the order of the left rows, then the right ones."""
+    left, right = edges
+    side = lists_side(right, _OPERATOR)
+    tables = tables_of(side, context.budget_bytes)
+    table, _size_bytes, is_all = next(tables)
+    if is_all:
+        check_hashes([table])
+        yield from combined(_found(table, left_outer, left))
+        return
+    rows = _rows_of(side, table, (more for more, _size_bytes, _is_all in tables))
+    yield from _by_way_of_disk(context, left, side._replace(rows=rows), left_outer)
+
+
+def _found(table: Table, left_outer: bool, left: Sequence[Stream]) -> Iterator[Match]:
+    missing: Batch = NOTHING if left_outer else []
+    for batch in chain(left):
+        check_pairs(batch, _OPERATOR)
+        try:
+            found = [table.get(key, missing) for key, _value in batch]
+        except TypeError as exc:
+            raise hashing_error(firsts_of(batch), exc) from exc
+        for (key, value), others in zip(batch, found, strict=True):
+            if others:
+                yield key, [value], others
+
+
+def _rows_of(side: Side, first: Table, others: Iterator[Table]) -> Stream:
+    """The rows of tables, which are emptied after each other."""
+    yield from batches_from(side.holding.rows_of(first, list(first)))
+    for table in others:
+        yield from batches_from(side.holding.rows_of(table, list(table)))
+
+
+def _by_way_of_disk(
+    context: TaskContext, left: Sequence[Stream], right: Side, left_outer: bool
+) -> Stream:
+    sides = [lists_side([_numbered(left)], _OPERATOR), right]
+    found = windows(context, sides, is_first_streamed=True)
+    rows = combined(matches(found, left_outer, right_outer=False))
+    by_place = (
+        [(place, (key, value, other)) for key, (place, value), other in batch] for batch in rows
+    )
+    for batch in local_sort(None, False, context, [[by_place]]):
+        yield [row for _place, row in batch]
+
+
+def _numbered(left: Sequence[Stream]) -> Stream:
+    """(K, A) → (K, (place, A))."""
+    places = count()
+    for batch in chain(left):
+        check_pairs(batch, _OPERATOR)
+        yield [(key, (next(places), value)) for key, value in batch]

@@ -1,0 +1,98 @@
+"""distinct: equal rows once (Glow has none).
+
+LocalDistinct drops what it has seen in its shard, as far as its memory reaches; then rows are
+spread by the hash of the whole row, and LocalDistinct drops the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.hashing import parts_of
+from glowpy.flow.ops.kernel import BatchOp, Kernel, PassOp, Row, Stream, TaskContext, chain
+from glowpy.flow.ops.key_tables import Holding, Side, Table, tables_of, windows
+from glowpy.flow.ops.keys import hashing_error, keys_apart
+from glowpy.flow.ops.memory import Pace, batches_of
+from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET
+
+
+def add_distinct_steps(graph: Graph, source: DatasetNode) -> DatasetNode:
+    """Append the steps of a distinct: as many shards as before, each in order if rows have one."""
+    shards = source.shard_count
+    if shards == 1 or source.partitioned_by_key:  # rows that are equal have equal keys
+        return _add_local_step(graph, source, distinct_kernel)
+    local = _add_local_step(graph, source, fewer_kernel)
+    location = user_location()
+    scattered = graph.add_step(
+        "Partition_scatter",
+        BatchOp(partial(scatter_kernel, shards)),
+        ((local, ONE_TO_ONE),),
+        location,
+        task_count=shards,
+        shard_count=shards * shards,
+        part_count=shards,
+        output_kind=OutputKind.PLACED,
+    )
+    collected = graph.add_step(
+        "Partition_collect", PassOp(), ((scattered, COLLECT),), location, task_count=shards
+    )
+    return _add_local_step(graph, collected, distinct_kernel)
+
+
+def _add_local_step(graph: Graph, source: DatasetNode, kernel: Kernel) -> DatasetNode:
+    return graph.add_step(
+        "LocalDistinct",
+        BatchOp(kernel),
+        ((source, ONE_TO_ONE),),
+        user_location(),
+        task_count=source.shard_count,
+        partitioned_by_key=source.partitioned_by_key,
+    )
+
+
+def fewer_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
+    """Rows, fewer of those that are equal."""
+    for table, _size_bytes, _is_all in tables_of(_rows_side(edges[0]), context.budget_bytes):
+        yield from batches_of(list(table), context.budget_bytes // BLOCKS_IN_BUDGET)
+
+
+def distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
+    """Rows, the first of those that are equal; in order if they have one."""
+    for window in windows(context, [_rows_side(edges[0])]):
+        (table,) = window.tables
+        rows = window.in_order(list(table))
+        yield from batches_of(rows, context.budget_bytes // BLOCKS_IN_BUDGET)
+
+
+def scatter_kernel(
+    part_count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """Rows as (number of their part, row), by the hash of the whole row."""
+    for batch in chain(edges[0]):
+        yield list(zip(parts_of(batch, part_count), batch, strict=True))
+
+
+def _rows_side(shards: Sequence[Stream]) -> Side:
+    return Side(chain(shards), Holding(dict, _fill, _fill, _rows_of, list))
+
+
+def _fill(batches: Stream, pace: Pace, table: Table) -> Iterator[None]:
+    taken = 0
+    for batch in batches:
+        rows = keys_apart(batch)
+        try:
+            for row in rows:
+                table.setdefault(row)
+        except TypeError as exc:
+            raise hashing_error(rows, exc, "row") from exc
+        taken += len(batch)
+        if taken >= pace.rows:
+            yield
+            taken = 0
+
+
+def _rows_of(_table: Table, keys: Iterable[Row]) -> Iterable[Row]:
+    return keys

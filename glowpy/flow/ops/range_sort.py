@@ -1,0 +1,140 @@
+"""sort into many shards, each a range of the keys (Glow has none: its sorts end in one shard).
+
+LocalSort      each shard in order
+LocalSample    some keys of each shard, evenly spaced
+MergeSample    of all these, the bounds between ranges with about as many rows
+RangeScatter   each sorted shard, cut at the bounds
+MergeSorted    each range: what all shards have of it, merged
+
+Rows with equal keys are in one range, however many they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from glowpy.flow.graph import (
+    ALL_TO_ONE,
+    BROADCAST,
+    COLLECT,
+    ONE_TO_ONE,
+    DatasetNode,
+    Graph,
+    OutputKind,
+)
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import Batch, BatchOp, Row, Stream, TaskContext, chain
+from glowpy.flow.ops.merging import end_of, first_of
+from glowpy.flow.ops.sort import (
+    Ordering,
+    add_keyed_sort_step,
+    cannot_order_shards,
+    keys_of_rows,
+    merge_sorted,
+)
+
+_FEWEST_SAMPLED = 200  # keys of a shard, if it has as many
+_SAMPLED_PER_RANGE = 100  # keys of all shards
+
+
+def add_range_sort_steps(
+    graph: Graph, source: DatasetNode, order: Ordering, shards: int
+) -> DatasetNode:
+    """Append the steps of a sort into so many shards; their rows are in order one after another."""
+    location = user_location()
+    tasks = source.shard_count
+    local = add_keyed_sort_step(graph, source, order)
+    has_keys = order.key is not None
+    count = _FEWEST_SAMPLED + _SAMPLED_PER_RANGE * shards // tasks
+    sampled = graph.add_step(
+        "LocalSample",
+        BatchOp(partial(sample_kernel, has_keys, count)),
+        ((local, ONE_TO_ONE),),
+        location,
+        task_count=tasks,
+    )
+    bounds = graph.add_step(
+        "MergeSample",
+        BatchOp(partial(bounds_kernel, order.reverse, shards)),
+        ((sampled, ALL_TO_ONE),),
+        location,
+        task_count=1,
+    )
+    scattered = graph.add_step(
+        "RangeScatter",
+        BatchOp(partial(scatter_kernel, has_keys, order.reverse)),
+        ((local, ONE_TO_ONE), (bounds, BROADCAST)),
+        location,
+        task_count=tasks,
+        shard_count=tasks * shards,
+        part_count=shards,
+        output_kind=OutputKind.PLACED,
+    )
+    return graph.add_step(
+        "MergeSorted",
+        BatchOp(partial(merge_sorted, has_keys, order.reverse)),
+        ((scattered, COLLECT),),
+        location,
+        task_count=shards,
+    )
+
+
+def sample_kernel(
+    has_keys: bool, count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """One row: evenly spaced keys of the shard, and how many rows each of them stands for."""
+    keys_of = keys_of_rows(has_keys)
+    sampled: Batch = []
+    spacing, seen = 1, 0
+    for batch in chain(edges[0]):
+        sampled += keys_of(batch)[-seen % spacing :: spacing]
+        seen += len(batch)
+        while len(sampled) >= 2 * count:
+            sampled = sampled[::2]
+            spacing *= 2
+    yield [(spacing, sampled)]
+
+
+def bounds_kernel(
+    reverse: bool, shards: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """One row: the keys that the second range, and each one after it, begins with."""
+    weighed = [
+        (key, spacing) for batch in chain(edges[0]) for spacing, sampled in batch for key in sampled
+    ]
+    try:
+        weighed.sort(key=first_of, reverse=reverse)
+    except TypeError as exc:
+        raise cannot_order_shards(exc) from exc
+    total = sum(spacing for _, spacing in weighed)
+    bounds: list[Row] = []
+    before = 0
+    for key, spacing in weighed:
+        while len(bounds) + 1 < shards and before * shards >= total * (len(bounds) + 1):
+            bounds.append(key)
+        before += spacing
+    yield [bounds]
+
+
+def scatter_kernel(
+    has_keys: bool, reverse: bool, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """Rows as (number of their range, row)."""
+    keys_of = keys_of_rows(has_keys)
+    rows, broadcast = edges
+    (bounds,) = next(chain(broadcast))
+    part = 0
+    for batch in chain(rows):
+        keys = keys_of(batch)
+        placed: Batch = []
+        position = 0
+        while part < len(bounds):
+            end = end_of(keys, position, bounds[part], is_inclusive=False, reverse=reverse)
+            placed += [(part, row) for row in batch[position:end]]
+            position = end
+            if end == len(keys):
+                break
+            part += 1
+        placed += [(part, row) for row in batch[position:]]
+        yield placed

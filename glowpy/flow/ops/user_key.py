@@ -1,0 +1,109 @@
+"""reduce_by_user_defined_key: equality and order by a function of the key.
+
+Rows travel as (what the user's function gives for the key, row) between LocalSort, where it is
+called once per row, and the end of the last LocalReduceByKey (Go: flow/dataset_reduce.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from glowpy.errors import RowError, shown
+from glowpy.flow.arguments import check_key, check_reducer
+from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
+from glowpy.flow.ops.kernel import Batch, BatchOp, PassOp, Row, Stream, TaskContext, chain
+from glowpy.flow.ops.key_tables import Table
+from glowpy.flow.ops.keys import check_pairs, pairs_apart
+from glowpy.flow.ops.memory import Pace
+
+_OPERATOR = "reduce_by_user_defined_key"
+
+
+def add_reduce_by_user_defined_key_steps(
+    graph: Graph,
+    source: DatasetNode,
+    key: Callable[[Row], Row],
+    function: Callable[[Row, Row], Row],
+) -> DatasetNode:
+    """Append the steps of a reduce_by_key; the first computes what takes the place of the key."""
+    check_key(key, _OPERATOR)
+    check_reducer(function, _OPERATOR)
+    location = user_location()
+    tasks = source.shard_count
+    keyed = graph.add_step(
+        "LocalSort",
+        BatchOp(partial(keyed_kernel, key)),
+        ((source, ONE_TO_ONE),),
+        location,
+        task_count=tasks,
+    )
+    local = graph.add_step(
+        "LocalReduceByKey",
+        BatchOp(partial(combine_kernel, function)),
+        ((keyed, ONE_TO_ONE),),
+        location,
+        task_count=tasks,
+    )
+    merged = graph.add_step("MergeSorted", PassOp(), ((local, ALL_TO_ONE),), location, task_count=1)
+    return graph.add_step(
+        "LocalReduceByKey",
+        BatchOp(partial(fold_kernel, function)),
+        ((merged, ONE_TO_ONE),),
+        location,
+        task_count=1,
+    )
+
+
+def keyed_kernel(
+    key: Callable[[Row], Row], _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """(K, V) → (key of K, (K, V))."""
+    for batch in chain(edges[0]):
+        check_pairs(batch, _OPERATOR)
+        rows: Batch = []
+        for row in batch:
+            found = key(row[0])
+            try:
+                hash(found)
+            except TypeError as exc:
+                raise RowError(
+                    f"{shown(found)}, of the key function, cannot be hashed: {exc}"
+                ) from exc
+            rows.append((found, row))
+        yield pairs_apart(rows)
+
+
+def combine_kernel(
+    function: Callable[[Row, Row], Row], context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """(key of K, (K, V)), fewer of them."""
+    return combine_by_key(partial(_fold, function), context, chain(edges[0]))
+
+
+def fold_kernel(
+    function: Callable[[Row, Row], Row], context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """(key of K, (K, V)) → (K, V), one for each key; K is the first of those that are equal."""
+    fold = partial(_fold, function)
+    for batch in fold_by_key(fold, fold, context, chain(edges[0])):
+        yield [tuple(row) for _key, row in batch]
+
+
+def _fold(
+    function: Callable[[Row, Row], Row], batches: Stream, pace: Pace, table: Table
+) -> Iterator[None]:
+    taken = 0
+    for batch in batches:
+        for key, row in pairs_apart(batch):
+            if key in table:
+                first, total = table[key]
+                table[key] = first, function(total, row[1])
+            else:
+                table[key] = row
+        taken += len(batch)
+        if taken >= pace.rows:
+            yield
+            taken = 0
