@@ -19,6 +19,7 @@ from glowpy.shards.segment import Block
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.messages import MESSAGES, Heartbeat, Hello
 from glowpy.wire.run_messages import Commit, OpenRun, Printed, Stream
+from glowpy.wire.status_messages import STATUS_MESSAGES
 
 
 class Mood(Enum):
@@ -47,7 +48,7 @@ class Odd(NamedTuple):
     nothing: tuple[()]
 
 
-TABLE = {**MESSAGES, "Odd": Odd}
+TABLE = {**MESSAGES, **STATUS_MESSAGES, "Odd": Odd}
 CODER = Coder(TABLE)
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=8)  # lone surrogates, too
 SCALARS: dict[type, st.SearchStrategy[Any]] = {

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from glowpy import Flow
+from glowpy.amounts import in_bytes, in_rows, in_time
 from glowpy.driver import scheduling as do
-from glowpy.driver.amounts import in_bytes, in_rows, in_time
 from glowpy.driver.bars import plain
 from glowpy.driver.progress import Progress, StepLine, worth_showing
 from glowpy.driver.summary import as_json, as_table, summary_of

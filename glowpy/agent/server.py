@@ -31,6 +31,7 @@ from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.agent.serving import ShardServer
 from glowpy.errors import GlowError
+from glowpy.resources import cores
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -131,6 +132,7 @@ class AgentServer:
         self._membership = Membership(
             transport, self._poller, options.master, self._name, self._heartbeat, timing
         )
+        self._cores = cores()
         self._has_stopped = False
         self._poller.register(self._server, self._receive)
 
@@ -180,6 +182,7 @@ class AgentServer:
             options.memory_mb,
             self._core.leases(),
             self._core.leased_memory_mb(),
+            self._cores,
         )
 
     # --- drivers, executors, readers ---

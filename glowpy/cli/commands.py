@@ -41,17 +41,21 @@ def _shared_options(command: _Command) -> _Command:
         ),
         _log_level("info"),
         click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
-        click.option(
-            "--key.file",
-            "--key-file",
-            "key_file",
-            default="",
-            metavar="FILE",
-            help="The cluster's key, made by `glowpy keys FILE`.",
-        ),
+        _key_file,
     ):
         command = option(command)
     return command
+
+
+def _key_file(command: _Command) -> _Command:
+    return click.option(
+        "--key.file",
+        "--key-file",
+        "key_file",
+        default="",
+        metavar="FILE",
+        help="The cluster's key, made by `glowpy keys FILE`.",
+    )(command)
 
 
 def _log_level(default: str) -> Callable[[_Command], _Command]:
@@ -226,6 +230,42 @@ def cluster(
         LocalCluster(agents, each, port, log_level, timing, stop) as local,
     ):
         local.run()
+
+
+@commands.command()
+@click.option(
+    "--master",
+    "leader",
+    default=f"localhost:{MASTER_PORT}",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Whom to ask.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one line for each answer.")
+@click.option("--watch", "is_watched", is_flag=True, help="Again and again, until Ctrl-C.")
+@click.option(
+    "--pause",
+    "pause_s",
+    type=click.FloatRange(0.1, 3600.0),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two answers, with --watch.",
+)
+@_key_file
+def status(leader: str, as_json: bool, is_watched: bool, pause_s: float, key_file: str) -> None:
+    """Show agents, runs and what is wanted: all that a master knows."""
+    from glowpy.cli.status import StatusClient, show_once, watch
+    from glowpy.wire.address import parse_address
+    from glowpy.wire.security import policy_of
+
+    where = parse_address(leader, MASTER_PORT)
+    timing = Timing.from_environment()
+    with until_told() as stop, StatusClient(where, policy_of(key_file), timing, stop) as client:
+        if is_watched:
+            watch(client, where, pause_s, as_json=as_json)
+        else:
+            show_once(client, where, as_json=as_json)
 
 
 @commands.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TextIO, TypeAlias
 
-from glowpy.driver.amounts import in_rows
+from glowpy.amounts import in_rows
 from glowpy.driver.progress import StepLine, worth_showing
 
 _MOST_LABEL, _MOST_BAR = 32, 20  # characters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from glowpy.driver.amounts import counted, in_rows, in_time
+from glowpy.amounts import counted, in_rows, in_time
 from glowpy.driver.tally import AttemptTally, Tally
 from glowpy.record import NamedTuple
 

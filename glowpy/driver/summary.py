@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from glowpy.driver.amounts import counted, in_bytes, in_time
+from glowpy.amounts import counted, in_bytes, in_time
 from glowpy.driver.tally import SealedWork, Tally, work_of
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import Work

@@ -145,6 +145,23 @@ class Allocator:
             if granted is not None and granted.state is LeaseState.GRANTED:
                 self._withdraw(lease, granted)
 
+    def usage(self) -> dict[str, tuple[int, int]]:
+        """Executors and memory of each agent that are in use or granted, for `glowpy status`."""
+        return {
+            name: (
+                len(room.reported) + len(room.waiting),
+                room.reported_memory_mb + room.waiting_memory_mb,
+            )
+            for name, room in self._rooms.items()
+        }
+
+    def demands(self) -> dict[str, tuple[int, int, int, float]]:
+        """Of each driver: executors held, executors wanted, memory of each, when it asked last."""
+        return {
+            name: (each.held, each.open_count, each.memory_mb, each.asked_at)
+            for name, each in self._drivers.items()
+        }
+
     def expire(self, now: float) -> list[str]:
         """End the leases that were granted too long ago and never used; say which."""
         expired = []

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glowpy.master.allocator import Allocator
+from glowpy.master.status import status_of
 from glowpy.master.topology import Agent, Topology
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -27,6 +28,7 @@ from glowpy.wire.messages import (
     Welcome,
 )
 from glowpy.wire.security import Policy
+from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from glowpy.wire.transport import Poller, Server, Transport
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ _STOP = object()
 class Master:
     """Messages in, answers out; logs who comes and goes."""
 
-    def __init__(self, timing: Timing) -> None:
+    def __init__(self, timing: Timing, now: float) -> None:
+        self._begun_at = now
         self._topology = Topology(timing.agent_eviction_s)
         self._allocator = Allocator(
             lease_s=timing.lease_s,
@@ -47,7 +50,7 @@ class Master:
             mint=lambda: secrets.token_hex(8),
         )
 
-    def handle(self, message: Any, now: float) -> Welcome | Grants | None:
+    def handle(self, message: Any, now: float) -> Welcome | Grants | Status | None:
         """Take in a message; the answer to its sender, if it gets one."""
         match message:
             case Heartbeat():
@@ -61,6 +64,9 @@ class Master:
                 return self._allocator.ask(message, now)
             case ReturnLeases():
                 self._allocator.give_back(message.leases)
+            case AskStatus():
+                up_s = now - self._begun_at
+                return status_of(message, self._topology, self._allocator, up_s, now)
             case Hello():
                 answer = welcome(message, "master")
                 if answer.refusal:
@@ -109,8 +115,8 @@ def serve_master(
         ConfigError: the address cannot be had, or the policy refuses it.
     """
     tick_s = timing.agent_eviction_s / 15
-    master = Master(timing)
-    with Transport(policy, timing) as transport:
+    master = Master(timing, time.monotonic())
+    with Transport(policy, timing, STATUS_MESSAGES) as transport:
         server = transport.serve(address)
         poller = Poller()
         poller.register(server, server)

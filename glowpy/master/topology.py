@@ -19,6 +19,7 @@ class Agent:
     cpu_level: int
     executor_limit: int
     memory_mb: int
+    cores: int = 0
 
     @classmethod
     def of(cls, heartbeat: Heartbeat) -> Agent:
@@ -30,6 +31,7 @@ class Agent:
             cpu_level=heartbeat.cpu_level,
             executor_limit=max(0, heartbeat.executor_limit),
             memory_mb=max(0, heartbeat.memory_mb),
+            cores=max(0, heartbeat.cores),
         )
 
 
@@ -58,6 +60,10 @@ class Topology:
 
     def get(self, agent: str) -> Agent | None:
         return self._agents.get(agent)
+
+    def heard_at(self, agent: str) -> float:
+        """When an agent that is known was last heard of."""
+        return self._heard[agent]
 
     def agents(self) -> list[Agent]:
         return list(self._agents.values())

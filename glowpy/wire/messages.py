@@ -10,6 +10,7 @@ executor -> agent     ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded
 agent    -> executor  Describe, Begin, Abort, Retire
 reader   -> owner     Fetch, MoreCredit, CancelFetch
 owner    -> reader    Blocks, BlockFrame, FetchEnd
+anybody  -> master    Hello, AskStatus; master -> anybody  Welcome, Status (status_messages)
 agent    -> driver    FetchFile (at the driver's own server); driver -> agent FileFrame
 """
 
@@ -57,6 +58,7 @@ class Heartbeat(NamedTuple):
     memory_mb: int
     leases: tuple[str, ...]
     leased_memory_mb: int
+    cores: int = 0  # that agent and executors may run on; 0: not told
 
 
 class Goodbye(NamedTuple):

@@ -7,7 +7,7 @@ ZeroMQ's heartbeats where the network swallows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -45,16 +45,21 @@ _MONITORED = (
 class Transport:
     """All sockets of one process or one run, and their policy. A context manager.
 
+    Args:
+        more: messages beyond those that everybody knows.
+
     Raises:
         ConfigError: the policy's key is damaged.
     """
 
-    def __init__(self, policy: Policy, timing: Timing) -> None:
+    def __init__(
+        self, policy: Policy, timing: Timing, more: Mapping[str, type] | None = None
+    ) -> None:
         if policy.key is not None and not _is_pair(policy.key):
             raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
         self._policy = policy
         self._timing = timing
-        self._coder = Coder(MESSAGES)
+        self._coder = Coder(MESSAGES if more is None else {**MESSAGES, **more})
         self._context = zmq.Context(io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
         self._sockets: list[zmq.Socket[bytes]] = []

@@ -1,0 +1,228 @@
+"""`glowpy status`: asks a master what it knows, once or again and again, and shows it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from glowpy.amounts import counted, in_time
+from glowpy.errors import ClusterError, NoMaster, VersionMismatch
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import Address
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+from glowpy.wire.security import Policy
+from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+_MOST_LISTED = 1000  # agents and runs; the head counts the others, too
+_ASK = AskStatus(_MOST_LISTED)
+_HELLO = Hello(PROTOCOL_VERSION, __version__, PYTHON, "status", "glowpy status")
+_STOP = "stop"
+_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+class Stopped(Exception):
+    """The user has seen enough."""
+
+
+class StatusClient:
+    """Whoever looks at a master. A context manager.
+
+    Args:
+        stop: a file descriptor that becomes readable when the user wants the end.
+
+    Raises:
+        ConfigError: the policy refuses the address.
+    """
+
+    def __init__(self, master: Address, policy: Policy, timing: Timing, stop: int) -> None:
+        policy.check(master, is_server=False)
+        self._master = master
+        self._timing = timing
+        self._transport = Transport(policy, timing.hurried(), STATUS_MESSAGES)
+        self._poller = Poller()
+        self._link: Link = self._transport.connect(master)
+        self._poller.register(self._link, self._link)
+        self._poller.register(stop, _STOP)
+        self._is_welcome = False
+
+    def __enter__(self) -> StatusClient:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._transport.close()
+
+    def ask(self) -> Status:
+        """What the master knows now.
+
+        Raises:
+            NoMaster: nobody answers, or somebody else; VersionMismatch; Stopped.
+        """
+        patience_s = self._timing.first_contact_s
+        deadline = time.monotonic() + patience_s
+        while self._link.receive() is not None:
+            pass  # an answer that came too late
+        if not self._is_welcome:
+            self._knock()
+        first: AskStatus | Hello | None = _ASK if self._is_welcome else _HELLO
+        while time.monotonic() < deadline:
+            if self._link.is_connected and first is not None:
+                self._link.send(first)  # not before: a connection that is refused takes nothing
+                first = None
+            while (received := self._link.receive()) is not None:
+                message, _payload = received
+                if isinstance(message, Welcome):
+                    self._welcome(message)
+                    self._link.send(_ASK)
+                elif isinstance(message, Status):
+                    return message
+            self.wait(deadline)
+        raise NoMaster(f"no master answers at {self._master} (waited {patience_s:g} s)")
+
+    def wait(self, until: float) -> None:
+        """Wait for news until a monotonic time.
+
+        Raises:
+            NoMaster: whoever listens there refuses the connection; Stopped.
+        """
+        if _STOP in self._poller.poll(max(0.0, until - time.monotonic())):
+            raise Stopped
+        if LinkEvent.REFUSED in self._link.events():
+            raise NoMaster(
+                f"whoever listens at {self._master} refuses to talk: name the cluster's key by "
+                "--key-file, if it has one"
+            )
+
+    def _knock(self) -> None:
+        """ZeroMQ would go on trying where nobody listens."""
+        try:
+            address = (self._master.host or "localhost", self._master.port)
+            with socket.create_connection(address, timeout=self._timing.first_contact_s):
+                pass
+        except OSError as exc:
+            raise NoMaster(
+                f"no master at {self._master}: {exc.strerror or exc}; start one with "
+                f"`glowpy master --address {self._master}`"
+            ) from exc
+
+    def _welcome(self, message: Welcome) -> None:
+        if message.role != "master":
+            raise NoMaster(f"at {self._master} listens no master, but an {message.role}")
+        if message.refusal:
+            raise VersionMismatch(f"master at {self._master}: {message.refusal}")
+        self._is_welcome = True
+
+
+def show_once(client: StatusClient, master: Address, *, as_json: bool) -> None:
+    """Ask, and print the answer. Raises: GlowError."""
+    try:
+        status = client.ask()
+    except Stopped:
+        return
+    print(to_json(status) if as_json else "\n".join(to_lines(master, status)), flush=True)
+
+
+def watch(client: StatusClient, master: Address, pause_s: float, *, as_json: bool) -> None:
+    """Ask again and again, until the user has seen enough; a master may be restarted meanwhile.
+
+    Raises:
+        GlowError: the first answer did not come.
+    """
+    is_terminal = sys.stdout.isatty() and not as_json
+    was_answered = False
+    try:
+        while True:
+            next_ask = time.monotonic() + pause_s
+            try:
+                status = client.ask()
+            except ClusterError as exc:
+                if not was_answered:
+                    raise
+                _print_again([str(exc)], is_terminal)
+            else:
+                was_answered = True
+                lines = [to_json(status)] if as_json else to_lines(master, status)
+                _print_again(lines, is_terminal)
+            while time.monotonic() < next_ask:
+                client.wait(next_ask)
+    except Stopped:
+        return
+
+
+def _print_again(lines: Sequence[str], is_terminal: bool) -> None:
+    if is_terminal:
+        columns, height = shutil.get_terminal_size()
+        body = "".join(f"{line[: columns - 1]}{_CLEAR_LINE}\n" for line in lines[: height - 1])
+        sys.stdout.write(f"{_HOME}{body}{_CLEAR_BELOW}")
+    else:
+        end = "\n" if len(lines) > 1 else ""
+        sys.stdout.write("\n".join(lines) + "\n" + end)
+    sys.stdout.flush()
+
+
+def to_json(status: Status) -> str:
+    """One line; the fields of the messages under their names."""
+    fields = status._asdict()
+    fields["agents"] = [agent._asdict() for agent in status.agents]
+    fields["runs"] = [run._asdict() for run in status.runs]
+    return json.dumps(fields)
+
+
+def to_lines(master: Address, status: Status) -> list[str]:
+    """A head, and a table each of agents and runs."""
+    free = max(0, status.executors_known - status.executors_busy)
+    lines = [
+        f"master {master}, up {in_time(status.up_s)}: {counted(status.agents_known, 'agent')}, "
+        f"{counted(status.executors_known, 'executor')} ({status.executors_busy} busy, "
+        f"{free} free); {counted(status.runs_known, 'run')}, "
+        f"{counted(status.executors_wanted, 'executor')} wanted"
+    ]
+    agents = [
+        (
+            agent.address,
+            f"{agent.data_center}/{agent.rack}",
+            str(agent.cores or "?"),
+            str(agent.executor_limit),
+            str(agent.executors_busy),
+            str(max(0, agent.executor_limit - agent.executors_busy)),
+            f"{agent.memory_mb:,} MB",
+            f"{agent.memory_used_mb:,} MB",
+            f"{in_time(agent.silent_s)} ago",
+        )
+        for agent in status.agents
+    ]
+    titles = "agent|place|cores|executors|busy|free|memory|used|heard of"
+    lines += _table(titles, agents, status.agents_known)
+    runs = [
+        (
+            run.run,
+            str(run.executors_held),
+            str(run.executors_wanted),
+            f"{run.memory_mb:,} MB",
+            f"{in_time(run.silent_s)} ago" if run.silent_s >= 0 else "not yet",
+        )
+        for run in status.runs
+    ]
+    return lines + _table("run|executors|wanted|memory each|asked", runs, status.runs_known)
+
+
+def _table(titles: str, rows: Sequence[Sequence[str]], known: int) -> list[str]:
+    if not rows:
+        return []
+    table = [tuple(titles.split("|")), *(tuple(map(_printable, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+    if known > len(rows):
+        lines.append(f"and {known - len(rows)} more")
+    return ["", *lines]
+
+
+def _printable(text: str) -> str:
+    """What agents and drivers say of themselves, fit for a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in text)

@@ -1,0 +1,230 @@
+"""`glowpy status`: what a master knows, in words and for programs, once or again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glowpy.master.allocator import Allocator
+from glowpy.master.server import Master
+from glowpy.master.status import MOST_LISTED
+from glowpy.timing import Timing
+from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
+from glowpy.wire.messages import MESSAGES
+from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
+from tests.processes import Served, flags_of, run, server, started
+from tests.terminal import on_terminal
+from tests.test_master_server import ASK, BEAT
+
+FREE = "127.0.0.1:0"
+
+
+# --- the answer ---------------------------------------------------------------------------------
+
+
+def answer(master: Master, now: float, most: int = 100) -> Status:
+    status = master.handle(AskStatus(most), now)
+    assert isinstance(status, Status)
+    return status
+
+
+def test_what_the_master_knows() -> None:
+    master = Master(Timing(), 100.0)
+    master.handle(BEAT._replace(cores=8), 101.0)
+    other = BEAT._replace(agent="b", address="127.0.0.2:1", executor_limit=3, memory_mb=10)
+    master.handle(other, 102.0)
+    master.handle(ASK, 103.0)
+    status = answer(master, 103.5)
+    assert status[:6] == (3.5, 2, 1, 5, 2, 2)
+    first, second = status.agents
+    assert (first.address, first.cores, first.silent_s) == ("127.0.0.1:8931", 8, 2.5)
+    assert (first.executor_limit, first.executors_busy) == (2, 2)
+    assert (first.memory_mb, first.memory_used_mb) == (1024, 128)
+    assert (second.address, second.executors_busy, second.silent_s) == ("127.0.0.2:1", 0, 1.5)
+    assert status.runs == (("d", 2, 2, 64, 0.5),)
+
+
+def test_who_has_only_asked_is_no_run() -> None:
+    master = Master(Timing(), 0.0)
+    master.handle(ASK._replace(executor_count=0), 1.0)
+    assert answer(master, 1.0).runs_known == 0
+
+
+def test_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, and whatever they call themselves."""
+    master = Master(Timing(), 0.0)
+    long = "\U0001f600" * 300
+    for number in range(MOST_LISTED + 10):
+        name = f"{number:06}{long}"
+        master.handle(
+            BEAT._replace(agent=name, address=f"{name}:1", data_center=long, rack=long), 0.0
+        )
+        master.handle(ASK._replace(driver=name, executor_count=1), 0.0)
+    for most, listed in ((10**9, MOST_LISTED), (3, 3), (0, 0), (-5, 0)):
+        status = answer(master, 0.0, most)
+        assert (len(status.agents), status.agents_known) == (listed, MOST_LISTED + 10)
+        assert (len(status.runs), status.runs_known) == (listed, MOST_LISTED + 10)
+        data = Coder({**MESSAGES, **STATUS_MESSAGES}).encode(status)
+        assert len(data) < MAX_FRAME_BYTES
+
+
+def test_asking_changes_nothing() -> None:
+    master = Master(Timing(), 0.0)
+    master.handle(BEAT, 0.0)
+    master.handle(ASK, 0.0)
+    allocator: Allocator = master._allocator
+    assert answer(master, 1.0) == answer(master, 1.0)
+    allocator.check_invariants()
+
+
+# --- the command --------------------------------------------------------------------------------
+
+AT_WORK = """
+import os, time
+from glowpy import Flow
+
+def work(row):
+    print("at work", flush=True)
+    while not os.path.exists("open"):
+        time.sleep(0.01)
+
+Flow().slice(range(2), 2).map(work).run()
+"""
+
+
+def said(address: str, *words: str) -> str:
+    """What the command says, while others are at work."""
+    command = [sys.executable, "-m", "glowpy", "status", "--master", address, *words]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def status_of(address: str, *words: str) -> Any:
+    return json.loads(said(address, "--json", *words))
+
+
+@pytest.mark.slow
+def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
+    """While a run holds executors, and after it."""
+    (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
+    with started(tmp_path, "script.py", *flags_of("cluster", cluster)) as running:
+        running.stdout.await_match("at work", 2)
+        told = status_of(cluster)
+        words = said(cluster)
+        (tmp_path / "open").touch()
+        assert running.finish().status == 0
+    assert (told["agents_known"], told["executors_known"], told["executors_busy"]) == (3, 6, 2)
+    hosts = {agent["address"].partition(":")[0] for agent in told["agents"]}
+    assert hosts == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+    assert sum(agent["executors_busy"] for agent in told["agents"]) == 2
+    assert all(agent["cores"] >= 1 and agent["silent_s"] < 15 for agent in told["agents"])
+    (one,) = told["runs"]
+    assert (one["executors_held"], one["memory_mb"]) == (2, 64)
+    head, _, titles, *rows = words.splitlines()
+    assert re.fullmatch(
+        rf"master {cluster}, up .*: 3 agents, 6 executors \(2 busy, 4 free\); 1 run, .* wanted",
+        head,
+    )
+    assert titles.split()[:5] == ["agent", "place", "cores", "executors", "busy"]
+    assert rows[0].startswith("127.0.0.1:") and rows[-1].startswith(one["run"])
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Iterator[Served]:
+    with server(tmp_path, "master", "--address", FREE) as served:
+        yield served
+
+
+def test_a_master_without_agents(master: Served, tmp_path: Path) -> None:
+    words = run(tmp_path, "-m", "glowpy", "status", "--master", master.address)
+    assert "0 agents, 0 executors (0 busy, 0 free); 0 runs" in words.stdout
+    assert len(words.stdout.splitlines()) == 1 and words.stderr == ""
+
+
+@pytest.mark.slow
+def test_watching_goes_on_until_ctrl_c(master: Served, tmp_path: Path) -> None:
+    words = ("-m", "glowpy", "status", "--master", master.address, "--watch", "--pause", "0.1")
+    with on_terminal(tmp_path, *words) as terminal:
+        first = terminal.await_match(r"master \S+, up (.*?): 0 agents")[1]
+        terminal.await_match(rf"master \S+, up (?!{re.escape(first)})")
+        terminal.press(b"\x03")
+        assert terminal.finish() == 0
+    assert terminal.text().count("master") == 1, "it is drawn in its place"
+    with started(tmp_path, *words, "--json") as running:
+        running.stdout.await_match(r"(?m)^\{.*\}$", 3)
+        running.process.send_signal(signal.SIGINT)
+        ended = running.finish()
+    assert ended.status == 0 and ended.stderr == ""
+    assert all(json.loads(line)["agents"] == [] for line in ended.stdout.splitlines())
+
+
+@pytest.mark.slow
+def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    fast = {"GLOWPY_TIME_SCALE": "0.05"}
+    words = ("-m", "glowpy", "status", "--master", address, "--watch", "--pause", "0.1")
+    with server(tmp_path, "master", "--address", address) as served:
+        watching = started(tmp_path, *words, environment=fast)
+        running = watching.__enter__()
+        running.stdout.await_match("0 agents", 1)
+        served.process.kill()
+        served.process.wait()
+        served.process.returncode = 0  # as it should be, for the fixture
+    running.stdout.await_match(f"no master answers at {address}")
+    said = running.stdout.text.count("0 agents")
+    with server(tmp_path, "master", "--address", address):
+        running.stdout.await_match("0 agents", said + 1)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.finish().status == 0
+        watching.__exit__(None, None, None)
+
+
+@pytest.mark.slow
+def test_who_does_not_answer_is_named(master: Served, tmp_path: Path) -> None:
+    def refusal(address: str, *words: str) -> str:
+        ended = run(tmp_path, "-m", "glowpy", "status", "--master", address, *words, status=1)
+        (line,) = ended.stderr.splitlines()
+        assert ended.stdout == ""
+        return line
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"127.0.0.1:{free.getsockname()[1]}"
+    line = refusal(nobody)
+    assert f"no master at {nobody}: Connection refused; start one with" in line
+    assert refusal(nobody, "--watch") == line
+    key = str(tmp_path / "key")
+    run(tmp_path, "-m", "glowpy", "keys", key)
+    assert f"{master.address} refuses to talk" in refusal(master.address, "--key-file", key)
+    with server(tmp_path, "master", "--address", FREE, "--key-file", key) as closed:
+        assert f"{closed.address} refuses to talk" in refusal(closed.address)
+        assert status_of(closed.address, "--key-file", key)["agents"] == []
+    with server(tmp_path, "agent", "--port", "0", "--master", master.address) as agent:
+        line = refusal(agent.address)
+    assert f"at {agent.address} listens no master, but an agent" in line
+    assert "without a key" in refusal("192.0.2.1:8930")
+
+
+def test_a_reader_that_has_seen_enough(master: Served, tmp_path: Path) -> None:
+    """`glowpy status --watch | head -1`"""
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb") as reading:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "glowpy", "status", "--master", master.address, "--watch"]
+            + ["--pause", "0.1"],
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+        )
+        os.close(theirs)
+        assert reading.readline().startswith(b"master ")
+    _out, err = process.communicate(timeout=60)
+    assert err == b""
