@@ -176,7 +176,7 @@ class Executor:
         blocks: tuple[Block, ...] = ()
         meter = Meter()
         faults = self._injector and self._injector.begin(
-            self._plan, self._run, assign.group, assign.attempt
+            self._plan, self._run, assign.group, assign.attempt, self._host
         )
         try:
             if assign.attempt in self._aborted:

@@ -51,13 +51,15 @@ class Injector:
             self._news = os.open(os.path.join(directory, NEWS), os.O_WRONLY | os.O_NONBLOCK)
             os.set_blocking(self._news, True)
 
-    def begin(self, plan: Plan, run: str, group: int, attempt: int) -> AttemptFaults:
+    def begin(
+        self, plan: Plan, run: str, group: int, attempt: int, host: str
+    ) -> AttemptFaults:
         """An attempt of a task group begins."""
         step_group = plan.step_group_of(group)
         steps = [step.label for step in step_group.steps]
         task = group - step_group.first_group
         name = {"steps": ">".join(steps)[:_MOST_LABEL_CHARACTERS], "task": task, "run": run}
-        self.tell("began", **name, group=group, attempt=attempt)
+        self.tell("began", **name, group=group, attempt=attempt, host=host)
         mine = [fault for fault in self._armed() if fault.is_for(steps, task)]
         return AttemptFaults(self, run, attempt, mine)
 

@@ -136,23 +136,25 @@ class LocalCluster:
         return self.faults.recomputed()
 
     def agent_of(self, pid: int) -> int:
-        """Number of the agent that has started an executor which is still there.
+        """Number of the agent that has started an executor, by the executor's process id.
 
         Raises:
-            LookupError: none of them has.
+            LookupError: it has begun nothing that was counted.
         """
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            parent = int(file.read().rpartition(")")[2].split()[1])
-        pids = [agent.process.pid for agent in self._agents]
-        if parent not in pids:
-            raise LookupError(f"process {pid} is no executor of this cluster")
-        return pids.index(parent)
+        for attempt in self.attempts():
+            if attempt.pid == pid:
+                return int(attempt.host.rpartition(".")[2]) - 1
+        raise LookupError(f"process {pid} is no executor that has begun anything here")
 
     # --- agents ---
 
     def address_of(self, agent: int) -> str:
         """Where an agent listens."""
         return self._addresses[agent]
+
+    def runs_of(self, agent: int) -> str:
+        """The directory where an agent keeps what runs write; one directory for each run."""
+        return os.path.join(self._directory_of(agent), "runs")
 
     def log_of(self, agent: int) -> str:
         """What an agent has logged, since it was started last."""
@@ -221,7 +223,7 @@ class LocalCluster:
         found = []
         for number, agent in enumerate(self._agents):
             if agent.is_alive:
-                runs = os.path.join(self._directory_of(number), "runs")
+                runs = self.runs_of(number)
                 found += [os.path.join(runs, name) for name in _listed(runs)]
         found += [f"process {each.pid}" for each in self.attempts() if _is_running(each.pid)]
         return found

@@ -32,6 +32,7 @@ class Attempt(NamedTuple):
     steps: str  # that it is made of: "Input0>Map1"
     task: int
     number: int  # unique within the run
+    host: str  # of the executor's agent, as readers are told
     pid: int  # of the executor's process
 
     @property
@@ -230,7 +231,7 @@ class Faults:
             if fault is not None:
                 fault.pid = news["pid"]
         elif news["event"] == "began":
-            names = ("run", "group", "steps", "task", "attempt", "pid")
+            names = ("run", "group", "steps", "task", "attempt", "host", "pid")
             self._attempts.append(Attempt(*(news[name] for name in names)))
         elif news["event"] == "ended":
             self._outcomes[news["run"], news["attempt"]] = news["outcome"]

@@ -1,0 +1,184 @@
+"""Agents that die, come back and join: what is lost with them is done again, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from glowpy import Dataset, Flow
+from glowpy.testing import ArmedFault, LocalCluster, started
+from tests.faults.checks import BOUND_S, await_end
+
+pytestmark = pytest.mark.slow
+
+MAPS, READS = "Input0>Map1>Partition_scatter2", "Partition_collect3>Map4"
+EXPECTED = sorted((row % 50, row + 1) for row in range(300))
+
+
+def steps_of(flow: Flow) -> Dataset:
+    """Three producers, one for each agent, and three that read of all of them."""
+    return (
+        flow.slice(range(300), 3)
+        .map(lambda row: (row % 50, row))
+        .partition(3)
+        .map(lambda pair: (pair[0], pair[1] + 1))
+    )
+
+
+def held(cluster: LocalCluster, step: str, at_row: int = 0) -> list[ArmedFault]:
+    """Three executors will wait at a row of a step: each has one task, at an agent of its own."""
+    return [cluster.hold_executor(at_row, step=step, task=task) for task in range(3)]
+
+
+def agents_of(cluster: LocalCluster, faults: list[ArmedFault]) -> list[int]:
+    """Where the executors are, once all of them wait."""
+    return [cluster.agent_of(fault.wait()) for fault in faults]
+
+
+def release(faults: list[ArmedFault]) -> None:
+    for fault in faults:
+        fault.release()
+
+
+def again(cluster: LocalCluster, steps: str) -> dict[int, int]:
+    """How often the tasks of a step group were begun again."""
+    found = cluster.recomputed().items()
+    return {int(name.split()[-1]): n for name, n in found if name.startswith(steps)}
+
+
+def test_an_agent_dies_with_a_running_group(cluster: LocalCluster) -> None:
+    """The others' groups go on, and are not begun again."""
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, faults)[1]
+    cluster.kill_agent(victim)
+    await_end(faults[1].pid)  # its executor has ended by itself
+    release(faults)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {1: 1}
+
+
+def test_two_agents_die_at_once(cluster: LocalCluster) -> None:
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    agents = agents_of(cluster, faults)
+    cluster.kill_agent(agents[0])
+    cluster.kill_agent(agents[2])
+    release(faults)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {0: 1, 2: 1}
+
+
+def test_an_agent_dies_with_shards_that_are_still_to_be_read(cluster: LocalCluster) -> None:
+    """What it held is computed again; whoever reads of that begins again, and nobody else."""
+    producers = held(cluster, "Map1")
+    readers = held(cluster, "Map4")
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, producers)[1]
+    release(producers)
+    agents_of(cluster, readers)
+    cluster.kill_agent(victim)
+    release(readers)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {1: 1}
+    assert again(cluster, READS) == {0: 1, 1: 1, 2: 1}
+
+
+def test_an_agent_dies_under_a_reader_in_mid_pull(cluster: LocalCluster) -> None:
+    """Its readers are elsewhere; they have taken less than they were sent, and that is not all."""
+    rows = cluster.flow().slice(range(60), 3).map(lambda row: bytes([row]) * (3 << 20))
+    sizes = rows.partition(2).map(lambda row: (row[0], len(row)))
+    producer = cluster.hold_executor(18, step="Map1", task=0)
+    reader = cluster.hold_executor(2, step="Map4", task=0)
+    run = started(sizes.collect)
+    assert cluster.agent_of(reader.wait()) != cluster.agent_of(producer.wait())
+    cluster.kill_agent(cluster.agent_of(producer.pid))
+    release([producer, reader])
+    assert sorted(run.result(BOUND_S)) == [(row, 3 << 20) for row in range(60)]
+    assert again(cluster, MAPS) == {0: 1}
+    assert again(cluster, READS)[0] == 1
+
+
+def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalCluster) -> None:
+    """The shards that are needed, and what of their ancestors has died with them."""
+    rows = cluster.flow().slice(range(90), 3).map(lambda row: (row, 1))
+    for _ in range(3):
+        rows = rows.partition(3).map(lambda pair: (pair[0] + 1, pair[1]))
+    stages = [held(cluster, step) for step in ("Map1", "Map4", "Map7", "Map10")]
+    run = started(rows.collect)
+    for stage in stages[:-1]:  # each agent has one group of each
+        agents_of(cluster, stage)
+        release(stage)
+    agents_of(cluster, stages[-1])
+    attempts = cluster.attempts()
+    victim = cluster.agent_of(stages[-1][0].pid)
+    lost = {each.name for each in attempts if cluster.agent_of(each.pid) == victim}
+    cluster.kill_agent(victim)
+    release(stages[-1])
+    assert sorted(run.result(BOUND_S)) == [(row + 3, 1) for row in range(90)]
+    readers = {each.name for each in attempts if "Map10" in each.steps}
+    assert len(lost) == 4 and len(readers) == 3
+    assert cluster.recomputed() == dict.fromkeys(lost | readers, 1)
+
+
+def test_what_nobody_needs_any_more_is_not_done_again(cluster: LocalCluster) -> None:
+    """Its readers have read it all, and what they have written is elsewhere."""
+    rows = cluster.flow().slice(range(60), 3).map(abs).partition(2).map(abs).partition(2).map(abs)
+    first = cluster.hold_executor(step="Map1", at_end=True, task=0)
+    middle = [cluster.hold_executor(step="Map4", at_end=True, task=task) for task in range(2)]
+    last = [cluster.hold_executor(step="Map7", task=task) for task in range(2)]
+    run = started(rows.collect)
+    victim = cluster.agent_of(first.wait())
+    cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # early, at the other agents
+    first.release()
+    assert victim not in agents_of(cluster, middle)
+    release(middle)
+    agents_of(cluster, last)
+    lost = {each.name for each in cluster.attempts() if cluster.agent_of(each.pid) == victim}
+    cluster.kill_agent(victim)
+    release(last)
+    assert sorted(run.result(BOUND_S)) == list(range(60))
+    needed = {name for name in lost if "Map7" in name}
+    assert lost > needed and cluster.recomputed() == dict.fromkeys(needed, 1)
+
+
+def test_an_agent_is_restarted_without_its_shards(cluster: LocalCluster) -> None:
+    """On the same port: whoever asks it for them is told that they are gone."""
+    producers = held(cluster, "Map1")
+    readers = held(cluster, "Map4")
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, producers)[2]
+    release(producers)
+    agents_of(cluster, readers)
+    cluster.restart_agent(victim)
+    release(readers)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {2: 1}
+    assert again(cluster, READS) == {0: 1, 1: 1, 2: 1}
+
+
+def test_all_agents_are_gone_for_a_while(cluster: LocalCluster) -> None:
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    agents_of(cluster, faults)
+    for agent in range(3):
+        cluster.kill_agent(agent)
+    release(faults)
+    for agent in (1, 2):
+        cluster.restart_agent(agent)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {0: 1, 1: 1, 2: 1}
+
+
+def test_an_agent_joins_late() -> None:
+    """The first one when the driver has long been asking, the second in the midst of the run."""
+    with LocalCluster(agents=0) as cluster:
+        first = cluster.hold_executor(50, step="Map1", task=0)
+        run = started(steps_of(cluster.flow()).collect)
+        cluster.add_agent()
+        first.wait()
+        second = cluster.hold_executor(50, step="Map1", task=1)
+        cluster.add_agent()
+        assert cluster.agent_of(second.wait()) == 1
+        release([first, second])
+        assert sorted(run.result(BOUND_S)) == EXPECTED
+        assert cluster.recomputed() == {}
