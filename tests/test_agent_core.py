@@ -312,14 +312,37 @@ def test_a_silent_driver_is_dead(core: Any) -> None:
     opened(core)
     ready(core)
     assert tell(core, Beat("r1"), now=20.0) == [ToDriver(DRIVER, Beat("r1"))]
-    assert core.tick(20.0 + TIMING.driver_lost_s - 0.1) == []
+    assert KillProcess("e1") not in core.tick(20.0 + TIMING.driver_lost_s - 0.1)
     assert core.tick(20.0 + TIMING.driver_lost_s) == [KillProcess("e1")]
+
+
+def test_a_silent_driver_is_written_to_now_and_then(core: Any) -> None:
+    """If its connection is gone, that shows when it is used."""
+    opened(core)
+    beat = ToDriver(DRIVER, Beat("r1"))
+    assert tell(core, Beat("r1"), now=20.0) == [beat]
+    pause_s = TIMING.beat_s
+    assert core.tick(20.0 + 1.9 * pause_s) == []
+    assert core.tick(20.0 + 2.0 * pause_s) == [beat]
+    assert core.tick(20.0 + 2.9 * pause_s) == []
+    assert core.tick(20.0 + 3.0 * pause_s) == [beat]
+
+
+def test_a_run_ends_with_its_drivers_connection(core: Any) -> None:
+    opened(core)
+    ready(core)
+    assert core.driver_gone(b"another") == []
+    assert core.driver_gone(DRIVER) == [KillProcess("e1")]
+    assert core.driver_gone(DRIVER) == []
+    _changed, deleted, told = core.process_exited("e1", "signal SIGKILL")
+    assert (deleted, told) == (DeleteRun("r1", "/dir/r1"), ToDriver(DRIVER, RunClosed("r1")))
+    assert core.runs() == [] and core.leases() == ()
 
 
 def test_an_executor_that_never_reaches_its_flow_is_killed(core: Any) -> None:
     opened(core)
     tell(core, Launch("r1", "e1", "l", 1, 0))
-    tell(core, Beat("r1"), now=50.0)
+    tell(core, Beat("r1"), now=TIMING.executor_start_s - 1.0)
     assert core.tick(TIMING.executor_start_s - 0.1) == []
     assert core.tick(TIMING.executor_start_s) == [KillProcess("e1")]
     *_, told = core.process_exited("e1", "signal SIGKILL")
@@ -331,6 +354,7 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
     ready(core)
     retire = Retire("r1", "e1")
     assert tell(core, retire) == [ToExecutor(EXECUTOR, retire)]
+    tell(core, Beat("r1"), now=TIMING.shutdown_s)
     assert core.tick(TIMING.shutdown_s) == [KillProcess("e1")]
     *_, told = core.process_exited("e1", "signal SIGKILL")
     assert not told.message.expected or "did not end" in told.message.cause

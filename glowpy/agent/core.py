@@ -169,15 +169,23 @@ class AgentCore:
 
     def tick(self, now: float) -> list[Action]:
         """What is due: silent drivers, executors that neither greet nor end."""
-        silent = [
-            run
-            for run in self._runs.values()
-            if now - run.heard_at >= self.timing.driver_lost_s and not run.is_closing
-        ]
-        return [
-            *(each for run in silent for each in self._close_run(run, "its driver was silent")),
-            *self._pool.tick(now),
-        ]
+        actions: list[Action] = []
+        for run in list(self._runs.values()):
+            silence_s = now - run.heard_at
+            if run.is_closing:
+                continue
+            if silence_s >= self.timing.driver_lost_s:
+                actions += self._close_run(run, "its driver was silent")
+            elif silence_s >= 2 * self.timing.beat_s and now >= run.next_probe:
+                # Whether its connection is still there shows when something is sent.
+                run.next_probe = now + self.timing.beat_s
+                actions.append(ToDriver(run.peer, Beat(run.name)))
+        return [*actions, *self._pool.tick(now)]
+
+    def driver_gone(self, peer: bytes) -> list[Action]:
+        """A driver's connection is closed. It knows, and has given up what was here."""
+        runs = [run for run in self._runs.values() if run.peer == peer and not run.is_closing]
+        return [each for run in runs for each in self._close_run(run, "its driver is gone")]
 
     def close_all(self) -> list[Action]:
         """The agent ends: every run is closed."""

@@ -8,6 +8,7 @@ class Run:
 
     is_open = False  # its program is here
     is_closing = False  # it ends with the last of its executors
+    next_probe = 0.0  # of a connection on which nothing comes
 
     def __init__(
         self,

@@ -216,6 +216,7 @@ class AgentServer:
             payload = action.payload or None
             if not self._server.send(action.peer, action.message, payload):
                 log.info("a peer left before its %s", type(action.message).__name__)
+                self._carry_out(self._core.driver_gone(action.peer))
         elif isinstance(action, OpenDirectory):
             self._open(action)
         elif isinstance(action, StartProcess):

@@ -51,9 +51,7 @@ class Injector:
             self._news = os.open(os.path.join(directory, NEWS), os.O_WRONLY | os.O_NONBLOCK)
             os.set_blocking(self._news, True)
 
-    def begin(
-        self, plan: Plan, run: str, group: int, attempt: int, host: str
-    ) -> AttemptFaults:
+    def begin(self, plan: Plan, run: str, group: int, attempt: int, host: str) -> AttemptFaults:
         """An attempt of a task group begins."""
         step_group = plan.step_group_of(group)
         steps = [step.label for step in step_group.steps]

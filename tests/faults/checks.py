@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import select
+import sys
+import threading
 import time
 from contextlib import suppress
 
 from glowpy.testing import LocalCluster
 
 BOUND_S = 60.0
+
+
+class Notes(io.StringIO):
+    """Within: the standard error of this process, and of drivers in it; it can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = threading.Condition()
+        self._before = sys.stderr
+
+    def __enter__(self) -> Notes:
+        sys.stderr = self
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        sys.stderr = self._before
+
+    def write(self, text: str) -> int:
+        with self._news:
+            self._news.notify_all()
+            return super().write(text)
+
+    def wait_for(self, pattern: str, times: int = 1) -> None:
+        """Wait until it has been said so many times."""
+
+        def is_said() -> bool:
+            return len(re.findall(pattern, self.getvalue())) >= times
+
+        with self._news:
+            assert self._news.wait_for(is_said, BOUND_S), self.getvalue()
 
 
 def await_end(pid: int) -> None:

@@ -4,45 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from glowpy import Dataset, Flow
-from glowpy.testing import ArmedFault, LocalCluster, started
+from glowpy.testing import LocalCluster, started
 from tests.faults.checks import BOUND_S, await_end
+from tests.faults.flows import EXPECTED, MAPS, READS, again, agents_of, held, release, steps_of
 
 pytestmark = pytest.mark.slow
-
-MAPS, READS = "Input0>Map1>Partition_scatter2", "Partition_collect3>Map4"
-EXPECTED = sorted((row % 50, row + 1) for row in range(300))
-
-
-def steps_of(flow: Flow) -> Dataset:
-    """Three producers, one for each agent, and three that read of all of them."""
-    return (
-        flow.slice(range(300), 3)
-        .map(lambda row: (row % 50, row))
-        .partition(3)
-        .map(lambda pair: (pair[0], pair[1] + 1))
-    )
-
-
-def held(cluster: LocalCluster, step: str, at_row: int = 0) -> list[ArmedFault]:
-    """Three executors will wait at a row of a step: each has one task, at an agent of its own."""
-    return [cluster.hold_executor(at_row, step=step, task=task) for task in range(3)]
-
-
-def agents_of(cluster: LocalCluster, faults: list[ArmedFault]) -> list[int]:
-    """Where the executors are, once all of them wait."""
-    return [cluster.agent_of(fault.wait()) for fault in faults]
-
-
-def release(faults: list[ArmedFault]) -> None:
-    for fault in faults:
-        fault.release()
-
-
-def again(cluster: LocalCluster, steps: str) -> dict[int, int]:
-    """How often the tasks of a step group were begun again."""
-    found = cluster.recomputed().items()
-    return {int(name.split()[-1]): n for name, n in found if name.startswith(steps)}
 
 
 def test_an_agent_dies_with_a_running_group(cluster: LocalCluster) -> None:

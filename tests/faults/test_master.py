@@ -1,0 +1,87 @@
+"""A master that dies, comes back, comes late, or stays away once its executors are lent."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from glowpy import Flow
+from glowpy.errors import NoMaster
+from glowpy.testing import LocalCluster, started
+from tests.faults.checks import BOUND_S, Notes
+from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
+
+pytestmark = pytest.mark.slow
+
+TIME_SCALE = 0.1
+
+
+def test_the_master_is_restarted_in_the_middle(cluster: LocalCluster) -> None:
+    """The new one learns from heartbeats what is lent; who asks it for more gets more."""
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    agents_of(cluster, faults)
+    killed = cluster.kill_executor(60, step="Map1", task=2)
+    cluster.restart_master()
+    release(faults)
+    killed_later = cluster.kill_executor(step="Map4", task=1)  # this needs another executor
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert killed_later.has_happened and not killed.has_happened
+    assert cluster.recomputed() == {"Partition_collect3>Map4 task 1": 1}
+
+
+def test_an_executor_dies_while_there_is_no_master(cluster: LocalCluster) -> None:
+    """The run goes on with those that it has, or waits."""
+    faults = held(cluster, "Map1", at_row=50)
+    cluster.kill_executor(step="Map4", times=3)
+    with Notes() as notes:
+        run = started(steps_of(cluster.flow()).collect)
+        agents_of(cluster, faults)
+        cluster.kill_master()
+        release(faults)
+        notes.wait_for(r"waiting for the master at \S+, which no longer answers")
+    cluster.restart_master()
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert sum(cluster.recomputed().values()) == 3
+
+
+def test_the_master_stays_away_after_its_grants(cluster: LocalCluster) -> None:
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    agents_of(cluster, faults)
+    cluster.kill_master()
+    release(faults)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert cluster.recomputed() == {}
+
+
+def test_the_master_stays_away_and_every_executor_dies(cluster: LocalCluster) -> None:
+    """Nobody can go on: the run ends by an error, after the patience."""
+    faults = held(cluster, "Map1", at_row=50)
+    cluster.kill_executor(step="Map4", times=3)
+    run = started(steps_of(cluster.flow()).collect)
+    agents_of(cluster, faults)
+    cluster.kill_master()
+    release(faults)
+    with pytest.raises(NoMaster, match=r"no master answers at \S+ \(waited 6 s\)"):
+        run.result(BOUND_S)
+
+
+def test_the_master_comes_after_the_driver(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.kill_master()
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.5")  # of the driver, which waits for a new process
+    with Notes() as notes:
+        run = started(steps_of(cluster.flow()).collect)
+        notes.wait_for(r"waiting for the master at \S+\n")
+    cluster.restart_master()
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+
+
+def test_the_master_does_not_come(cluster: LocalCluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        leader = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(NoMaster, match=rf"no master answers at {leader} \(waited 1 s\)"):
+        steps_of(Flow(["-glow", f"-glow.leader={leader}"])).collect()

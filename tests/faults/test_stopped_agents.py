@@ -1,0 +1,57 @@
+"""Agents that stand still for longer than they may, and then go on: what they report is fenced."""
+
+from __future__ import annotations
+
+import pytest
+
+from glowpy.testing import LocalCluster, started
+from tests.faults.checks import BOUND_S, Notes
+from tests.faults.flows import EXPECTED, MAPS, again, agents_of, held, release, steps_of
+
+pytestmark = pytest.mark.slow
+
+TIME_SCALE = 0.05
+
+
+def test_an_agent_stands_still_and_reports_late(cluster: LocalCluster) -> None:
+    """Its executor has sealed a group meanwhile: another attempt of that is on its way."""
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, faults)[1]
+    cluster.pause_agent(victim)
+    second = cluster.hold_executor(60, step="Map1", task=1)
+    faults[1].release()  # it goes on, and tells an agent that does not hear
+    release([faults[0], faults[2]])
+    second.wait()  # the agent is lost, and the group has been given to somebody else
+    assert second.pid != faults[1].pid and cluster.agent_of(second.pid) != victim
+    cluster.resume_agent(victim)
+    second.release()
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS)[1] == 1
+
+
+def test_every_agent_stands_still_for_a_while(cluster: LocalCluster) -> None:
+    """The driver waits for them, within the patience; they are used anew."""
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    agents_of(cluster, faults)
+    with Notes() as notes:
+        for agent in range(3):
+            cluster.pause_agent(agent)
+        notes.wait_for(r"agent \S+ is lost: ", 3)
+    for agent in range(3):
+        cluster.resume_agent(agent)
+    release(faults)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {0: 1, 1: 1, 2: 1}
+
+
+def test_a_short_stop_costs_nothing(cluster: LocalCluster) -> None:
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, faults)[1]
+    cluster.pause_agent(victim)
+    cluster.resume_agent(victim)
+    release(faults)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {}
