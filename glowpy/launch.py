@@ -22,6 +22,7 @@ from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Mode, Options, mode, parse
 from glowpy.flow.entry import Call, no_flows_in_tasks
 from glowpy.flow.graph import Graph
+from glowpy.stdio import flush, hold_descriptors, tell
 
 
 class _Session:
@@ -43,6 +44,8 @@ class _Session:
 
 
 _session: _Session | None = None
+
+_NONE_REACHED = "no run(), collect() or other call that runs a dataset was reached"
 
 
 def argv() -> list[str]:
@@ -104,6 +107,7 @@ def execute(call: Call) -> Any:
     number = session.next_run()
     if mode(options) is Mode.PLOT:
         _show_plan(call, options)
+    hold_descriptors()
     with _loading():
         from glowpy.driver.execute import execute_call, runner_for
 
@@ -143,7 +147,7 @@ def _current() -> _Session:
         except FlagError as exc:
             _leave(str(exc), 2)
         for note in notes:
-            print(f"glowpy: {note}", file=sys.stderr)
+            tell(f"glowpy: {note}")
         _session = _Session(options, rest)
     return _session
 
@@ -208,10 +212,9 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
     plan = make_plan(call.graph, call.datasets, stored=call.terminal.is_stored, limit=limit)
     print(explain(plan) if options.flow_explain else to_dot(plan))
     if call.terminal.gives_value:
-        print(
+        tell(
             "glowpy: this is the plan of the script's first run; runs that depend on its result "
-            "are not shown",
-            file=sys.stderr,
+            "are not shown"
         )
     atexit.unregister(_complain_of_no_run)
     sys.exit(0)
@@ -225,13 +228,8 @@ def _complain_of_no_run() -> None:
     if getattr(sys, "last_value", None) is not None:
         return  # the script has ended by an exception, which says more
     kind = "task" if mode(session.options) is Mode.TASK else "script"
-    print(
-        f"glowpy: the {kind} ended without running the flow asked for: "
-        "no run(), collect(), count() or save_text_to_file() was reached",
-        file=sys.stderr,
-    )
-    sys.stdout.flush()
-    sys.stderr.flush()
+    tell(f"glowpy: the {kind} ended without running the flow asked for: {_NONE_REACHED}")
+    flush()
     os._exit(1)
 
 
@@ -244,13 +242,9 @@ def _is_of_script(graph: Graph) -> bool:
 def _note_no_run() -> None:
     """At exit: nothing was run, which looks like a run without output."""
     if not _current().runs_begun and getattr(sys, "last_value", None) is None:
-        print(
-            "glowpy: the script has defined a flow, but not run it: "
-            "no run(), collect(), count() or save_text_to_file() was reached",
-            file=sys.stderr,
-        )
+        tell(f"glowpy: the script has defined a flow, but not run it: {_NONE_REACHED}")
 
 
 def _leave(text: str, status: int) -> NoReturn:
-    print(f"glowpy: {text}", file=sys.stderr)
+    tell(f"glowpy: {text}")
     sys.exit(status)

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 FLOORS = (
-    ("amounts", "errors", "place", "record", "resources", "timing", "version"),
+    ("amounts", "errors", "place", "record", "resources", "stdio", "timing", "version"),
     ("flow", "shards", "channel", "flags"),
     ("planner", "program", "wire"),
     ("task", "master", "agent"),

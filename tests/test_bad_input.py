@@ -199,7 +199,7 @@ def test_a_script_that_does_not_run_its_flow(flag: str, tmp_path: Path) -> None:
     ended = failure(tmp_path, "plain", "", script, flag)
     assert ended.stderr == (
         "glowpy: the script ended without running the flow asked for: "
-        "no run(), collect(), count() or save_text_to_file() was reached\n"
+        "no run(), collect() or other call that runs a dataset was reached\n"
     )
 
 
@@ -209,7 +209,7 @@ def test_a_flow_that_is_only_defined_is_told(flags: tuple[str, ...], tmp_path: P
     ended = run(tmp_path, "script.py", *flags)
     assert ended.stderr == (
         "glowpy: the script has defined a flow, but not run it: "
-        "no run(), collect(), count() or save_text_to_file() was reached\n"
+        "no run(), collect() or other call that runs a dataset was reached\n"
     )
     (tmp_path / "other.py").write_text("import script\nscript.Flow().slice([1]).run()")
     assert run(tmp_path, "other.py", *flags).stderr == ""

@@ -17,6 +17,7 @@ from types import TracebackType
 
 from glowpy.cli.folders import temporary_folder
 from glowpy.errors import ClusterError
+from glowpy.stdio import tell
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.messages import AskExecutors, Grants
@@ -177,7 +178,7 @@ class LocalCluster:
                 alive -= child.role == "agent"
                 if child.role == "master" or not alive:
                     raise ClusterError(f"the cluster is over: {self._obituary(child)}")
-                print(f"glowpy: {self._obituary(child)}", file=sys.stderr, flush=True)
+                tell(f"glowpy: {self._obituary(child)}")
 
     def _obituary(self, child: Child) -> str:
         where = f" at {child.address}" if child.address else ""

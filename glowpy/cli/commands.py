@@ -12,6 +12,7 @@ import click
 from glowpy.cli.ending import until_told
 from glowpy.cli.logs import LEVELS, log_to_stderr
 from glowpy.errors import ConfigError, GlowError
+from glowpy.stdio import hold_descriptors, tell
 from glowpy.timing import Timing
 from glowpy.version import __version__
 
@@ -23,10 +24,11 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The `glowpy` command. Ends the process: 0 well, 1 an error in one line, 2 wrong usage."""
+    hold_descriptors()
     try:
         commands(args=argv, prog_name="glowpy")
     except GlowError as exc:
-        print(f"glowpy: {exc}", file=sys.stderr)
+        tell(f"glowpy: {exc}")
         sys.exit(1)
 
 
@@ -295,7 +297,7 @@ def receive() -> None:
 
 
 def _not_built(command: str) -> None:
-    print(f"glowpy: {command} is not built yet; channels come later", file=sys.stderr)
+    tell(f"glowpy: {command} is not built yet; channels come later")
     sys.exit(2)
 
 

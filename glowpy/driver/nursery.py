@@ -18,7 +18,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from types import TracebackType
 from glowpy.driver.scratch import remove
 from glowpy.driver.stopping import detach, undisturbed
 from glowpy.record import NamedTuple
+from glowpy.stdio import flush
 
 _PACKET_BYTES = 4096
 
@@ -64,7 +64,7 @@ class Nursery:
 
     def __enter__(self) -> Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        _flush_output()
+        flush()
         with warnings.catch_warnings():
             # Python warns of threads of the user's own; the child runs none of their code before
             # it forks, and holds no lock of ours.
@@ -222,11 +222,11 @@ class _Executors:
             os.dup2(nothing, 0)
             os.close(nothing)
             self._executor_main(executor)
-            _flush_output()
+            flush()
             os._exit(0)
         except BaseException:  # noqa: BLE001
             _print_exception()
-            sys.stderr.flush()
+            flush()
         finally:
             os._exit(1)
 
@@ -261,12 +261,6 @@ def _lead_group(pid: int) -> None:
     """
     with suppress(ProcessLookupError):  # it has ended
         os.setpgid(pid, pid)
-
-
-def _flush_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # a process may be started without one
-            stream.flush()
 
 
 def _print_exception() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TextIO
 
+from glowpy.errors import OutputError
+from glowpy.stdio import tell
 from glowpy.timing import Timing
 
 
@@ -28,25 +29,33 @@ class Report:
         self._waiting = ""
         self._since = 0.0
 
-    def printed(self, source: str, target: TextIO, text: str) -> None:
-        """Whole lines that a task has printed, each behind its agent's address if there is one."""
+    def printed(self, source: str, target: TextIO | None, text: str) -> None:
+        """Whole lines that a task has printed, each behind its agent's address if there is one.
+
+        Without a target, as in a process that was started without one, they go nowhere.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        if target is None:
+            return
         if source:
             text = "".join(f"{source}> {line}\n" for line in text.removesuffix("\n").split("\n"))
         try:
-            target.write(text)
-        except UnicodeEncodeError:  # a terminal or pipe that is not UTF-8 gets escapes
-            encoding = target.encoding or "utf-8"
-            target.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        target.flush()
+            _write(target, text)
+        except (OSError, ValueError) as exc:  # ValueError: the stream was closed
+            reason = getattr(exc, "strerror", None) or str(exc)
+            name = getattr(target, "name", "its stream")
+            raise OutputError(f"cannot write what tasks print to {name}: {reason}") from exc
 
     def note(self, text: str) -> None:
         """One thing that the user should know."""
         if not self._is_quiet:
-            print(f"glowpy: {text}", file=sys.stderr, flush=True)
+            tell(f"glowpy: {text}")
 
     def show(self, text: str) -> None:
         """What the user has asked for, on stderr."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def waiting(self, now: float, what: str) -> None:
         """Say once what is being waited for, when that lasts."""
@@ -55,3 +64,12 @@ class Report:
         elif what and what != self._announced and now - self._since >= self._timing.notice_s:
             self._announced = what
             self.note(f"waiting for {what}")
+
+
+def _write(target: TextIO, text: str) -> None:
+    try:
+        target.write(text)
+    except UnicodeEncodeError:  # a terminal or pipe that is not UTF-8 gets escapes
+        encoding = target.encoding or "utf-8"
+        target.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    target.flush()

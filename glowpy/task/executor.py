@@ -25,6 +25,7 @@ from glowpy.planner.fingerprint import describe, difference
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block
+from glowpy.stdio import flush, tell
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
 from glowpy.task.meter import Meter
@@ -312,8 +313,7 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
 
     global _is_serving
     _is_serving = True
-    sys.stdout.flush()  # what the script has printed so far is not of the flow
-    sys.stderr.flush()
+    flush()  # what the script has printed so far is not of the flow
     watch_lifeline()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     status = 0
@@ -323,15 +323,14 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
         timing = Timing.from_environment()
         Executor(agent_address, executor, run, find_graph, policy, timing).serve()
     except GlowError as exc:
-        sys.stderr.write(f"glowpy: {exc}\n")
+        tell(f"glowpy: {exc}")
         status = 1
     except BaseException:  # noqa: BLE001
         sys.excepthook(*sys.exc_info())  # into the log of this process, which the driver shows
         status = 1
     finally:
         # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         os._exit(status)
 
 
