@@ -102,7 +102,7 @@ FLAGS = (
     Flag("glow.dataCenter", "data_center", "preferred data center", "cluster", "", True),
     Flag("glow.rack", "rack", "preferred rack", "cluster", "", True),
     Flag("glow.task.memoryMB", "task_memory_mb", "memory that one task asks for, in MB", least=1),
-    Flag("glow.flow.bid", "flow_bid", "total bid of the flow in the market", "cluster", _NOT_YET),
+    Flag("glow.flow.bid", "flow_bid", "the flow's part among drivers that compete", "cluster"),
     Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),
     Flag(
         "glow.flow.stat",

@@ -109,7 +109,7 @@ def agents_known(address: str, policy: Policy | None = None) -> int:
         link = transport.connect(parse_address(address))
         poller = Poller()
         poller.register(link, link)
-        link.send(AskExecutors("test", 0, 0, "", ""))
+        link.send(AskExecutors("test", 0, 0, 0, "", "", 0.0))
         deadline = time.monotonic() + PATIENCE_S
         while (received := link.receive()) is None:
             assert time.monotonic() < deadline, "the master does not answer"

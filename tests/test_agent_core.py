@@ -22,7 +22,7 @@ from glowpy.shards.segment import Block
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION
+from glowpy.wire.messages import PROTOCOL_VERSION, LeaseInUse
 from glowpy.wire.run_messages import (
     Abort,
     Assign,
@@ -198,7 +198,7 @@ def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> 
     ready(core)
     begun(core, 1)
     assert fetch(core, 1) == []
-    assert core.leases() == ("lease-e1",) and core.leased_memory_mb() == 40
+    assert core.leases() == (LeaseInUse("lease-e1", "r1", 40),)
     end, changed, told = core.process_exited("e1", exit_cause(-9))
     assert changed == LeasesChanged() and core.leases() == ()
     assert told.message == ExecutorExited("r1", "e1", "signal SIGKILL", False, "", True)

@@ -1,69 +1,18 @@
-"""glowpy.master.allocator: spread, limits, leases, drivers in competition."""
+"""glowpy.master.allocator: spread, limits, leases. Competition is in test_competition.py."""
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import count
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from glowpy.master.allocator import Allocator
 from glowpy.master.topology import Agent
 from glowpy.place import Place
-from glowpy.wire.messages import AskExecutors, Grants, Lease
-
-LEASE_S = 15.0
-DEMAND_S = 3.0
-
-
-def agent(
-    name: str, executors: int = 2, memory_mb: int = 1024, dc: str = "dc", rack: str = "r"
-) -> Agent:
-    return Agent(name, f"{name}:8931", Place(dc, rack, name), 1, executors, memory_mb)
-
-
-class Bench:
-    """An allocator with a clock, agents that report, and drivers that ask."""
-
-    def __init__(self, *agents: Agent) -> None:
-        numbers = count(1)
-        self.allocator = Allocator(
-            lease_s=LEASE_S, demand_s=DEMAND_S, mint=lambda: f"lease-{next(numbers)}"
-        )
-        self.now = 0.0
-        self.agents = {each.agent: each for each in agents}
-        for each in agents:
-            self.report(each.agent)
-
-    def report(self, name: str, *leases: Lease | str) -> None:
-        ids = [lease if isinstance(lease, str) else lease.lease for lease in leases]
-        memory = sum(lease.memory_mb for lease in leases if isinstance(lease, Lease))
-        self.allocator.hear(self.agents[name], ids, memory, self.now)
-        self.allocator.check_invariants()
-
-    def grants(
-        self, wanted: int, driver: str = "d", memory_mb: int = 64, dc: str = "", rack: str = ""
-    ) -> Grants:
-        grants = self.allocator.ask(AskExecutors(driver, wanted, memory_mb, dc, rack), self.now)
-        self.allocator.check_invariants()
-        return grants
-
-    def ask(
-        self, wanted: int, driver: str = "d", memory_mb: int = 64, dc: str = "", rack: str = ""
-    ) -> list[Lease]:
-        return list(self.grants(wanted, driver, memory_mb, dc, rack).leases)
-
-    def give_back(self, leases: list[Lease]) -> None:
-        self.allocator.give_back([lease.lease for lease in leases])
-        self.allocator.check_invariants()
-
-
-def spread(leases: list[Lease]) -> dict[str, int]:
-    return dict(Counter(lease.agent for lease in leases))
-
+from glowpy.wire.messages import Grants, Lease, LeaseInUse
+from tests.allocator_bench import DEMAND_S, LEASE_S, Bench, agent, spread
 
 # --- how much, and where ----------------------------------------------------------------------
 
@@ -104,11 +53,11 @@ def test_an_ask_too_big_for_the_emptiest_agent_finds_another():
 def test_the_answer_says_what_the_cluster_has():
     bench = Bench(agent("a", 2, memory_mb=100), agent("b", 3, memory_mb=700), agent("c", 0, 9999))
     grants = bench.grants(1, memory_mb=800)
-    assert grants == Grants((), agents_known=3, executors_known=5, largest_memory_mb=700)
+    assert grants == Grants((), 0, agents_known=3, executors_known=5, largest_memory_mb=700)
 
 
 def test_nobody_there():
-    assert Bench().grants(3) == Grants((), 0, 0, 0)
+    assert Bench().grants(3) == Grants((), 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("wanted", [0, -1])
@@ -131,9 +80,10 @@ def test_a_rack_alone_may_be_preferred():
     assert [lease.agent for lease in bench.ask(2, rack="r2")] == ["b", "a"]
 
 
-def test_a_better_cpu_breaks_ties():
-    slow, fast = agent("a"), Agent("b", "b:8931", Place("dc", "r", "b"), 3, 2, 1024)
-    assert Bench(slow, fast).ask(1)[0].agent == "b"
+def test_faster_cores_come_first():
+    slow, fast = agent("a", 4), Agent("b", "b:8931", Place("dc", "r", "b"), 3, 2, 1024)
+    leases = Bench(slow, fast).ask(3)
+    assert [(lease.agent, lease.cpu_level) for lease in leases] == [("b", 3), ("b", 3), ("a", 1)]
 
 
 # --- a lease's life ---------------------------------------------------------------------------
@@ -194,7 +144,7 @@ def test_a_new_master_learns_from_heartbeats():
 
 def test_leased_memory_of_before_counts():
     bench = Bench(agent("a", 4, memory_mb=100))
-    bench.allocator.hear(bench.agents["a"], ["before"], 80, bench.now)
+    bench.allocator.hear(bench.agents["a"], [LeaseInUse("x", "before", 80)], bench.now)
     assert bench.ask(1, memory_mb=30) == []
     assert len(bench.ask(1, memory_mb=20)) == 1
 
@@ -208,7 +158,7 @@ def test_a_lost_agents_leases_go_with_it():
         bench.allocator.check_invariants()
     bench.give_back(leases)
     bench.now += LEASE_S
-    assert bench.grants(4) == Grants((), 0, 0, 0)
+    assert bench.grants(4) == Grants((), 0, 0, 0, 0)
 
 
 def test_an_agent_that_shrinks_gets_nothing_until_it_has_room():

@@ -269,7 +269,7 @@ def test_deep_nesting_is_refused(depth: int) -> None:
 
 def test_no_frame_may_be_longer_than_the_longest() -> None:
     huge = bytes(MAX_FRAME_BYTES + 1)
-    beat = Heartbeat("a", "h:1", "", "", 1, 1, 1, (), 0)
+    beat = Heartbeat("a", "h:1", "", "", 1, 1, 1, ())
     with pytest.raises(ProtocolError, match="longer than any"):
         CODER.decode(huge)
     with pytest.raises(ProtocolError, match="Heartbeat has 67108865 bytes"):

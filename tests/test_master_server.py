@@ -23,6 +23,7 @@ from glowpy.wire.messages import (
     Grants,
     Heartbeat,
     Hello,
+    LeaseInUse,
     ReturnLeases,
     Welcome,
 )
@@ -44,9 +45,10 @@ BEAT = Heartbeat(
     executor_limit=2,
     memory_mb=1024,
     leases=(),
-    leased_memory_mb=0,
 )
-ASK = AskExecutors(driver="d", executor_count=4, memory_mb=64, data_center="", rack="")
+ASK = AskExecutors(
+    driver="d", executor_count=4, held=0, memory_mb=64, data_center="", rack="", bid=100.0
+)
 
 
 @contextmanager
@@ -113,7 +115,7 @@ def client(transport: Transport) -> Iterator[Client]:
 
 
 def test_heartbeats_make_grants_possible(client):
-    assert client.ask() == Grants((), 0, 0, 0)
+    assert client.ask() == Grants((), 0, 0, 0, 0)
     client.send(BEAT)
     grants = client.ask()
     assert [(x.agent, x.address, x.memory_mb) for x in grants.leases] == [
@@ -143,7 +145,7 @@ def test_drivers_and_agents_have_their_own_connections(transport):
 
 
 def test_an_agent_restarted_on_its_address_takes_the_old_ones_place(client):
-    client.send(BEAT._replace(leases=("old",)))
+    client.send(BEAT._replace(leases=(LeaseInUse("old", "before", 64),)))
     client.send(BEAT._replace(agent="b"))
     grants = client.ask()
     assert grants.agents_known == 1

@@ -1,98 +1,12 @@
 """The scheduler as transcripts: what it is told, and what it wants done.
 
-`>` is an event, the lines below it the actions. `e1` is an executor, `a1` an agent; `g0#4` is the
-attempt numbered 4 of task group 0, and `a1#4` what it has written there.
+How they are written stands in scheduler_transcript.py.
 """
 
 from __future__ import annotations
 
-import re
-from operator import add
-from textwrap import dedent
-from typing import Any
-
-from glowpy import Dataset, Flow
-from glowpy.driver import scheduling as do
-from glowpy.driver.scheduler import Scheduler
-from glowpy.errors import TaskFailed
-from glowpy.planner.fusion import make_plan
-
-
-def transcript(dataset: Dataset, script: str, *, lost_attempts: int = 3) -> None:
-    """Play the events of a script and compare the actions with it."""
-    plan = make_plan(dataset._graph, [dataset._node], stored=True)
-    scheduler = Scheduler(plan, lost_attempts=lost_attempts, store_owner="store")
-    said = _told(scheduler.start())
-    expected = dedent(script).strip("\n").rstrip()
-    for line in expected.splitlines():
-        if line.startswith(">"):
-            said.append(line)
-            said += _told(scheduler.handle(_event(line), 0.0))
-            scheduler.check_invariants()
-    assert "\n".join(said) == expected
-
-
-def _event(line: str) -> Any:
-    words = line.split()[1:]
-    numbers = [int(number) for number in re.findall(r"#(\d+)", line)]
-    match words:
-        case [executor, "joins", agent]:
-            return do.ExecutorJoined(executor, agent)
-        case [executor, "dies:", *cause]:
-            return do.ExecutorLeft(executor, " ".join(cause))
-        case ["agent", agent, "is", "lost"]:
-            return do.AgentLost(agent, "silent")
-        case [_, "starts"]:
-            return do.GroupStarted(numbers[0])
-        case [_, "is", "sealed"]:
-            return do.GroupSealed(numbers[0], 1)
-        case [_, "raises"]:
-            return do.GroupFailed(numbers[0], TaskFailed("boom"))
-        case [_, "misses", _]:
-            return do.InputLost(numbers[0], numbers[1], "gone")
-        case [_, "has", "stopped"]:
-            return do.GroupAborted(numbers[0])
-        case [_, "comes", "back", "from", executor]:
-            return do.Recalled(executor, numbers[0])
-        case ["the", "driver", "misses", _]:
-            return do.ShardLost(numbers[0])
-    raise AssertionError(line)
-
-
-def _told(actions: list[Any]) -> list[str]:
-    # a label ends in the user's line, which is one of this file
-    return [re.sub(r" \(test_\S+:\d+\)", "", "  " + _words(action)) for action in actions]
-
-
-def _words(action: Any) -> str:
-    match action:
-        case do.Demand(count):
-            return f"wants {count} more"
-        case do.Assign(executor, group, attempt, inputs):
-            read = ", ".join(
-                f"{owner}#{number}" for edge in inputs for owner, number, _ in edge.shards()
-            )
-            return f"{executor}: run g{group}#{attempt}" + (f" reading {read}" if read else "")
-        case do.Recall(executor, attempt):
-            return f"{executor}: give back #{attempt}"
-        case do.Abort(executor, attempt):
-            return f"{executor}: stop #{attempt}"
-        case do.Retire(executor):
-            return f"{executor}: retire"
-        case do.GroupDone(group, attempt, owner):
-            return f"g{group}#{attempt} is done at {owner}"
-        case do.GroupUndone(group):
-            return f"g{group} is undone"
-        case do.Finished():
-            return "finished"
-        case do.Failed(error):
-            return f"failed: {type(error).__name__}: {error}"
-    raise AssertionError(action)
-
-
-def summed(shards: int) -> Dataset:
-    """`shards` groups that read a slice, and one that reads them all: g0, g1 … and the last."""
-    return Flow(["-glow.inline"]).slice([1], shards).map(abs).reduce(add)
+from glowpy import Flow
+from tests.scheduler_transcript import summed, transcript
 
 
 def test_one_executor_runs_all_with_an_assignment_always_behind_the_running_one() -> None:
@@ -370,5 +284,82 @@ def test_a_shard_that_cannot_be_read_is_computed_again() -> None:
         > g2#9 is sealed
           g2#9 is done at a1
           finished
+        """,
+    )
+
+
+def test_above_its_share_executors_are_given_back_after_their_groups() -> None:
+    transcript(
+        summed(6),
+        """
+          wants 6 more
+        > e1 joins a1
+          e1: run g0#4 reading store#0
+          e1: run g1#5 reading store#0
+          wants 5 more
+        > e2 joins a2
+          e2: run g2#6 reading store#0
+          e2: run g3#7 reading store#0
+          wants 4 more
+        > e3 joins a3
+          e3: run g4#8 reading store#0
+          e3: run g5#9 reading store#0
+          wants 3 more
+        > g0#4 starts
+        > g2#6 starts
+        > g4#8 starts
+        > the share is 1
+          e3: give back #9
+          e2: give back #7
+        > g3#7 comes back from e2
+        > g5#9 comes back from e3
+        > g2#6 is sealed
+          g2#6 is done at a2
+          e2: retire
+        > the share is 2
+          e3: run g3#10 reading store#0
+        > g4#8 is sealed
+          g4#8 is done at a3
+          e3: run g5#11 reading store#0
+          wants 2 more
+        > the share is 0
+          e3: give back #11
+          e1: give back #5
+        """,
+    )
+
+
+def test_groups_go_where_their_inputs_are() -> None:
+    """The groups of two readers: g2 and g4 read g0, g3 and g5 read g1."""
+    rows = Flow(["-glow.inline"]).slice([1], 2).map(abs)
+    transcript(
+        [rows.map(str), rows.map(float)],
+        """
+          wants 2 more
+        > e1 joins a1 in east/r1
+          e1: run g0#4 reading store#0
+          e1: run g1#5 reading store#0
+          wants 1 more
+        > e2 joins a2 in west/r1
+          e1: give back #5
+          wants 0 more
+        > g0#4 starts
+        > g1#5 comes back from e1
+          e2: run g1#6 reading store#0
+        > g0#4 is sealed
+          g0#4 is done at a1
+          e1: run g2#7 reading a1#4
+          e1: run g4#8 reading a1#4
+          wants 1 more
+        > e3 joins a3 in west/r2
+          e1: give back #8
+          wants 0 more
+        > g1#6 starts
+        > g4#8 comes back from e1
+          e3: run g4#9 reading a1#4
+        > e4 joins a4 in west/r1
+          e4: run g3#10 reading a2#6
+        > e5 joins a5 in east/r1
+          e5: run g5#11 reading a2#6
         """,
     )

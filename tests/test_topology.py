@@ -21,7 +21,6 @@ BEAT = Heartbeat(
     executor_limit=2,
     memory_mb=1024,
     leases=(),
-    leased_memory_mb=0,
 )
 HERE = Place("dc1", "r1", "h1")
 

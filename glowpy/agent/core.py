@@ -17,6 +17,7 @@ from glowpy.agent.runs import Run
 from glowpy.flags import is_module_name
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
+from glowpy.wire.messages import LeaseInUse
 from glowpy.wire.run_messages import (
     Abort,
     Assign,
@@ -60,11 +61,8 @@ class AgentCore:
         self._pool = ExecutorPool(owner, host, limits, timing, self.index)
         self._runs: dict[str, Run] = {}
 
-    def leases(self) -> tuple[str, ...]:
+    def leases(self) -> tuple[LeaseInUse, ...]:
         return self._pool.leases()
-
-    def leased_memory_mb(self) -> int:
-        return self._pool.leased_memory_mb()
 
     def runs(self) -> list[str]:
         return list(self._runs)

@@ -24,6 +24,7 @@ from glowpy.agent.runs import Run
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
 from glowpy.wire.greeting import refusal
+from glowpy.wire.messages import LeaseInUse
 from glowpy.wire.run_messages import (
     Abort,
     Assign,
@@ -74,8 +75,10 @@ class ExecutorPool:
         self._index = index
         self._slots: dict[str, ExecutorSlot] = {}
 
-    def leases(self) -> tuple[str, ...]:
-        return tuple(slot.lease for slot in self._slots.values())
+    def leases(self) -> tuple[LeaseInUse, ...]:
+        return tuple(
+            LeaseInUse(slot.lease, slot.run.name, slot.memory_mb) for slot in self._slots.values()
+        )
 
     def leased_memory_mb(self) -> int:
         return sum(slot.memory_mb for slot in self._slots.values())

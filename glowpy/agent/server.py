@@ -181,7 +181,6 @@ class AgentServer:
             options.executor_limit,
             options.memory_mb,
             self._core.leases(),
-            self._core.leased_memory_mb(),
             self._cores,
         )
 

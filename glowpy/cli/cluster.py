@@ -162,7 +162,7 @@ class LocalCluster:
         self._poller.register(link, link)
         known = 0
         while known < self.agents:
-            link.send(AskExecutors("glowpy cluster", 0, 0, "", ""))
+            link.send(AskExecutors("glowpy cluster", 0, 0, 0, "", "", 0.0))
             self._poll_start(f"{self.agents - known} agents to reach the master")
             link.events()
             while (received := link.receive()) is not None:

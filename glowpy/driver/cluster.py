@@ -55,7 +55,9 @@ def run_on_cluster(job: Job) -> Any:
             hash_seed=1 + secrets.randbelow(2**32 - 1),
         ) as fleet,
     ):
-        return Run(plan, description, job.result, fleet, report, watch, timing, clock).execute()
+        bid = options.flow_bid
+        run = Run(plan, description, job.result, fleet, report, watch, timing, clock, bid)
+        return run.execute()
 
 
 @contextlib.contextmanager

@@ -12,10 +12,11 @@ from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.leasing import Leasing
 from glowpy.driver.remote_agent import RemoteAgent, State, opening_of
 from glowpy.driver.rows_store import store_slices
-from glowpy.driver.scheduling import AgentLost, ExecutorJoined
+from glowpy.driver.scheduling import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.driver.shipping import OwnPaths, ProgramServer, Shipment
 from glowpy.errors import GlowError, VersionMismatch
 from glowpy.flags import Options
+from glowpy.place import Place
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.pull import ShardIndex
@@ -70,6 +71,7 @@ class ClusterFleet:
         self._launching: dict[str, tuple[RemoteAgent, Lease]] = {}  # by executor
         self._launched: dict[str, RemoteAgent] = {}  # by executor, until it has ended
         self._executor_count = 0
+        self._share: int | None = None
         self._next_beat = 0.0
         self._is_closing = False
         server = transport.serve(own_address)
@@ -111,6 +113,7 @@ class ClusterFleet:
             self._events.append(FleetFailed(error))
         for lease in self._leasing.granted():
             self._use(lease, now)
+        self._keep_to_share()
         if now >= self._next_beat:
             self._next_beat = now + self._timing.beat_s
             for agent in list(self._agents.values()):
@@ -125,6 +128,19 @@ class ClusterFleet:
         if any(agent.state in (State.GREETED, State.OPENING) for agent in self._agents.values()):
             return ""
         return self._leasing.waiting_for(held=len(self._launched))
+
+    def _keep_to_share(self) -> None:
+        """What is held above the share goes: first what is not launched yet."""
+        share = self._leasing.share
+        if share is None or share == self._share:
+            return
+        self._share = share
+        excess = len(self._launched) + len(self._launching) + self._leases_held() - share
+        for agent in self._agents.values():
+            while agent.leases and excess > 0:
+                self._leasing.give_back(agent.leases.pop())
+                excess -= 1
+        self._events.append(ShareChanged(share))
 
     # --- agents ---
 
@@ -206,9 +222,14 @@ class ClusterFleet:
             if not self._is_closing:
                 self._lose(agent, "it has closed the run: it had not heard of this driver for long")
         elif isinstance(message, Launched):
-            if self._launching.pop(message.executor, None) is not None:
+            if message.executor in self._launching:
+                _agent, lease = self._launching.pop(message.executor)
                 self._launched[message.executor] = agent
-                self._events.append(ExecutorJoined(message.executor, agent.address))
+                self._events.append(
+                    ExecutorJoined(
+                        message.executor, agent.address, _place_of(lease), lease.cpu_level
+                    )
+                )
         elif isinstance(message, LaunchRefused) and message.executor in self._launching:
             _agent, lease = self._launching.pop(message.executor)
             self._leasing.give_back(lease)
@@ -275,3 +296,7 @@ class ClusterFleet:
                 self._programs.receive(peer, message)
             else:
                 self._shards.receive(peer, message)
+
+
+def _place_of(lease: Lease) -> Place:
+    return Place(lease.data_center, lease.rack, parse_address(lease.address).host)

@@ -46,6 +46,7 @@ class Leasing:
         self._demand = 0
         self._pause_s = timing.ask_s
         self.next_ask = 0.0
+        self.share: int | None = None  # executors that the master lets this run hold
         self._asked_at: float | None = None  # the first ask that has no answer yet
         self._agentless_since: float | None = None
         self._was_granted = False
@@ -102,7 +103,7 @@ class Leasing:
 
     def give_back_all(self) -> None:
         """The run is over: nothing is wanted, nothing is kept."""
-        self._send(self._ask(0))
+        self._send(self._ask(0, 0))
         for lease in self.granted():
             self.give_back(lease)
         if self._link is not None and not self._link.is_connected:
@@ -117,8 +118,10 @@ class Leasing:
         if now >= self.next_ask:
             if self._link is None and self._last is not None:
                 self._link = self._reach()
-            if wanted or self._last is None:
-                self._send(self._ask(wanted))
+            if wanted or held or launching or self._last is None:
+                self._send(
+                    self._ask(wanted, held + launching)
+                )  # of nothing: whether to keep what is held
                 if self._asked_at is None:
                     self._asked_at = now
             self.next_ask = now + self._pause_s
@@ -141,10 +144,16 @@ class Leasing:
             return f"an agent that can be used: {_said(self._unusable)}"
         return f"free executors: all {self._last.executors_known} known to {self._leader} are taken"
 
-    def _ask(self, count: int) -> AskExecutors:
+    def _ask(self, count: int, held: int) -> AskExecutors:
         options = self._options
         return AskExecutors(
-            self._run, count, options.task_memory_mb, options.data_center, options.rack
+            self._run,
+            count,
+            held,
+            options.task_memory_mb,
+            options.data_center,
+            options.rack,
+            options.flow_bid,
         )
 
     def _reach(self) -> Link | None:
@@ -227,6 +236,7 @@ class Leasing:
     def _take(self, grants: Grants) -> None:
         self._asked_at = None
         self._last = grants
+        self.share = grants.share
         self._granted += grants.leases
         if grants.leases:
             self._was_granted = True

@@ -276,7 +276,7 @@ class Scheduler:
     def _assign_early(self) -> Actions:
         """Groups whose inputs are being computed, for executors that nobody else needs."""
         board = self._board
-        while board.idle and (group := board.next_early()) is not None:
+        while len(board.idle) > len(board.recalled) and (group := board.next_early()) is not None:
             executor = board.market.best_executor(board.inputs.origin(group), board.idle)
             yield self._assign(board.executors[executor], group)
 

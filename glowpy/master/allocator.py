@@ -7,23 +7,29 @@ lease on it was granted less than `lease_s` ago that no heartbeat has reported y
                └──given back, or lease_s without a report──> free
 
 So the agents are the only memory: a master that restarts knows all after one heartbeat of each.
+What an old master has granted and no agent has started yet it cannot know; the agent refuses what
+is too much then, and the driver asks again.
 Go: resource/service_discovery/master/master_allocation.go
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
+from glowpy.master.capacity import Capacity
 from glowpy.master.free_order import FreeOrder
+from glowpy.master.shares import LEAST_BID, Claim, shares
 from glowpy.master.topology import Agent
-from glowpy.wire.messages import AskExecutors, Grants, Lease
+from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
 
 # A bound on one answer, whatever an agent claims to have; who wants more asks again.
 MOST_LEASES_AT_ONCE = 1000
+_MOST_WANTED = 1_000_000
+_USUAL_BID = 100.0  # of a driver that holds executors and has not asked this master yet
 
 
 class LeaseState(Enum):
@@ -64,10 +70,14 @@ class _Room:
 class _Driver:
     """What a driver holds, and what it asked for and did not get."""
 
+    memory_mb: int = 0
+    bid: float = _USUAL_BID
     held: int = 0
     open_count: int = 0
-    memory_mb: int = 0
-    asked_at: float = 0.0
+    asked_at: float = -inf
+    turn_ends_at: float = 0.0
+    served_s: float = 0.0
+    served_until: float = 0.0  # when that was reckoned
 
 
 class Allocator:
@@ -76,36 +86,45 @@ class Allocator:
     `mint` makes lease ids. They should be hard to guess: who knows one may give it back.
     """
 
-    def __init__(self, *, lease_s: float, demand_s: float, mint: Callable[[], str]) -> None:
+    def __init__(
+        self, *, lease_s: float, demand_s: float, turn_s: float, mint: Callable[[], str]
+    ) -> None:
         self._lease_s = lease_s
         self._demand_s = demand_s  # an open demand not repeated for this long is over
+        self._turn_s = turn_s  # where drivers take turns, each keeps its executor so long
         self._mint = mint
         self._rooms: dict[str, _Room] = {}
         self._order = FreeOrder()
+        self._capacity = Capacity()
         self._leases: dict[str, _Granted] = {}
         self._expiries: deque[tuple[float, str]] = deque()  # in order: every lease lasts as long
         self._drivers: dict[str, _Driver] = {}
-        self._limits: list[tuple[int, str]] = []  # (memory_mb, agent) of agents with executors
-        self._executors_known = 0
-        self._executors_free = 0
+        self._now = 0.0  # of the last event that came with a time
 
-    def hear(self, agent: Agent, leases: Iterable[str], leased_memory_mb: int, now: float) -> None:
+    def hear(self, agent: Agent, leases: Sequence[LeaseInUse], now: float) -> None:
         """An agent says what it has and which leases it is using."""
         self.expire(now)
-        reported = frozenset(leases)
+        reported = frozenset(each.lease for each in leases)
+        room = _Room(agent, reported, sum(max(0, each.memory_mb) for each in leases))
         old = self._rooms.get(agent.agent)
-        room = _Room(agent, reported, max(0, leased_memory_mb))
         if old is not None:
             self._take_out(old)
             room.waiting = old.waiting
             room.waiting_memory_mb = old.waiting_memory_mb
             for lease in old.reported - reported:
                 self._end(lease, agent.agent)
-        for lease in reported & room.waiting:
-            granted = self._leases[lease]
-            granted.state = LeaseState.IN_USE
-            room.waiting.discard(lease)
-            room.waiting_memory_mb -= granted.memory_mb
+        for used in leases:
+            granted = self._leases.get(used.lease)
+            if granted is None:
+                self._hold(used.driver)
+                memory_mb = max(0, used.memory_mb)
+                self._leases[used.lease] = _Granted(
+                    agent.agent, used.driver, memory_mb, LeaseState.IN_USE
+                )
+            elif used.lease in room.waiting:
+                granted.state = LeaseState.IN_USE
+                room.waiting.discard(used.lease)
+                room.waiting_memory_mb -= granted.memory_mb
         self._put_in(room)
 
     def forget(self, agent: str) -> None:
@@ -114,28 +133,39 @@ class Allocator:
         if room is None:
             return
         self._take_out(room)
+        self._capacity.forget(agent)
         del self._rooms[agent]
         for lease in room.reported | room.waiting:
             self._end(lease, agent)
 
     def ask(self, ask: AskExecutors, now: float) -> Grants:
-        """Grant what is there now; the rest is the driver's open demand until it asks again."""
+        """Grant what is there now; the rest is the driver's open demand until it asks again.
+
+        What the driver holds above its share is not renewed: the answer tells the share, unless
+        the driver has leases of agents that have not been heard of since the master was started.
+        """
         self.expire(now)
-        driver = self._drivers.setdefault(ask.driver, _Driver())
-        driver.open_count = max(0, ask.executor_count)
+        driver = self._drivers.get(ask.driver)
+        if driver is None:
+            driver = self._drivers[ask.driver] = self._new_driver()
+        driver.open_count = min(max(0, ask.executor_count), _MOST_WANTED)
         driver.memory_mb = max(0, ask.memory_mb)
+        driver.bid = ask.bid
         driver.asked_at = now
+        share = self._share(ask.driver)
         leases: list[Lease] = []
-        for _ in range(self._allowance(driver)):
+        count = min(driver.open_count, share - driver.held, MOST_LEASES_AT_ONCE)
+        while len(leases) < count:
             agent = self._order.best(driver.memory_mb, ask.data_center, ask.rack)
             if agent is None:
                 break
-            leases.append(self._grant(self._rooms[agent], ask.driver, driver, now))
+            leases.append(self._grant(self._rooms[agent], ask.driver, driver))
         return Grants(
             leases=tuple(leases),
+            share=share if ask.held <= driver.held else None,
             agents_known=len(self._rooms),
-            executors_known=self._executors_known,
-            largest_memory_mb=self._largest_memory_mb(),
+            executors_known=self._capacity.executors,
+            largest_memory_mb=self._capacity.largest_memory_mb,
         )
 
     def give_back(self, leases: Iterable[str]) -> None:
@@ -164,6 +194,7 @@ class Allocator:
 
     def expire(self, now: float) -> list[str]:
         """End the leases that were granted too long ago and never used; say which."""
+        self._now = now
         expired = []
         while self._expiries and self._expiries[0][0] <= now:
             _, lease = self._expiries.popleft()
@@ -171,42 +202,57 @@ class Allocator:
             if granted is not None and granted.state is LeaseState.GRANTED:
                 self._withdraw(lease, granted)
                 expired.append(lease)
-        for name in [n for n, d in self._drivers.items() if not d.held and self._is_over(d, now)]:
-            del self._drivers[name]
-        for driver in self._drivers.values():
-            if self._is_over(driver, now):
-                driver.open_count = 0
         return expired
 
-    def _is_over(self, driver: _Driver, now: float) -> bool:
-        return now - driver.asked_at > self._demand_s
+    def _share(self, name: str) -> int:
+        """How many executors this driver may hold now."""
+        now = self._now
+        claims = {}
+        for each, driver in list(self._drivers.items()):
+            if now - driver.asked_at > self._demand_s:
+                driver.open_count = 0
+            if not driver.held and not driver.open_count:
+                if each != name:
+                    del self._drivers[each]
+                continue
+            self._reckon(driver)
+            claims[each] = Claim(
+                driver.bid,
+                driver.held,
+                driver.held + driver.open_count,
+                self._capacity.of(driver.memory_mb),
+                driver.served_s,
+                is_in_turn=driver.held > 0 and now < driver.turn_ends_at,
+            )
+        return dict(zip(claims, shares(list(claims.values())), strict=True)).get(name, 0)
 
-    def _allowance(self, driver: _Driver) -> int:
-        """How many executors this driver may be given now.
+    def _reckon(self, driver: _Driver) -> None:
+        """Bring up to date for how long a driver has held executors."""
+        if driver.held:
+            held_s = self._now - driver.served_until
+            driver.served_s += driver.held * held_s / max(LEAST_BID, driver.bid)
+        driver.served_until = self._now
 
-        Up to an equal share of all executors there is no restriction. Above it, a driver gets only
-        what the others, each up to its own share, are not asking for.
-        """
-        competing = sum(1 for each in self._drivers.values() if each.held or each.open_count)
-        share = max(1, self._executors_known // max(1, competing))
-        largest = self._largest_memory_mb()
-        wanted_by_others = sum(
-            min(other.open_count, max(0, share - other.held))
-            for other in self._drivers.values()
-            # what no agent can ever give keeps nothing from anybody
-            if other is not driver and other.memory_mb <= largest
-        )
-        allowed = max(share - driver.held, self._executors_free - wanted_by_others)
-        return max(0, min(driver.open_count, self._executors_free, allowed, MOST_LEASES_AT_ONCE))
+    def _new_driver(self) -> _Driver:
+        """It is not behind those that are there already: it would get every turn."""
+        served_s = min((driver.served_s for driver in self._drivers.values()), default=0.0)
+        return _Driver(served_s=served_s, served_until=self._now)
 
-    def _largest_memory_mb(self) -> int:
-        return self._limits[-1][0] if self._limits else 0
+    def _hold(self, name: str) -> None:
+        """A driver holds one executor more."""
+        driver = self._drivers.get(name)
+        if driver is None:
+            driver = self._drivers[name] = self._new_driver()
+        self._reckon(driver)
+        driver.held += 1
+        if driver.held == 1:
+            driver.turn_ends_at = self._now + self._turn_s
 
-    def _grant(self, room: _Room, name: str, driver: _Driver, now: float) -> Lease:
+    def _grant(self, room: _Room, name: str, driver: _Driver) -> Lease:
         lease = self._mint()
         self._leases[lease] = _Granted(room.agent.agent, name, driver.memory_mb, LeaseState.GRANTED)
-        self._expiries.append((now + self._lease_s, lease))
-        driver.held += 1
+        self._expiries.append((self._now + self._lease_s, lease))
+        self._hold(name)
         driver.open_count -= 1
         self._take_out(room)
         room.waiting.add(lease)
@@ -218,6 +264,7 @@ class Allocator:
             address=room.agent.address,
             data_center=room.agent.place.data_center,
             rack=room.agent.place.rack,
+            cpu_level=room.agent.cpu_level,
             memory_mb=driver.memory_mb,
         )
 
@@ -230,43 +277,33 @@ class Allocator:
         self._end(lease, granted.agent)
 
     def _end(self, lease: str, agent: str) -> None:
-        """Forget a lease. One from before a restart of the master is not known here."""
+        """Forget a lease."""
         granted = self._leases.get(lease)
         if granted is None or granted.agent != agent:
             return
         del self._leases[lease]
-        # a driver that holds something is never forgotten
-        self._drivers[granted.driver].held -= 1
+        driver = self._drivers[granted.driver]  # one that holds something is never forgotten
+        self._reckon(driver)
+        driver.held -= 1
 
     def _take_out(self, room: _Room) -> None:
-        agent = room.agent
-        self._executors_known -= agent.executor_limit
-        self._executors_free -= room.free_executors
-        self._order.remove(agent.agent)
-        if agent.executor_limit:
-            del self._limits[bisect_left(self._limits, (agent.memory_mb, agent.agent))]
+        self._order.remove(room.agent.agent)
 
     def _put_in(self, room: _Room) -> None:
         agent = room.agent
         self._rooms[agent.agent] = room
-        self._executors_known += agent.executor_limit
-        self._executors_free += room.free_executors
+        self._capacity.set(agent.agent, agent.executor_limit, agent.memory_mb)
         self._order.put(agent, room.free_executors, room.free_memory_mb)
-        if agent.executor_limit:
-            insort(self._limits, (agent.memory_mb, agent.agent))
 
     def check_invariants(self) -> None:
         """For tests: nothing is granted beyond a limit, and every count agrees with its facts."""
-        rooms = self._rooms.values()
-        for room in rooms:
-            limit = max(room.agent.executor_limit, len(room.reported))
-            # a lease that its agent reported late may exceed the limit, a grant never does
-            late = {x for x in room.reported if x not in self._leases}
-            assert len((room.reported | room.waiting) - late) <= limit, room
+        for name, room in self._rooms.items():
+            # what an agent reports may exceed its limit, a grant never does
+            used = len(room.reported | room.waiting)
+            assert used <= max(room.agent.executor_limit, len(room.reported)), room
             assert room.waiting.isdisjoint(room.reported), room
             waiting = [self._leases[lease] for lease in room.waiting]
-            assert all(w.state is LeaseState.GRANTED for w in waiting), room
-            assert all(w.agent == room.agent.agent for w in waiting), room
+            assert all(w.state is LeaseState.GRANTED and w.agent == name for w in waiting), room
             assert sum(w.memory_mb for w in waiting) == room.waiting_memory_mb, room
         for lease, granted in self._leases.items():
             room = self._rooms[granted.agent]
@@ -276,6 +313,4 @@ class Allocator:
             held = [g for g in self._leases.values() if g.driver == name]
             assert driver.held == len(held), name
             assert driver.open_count >= 0, name
-        assert self._executors_free == sum(room.free_executors for room in rooms)
-        assert self._executors_known == sum(room.agent.executor_limit for room in rooms)
-        assert len(self._limits) == sum(1 for room in rooms if room.agent.executor_limit)
+        self._capacity.check_invariants()

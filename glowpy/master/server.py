@@ -47,6 +47,7 @@ class Master:
         self._allocator = Allocator(
             lease_s=timing.lease_s,
             demand_s=3 * timing.ask_s,
+            turn_s=2 * timing.heartbeat_s,
             mint=lambda: secrets.token_hex(8),
         )
 
@@ -97,7 +98,7 @@ class Master:
                 agent.executor_limit,
                 agent.memory_mb,
             )
-        self._allocator.hear(change.agent, heartbeat.leases, heartbeat.leased_memory_mb, now)
+        self._allocator.hear(change.agent, heartbeat.leases, now)
 
 
 def serve_master(

@@ -46,6 +46,14 @@ class Welcome(NamedTuple):
 # --- master ---------------------------------------------------------------------------------
 
 
+class LeaseInUse(NamedTuple):
+    """A lease under which an executor is there."""
+
+    lease: str
+    driver: str
+    memory_mb: int
+
+
 class Heartbeat(NamedTuple):
     """What an agent has, and which leases it is using, at this moment."""
 
@@ -56,8 +64,7 @@ class Heartbeat(NamedTuple):
     cpu_level: int
     executor_limit: int
     memory_mb: int
-    leases: tuple[str, ...]
-    leased_memory_mb: int
+    leases: tuple[LeaseInUse, ...]
     cores: int = 0  # that agent and executors may run on; 0: not told
 
 
@@ -68,13 +75,18 @@ class Goodbye(NamedTuple):
 
 
 class AskExecutors(NamedTuple):
-    """A driver's whole open demand; each repetition replaces the one before."""
+    """A driver's whole open demand, beyond what it holds; each repetition replaces the one before.
+
+    One of nothing asks whether it may keep what it holds.
+    """
 
     driver: str
     executor_count: int
+    held: int  # leases that it has
     memory_mb: int
     data_center: str
     rack: str
+    bid: float
 
 
 class Lease(NamedTuple):
@@ -85,6 +97,7 @@ class Lease(NamedTuple):
     address: str
     data_center: str
     rack: str
+    cpu_level: int
     memory_mb: int
 
 
@@ -92,6 +105,7 @@ class Grants(NamedTuple):
     """The answer to AskExecutors: perhaps fewer leases than asked for, perhaps none."""
 
     leases: tuple[Lease, ...]
+    share: int | None  # leases that the driver may hold in all; None: the master cannot tell now
     agents_known: int
     executors_known: int
     largest_memory_mb: int  # the most memory an executor could get at any agent
