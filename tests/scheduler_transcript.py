@@ -65,8 +65,8 @@ def _event(line: str) -> Any:
 
 
 def _told(actions: list[Any]) -> list[str]:
-    # a label ends in the user's line, which is one of this file
-    return [re.sub(r" \(test_\S+:\d+\)", "", "  " + _words(action)) for action in actions]
+    # a label ends in the user's line, which is one of these files
+    return [re.sub(r" \(\S+\.py:\d+\)", "", "  " + _words(action)) for action in actions]
 
 
 def _words(action: Any) -> str:
