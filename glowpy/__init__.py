@@ -13,14 +13,26 @@ from typing import TYPE_CHECKING, Any
 from glowpy.version import __version__
 
 if TYPE_CHECKING:
+    from glowpy.channel import Channel
     from glowpy.flow.dataset import Dataset
     from glowpy.flow.flow import Flow
     from glowpy.launch import argv, is_task, ready, related_file
 
-__all__ = ["Dataset", "Flow", "__version__", "argv", "errors", "is_task", "ready", "related_file"]
+__all__ = [
+    "Channel",
+    "Dataset",
+    "Flow",
+    "__version__",
+    "argv",
+    "errors",
+    "is_task",
+    "ready",
+    "related_file",
+]
 
 # Loaded when first asked for: a script that only defines a flow pays for nothing else.
 _HOMES = {
+    "Channel": "glowpy.channel",
     "Dataset": "glowpy.flow.dataset",
     "Flow": "glowpy.flow.flow",
     "argv": "glowpy.launch",

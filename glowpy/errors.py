@@ -19,7 +19,12 @@ GlowError
 │   ├── ShardLost        its owner or its attempt is gone: it may be computed again
 │   └── ShardCorrupt     its bytes are not what was written
 ├── TaskFailed           the user's code raised; carries the remote traceback and the row
+├── ChannelError         a channel is used in a way that it cannot be
+│   ├── ChannelClosed    nothing more can be sent, or received
+│   └── ChannelTimeout   it was full, or empty, for as long as was to be waited
+├── RowsDelivered        what a channel has given to the user cannot be taken back, or done again
 ├── ExecutorsDied        one task group killed its executor at every try
+├── RunRunning           a run has not ended within the time that somebody was to wait for it
 └── RunCancelled         somebody ended the run before it was complete
 """
 
@@ -108,8 +113,28 @@ class TaskFailed(GlowError):
     """
 
 
+class ChannelError(GlowError):
+    """A channel is used in a way that it cannot be."""
+
+
+class ChannelClosed(ChannelError):
+    """Nothing more can be sent to a channel, or received from it."""
+
+
+class ChannelTimeout(ChannelError):
+    """A channel was full, or empty, for as long as was to be waited."""
+
+
+class RowsDelivered(GlowError):
+    """Rows were lost after the user had got some of them from a channel: they are not repeated."""
+
+
 class ExecutorsDied(GlowError):
     """One task group killed its executor at every try. The message names signal or cause."""
+
+
+class RunRunning(GlowError):
+    """A run has not ended within the time that somebody was to wait for it. It goes on."""
 
 
 class RunCancelled(GlowError):

@@ -13,8 +13,8 @@ from enum import Enum
 from pathlib import Path
 
 FLOORS = (
-    ("amounts", "errors", "place", "record", "resources", "stdio", "timing", "version"),
-    ("flow", "shards", "channel", "flags"),
+    ("amounts", "channel", "errors", "place", "record", "resources", "stdio", "timing", "version"),
+    ("flow", "shards", "flags"),
     ("planner", "program", "wire"),
     ("task", "master", "agent"),
     ("driver", "cli", "testing"),

@@ -11,9 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from glowpy import Flow
+from glowpy import Channel, Flow
 
 ROOT = Path(__file__).resolve().parent.parent
+GLOBALS = {"Channel": Channel, "Flow": Flow}
 PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
 
 
@@ -33,7 +34,7 @@ def failures(module: ModuleType, source: str) -> list[str]:
     found = []
     runner = doctest.DocTestRunner(verbose=False)
     example_count = 0
-    for test in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs={"Flow": Flow}):
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs=GLOBALS):
         example_count += len(test.examples)
         said: list[str] = []
         if runner.run(test, out=said.append).failed:

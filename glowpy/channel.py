@@ -1,0 +1,235 @@
+"""Channel: the queue between the driver program and a flow that is running.
+
+    driver program   send → [rows, bounded] → take     a flow's input
+    a flow's output  offer → [rows, bounded] → receive  driver program
+
+A channel stands on one side of one run in its life. The run learns by a call of `on_change` that
+there is something to take, or room to offer; it never waits in here, only the user's threads do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from time import monotonic
+from types import TracebackType
+from typing import Any, NoReturn, TypeAlias
+
+from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError, RunCancelled
+
+Row: TypeAlias = Any
+DEFAULT_CAPACITY = 1024  # rows
+_DROPPED_AT_ONCE = 1024
+
+
+class Channel:
+    """A closable queue of rows, for any number of threads. A context manager: leaving it closes it.
+
+    `flow.channel(ch)` makes it a flow's input, `dataset.add_output(ch)` an output; it is one of
+    them, once. It belongs to the driver program: a flow's functions cannot use it. Go: a `chan`.
+
+    Args:
+        capacity: rows that may wait in it; then `send` waits. `-glow.channel.bufferSize`, or 1024,
+            if not given.
+
+    >>> numbers = Channel()
+    >>> with numbers:
+    ...     for number in (1, 2):
+    ...         numbers.send(number)
+    >>> list(numbers)
+    [1, 2]
+    """
+
+    def __init__(self, capacity: int | None = None) -> None:
+        if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
+            raise ChannelError(f"a Channel needs a capacity of at least 1 row, not {capacity!r}")
+        self._own_capacity = capacity
+        self._capacity = capacity or DEFAULT_CAPACITY
+        self._rows: deque[Row] = deque()
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._error: GlowError | None = None
+        self._user = ""  # the flow it is an input or output of, in words
+        self._on_change: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        state = "failed" if self._error else "closed" if self._is_closed else "open"
+        return f"<Channel {state}, {len(self._rows)} of {self._capacity} rows>"
+
+    def __reduce__(self) -> NoReturn:
+        raise ChannelError(
+            "a Channel stays in the driver program and cannot travel to a task; give the dataset "
+            "an output with add_output(), or pass rows through the flow"
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        """True once nothing more can be sent. There may still be rows to receive."""
+        return self._is_closed or self._error is not None
+
+    def send(self, row: Row, timeout_s: float | None = None) -> None:
+        """Put in a row; waits while the channel is full. The row must not be changed afterwards.
+
+        Raises:
+            ChannelClosed: it is closed, or its flow has ended without it.
+            ChannelTimeout: it has been full for `timeout_s`.
+            GlowError: the flow that reads it has failed, or was cancelled: the run's error.
+        """
+        until = None if timeout_s is None else monotonic() + timeout_s
+        with self._changed:
+            while True:
+                if self._error is not None:
+                    raise self._error.with_traceback(None)
+                if self._is_closed:
+                    raise ChannelClosed("a row was sent to a channel that is closed")
+                if len(self._rows) < self._capacity:
+                    break
+                self._wait(until, "has been full")
+            self._rows.append(row)
+            self._changed.notify_all()
+            tell = self._on_change
+        if tell is not None:
+            tell()
+
+    def receive(self, timeout_s: float | None = None) -> Row:
+        """Take out the next row; waits for one.
+
+        Raises:
+            ChannelClosed: it is closed, and every row has been received.
+            ChannelTimeout: none has come for `timeout_s`.
+            GlowError: the flow that writes it has failed, or was cancelled: the run's error.
+        """
+        until = None if timeout_s is None else monotonic() + timeout_s
+        with self._changed:
+            while not self._rows:
+                if self._error is not None:
+                    raise self._error.with_traceback(None)
+                if self._is_closed:
+                    raise ChannelClosed("every row of this closed channel has been received")
+                self._wait(until, "has had no row")
+            row = self._rows.popleft()
+            self._changed.notify_all()
+            tell = self._on_change
+        if tell is not None:
+            tell()
+        return row
+
+    def close(self) -> None:
+        """Nothing more will be sent. Rows that wait in it can still be received.
+
+        The reader of a flow's output may close it, too: then the rest of its rows is dropped.
+        """
+        self._end(None)
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        try:
+            return self.receive()
+        except ChannelClosed:
+            raise StopIteration from None
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:  # what was sent is not all that was to be sent: nobody must take it for that
+            text = f"the block that was to close a channel raised {type(error).__name__}: {error}"
+            self._end(RunCancelled(text))
+
+    # --- for the run that it is an input or output of ---
+
+    def attach(self, user: str, capacity: int, on_change: Callable[[], None]) -> None:
+        """A run takes it as its own.
+
+        Args:
+            user: in words, for whoever tries that again.
+            on_change: called, on any thread, when a row came or went, or it was closed.
+
+        Raises:
+            ChannelError: it is, or was, another's.
+        """
+        with self._changed:
+            if self._user:
+                raise ChannelError(
+                    f"a channel is used once, and this one was {self._user}; make another Channel "
+                    "for each flow and each run"
+                )
+            self._user = user
+            self._capacity = self._own_capacity or capacity
+            self._on_change = on_change
+            self._changed.notify_all()
+
+    def take(self, most: int) -> list[Row]:
+        """Rows to be had now, without waiting."""
+        with self._changed:
+            rows = self._rows
+            taken = [rows.popleft() for _ in range(min(most, len(rows)))]
+            if taken:
+                self._changed.notify_all()
+            return taken
+
+    @property
+    def is_drained(self) -> bool:
+        """Closed, and empty: the run has had everything."""
+        with self._changed:
+            return self._is_closed and not self._rows
+
+    @property
+    def error(self) -> GlowError | None:
+        """Why what was sent is not all, if its user has ended it so."""
+        return self._error
+
+    def offer(self, rows: Iterator[Row]) -> bool:
+        """Put in rows without waiting, as long as there is room. False: it is full.
+
+        `rows` is drawn from only as far as there is room. A closed channel takes all, and drops it.
+        """
+        with self._changed:
+            is_dropping = self.is_closed
+            room = _DROPPED_AT_ONCE if is_dropping else self._capacity - len(self._rows)
+            while room > 0:
+                some = list(islice(rows, room))
+                if not some:
+                    return True
+                if not is_dropping:
+                    self._rows.extend(some)
+                    self._changed.notify_all()
+                    room = self._capacity - len(self._rows)
+            return False
+
+    def fail(self, error: GlowError) -> None:
+        """The run has failed: whoever sends or receives learns it, at once."""
+        self._end(error)
+
+    def detach(self) -> None:
+        """The run needs it no more."""
+        with self._changed:
+            self._on_change = None
+        self.close()
+
+    def _end(self, error: GlowError | None) -> None:
+        with self._changed:
+            if not self._is_closed and self._error is None:
+                self._is_closed = error is None
+                self._error = error
+            self._changed.notify_all()
+            tell = self._on_change
+        if tell is not None:
+            tell()
+
+    def _wait(self, until: float | None, what: str) -> None:
+        left_s = None if until is None else until - monotonic()
+        if left_s is not None and left_s <= 0:
+            raise ChannelTimeout(f"the channel {what} for as long as was to be waited")
+        self._changed.wait(left_s)
