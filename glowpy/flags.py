@@ -62,7 +62,7 @@ class Options(NamedTuple):
     task_name: str = ""
     group_inputs: str = ""
     exe_hash: str = ""
-    channel_buffer_size: int = 0
+    channel_buffer_size: int = 1024
     executor_id: str = ""
     agent_address: str = ""
 
@@ -128,7 +128,7 @@ FLAGS = (
     Flag("glow.task.name", "task_name", "name of the group's first task", "task", "", True),
     Flag("glow.taskGroup.inputs", "group_inputs", "@: asked of the agent", "task", "", True),
     Flag("glow.exe.hash", "exe_hash", "SHA-256 of the program", "task", "", True),
-    Flag("glow.channel.bufferSize", "channel_buffer_size", "rows per input", "task", _NOT_YET),
+    Flag("glow.channel.bufferSize", "channel_buffer_size", "rows that a Channel holds", least=1),
     Flag("glow.request.id", "executor_id", "id of the executor", "task"),
     Flag("glow.agent.address", "agent_address", "address of the executor's agent", "task"),
 )

@@ -16,13 +16,16 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Mode, Options, mode, parse
-from glowpy.flow.entry import Call, no_flows_in_tasks
+from glowpy.flow.entry import Call, Started, no_flows_in_tasks
 from glowpy.flow.graph import Graph
 from glowpy.stdio import flush, hold_descriptors, tell
+
+if TYPE_CHECKING:
+    from glowpy.driver.control import Control
 
 
 class _Session:
@@ -103,8 +106,32 @@ def execute(call: Call) -> Any:
     session = _current()
     if mode(session.options) is Mode.TASK:
         return _call_in_task(session, call)
-    options = _options_of(call.graph)
-    number = session.next_run()
+    return _execute(session, call, _options_of(call.graph), session.next_run())
+
+
+def start(call: Call) -> Started:
+    """Begin a terminal call on a thread of its own."""
+    session = _current()
+    if mode(session.options) is Mode.TASK:
+        _call_in_task(session, call)
+        raise ProgramError(
+            "in a task of a later run, the script has reached an earlier start(); what it sends "
+            "and receives there cannot be done again: define all flows first, and call "
+            "glowpy.ready() before start(), for tasks end there"
+        )
+    options, number = _options_of(call.graph), session.next_run()
+    if mode(options) is Mode.PLOT:
+        _show_plan(call, options)
+    from glowpy.driver.started import StartedRun
+
+    started = StartedRun(lambda control: _execute(session, call, options, number, control))
+    started.begin()
+    return started
+
+
+def _execute(
+    session: _Session, call: Call, options: Options, number: int, control: Control | None = None
+) -> Any:
     if mode(options) is Mode.PLOT:
         _show_plan(call, options)
     hold_descriptors()
@@ -113,7 +140,7 @@ def execute(call: Call) -> Any:
 
         run = runner_for(mode(options))
     try:
-        value = execute_call(call, run, options, number, session.rest, session.recorded)
+        value = execute_call(call, run, options, number, session.rest, session.recorded, control)
     except KeyboardInterrupt:
         if mode(options) is Mode.INLINE:
             raise  # its traceback ends in the user's function

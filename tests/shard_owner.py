@@ -129,7 +129,7 @@ class Reader:
         """All rows of some shards, one shard after the other."""
         return [row for stream in self.streams(*sources) for batch in stream for row in batch]
 
-    def wait(self, until: float) -> None:
+    def wait(self, until: float, _pulls: object = ()) -> None:
         assert time.monotonic() < self._deadline, "waited for a shard"
         wait(self.poller, until)
 

@@ -26,6 +26,7 @@ class _Executor:
     name: str
     queue: deque[do.Assign] = field(default_factory=deque)
     running: do.Assign | None = None
+    live: list[do.Assign] = field(default_factory=list)  # run beside it
 
 
 @dataclass
@@ -73,6 +74,13 @@ class World:
                     found.append(partial(self._begin, agent, executor))
                 elif executor.running is not None and self._can_end(executor.running):
                     found.append(partial(self._end, agent, executor))
+                found += [
+                    partial(self._end, agent, executor, live)
+                    for live in executor.live
+                    if self._can_end(live)
+                ]
+        if self.scheduler.wants_hosts and not found:
+            found.append(partial(self._handle, do.FleetSettled()))
         if self.is_finished:
             found += [partial(self._handle, do.ShardLost(n)) for n in self._unreadable()]
         return found
@@ -146,15 +154,23 @@ class World:
         executor = agent.executors.get(action.executor)
         if executor is None:
             return  # it died while this was on its way
-        if isinstance(action, do.Assign):
+        if isinstance(action, do.Assign) and action.is_live:
+            executor.live.append(action)
+            self._begun(agent, action)
+        elif isinstance(action, do.Assign):
             executor.queue.append(action)
         elif isinstance(action, do.Retire):
-            assert not executor.queue and not executor.running, "an executor with work is retired"
+            holds = executor.queue or executor.running or executor.live
+            assert not holds, "an executor with work is retired"
             del agent.executors[executor.name]
         elif isinstance(action, do.Recall):
             if self._unqueue(executor, action.attempt):
                 agent.outbox.append(do.Recalled(executor.name, action.attempt))
         elif self._unqueue(executor, action.attempt):
+            agent.outbox.append(do.GroupAborted(action.attempt))
+        elif any(live.attempt == action.attempt for live in executor.live):
+            agent.written[action.attempt] = "lost"
+            executor.live = [live for live in executor.live if live.attempt != action.attempt]
             agent.outbox.append(do.GroupAborted(action.attempt))
         elif executor.running is not None and executor.running.attempt == action.attempt:
             agent.written[action.attempt] = "lost"
@@ -173,6 +189,9 @@ class World:
 
     def _begin(self, agent: _Agent, executor: _Executor) -> None:
         executor.running = assign = executor.queue.popleft()
+        self._begun(agent, assign)
+
+    def _begun(self, agent: _Agent, assign: do.Assign) -> None:
         assert assign.attempt not in self.begun, "an attempt runs twice"
         self.begun.add(assign.attempt)
         agent.written[assign.attempt] = "running"
@@ -196,10 +215,13 @@ class World:
         states = {state for state, _attempt in self._states(assign)}
         return "running" not in states or "lost" in states
 
-    def _end(self, agent: _Agent, executor: _Executor) -> None:
-        assign = executor.running
+    def _end(self, agent: _Agent, executor: _Executor, live: do.Assign | None = None) -> None:
+        assign = live or executor.running
         assert assign is not None
-        executor.running = None
+        if live is not None:
+            executor.live.remove(live)
+        else:
+            executor.running = None
         lost = [attempt for state, attempt in self._states(assign) if state == "lost"]
         if lost:
             agent.written[assign.attempt] = "lost"
@@ -232,8 +254,8 @@ class World:
     def _kill(self, agent: _Agent, executor: _Executor) -> None:
         self.faults_left -= 1
         del agent.executors[executor.name]
-        if executor.running is not None:
-            agent.written[executor.running.attempt] = "lost"
+        for assign in filter(None, [executor.running, *executor.live]):
+            agent.written[assign.attempt] = "lost"
         agent.outbox.append(do.ExecutorLeft(executor.name, "signal SIGKILL"))
 
     def _lose_shard(self, attempt: int) -> None:

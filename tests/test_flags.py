@@ -18,7 +18,7 @@ GLOW_FLAGS = """
 """.split()
 OUR_FLAGS = "glow.inline glow.flow.explain glow.quiet glow.run.id glow.workers".split()
 NOT_YET = """
-    cert.file ca.file glow.channel.bufferSize
+    cert.file ca.file
 """.split()
 CURVE = "does not act: not TLS but CURVE encrypts, with one -key.file (`glowpy keys FILE` makes it)"
 

@@ -10,7 +10,7 @@ import pytest
 
 from glowpy import Dataset, Flow
 from glowpy.driver import rows_store
-from glowpy.driver.rows_store import store_slices
+from glowpy.driver.rows_store import RowsStore
 from glowpy.errors import OutputError, RowError
 from glowpy.planner.fusion import make_plan
 from glowpy.shards.codec import decode
@@ -23,7 +23,7 @@ RUN = "r1"
 def store(directory: Path, *datasets: Dataset) -> ShardIndex:
     index = ShardIndex()
     plan = make_plan(datasets[0]._graph, [each._node for each in datasets], stored=True)
-    store_slices(plan, RUN, str(directory), index)
+    RowsStore(RUN, str(directory), index, lambda sends: None).keep_slices(plan)
     return index
 
 

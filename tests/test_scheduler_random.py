@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glowpy import Dataset, Flow
+from glowpy import Channel, Dataset, Flow
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
 from tests.simulated_agents import World
@@ -20,18 +20,25 @@ _MOST_STEPS = 20_000
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     flow = Flow(["-glow.inline"])
-    kinds = st.sampled_from(["slice", "source"])
+    kinds = st.sampled_from(["slice", "source", "channel"])
     datasets: list[Dataset] = []
     for kind in draw(st.lists(kinds, min_size=1, max_size=2)):
         shards = draw(st.integers(1, 4))
-        made = flow.slice([1], shards) if kind == "slice" else flow.source(lambda: [1], shards)
-        datasets.append(made)
+        datasets.append(_source(flow, kind, shards))
     for operator in draw(st.lists(st.sampled_from(OPERATORS), max_size=5)):
         parent = datasets[draw(st.integers(0, len(datasets) - 1))]
         datasets.append(_apply(parent, operator, draw(st.integers(1, 4))))
     target = datasets[draw(st.integers(0, len(datasets) - 1))]
     targets = [target._node] if draw(st.booleans()) else list(flow._graph.leaves())
     return make_plan(flow._graph, targets, stored=draw(st.booleans()))
+
+
+def _source(flow: Flow, kind: str, shards: int) -> Dataset:
+    if kind == "slice":
+        return flow.slice([1], shards)
+    if kind == "channel":
+        return flow.channel(Channel(), shards)
+    return flow.source(lambda: [1], shards)
 
 
 def _apply(parent: Dataset, operator: str, shards: int) -> Dataset:

@@ -29,9 +29,6 @@ class ExecutorSlot:
     pid = 0  # of its process, once started
     state = State.LAUNCHED
     peer = b""  # its connection, once greeted
-    current: Assign | None = None
-    is_current_aborted = False
-    news: tuple[int, Work] | None = None  # how far an attempt has come; not told to the driver yet
     early_output = ""  # the last that it has written before it was ready
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
@@ -44,17 +41,19 @@ class ExecutorSlot:
         self.memory_mb = memory_mb
         self.deadline = deadline  # for its greeting, or for its end once retiring
         self.queue: deque[Assign] = deque()
+        self.running: dict[int, Assign] = {}  # by attempt: live ones, and one other at most
+        self.fenced: set[int] = set()  # of the running ones: told to stop
+        self.news: dict[int, Work] = {}  # how far attempts have come; not told to the driver yet
 
     @property
     def has_greeted(self) -> bool:
         return self.peer != b""
 
     def is_writing(self, attempt: int) -> bool:
-        """What it says of this attempt counts: it is the current one, and nobody has stopped it."""
+        """What it says of this attempt counts: it is running, and nobody has stopped it."""
         return (
-            self.current is not None
-            and self.current.attempt == attempt
-            and not self.is_current_aborted
+            attempt in self.running
+            and attempt not in self.fenced
             and self.state is not State.KILLED
         )
 
@@ -62,12 +61,23 @@ class ExecutorSlot:
         """How far its attempt has come: told to the driver with the next beat."""
         for attempt, work in progress.attempts:
             if self.is_writing(attempt):
-                self.news = attempt, work
+                self.news[attempt] = work
 
-    def take_news(self) -> tuple[int, Work] | None:
-        """How far its attempt has come, where that has not been told yet."""
-        news, self.news = self.news, None
-        return news if news is not None and self.is_writing(news[0]) else None
+    def take_news(self) -> list[tuple[int, Work]]:
+        """How far its attempts have come, where that has not been told yet."""
+        news, self.news = self.news, {}
+        return [(attempt, work) for attempt, work in news.items() if self.is_writing(attempt)]
+
+    def next_assigned(self) -> Assign | None:
+        """Take what is to be begun now out of the queue: whatever is live, and one other."""
+        if self.state is not State.READY:
+            return None
+        is_busy = any(not assign.is_live for assign in self.running.values())
+        for assign in self.queue:
+            if assign.is_live or not is_busy:
+                self.queue.remove(assign)
+                return assign
+        return None
 
     def keep_early(self, text: str) -> bool:
         """What it writes before it is ready is for nobody, unless it dies there."""

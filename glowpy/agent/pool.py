@@ -93,8 +93,8 @@ class ExecutorPool:
 
     def news_of(self, run: Run) -> tuple[tuple[int, Work], ...]:
         """How far the attempts of a run have come, where that has not been told yet."""
-        news = [slot.take_news() for slot in self._slots.values() if slot.run is run]
-        return tuple(each for each in news if each is not None)
+        slots = (slot for slot in self._slots.values() if slot.run is run)
+        return tuple(each for slot in slots for each in slot.take_news())
 
     # --- what drivers want ---
 
@@ -122,7 +122,7 @@ class ExecutorPool:
             return
         if isinstance(message, Assign):
             slot.queue.append(message)
-            yield from self._begin_next(slot)
+            yield from self._begin_due(slot)
         elif isinstance(message, Recall):
             if slot.unqueue(message.attempt) is not None:
                 yield ToDriver(run.peer, Recalled(run.name, slot.executor, message.attempt))
@@ -138,8 +138,8 @@ class ExecutorPool:
                 yield from self._kill(slot, "retired before it had started")
 
     def _abort(self, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
-        if slot.current is not None and slot.current.attempt == message.attempt:
-            slot.is_current_aborted = True
+        if message.attempt in slot.running:
+            slot.fenced.add(message.attempt)
             yield from self._index.lose(slot.run.name, message.attempt, "the attempt was aborted")
             yield ToExecutor(slot.peer, message)
             return
@@ -147,17 +147,15 @@ class ExecutorPool:
         if queued is not None:
             yield ToDriver(slot.run.peer, slot.aborted(queued))
 
-    def _begin_next(self, slot: ExecutorSlot) -> Iterator[Action]:
-        if slot.state is not State.READY or slot.current is not None or not slot.queue:
-            return
-        run, assign = slot.run, slot.queue.popleft()
-        slot.current = assign
-        slot.is_current_aborted = False
-        path = os.path.join(run.directory, f"{assign.group}-{assign.attempt}.seg")
-        self._index.open(run.name, assign.attempt, path, run.nonce)
-        yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
-        started = GroupStarted(run.name, slot.executor, assign.group, assign.attempt)
-        yield ToDriver(run.peer, started)
+    def _begin_due(self, slot: ExecutorSlot) -> Iterator[Action]:
+        run = slot.run
+        while (assign := slot.next_assigned()) is not None:
+            slot.running[assign.attempt] = assign
+            path = os.path.join(run.directory, f"{assign.group}-{assign.attempt}.seg")
+            self._index.open(run.name, assign.attempt, path, run.nonce)
+            yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
+            started = GroupStarted(run.name, slot.executor, assign.group, assign.attempt)
+            yield ToDriver(run.peer, started)
 
     # --- what executors say ---
 
@@ -214,16 +212,16 @@ class ExecutorPool:
             return
         slot.state = State.READY
         slot.early_output = ""
-        yield from self._begin_next(slot)
+        yield from self._begin_due(slot)
 
     def _group_ended(
         self, slot: ExecutorSlot, message: GroupEnded, payload: bytes
     ) -> Iterator[Action]:
-        run, assign = slot.run, slot.current
-        if assign is None or assign.attempt != message.attempt:
+        run, assign = slot.run, slot.running.pop(message.attempt, None)
+        if assign is None:
             return
-        slot.current = None
-        if slot.is_current_aborted:
+        if message.attempt in slot.fenced:
+            slot.fenced.remove(message.attempt)
             yield ToDriver(run.peer, slot.aborted(assign))
         else:
             if message.outcome is Outcome.SEALED:
@@ -233,7 +231,7 @@ class ExecutorPool:
                 reason = f"the attempt ended: {message.outcome.value}"
                 yield from self._index.lose(run.name, message.attempt, reason)
             yield ToDriver(run.peer, message._replace(blocks=()), payload)
-        yield from self._begin_next(slot)
+        yield from self._begin_due(slot)
 
     # --- news of processes ---
 
@@ -264,9 +262,8 @@ class ExecutorPool:
 
     def _exited(self, slot: ExecutorSlot, cause: str) -> Iterator[Action]:
         run = slot.run
-        if slot.current is not None:
-            reason = f"its executor died: {cause}"
-            yield from self._index.lose(run.name, slot.current.attempt, reason)
+        for attempt in slot.running:
+            yield from self._index.lose(run.name, attempt, f"its executor died: {cause}")
         yield LeasesChanged()
         if not run.is_closing:
             is_expected = slot.state is State.RETIRING
@@ -285,7 +282,7 @@ class ExecutorPool:
             if slot.state in (State.LAUNCHED, State.GREETED):
                 limit = self._timing.executor_start_s
                 yield from self._kill(slot, f"it did not reach its flow within {limit:g} s")
-            elif slot.state is State.RETIRING and slot.current is None:
+            elif slot.state is State.RETIRING and not slot.running:
                 yield from self._kill(slot, "it did not end when told to")
 
     def kill(self, executor: str, reason: str) -> Iterator[Action]:

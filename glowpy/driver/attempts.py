@@ -25,6 +25,7 @@ class Attempt:
         "executor",
         "group",
         "is_early",
+        "is_live",
         "is_lost",
         "is_recalled",
         "number",
@@ -39,6 +40,7 @@ class Attempt:
         self.executor = executor
         self.agent = agent
         self.is_early = is_early  # some of what it reads is still being written
+        self.is_live = False  # it takes turns with whatever else its executor does
         self.is_recalled = False  # it has been asked back from its executor's queue
         self.is_lost = False  # it was sealed, and its shards went with their agent
         self.started_at: float | None = None  # monotonic seconds
@@ -49,12 +51,21 @@ class Attempt:
 
 
 class Executor:
-    """An executor and the attempts it holds: the first is running, the others wait behind it."""
+    """An executor and the attempts it holds: the first is running, the others wait behind it.
 
-    __slots__ = ("agent", "held", "is_leaving", "name")
+    Live ones run beside them.
+    """
+
+    __slots__ = ("agent", "held", "is_leaving", "live", "name")
 
     def __init__(self, name: str, agent: Agent) -> None:
         self.name = name
         self.agent = agent
         self.held: deque[Attempt] = deque()
+        self.live: list[Attempt] = []
         self.is_leaving = False  # it gets nothing more, and is given back when it holds nothing
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """All of them."""
+        return [*self.held, *self.live]

@@ -13,6 +13,7 @@ from itertools import count
 
 from glowpy.driver.attempts import Attempt, Executor, State
 from glowpy.driver.inputs import Inputs
+from glowpy.driver.live_groups import LiveGroups
 from glowpy.driver.market import Agent, Market, Supply
 from glowpy.driver.readiness import Readiness
 from glowpy.place import Place
@@ -25,8 +26,9 @@ class Board:
     def __init__(self, plan: Plan, *, bid: float, store_owner: str) -> None:
         self._plan = plan
         self.sealed = Readiness(plan)  # marks: sealed groups
-        self.begun = Readiness(plan)  # marks: sealed or running groups
+        self.begun = Readiness(plan)  # marks: sealed groups, and running ones that are not live
         self.states = [State.WAITING] * plan.group_count
+        self.live = LiveGroups(plan, self.states)
         self.current: dict[int, Attempt] = {}  # by group: assigned or sealed
         self.inputs = Inputs(plan, self.current, store_owner)
         self.market = Market(bid / max(1, plan.group_count))  # the groups that are ready
@@ -52,13 +54,18 @@ class Board:
 
     def make_ready(self, group: int) -> None:
         """All inputs of a group are sealed."""
+        if group in self.live:
+            self.live.wait([group])
+            return
         self.states[group] = State.READY
         self.market.demand(group, self.inputs.origin(group))
 
     def make_waiting(self, group: int) -> None:
         """A group is to be assigned (again); it is ready if its inputs are there."""
         self.states[group] = State.WAITING
-        if self.sealed.is_satisfied(group):
+        if group in self.live:
+            self.live.wait([group])
+        elif self.sealed.is_satisfied(group):
             self.make_ready(group)
         elif self.begun.is_satisfied(group):
             heapq.heappush(self._may_be_early, group)
@@ -79,8 +86,9 @@ class Board:
         at = self._agents.get(agent)
         if at is None:
             at = self._agents[agent] = Agent(agent, place, cpu_level, len(self._agents))
-        self.executors[name] = Executor(name, at)
+        executor = self.executors[name] = Executor(name, at)
         self.idle.add(name, at)
+        self.live.join(executor)
 
     def leave(self, name: str) -> Executor | None:
         """An executor is gone; the attempts it holds stay to be freed."""
@@ -89,6 +97,7 @@ class Board:
             self.idle.discard(name)
             self.single.discard(name)
             self.leaving.pop(name, None)
+            self.live.leave(name)
         return executor
 
     def dismiss(self, executor: Executor) -> None:
@@ -116,7 +125,7 @@ class Board:
                 supply.add(name, executor.agent)
             elif not belongs:
                 supply.discard(name)
-        if executor.is_leaving and not held:
+        if executor.is_leaving and not executor.attempts:
             self.dismissed.append(executor)
 
     def _load(self, agent: Agent, more: int) -> None:
@@ -131,19 +140,30 @@ class Board:
         is_early = self.states[group] is State.WAITING
         if not is_early:
             self.market.withdraw(group)
+        attempt = self._make_attempt(executor, group, is_early=is_early)
+        if executor.held:
+            self.queued[attempt.number] = attempt
+        executor.held.append(attempt)
+        self._place(executor)
+        if is_early:
+            self.early[attempt.number] = attempt
+        return attempt
+
+    def assign_live(self, executor: Executor, group: int) -> Attempt:
+        """A new attempt of a live group, beside whatever the executor does."""
+        attempt = self._make_attempt(executor, group, is_early=False)
+        attempt.is_live = True
+        self.live.host(executor, attempt)
+        return attempt
+
+    def _make_attempt(self, executor: Executor, group: int, *, is_early: bool) -> Attempt:
         number = next(self._numbers)
         attempt = Attempt(number, group, executor.name, executor.agent, is_early=is_early)
         self._attempts[number] = attempt
         self.current[group] = attempt
         self.states[group] = State.ASSIGNED
         self.unassigned_count -= 1
-        if executor.held:
-            self.queued[number] = attempt
-        executor.held.append(attempt)
-        self._place(executor)
         self._load(executor.agent, 1)
-        if is_early:
-            self.early[number] = attempt
         return attempt
 
     def attempt(self, number: int) -> Attempt | None:
@@ -167,7 +187,10 @@ class Board:
         self._load(attempt.agent, -1)
         executor = self.executors.get(attempt.executor)
         if executor is not None:
-            executor.held.remove(attempt)
+            if attempt.is_live:
+                self.live.free(executor, attempt)
+            else:
+                executor.held.remove(attempt)
             if executor.held:
                 self.queued.pop(executor.held[0].number, None)  # it is about to begin
             self._place(executor)
@@ -185,7 +208,12 @@ class Board:
         attempt.is_recalled = False
         self.recalled.pop(attempt.number, None)
         self.queued.pop(attempt.number, None)
-        if self.is_current(attempt):
+        if not self.is_current(attempt):
+            return
+        if attempt.is_live:
+            # Nobody knows when it will end: whoever waits for that must not do so on an executor.
+            self.live.mark(attempt.group)
+        else:
             self._mark_begun(attempt.group)
 
     def seal(self, attempt: Attempt) -> None:
@@ -195,7 +223,10 @@ class Board:
         self.group_of[attempt.number] = attempt.group
         self.unsealed_count -= 1
         self._mark_begun(attempt.group)
+        self.live.mark(attempt.group)
         for group in self.sealed.mark(attempt.group):
+            if group in self.live:
+                continue
             if self.states[group] is State.WAITING:
                 self.make_ready(group)
             elif self.states[group] is State.ASSIGNED:
@@ -211,7 +242,7 @@ class Board:
 
     def _mark_begun(self, group: int) -> None:
         for consumer in self.begun.mark(group):
-            if self.states[consumer] is State.WAITING:
+            if self.states[consumer] is State.WAITING and consumer not in self.live:
                 heapq.heappush(self._may_be_early, consumer)
 
     def take_back(self, attempt: Attempt) -> None:
@@ -237,6 +268,7 @@ class Board:
         """A group has no attempt any more."""
         del self.current[group]
         self.begun.unmark(group)
+        self.live.unmark(group)
         self.inputs.changed(self._plan.task_group(group).step_group)
 
     def bound_to(self, groups: Iterable[int]) -> Iterator[Attempt]:
@@ -251,7 +283,7 @@ class Board:
         Raises:
             AssertionError: the board contradicts itself.
         """
-        held = [attempt for each in self.executors.values() for attempt in each.held]
+        held = [attempt for each in self.executors.values() for attempt in each.attempts]
         assert len({attempt.number for attempt in held}) == len(held), "an attempt is held twice"
         assert {attempt.number for attempt in held} == set(self._attempts), "an attempt is lost"
         for name, executor in self.executors.items():
@@ -272,8 +304,9 @@ class Board:
                 assert attempt in held, f"nobody holds group {group}"
             if state is State.READY:
                 assert self.sealed.is_satisfied(group), f"group {group} has not all its inputs"
-            if state is State.WAITING:
+            if state is State.WAITING and group not in self.live:
                 assert not self.sealed.is_satisfied(group), f"group {group} waits for nothing"
+        self.live.check_invariants(self.executors)
         assert self.unsealed_count == sum(state is not State.SEALED for state in self.states)
         assert self.unassigned_count == sum(
             state in (State.WAITING, State.READY) for state in self.states

@@ -55,9 +55,7 @@ def run_on_cluster(job: Job) -> Any:
             hash_seed=1 + secrets.randbelow(2**32 - 1),
         ) as fleet,
     ):
-        bid = options.flow_bid
-        run = Run(plan, description, job.result, fleet, report, watch, timing, clock, bid)
-        return run.execute()
+        return Run(job, fleet, report, watch, clock).execute()
 
 
 @contextlib.contextmanager

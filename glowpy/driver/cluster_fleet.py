@@ -11,7 +11,7 @@ from glowpy.driver.clock import Clock
 from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.leasing import Leasing
 from glowpy.driver.remote_agent import RemoteAgent, State, opening_of
-from glowpy.driver.rows_store import store_slices
+from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.driver.shipping import OwnPaths, ProgramServer, Shipment
 from glowpy.errors import GlowError, VersionMismatch
@@ -84,7 +84,8 @@ class ClusterFleet:
         index = ShardIndex()
         self._shards = ShardServer(index, server, own_address.host)
         self._programs = ProgramServer(shipment.contents, server)
-        store_slices(plan, description.run, directory, index)
+        self.store = RowsStore(description.run, directory, index, self._shards.carry_out)
+        self.store.keep_slices(plan)
         self.poller.register(server, self._serve)
         self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
 
@@ -119,6 +120,11 @@ class ClusterFleet:
             for agent in list(self._agents.values()):
                 self._keep_up(agent, now)
         return min(self._next_beat, self._leasing.next_ask)
+
+    @property
+    def is_settled(self) -> bool:
+        on_their_way = len(self._launching) + self._leases_held()
+        return not (self._events or on_their_way) and self._leasing.is_answered
 
     def events(self) -> list[FleetEvent]:
         events, self._events = self._events, []

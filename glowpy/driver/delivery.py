@@ -34,7 +34,7 @@ class Delivery:
         clock: Clock,
     ) -> None:
         self._result = result
-        self._pulls = Pulls(
+        self.pulls = Pulls(
             fleet.transport, fleet.poller, fleet.reader_host, description.run, timing, clock
         )
         self._order: Sequence[ShardRef] = (
@@ -65,7 +65,7 @@ class Delivery:
 
     def agent_lost(self, agent: str, cause: str) -> None:
         """Whatever that agent holds is never read again."""
-        self._pulls.owner_lost(agent, cause)
+        self.pulls.owner_lost(agent, cause)
 
     def lost_attempts(self) -> list[int]:
         """Attempts whose shards turned out to be unreadable since the last call."""
@@ -74,7 +74,7 @@ class Delivery:
 
     def advance(self, now: float) -> float:
         """Pull what is sealed, give what is whole; when to be called again at the latest."""
-        self._pulls.expire(now)
+        self.pulls.expire(now)
         while not self.is_done:
             self._pull_ahead()
             pull = self._open.get(self._next)
@@ -83,7 +83,7 @@ class Delivery:
             self._result.mark()
             del self._open[self._next]
             self._next += 1
-        return self._pulls.deadline(now)
+        return self.pulls.deadline(now)
 
     def _pull_ahead(self) -> None:
         last = min(self._next + _PULLED_AHEAD, len(self._order))
@@ -91,7 +91,7 @@ class Delivery:
             shard = self._order[position]
             if position not in self._open and shard.group in self._sealed:
                 attempt, owner = self._sealed[shard.group]
-                self._open[position] = self._pulls.open(owner, attempt, shard.shard)
+                self._open[position] = self.pulls.open(owner, attempt, shard.shard)
 
     def _give(self, pull: Pull) -> bool:
         """Give the result what has come of the next shard; True when that was all of it."""

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from glowpy.driver.control import Control
 from glowpy.driver.job import Job, Runner
 from glowpy.driver.listing import list_inputs
 from glowpy.driver.results import result_of
 from glowpy.driver.stopping import Stopping
 from glowpy.flags import Mode, Options
-from glowpy.flow.entry import Call
+from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
@@ -41,6 +42,7 @@ def execute_call(
     number: int,
     words: Sequence[str],
     recorded: Mapping[int, Any],
+    control: Control | None = None,
 ) -> Any:
     """Have a terminal call run; returns its value.
 
@@ -48,14 +50,21 @@ def execute_call(
         number: of this run in the script, from 1.
         words: the script's own arguments.
         recorded: values of the script's earlier runs, by number, for tasks that re-run it.
+        control: by which other threads may cancel the run.
 
     Raises:
         GlowError: whatever went wrong, named; nothing of the run is left behind.
     """
     timing = Timing.from_environment()
     with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:
-        is_stored = result.sink is not Sink.DRAIN
-        plan = make_plan(call.graph, call.datasets, stored=is_stored, limit=call.limit)
+        outputs = call.graph.outputs if call.terminal is Terminal.RUN else []
+        plan = make_plan(
+            call.graph,
+            call.datasets,
+            stored=result.sink is not Sink.DRAIN,
+            limit=call.limit,
+            outputs=[output.dataset for output in outputs],
+        )
         description = RunDescription(
             run=os.urandom(6).hex(),
             run_number=number,
@@ -67,6 +76,18 @@ def execute_call(
             plan_text=describe(plan),
             host=host_name(),
             limit=call.limit,
+            outputs=tuple(dataset.id for dataset in plan.outputs),
         )
-        job = Job(call.graph, plan, description, result, options, timing, words, recorded)
+        job = Job(
+            call.graph,
+            plan,
+            description,
+            result,
+            options,
+            timing,
+            words,
+            recorded,
+            [output for output in outputs if output.dataset in plan.outputs],
+            control or Control(),
+        )
         return run(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeAlias
 
+from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scheduling import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.record import NamedTuple
 from glowpy.wire.transport import Poller, Transport
@@ -37,6 +38,7 @@ class Fleet(Protocol):
     poller: Poller
     transport: Transport
     store_owner: str  # who serves the rows of slices
+    store: RowsStore  # what it serves
     reader_host: str  # the driver's host, as owners compare it with their own
     shows_hosts: bool  # printed lines carry their agent's address
 
@@ -48,6 +50,10 @@ class Fleet(Protocol):
 
     def advance(self, now: float) -> float:
         """Do what is due; the monotonic time at which to be called again."""
+
+    @property
+    def is_settled(self) -> bool:
+        """No executor is on its way: those that are there are all for now."""
 
     def events(self) -> list[FleetEvent]:
         """What has happened since the last call."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from glowpy.driver.job import Job
 from glowpy.driver.scratch import scratch_directory
+from glowpy.errors import FlagError
 from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.flow.ops.source import slice_shard
@@ -32,6 +33,8 @@ def run_inline(job: Job) -> Any:
         TaskFailed: the user's code raised.
     """
     plan, description, result = job.plan, job.description, job.result
+    if job.outputs or any(dataset.feed is not None for dataset in plan.kept_by_driver()):
+        raise FlagError("-glow.inline does not run flows with channels yet")
     with scratch_directory("glowpy-") as directory, _told(job) as tell:
         store = _InlineStore(directory)
         for step_group in plan.step_groups:

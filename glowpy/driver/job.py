@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from glowpy.driver.control import Control
 from glowpy.driver.results import Result
 from glowpy.flags import Options
-from glowpy.flow.graph import Graph
+from glowpy.flow.graph import Graph, Output
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
@@ -25,6 +26,8 @@ class Job(NamedTuple):
     timing: Timing
     words: Sequence[str]  # the script's own arguments
     recorded: Mapping[int, Any]  # values of the script's earlier runs, for tasks that re-run it
+    outputs: Sequence[Output]  # channels that get rows
+    control: Control
 
 
 # Runs a job and returns the value of the terminal call, or raises a GlowError.

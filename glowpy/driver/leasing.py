@@ -44,6 +44,7 @@ class Leasing:
         self._granted: list[Lease] = []
         self._errors: list[ClusterError] = []
         self._demand = 0
+        self._is_demand_asked = True
         self._pause_s = timing.ask_s
         self.next_ask = 0.0
         self.share: int | None = None  # executors that the master lets this run hold
@@ -65,8 +66,14 @@ class Leasing:
     def demand(self, count: int) -> None:
         if count != self._demand:
             self._demand = count
+            self._is_demand_asked = not count
             self._pause_s = self._timing.ask_s * _FIRST_ASK_FRACTION
             self.next_ask = 0.0
+
+    @property
+    def is_answered(self) -> bool:
+        """The master has granted what it could of the demand; what is left has to wait."""
+        return self._asked_at is None and self._is_demand_asked and not self._granted
 
     def granted(self) -> list[Lease]:
         """Leases granted since the last call."""
@@ -119,9 +126,9 @@ class Leasing:
             if self._link is None and self._last is not None:
                 self._link = self._reach()
             if wanted or held or launching or self._last is None:
-                self._send(
-                    self._ask(wanted, held + launching)
-                )  # of nothing: whether to keep what is held
+                # of nothing: whether to keep what is held
+                self._send(self._ask(wanted, held + launching))
+                self._is_demand_asked = True
                 if self._asked_at is None:
                     self._asked_at = now
             self.next_ask = now + self._pause_s

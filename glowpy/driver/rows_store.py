@@ -1,43 +1,110 @@
-"""The driver's own shard store: the rows of slices, sealed before the run begins."""
+"""The driver's own shard store: rows of slices, sealed before the run begins, and of channels."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
 from glowpy.flow.graph import DatasetNode
+from glowpy.flow.ops.kernel import Batch
 from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan
 from glowpy.shards.codec import encode
-from glowpy.shards.pull import ShardIndex
+from glowpy.shards.pull import Send, ShardIndex
 from glowpy.shards.segment import NONCE_BYTES, SegmentWriter
 
 _BLOCK_BYTES = 1 << 20
 
 
-def store_slices(plan: Plan, run: str, directory: str, index: ShardIndex) -> None:
-    """Write the rows of every slice of a plan, each slice as the attempt of its dataset's number.
+class RowsStore:
+    """Shards that the driver serves, those of a dataset as the attempt of the dataset's number.
 
-    Raises:
-        RowError: a row cannot be pickled; OutputError: the disk takes no more.
+    Args:
+        serve: carries out what the index wants sent to readers that wait.
     """
-    edges = (edge for step_group in plan.step_groups for edge in step_group.inputs)
-    stored: set[int] = set()
-    for edge in edges:
-        if edge.source < 0 and edge.dataset.id not in stored:
-            stored.add(edge.dataset.id)
-            _store(edge.dataset, run, directory, index)
+
+    def __init__(
+        self, run: str, directory: str, index: ShardIndex, serve: Callable[[Iterable[Send]], None]
+    ) -> None:
+        self._run = run
+        self._directory = directory
+        self._index = index
+        self._serve = serve
+
+    def keep_slices(self, plan: Plan) -> None:
+        """Write the rows of every slice of a plan.
+
+        Raises:
+            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+        """
+        for dataset in plan.kept_by_driver():
+            if dataset.rows is not None:
+                with Journal(dataset, self._run, self._directory, self._index, self._serve) as kept:
+                    for shard in range(dataset.shard_count):
+                        kept.write(shard, list(slice_shard(dataset, shard)))
+                    kept.seal()
+
+    def open_journal(self, dataset: DatasetNode) -> Journal:
+        """Where the rows of a channel are kept: they can be read from the moment they are there."""
+        return Journal(dataset, self._run, self._directory, self._index, self._serve)
 
 
-def _store(dataset: DatasetNode, run: str, directory: str, index: ShardIndex) -> None:
-    nonce = os.urandom(NONCE_BYTES)
-    path = os.path.join(directory, f"rows-{dataset.id}.seg")
-    index.open(run, dataset.id, path, nonce)
-    with SegmentWriter(path, nonce) as writer:
-        for shard in range(dataset.shard_count):
-            rows = slice_shard(dataset, shard)
-            for some in batches_of(list(rows), _BLOCK_BYTES):
-                block = writer.append(shard, encode(some), len(some))
-                index.commit(run, dataset.id, [block])
-        writer.flush()
-    index.seal(run, dataset.id)
+class Journal:
+    """The shards of one dataset, on disk. A context manager."""
+
+    def __init__(
+        self,
+        dataset: DatasetNode,
+        run: str,
+        directory: str,
+        index: ShardIndex,
+        serve: Callable[[Iterable[Send]], None],
+    ) -> None:
+        self._attempt = dataset.id
+        self._shard_count = dataset.shard_count
+        self._run = run
+        self._index = index
+        self._serve = serve
+        self._next_shard = 0  # of the next row dealt
+        nonce = os.urandom(NONCE_BYTES)
+        path = os.path.join(directory, f"rows-{dataset.id}.seg")
+        self._writer = SegmentWriter(path, nonce)
+        index.open(run, dataset.id, path, nonce)
+
+    def deal(self, rows: Batch) -> None:
+        """Add rows, round robin to the shards.
+
+        Raises:
+            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+        """
+        count, first = self._shard_count, self._next_shard
+        for offset in range(min(count, len(rows))):
+            self.write((first + offset) % count, rows[offset::count])
+        self._next_shard = (first + len(rows)) % count
+
+    def write(self, shard: int, rows: Batch) -> None:
+        """Add rows to a shard.
+
+        Raises:
+            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+        """
+        blocks = [
+            self._writer.append(shard, encode(some), len(some))
+            for some in batches_of(rows, _BLOCK_BYTES)
+        ]
+        self._writer.flush()
+        self._serve(self._index.commit(self._run, self._attempt, blocks))
+
+    def seal(self) -> None:
+        """That was all."""
+        self._serve(self._index.seal(self._run, self._attempt))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

@@ -7,20 +7,18 @@ from collections import deque
 from typing import Any
 
 from glowpy.driver import scheduling as decide
+from glowpy.driver.channels import channels_of
 from glowpy.driver.clock import Clock
 from glowpy.driver.delivery import Delivery
 from glowpy.driver.fleet import AgentSaid, Fleet, FleetFailed
+from glowpy.driver.job import Job
 from glowpy.driver.report import Report
-from glowpy.driver.results import Result
 from glowpy.driver.scheduler import Scheduler
 from glowpy.driver.scheduling import AgentLost, Event, ExecutorJoined, ShareChanged
 from glowpy.driver.stopping import check_stopped
 from glowpy.driver.watch import Watch
 from glowpy.errors import ClusterError, GlowError, ProgramError
-from glowpy.planner.plan import Plan
-from glowpy.planner.run_description import RunDescription
 from glowpy.task.failure import refused, unpacked
-from glowpy.timing import Timing
 from glowpy.wire.run_messages import (
     Abort,
     Assign,
@@ -43,16 +41,14 @@ class Run:
 
     def __init__(
         self,
-        plan: Plan,
-        description: RunDescription,
-        result: Result,
+        job: Job,
         fleet: Fleet,
         report: Report,
         watch: Watch,
-        timing: Timing,
         clock: Clock,
-        bid: float = 100.0,
     ) -> None:
+        plan, description, result, timing = job.plan, job.description, job.result, job.timing
+        self._job = job
         self._plan = plan
         self._description = description
         self._result = result
@@ -61,9 +57,13 @@ class Run:
         self._watch = watch
         self._clock = clock
         self._scheduler = Scheduler(
-            plan, lost_attempts=timing.lost_attempts, store_owner=fleet.store_owner, bid=bid
+            plan,
+            lost_attempts=timing.lost_attempts,
+            store_owner=fleet.store_owner,
+            bid=job.options.flow_bid,
         )
         self._delivery = Delivery(plan, description, result, fleet, timing, clock)
+        self._channels = channels_of(job, fleet.store, self._delivery.pulls)
         self._agents: dict[str, str] = {}  # executor -> its agent
         self._row_counts: dict[int, int] = {}  # of target groups
         self._target_groups = {
@@ -80,18 +80,28 @@ class Run:
         Raises:
             GlowError: the run has failed; says why.
         """
-        with self._watch:
-            return self._execute()
+        control, poller = self._job.control, self._fleet.poller
+        bell = control.open()
+        poller.register(bell, control.silence)
+        try:
+            with self._watch, self._channels:
+                return self._execute()
+        finally:
+            poller.unregister(bell)
+            control.close()
 
     def _execute(self) -> Any:
         self._obey(self._scheduler.start())
         while True:
             check_stopped()
+            self._job.control.check()
             now = self._clock()
             until = min(
                 self._fleet.advance(now), self._delivery.advance(now), self._watch.advance(now)
             )
-            if self._delivery.is_done and (self._is_finished or self._result.is_complete):
+            self._channels.advance()
+            is_finished = self._is_finished and self._channels.is_done
+            if self._delivery.is_done and (is_finished or self._result.is_complete):
                 return self._result.finish(sum(self._row_counts.values()))
             self._report.waiting(now, self._fleet.waiting_for())
             for handle in self._fleet.poller.poll(max(0.0, until - self._clock())):
@@ -99,8 +109,12 @@ class Run:
             while events := self._fleet.events():  # taking one may make others
                 for event in events:
                     self._take(event)
-            for attempt in self._delivery.lost_attempts():
+            if self._scheduler.wants_hosts and self._fleet.is_settled:
+                self._decide(decide.FleetSettled())
+            for attempt in (*self._delivery.lost_attempts(), *self._channels.lost_attempts()):
                 self._decide(decide.ShardLost(attempt))
+            for group in self._channels.done_groups():
+                self._decide(decide.GroupDelivered(group))
 
     def _take(self, event: object) -> None:
         if isinstance(event, AgentSaid):
@@ -127,6 +141,7 @@ class Run:
         elif isinstance(message, Progress):
             self._watch.heard(message)
         elif isinstance(message, GroupStarted):
+            self._channels.group_begun(message.group, message.attempt, agent)
             self._decide(decide.GroupStarted(message.attempt))
         elif isinstance(message, GroupEnded):
             self._ended(message, payload)
@@ -188,16 +203,19 @@ class Run:
         self._watch.heard(action)
         run = self._description.run
         if isinstance(action, decide.Assign):
-            executor, group, attempt, inputs = action
-            self._tell(executor, Assign(run, executor, group, attempt, inputs))
+            executor, group, attempt, inputs, is_live = action
+            self._channels.group_assigned(group, attempt)
+            self._tell(executor, Assign(run, executor, group, attempt, inputs, is_live))
         elif isinstance(action, decide.Demand):
             self._fleet.demand(action.executor_count)
         elif isinstance(action, decide.GroupDone):
             self._delivery.group_done(action.group, action.attempt, action.owner)
+            self._channels.group_done(action.group, action.attempt, action.owner)
         elif isinstance(action, decide.GroupUndone):
             self._row_counts.pop(action.group, None)
             self._is_finished = False
             self._delivery.group_undone(action.group)
+            self._channels.group_undone(action.group)
         elif isinstance(action, decide.Finished):
             self._is_finished = True
         elif isinstance(action, decide.Failed):

@@ -28,7 +28,9 @@ from glowpy.driver.scheduling import (
     ExecutorLeft,
     Failed,
     Finished,
+    FleetSettled,
     GroupAborted,
+    GroupDelivered,
     GroupDone,
     GroupFailed,
     GroupSealed,
@@ -66,6 +68,7 @@ class Scheduler:
         self._deaths: dict[int, list[str]] = {}  # causes, by group
         self._startup_deaths: list[str] = []
         self._input_losses: dict[int, int] = {}
+        self._delivered: set[int] = set()  # groups whose rows the driver needs no more
         self._demand = 0
         self._share: int | None = None  # executors that may be held; None: no limit is known
         self._is_over = False
@@ -117,6 +120,10 @@ class Scheduler:
             self._share = event.executor_count
         elif isinstance(event, ShardLost):
             yield from self._shard_lost(event.attempt)
+        elif isinstance(event, FleetSettled):
+            yield from self._assign_live(is_crowded=True)
+        elif isinstance(event, GroupDelivered):
+            self._delivered.add(event.group)
 
     # --- losses ---
 
@@ -142,7 +149,7 @@ class Scheduler:
         executor = self._board.leave(name)
         if executor is None:
             return
-        if not any(attempt.is_started for attempt in executor.held):
+        if not any(attempt.is_started for attempt in executor.attempts):
             self._startup_deaths.append(cause)
             if len(self._startup_deaths) >= self._lost_attempts:
                 text = (
@@ -180,7 +187,7 @@ class Scheduler:
 
     def _free_all(self, executor: Executor) -> list[Attempt]:
         """Take everything from an executor that is gone; the attempts that counted."""
-        freed = [self._board.free(attempt.number) for attempt in list(executor.held)]
+        freed = [self._board.free(attempt.number) for attempt in executor.attempts]
         counted = [attempt for attempt in freed if attempt is not None]
         for attempt in counted:
             self._board.take_back(attempt)
@@ -190,6 +197,8 @@ class Scheduler:
         """Somebody has still to read what this sealed group has written."""
         step_group = self._plan.step_group_of(group)
         if step_group.is_stored and step_group.output in self._plan.targets:
+            return True
+        if step_group.output in self._plan.outputs and group not in self._delivered:
             return True
         return any(
             self._board.states[consumer] is not State.SEALED
@@ -243,16 +252,33 @@ class Scheduler:
             yield Finished()
             return
         yield from self._keep_to_share()
+        yield from self._assign_live(is_crowded=False)
         yield from self._assign_ready()
         if board.idle and not board.market:
             yield from self._rebalance()
             yield from self._assign_early()
             yield from self._retire_surplus()
         waiting = len(board.market) + len(board.queued) + len(board.recalled)
-        demand = max(0, waiting - len(board.idle))
+        demand = max(0, waiting - len(board.idle)) + board.live.waiting_count()
         if demand != self._demand:
             self._demand = demand
             yield Demand(demand)
+
+    @property
+    def wants_hosts(self) -> bool:
+        """Live groups wait for executors of their own; `FleetSettled` has them share."""
+        return not self._is_over and self._board.live.next() is not None
+
+    def _assign_live(self, *, is_crowded: bool) -> Actions:
+        """Give each live group an executor that has none yet; if it `is_crowded`, any."""
+        board = self._board
+        while (group := board.live.next()) is not None:
+            executor = board.live.choose(board.idle, is_crowded=is_crowded)
+            if executor is None:
+                return
+            attempt = board.assign_live(executor, group)
+            inputs = board.inputs.sources(group)
+            yield Assign(executor.name, group, attempt.number, inputs, is_live=True)
 
     def _assign_ready(self) -> Actions:
         """One group for each executor that idles, then one behind each that is at work."""
@@ -289,10 +315,12 @@ class Scheduler:
     def _retire_surplus(self) -> Actions:
         """Executors that no group is left for."""
         board = self._board
-        while len(board.idle) > board.unassigned_count + len(board.recalled):
-            name = next(reversed(board.idle))
-            board.leave(name)
-            yield Retire(name)
+        surplus = len(board.idle) - board.unassigned_count - len(board.recalled)
+        if surplus > 0:
+            unneeded = (name for name in reversed(board.idle) if name not in board.live.hosts)
+            for name in list(islice(unneeded, surplus)):
+                board.leave(name)
+                yield Retire(name)
 
     def _keep_to_share(self) -> Actions:
         """What is held above the share is not renewed: it is given back once it is free.

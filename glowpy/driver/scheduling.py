@@ -87,6 +87,16 @@ class ShardLost(NamedTuple):
     attempt: int
 
 
+class FleetSettled(NamedTuple):
+    """No executor is on its way: those that are there are all for now."""
+
+
+class GroupDelivered(NamedTuple):
+    """The driver has got all that it wants of a group that is sealed."""
+
+    group: int
+
+
 Event: TypeAlias = (
     ExecutorJoined
     | ExecutorLeft
@@ -99,6 +109,8 @@ Event: TypeAlias = (
     | Recalled
     | ShareChanged
     | ShardLost
+    | FleetSettled
+    | GroupDelivered
 )
 
 # --- actions ---
@@ -117,6 +129,7 @@ class Assign(NamedTuple):
     group: int
     attempt: int
     inputs: tuple[Sources, ...]  # by edge
+    is_live: bool = False  # at once, beside whatever else the executor does
 
 
 class Recall(NamedTuple):

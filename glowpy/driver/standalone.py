@@ -29,7 +29,7 @@ from glowpy.driver.fleet import AgentSaid, FleetEvent
 from glowpy.driver.job import Job
 from glowpy.driver.nursery import Exited, Nursery, Started
 from glowpy.driver.report import Report, is_screen
-from glowpy.driver.rows_store import store_slices
+from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.run import Run
 from glowpy.driver.scheduling import ExecutorJoined
 from glowpy.driver.scratch import scratch_directory
@@ -89,9 +89,7 @@ def run_standalone(job: Job) -> Any:
                 ) as fleet,
             ):
                 watch = Watch(plan, description, options, timing, report)
-                return Run(
-                    plan, description, job.result, fleet, report, watch, timing, clock
-                ).execute()
+                return Run(job, fleet, report, watch, clock).execute()
 
 
 def _captured(
@@ -172,9 +170,13 @@ class StandaloneFleet:
             self._core.from_driver(_PEER, opening, description.to_bytes(), time.monotonic())
         )
         self._carry_out(self._core.program_ready(description.run, 0, 0))
-        store_slices(
-            plan, description.run, self._core.run_directory(description.run), self._core.index
+        self.store = RowsStore(
+            description.run,
+            self._core.run_directory(description.run),
+            self._core.index,
+            self._shards.carry_out,
         )
+        self.store.keep_slices(plan)
 
     def __enter__(self) -> StandaloneFleet:
         return self
@@ -208,6 +210,10 @@ class StandaloneFleet:
                 raise ClusterError(f"the process that starts executors cannot go on: {reason}")
             self._carry_out(self._core.kill(name, reason))
         return now + self._timing.beat_s
+
+    @property
+    def is_settled(self) -> bool:
+        return not self._events
 
     def events(self) -> list[FleetEvent]:
         events, self._events = self._events, []

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glowpy.flow.channel_steps import ChannelSteps
 from glowpy.flow.join_steps import JoinSteps
 from glowpy.flow.keyed_steps import KeyedSteps
 from glowpy.flow.row_steps import RowSteps
 from glowpy.flow.shard_steps import ShardSteps
 from glowpy.flow.terminal_calls import TerminalCalls
 
-# Methods of Glow, and what its users asked for, that are still to come.
-_TO_COME = frozenset("""add_output""".split())
 
-
-class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, TerminalCalls):
+class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, TerminalCalls):
     """Rows in shards, not computed yet. Each method gives a new dataset of the same flow.
 
     Functions given to `map`, `flat_map` and `filter` get the row; with two or more required
@@ -39,8 +37,6 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, TerminalCalls):
     if not TYPE_CHECKING:  # a type checker has to find wrong names
 
         def __getattr__(self, name: str) -> Any:
-            if name in _TO_COME:
-                raise AttributeError(f"Dataset.{name}() is not there yet; see docs/fidelity.md")
             raise AttributeError(f"a Dataset has no attribute {name!r}")
 
     @property

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from glowpy.errors import GlowError, ProgramError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph
@@ -40,6 +40,25 @@ class Terminal(Enum):
     def is_stored(self) -> bool:
         """The driver wants the rows."""
         return self not in (Terminal.RUN, Terminal.COUNT, Terminal.FOR_EACH)
+
+
+class Started(Protocol):
+    """A run that goes on by itself: what `flow.start()` gives."""
+
+    @property
+    def is_running(self) -> bool:
+        """True until it has ended, however it has."""
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait for the end of the run, which comes once its input channels are closed.
+
+        Raises:
+            RunRunning: it has not come within `timeout_s`; the run goes on.
+            GlowError: the run has failed, or was cancelled.
+        """
+
+    def cancel(self) -> None:
+        """End the run, and wait until nothing of it is left. Its channels raise RunCancelled."""
 
 
 class Call(NamedTuple):
@@ -94,10 +113,22 @@ def execute(call: Call) -> Any:
     """Run a terminal call in whatever mode this process is."""
     from glowpy import launch
 
+    return _within_the_rules(call, launch.execute)
+
+
+def start(call: Call) -> Started:
+    """Begin a terminal call, and let it go on by itself."""
+    from glowpy import launch
+
+    started: Started = _within_the_rules(call, launch.start)
+    return started
+
+
+def _within_the_rules(call: Call, function: Callable[[Call], Any]) -> Any:
     if getattr(_this_thread, "is_in_task", False):
         raise no_flows_in_tasks(call)
     try:
-        return launch.execute(call)
+        return function(call)
     except GlowError as exc:
         # The message says it all. Our own frames, and what the system said, would only stand
         # between it and the user's line; the user's own exception would not.

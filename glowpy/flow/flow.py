@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.dataset import Dataset
-from glowpy.flow.entry import Call, Terminal, execute, register_flow
+from glowpy.flow.entry import Call, Started, Terminal, execute, register_flow, start
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Row
 from glowpy.flow.ops.source import (
@@ -16,6 +16,9 @@ from glowpy.flow.ops.source import (
     add_slice,
     add_text_file,
 )
+
+if TYPE_CHECKING:
+    from glowpy.channel import Channel
 
 
 class Flow:
@@ -42,8 +45,6 @@ class Flow:
     if not TYPE_CHECKING:  # a type checker has to find wrong names
 
         def __getattr__(self, name: str) -> Any:
-            if name in ("channel", "named_channel", "start"):
-                raise AttributeError(f"Flow.{name}() is not there yet; see docs/fidelity.md")
             raise AttributeError(f"a Flow has no attribute {name!r}")
 
     def text_file(
@@ -85,9 +86,54 @@ class Flow:
         """
         return Dataset(self._graph, add_slice(self._graph, rows, shards))
 
+    def channel(self, channel: Channel, shards: int = 1, broadcast: bool = False) -> Dataset:
+        """Rows that the driver program sends while the flow runs, until it closes the channel.
+
+        They are dealt round robin to the shards; with `broadcast`, each shard gets all of them.
+        The driver keeps them on disk until the run ends, so that work which is lost is done again.
+        See `Dataset.add_output` for how rows come back. Go: flow/dataset_source.go.
+
+        >>> numbers = Channel()
+        >>> squares = Flow().channel(numbers).map(lambda x: x * x)
+        >>> with numbers:
+        ...     numbers.send(3)
+        >>> squares.collect()
+        [9]
+        """
+        from glowpy.flow.ops.channels import add_channel
+
+        return Dataset(self._graph, add_channel(self._graph, channel, shards, broadcast))
+
+    def named_channel(self, name: str, shards: int = 1, broadcast: bool = False) -> Dataset:
+        """Lines of the channel of that name at an agent, written by `glowpy send --to NAME`.
+
+        The master that `-glow.leader` names knows where it is; the flow waits for it to appear.
+        """
+        from glowpy.flow.ops.channels import add_named_channel
+
+        return Dataset(self._graph, add_named_channel(self._graph, name, shards, broadcast))
+
     def run(self) -> None:
-        """Run everything defined so far that no other step reads."""
+        """Run everything defined so far that no other step reads.
+
+        With input channels it ends after they are closed, so others have to feed them: threads, or
+        see `start`.
+        """
+        execute(self._call("run"))
+
+    def start(self) -> Started:
+        """Begin what `run` does and return: the program goes on, to send and receive rows.
+
+        The handle that it gives has `wait()`, `cancel()` and `is_running`. A run that still goes on
+        when the program ends is cancelled. Nothing below `start()` runs in a task.
+
+        Raises:
+            GlowError: the run cannot begin.
+        """
+        return start(self._call("start"))
+
+    def _call(self, method: str) -> Call:
         leaves = tuple(self._graph.leaves())
         if not leaves:
-            raise definition_error("run() of a flow without datasets")
-        execute(Call(self._graph, leaves, Terminal.RUN))
+            raise definition_error(f"{method}() of a flow without datasets")
+        return Call(self._graph, leaves, Terminal.RUN)

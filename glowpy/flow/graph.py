@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from typing import Any
 
 from glowpy.flow.ops.kernel import Op, PassOp
 from glowpy.record import NamedTuple
@@ -44,11 +45,18 @@ COLLECT = Edge(EdgeKind.COLLECT)
 BROADCAST = Edge(EdgeKind.BROADCAST)
 
 
+class Feed(NamedTuple):
+    """What brings rows into the driver's own store while a flow runs."""
+
+    channel: Any  # the driver program's Channel, in the driver only
+    name: str = ""  # or the channel of that name at an agent
+
+
 class DatasetNode(NamedTuple):
     """Rows in shards, written by one step.
 
     `part_count` is the number of parts of a scattered or dealt dataset, otherwise `shard_count`. A
-    node without a step (`step` is None) holds rows that the driver keeps in its own store.
+    node with `rows` or a `feed` is written by no step: its rows are in the driver's own store.
     """
 
     id: int
@@ -58,6 +66,12 @@ class DatasetNode(NamedTuple):
     partitioned_by_key: bool = False
     sorted_by_key: bool = False
     rows: tuple[object, ...] | None = None  # of a slice: the user's rows, driver only
+    feed: Feed | None = None  # of a channel: its rows come while the flow runs
+
+    @property
+    def is_drivers(self) -> bool:
+        """Its rows are in the driver's own store."""
+        return self.rows is not None or self.feed is not None
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -92,6 +106,13 @@ class Step(NamedTuple):
         return f"{self.label} ({self.location})"
 
 
+class Output(NamedTuple):
+    """A channel of the driver program that gets the rows of a dataset."""
+
+    dataset: DatasetNode
+    channel: Any  # a Channel
+
+
 class Graph:
     """All steps of one flow, in order of definition. The only mutable part: it grows."""
 
@@ -107,6 +128,7 @@ class Graph:
         self.arguments = arguments  # flags given to Flow(), instead of sys.argv
         self.steps = list(steps)
         self._made_by_calls: set[int] = set()
+        self.outputs: list[Output] = []  # of the driver only
 
     def add_step(
         self,
@@ -147,7 +169,7 @@ class Graph:
         """Datasets that no step reads, apart from steps of terminal calls."""
         steps = [step for step in self.steps if step.id not in self._made_by_calls]
         read = {
-            dataset.id for step in steps for dataset, _edge in step.inputs if dataset.rows is None
+            dataset.id for step in steps for dataset, _edge in step.inputs if not dataset.is_drivers
         }
         return (step.output for step in steps if step.id not in read)
 

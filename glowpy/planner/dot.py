@@ -13,7 +13,7 @@ def to_dot(plan: Plan) -> str:
     lines = ["digraph glow {"]
     edges: list[str] = []
     inputs: dict[int, int] = {}
-    outputs = {dataset.id for dataset in plan.targets}
+    outputs = {dataset.id for dataset in (*plan.targets, *plan.outputs)}
     for step_group in plan.step_groups:
         for task in range(step_group.task_count):
             lines += _cluster(step_group, task)

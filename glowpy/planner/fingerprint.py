@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glowpy.flow.graph import DatasetNode
 from glowpy.planner.plan import Plan
 
 
@@ -11,7 +12,7 @@ def describe(plan: Plan) -> str:
     for step_group in plan.step_groups:
         for step in step_group.steps:
             reads = ", ".join(
-                f"{'rows' if dataset.rows is not None else 'd'}{dataset.id} {edge.kind.value}"
+                f"{_source(dataset)}{dataset.id} {edge.kind.value}"
                 + (f" {edge.offset}" if edge.offset else "")
                 for dataset, edge in step.inputs
             )
@@ -22,8 +23,13 @@ def describe(plan: Plan) -> str:
                 f"writes d{output.id} as {output.shard_count} shards ({output.output_kind.value}), "
                 f"step group {step_group.number}"
                 + (", stored" if step_group.is_stored and step is step_group.steps[-1] else "")
+                + (", an output" if output in plan.outputs else "")
             )
     return "\n".join(lines)
+
+
+def _source(dataset: DatasetNode) -> str:
+    return "channel" if dataset.feed is not None else "rows" if dataset.rows is not None else "d"
 
 
 def difference(driver: str, task: str) -> str:

@@ -6,30 +6,39 @@ whose own step has as many tasks, read by this step alone, each shard by one tas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from glowpy.flow.graph import DatasetNode, EdgeKind, Graph, Step
+from glowpy.flow.ops.kernel import passes_on
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
 
 _ONE_READER_PER_SHARD = {EdgeKind.ONE_TO_ONE, EdgeKind.ALL_TO_ONE, EdgeKind.COLLECT}
 
 
 def make_plan(
-    graph: Graph, targets: Sequence[DatasetNode], *, stored: bool, limit: int = 0
+    graph: Graph,
+    targets: Sequence[DatasetNode],
+    *,
+    stored: bool,
+    limit: int = 0,
+    outputs: Sequence[DatasetNode] = (),
 ) -> Plan:
     """What has to be computed for `targets`, and nothing else.
 
     Args:
         stored: the driver wants the rows of the targets; otherwise they are drained.
         limit: of the only target, the first so many rows are enough; 0: all are wanted.
+        outputs: datasets whose rows the driver wants if they are computed.
     """
     needed = _ancestors(graph, targets)
+    computed = {step.id for step in needed}
+    outputs = [dataset for dataset in outputs if dataset.id in computed]
     reader_count: dict[int, int] = {}
     for step in needed:
         for dataset, _edge in step.inputs:
-            if dataset.rows is None:
+            if not dataset.is_drivers:
                 reader_count[dataset.id] = reader_count.get(dataset.id, 0) + 1
-    kept = {dataset.id for dataset in targets}
+    kept = {dataset.id for dataset in (*targets, *outputs)}
     chains: list[list[Step]] = []
     chain_of: dict[int, int] = {}  # step number -> its chain
     reasons: list[str] = []  # by chain: why its first step does not join its parent's
@@ -43,7 +52,10 @@ def make_plan(
             parent = step.inputs[0][0]
             chain_of[step.id] = chain_of[parent.id]
             chains[chain_of[step.id]].append(step)
-    plan = _assemble(chains, reasons, chain_of, targets, reader_count, stored)
+    stored_ids = {dataset.id for dataset in (*(targets if stored else ()), *outputs)}
+    step_groups = _assemble(chains, reasons, chain_of, stored_ids | reader_count.keys())
+    group_count = sum(step_group.task_count for step_group in step_groups)
+    plan = Plan(tuple(step_groups), group_count, tuple(targets), tuple(outputs))
     if not limit:
         return plan
     from glowpy.planner.pulling import pulled
@@ -61,7 +73,7 @@ def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
             continue
         found.add(number)
         pending += (
-            dataset.id for dataset, _edge in graph.steps[number].inputs if dataset.rows is None
+            dataset.id for dataset, _edge in graph.steps[number].inputs if not dataset.is_drivers
         )
     return [graph.steps[number] for number in sorted(found)]
 
@@ -73,7 +85,7 @@ def _why_apart(graph: Graph, step: Step, reader_count: dict[int, int], kept: set
     if len(step.inputs) > 1:
         return f"it reads {len(step.inputs)} datasets"
     dataset, edge = step.inputs[0]
-    if dataset.rows is not None:
+    if dataset.is_drivers:
         return "it reads rows that the driver keeps"
     parent = graph.step_of(dataset)
     if not step.task_count == dataset.shard_count == parent.task_count:
@@ -91,20 +103,14 @@ def _why_apart(graph: Graph, step: Step, reader_count: dict[int, int], kept: set
 
 
 def _assemble(
-    chains: list[list[Step]],
-    reasons: list[str],
-    chain_of: dict[int, int],
-    targets: Sequence[DatasetNode],
-    reader_count: dict[int, int],
-    stored: bool,
-) -> Plan:
-    wanted = {dataset.id for dataset in targets} if stored else set()
-    step_groups = []
+    chains: list[list[Step]], reasons: list[str], chain_of: dict[int, int], stored_ids: Set[int]
+) -> list[StepGroup]:
+    step_groups: list[StepGroup] = []
     first_group = 0
     for index, steps in enumerate(chains):
         output = steps[-1].output
         inputs = tuple(
-            InputEdge(-1 if dataset.rows is not None else chain_of[dataset.id], dataset, edge)
+            InputEdge(-1 if dataset.is_drivers else chain_of[dataset.id], dataset, edge)
             for dataset, edge in steps[0].inputs
         )
         step_groups.append(
@@ -115,9 +121,22 @@ def _assemble(
                 first_group,
                 inputs,
                 output,
-                is_stored=reader_count.get(output.id, 0) > 0 or output.id in wanted,
+                is_stored=output.id in stored_ids,
                 why_apart=reasons[index],
+                is_live=_is_live(steps[0], inputs, step_groups),
             )
         )
         first_group += steps[0].task_count
-    return Plan(tuple(step_groups), first_group, tuple(targets))
+    return step_groups
+
+
+def _is_live(first: Step, inputs: Sequence[InputEdge], before: Sequence[StepGroup]) -> bool:
+    """Does a step group get rows from a channel, with nothing between that waits for all of them?
+
+    A step that itself waits for all rows is none, unless it reads the channel: it may as well begin
+    when they are there.
+    """
+    if any(edge.source < 0 and edge.dataset.feed is not None for edge in inputs):
+        return True
+    sources = [before[edge.source] for edge in inputs if edge.source >= 0]
+    return passes_on(first.op) and any(source.is_live_source for source in sources)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
+from glowpy.flow.ops.kernel import passes_on
 from glowpy.record import NamedTuple
 
 
@@ -52,10 +53,16 @@ class StepGroup(NamedTuple):
     why_apart: str = ""  # why it was not merged into the step group that it reads
     # Of the target's, where few rows are wanted: itself, behind those that its tasks run as well.
     pulled: tuple[StepGroup, ...] = ()
+    is_live: bool = False  # rows come from a channel, and no step before it waits for all of them
 
     @property
     def groups(self) -> range:
         return range(self.first_group, self.first_group + self.task_count)
+
+    @property
+    def is_live_source(self) -> bool:
+        """Its rows can be read while its inputs are still coming."""
+        return self.is_live and all(passes_on(step.op) for step in self.steps)
 
 
 class TaskGroup(NamedTuple):
@@ -67,11 +74,13 @@ class TaskGroup(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What one run computes. `target` is the dataset whose shards the driver wants, if any."""
+    """What one run computes. `targets` are the datasets that it was asked for, and `outputs` those
+    whose rows go to channels of the driver program."""
 
     step_groups: tuple[StepGroup, ...]
     group_count: int
     targets: tuple[DatasetNode, ...]
+    outputs: tuple[DatasetNode, ...] = ()
 
     def task_group(self, group: int) -> TaskGroup:
         """The task group of this number, in O(log n)."""
@@ -111,6 +120,32 @@ class Plan(NamedTuple):
             return ShardRef(-1, edge.dataset.id, number)
         source = self.step_groups[edge.source]
         return ShardRef(writer_of(source, number), edge.dataset.id, number)
+
+    def is_live(self, group: int) -> bool:
+        """Does it run while a channel brings rows, beside whatever else its executor does?"""
+        return self.step_group_of(group).is_live
+
+    def mixed_edges(self, group: int) -> tuple[bool, ...]:
+        """For each input edge: are its shards one stream, of rows as they come?"""
+        step_group = self.step_group_of(group)
+        return tuple(self.mixes(step_group, edge) for edge in step_group.inputs)
+
+    def mixes(self, step_group: StepGroup, edge: InputEdge) -> bool:
+        """Rows of several shards are taken as they come, not one shard after another.
+
+        So it is where rows come while the flow runs: waiting for the end of the first shard would
+        keep those of the others.
+        """
+        if not step_group.is_live or not passes_on(step_group.steps[0].op):
+            return False
+        if edge.source < 0:
+            return edge.dataset.feed is not None
+        return self.step_groups[edge.source].is_live_source
+
+    def kept_by_driver(self) -> list[DatasetNode]:
+        """The datasets in the driver's own store, each once."""
+        edges = (edge for step_group in self.step_groups for edge in step_group.inputs)
+        return list(dict.fromkeys(edge.dataset for edge in edges if edge.source < 0))
 
     def output_shards(self, dataset: DatasetNode) -> Iterator[ShardRef]:
         """Every shard of a target dataset, in shard order."""

@@ -45,6 +45,7 @@ class RunDescription(NamedTuple):
     plan_text: str
     host: str  # of the driver, for messages
     limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
+    outputs: tuple[int, ...] = ()  # datasets whose rows go to channels of the driver
 
     def plan(self, graph: Graph) -> Plan:
         """The plan of this run over a flow's graph.
@@ -53,7 +54,9 @@ class RunDescription(NamedTuple):
             IndexError: the flow has fewer steps than the targets name.
         """
         targets = [graph.steps[number].output for number in self.targets]
-        return make_plan(graph, targets, stored=self.sink is not Sink.DRAIN, limit=self.limit)
+        outputs = [graph.steps[number].output for number in self.outputs]
+        is_stored = self.sink is not Sink.DRAIN
+        return make_plan(graph, targets, stored=is_stored, limit=self.limit, outputs=outputs)
 
     def to_bytes(self) -> bytes:
         fields = self._asdict()
@@ -67,6 +70,7 @@ class RunDescription(NamedTuple):
             fields = json.loads(data)
             fields["sink"] = Sink(fields["sink"])
             fields["targets"] = tuple(fields["targets"])
+            fields["outputs"] = tuple(fields["outputs"])
             fields["listings"] = {
                 int(step): tuple(FileEntry(*entry) for entry in entries)
                 for step, entries in fields["listings"].items()

@@ -103,6 +103,11 @@ class PullReceiver:
             self._ready.clear()
             self._parts.clear()
 
+    @property
+    def has_news(self) -> bool:
+        """There is a whole block, or the end, or an error."""
+        return bool(self._ready) or self.is_ended
+
     def next_block(self) -> Ready | None:
         """The next whole block; None: it has not come yet, or there is none.
 

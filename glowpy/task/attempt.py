@@ -14,6 +14,7 @@ from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
+from glowpy.task.live import LiveAttempt
 from glowpy.task.meter import Meter
 from glowpy.task.output import GroupOutput
 from glowpy.task.pipeline import Tap, build
@@ -39,6 +40,7 @@ def run_attempt(
     between_batches: Callable[[], None],
     meter: Meter | None = None,
     tap: Tap | None = None,
+    live: LiveAttempt | None = None,
 ) -> AttemptResult:
     """Run a task group over its input streams and write its shards to one segment file.
 
@@ -47,6 +49,7 @@ def run_attempt(
         between_batches: called now and then; may raise to stop the attempt.
         meter: counts what is done; the caller's streams count what they read.
         tap: every row that the group takes in goes through it.
+        live: the attempt's turns; it passes on its output when its input has nothing for it.
 
     Raises:
         StepFailed: the user's code raised; ShardError, InputError, OutputError: the data plane did.
@@ -68,6 +71,8 @@ def run_attempt(
     )
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit, meter)
+        if live is not None:
+            live.output = output
         if step_group.pulled:
             stream = _pulled(plan, description, group, context, edges, tap)
         else:

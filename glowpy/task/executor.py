@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
@@ -28,9 +28,10 @@ from glowpy.shards.segment import Block
 from glowpy.stdio import flush, tell
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
+from glowpy.task.live import LiveAttempt, LiveAttempts
 from glowpy.task.meter import Meter
-from glowpy.task.printing import forwarded
-from glowpy.task.pulling import InputLost, Pulls, streams_of
+from glowpy.task.printing import Forwarding
+from glowpy.task.pulling import InputLost, Pull, Pulls, Wait, streams_of
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_endpoint
@@ -91,6 +92,8 @@ class Executor:
         self._aborted: set[int] = set()
         self._begun: list[Begin] = []
         self._is_retired = False
+        self._live = LiveAttempts()
+        self._forwarding = Forwarding(self._print)
         self._injector: Any = None  # of faults that a test has asked for
         if _FAULTS_VARIABLE in os.environ:
             from glowpy.task.injection import Injector
@@ -120,6 +123,7 @@ class Executor:
                 self._wait(None)
                 while self._begun and not self._is_retired:
                     self._attempt(self._begun.pop(0))
+            self._live.stop_all(self._timing.shutdown_s)
 
     def _greet(self) -> tuple[Describe, RunDescription]:
         hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
@@ -171,8 +175,9 @@ class Executor:
             )
         return plan
 
-    def _attempt(self, begin: Begin) -> None:
+    def _attempt(self, begin: Begin, live: LiveAttempt | None = None) -> None:
         assign = begin.assign
+        opened: list[Pull] = []
         outcome, reason, payload, lost = Outcome.SEALED, "", b"", -1
         blocks: tuple[Block, ...] = ()
         meter = Meter()
@@ -182,9 +187,12 @@ class Executor:
         try:
             if assign.attempt in self._aborted:
                 raise AttemptAborted
-            with forwarded(self._print):
-                in_attempt = self._inside(assign.attempt, meter)
-                edges = streams_of(self._pulls, assign, in_attempt, meter)
+            with self._forwarding.of_group():
+                in_attempt = self._inside(assign.attempt, meter, live)
+                mixed = self._plan.mixed_edges(assign.group)
+                edges = streams_of(
+                    self._pulls, assign, in_attempt, meter, mixed=mixed, opened=opened
+                )
                 result = run_attempt(
                     self._plan,
                     self._description,
@@ -195,9 +203,10 @@ class Executor:
                     commit=lambda some: self._link.send(
                         Commit(self._run, assign.attempt, tuple(some))
                     ),
-                    between_batches=lambda: in_attempt(0.0),
+                    between_batches=lambda: in_attempt(0.0, ()),
                     meter=meter,
                     tap=faults and faults.tap,
+                    live=live,
                 )
             blocks = result.blocks
             if faults:
@@ -218,7 +227,8 @@ class Executor:
             step = self._plan.step_group_of(assign.group).steps[-1]
             outcome, reason, payload = self._failed(StepFailed(step, NO_ROW, exc), assign)
         finally:
-            self._pulls.cancel_all()
+            for pull in opened:
+                pull.cancel()
         self._aborted.discard(assign.attempt)
         if faults:
             faults.ended(outcome.value)
@@ -242,7 +252,7 @@ class Executor:
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))
 
-    def _inside(self, attempt: int, meter: Meter) -> Callable[[float], None]:
+    def _inside(self, attempt: int, meter: Meter, live: LiveAttempt | None) -> Wait:
         """How an attempt takes messages until a time; stops it when it is aborted.
 
         Now and then, by the way, it says how far it has come.
@@ -250,9 +260,14 @@ class Executor:
         pause_s = self._timing.beat_s
         next_report = meter.begun_at + pause_s
 
-        def wait(until: float) -> None:
+        def wait(until: float, pulls: Sequence[Pull]) -> None:
             nonlocal next_report
-            self._wait(until)
+            if live is None:
+                self._wait(until)
+            elif pulls:
+                live.wait(until, pulls)
+            else:
+                live.breathe()
             if attempt in self._aborted or self._is_retired:
                 raise AttemptAborted
             now = time.monotonic()
@@ -264,21 +279,38 @@ class Executor:
 
     def _wait(self, until: float | None) -> None:
         """Take what has come, waiting for something at most until the monotonic time `until`."""
-        timeout_s = None if until is None else max(0.0, until - time.monotonic())
-        for handle in self._poller.poll(timeout_s):
+        now = time.monotonic()
+        if len(self._live):
+            due_at = self._live.due_at(now)
+            until = due_at if until is None else min(until, due_at)
+        for handle in self._poller.poll(None if until is None else max(0.0, until - now)):
             handle()
+        if len(self._live):
+            self._live.take_turns(time.monotonic())
 
     def _take(self) -> None:
         while (received := self._link.receive()) is not None:
             message, _payload = received
             if isinstance(message, Begin):
-                self._begun.append(message)
+                self._begin(message)
             elif isinstance(message, Abort):
                 self._aborted.add(message.attempt)
             elif isinstance(message, Retire):
                 self._is_retired = True
         if LinkEvent.DISCONNECTED in self._link.events():
             self._is_retired = True
+
+    def _begin(self, begin: Begin) -> None:
+        attempt = begin.assign.attempt
+        if not begin.assign.is_live:
+            self._begun.append(begin)
+            return
+        self._live.add(
+            LiveAttempt(
+                lambda live: self._attempt(begin, live),
+                lambda: self._is_retired or attempt in self._aborted,
+            )
+        )
 
 
 def _collect_less_often() -> None:

@@ -78,6 +78,12 @@ class GroupOutput:
             self._commit(self._blocks)
             self._blocks = []
 
+    def flush(self) -> None:
+        """Announce every row taken so far: the next one may be long in coming."""
+        blocks = self.finish()
+        if blocks:
+            self._commit(blocks)
+
     def finish(self) -> list[Block]:
         """Write what is buffered; the blocks that `commit` has not been told of."""
         if self._buffered:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from glowpy.wire.run_messages import Stream
 
@@ -20,15 +20,15 @@ _MOST_CHARACTERS = 1 << 20  # of one message; longer text leaves in several
 class LineForwarder(io.TextIOBase):
     """Stands in for sys.stdout or sys.stderr while a task group runs.
 
-    Lines written by the main thread leave at once; those of other threads leave with the next
-    line of the main thread or at the end of the group, because the connection is the main
-    thread's alone.
+    Lines written by the thread that runs a task group leave at once; those of other threads leave
+    with its next line or at the end of the group, because the connection is that thread's alone.
+    Several groups that take turns have a thread each.
     """
 
     def __init__(self, stream: Stream, send: Send) -> None:
         self._stream = stream
         self._send = send
-        self._main = threading.get_ident()
+        self._threads = {threading.get_ident()}  # of groups: one of them runs at any time
         # Its methods are atomic. A lock would catch a `__del__` or a signal handler that prints
         # while its own thread holds it.
         self._parts: deque[str] = deque()
@@ -46,12 +46,20 @@ class LineForwarder(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self._parts.append(text)
-        if "\n" in text and threading.get_ident() == self._main:
+        if "\n" in text and threading.get_ident() in self._threads:
             self._send_lines()
         return len(text)
 
     def flush(self) -> None:
         """Whole lines have left already; the beginning of one waits for its end."""
+
+    def admit_thread(self) -> None:
+        """This thread runs a task group, too."""
+        self._threads.add(threading.get_ident())
+
+    def dismiss_thread(self) -> None:
+        """This thread's group has ended."""
+        self._threads.discard(threading.get_ident())
 
     def finish(self) -> None:
         """Send everything, the beginning of a line as a line of its own."""
@@ -115,13 +123,13 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 @contextmanager
-def forwarded(send: Send) -> Iterator[None]:
+def forwarded(send: Send) -> Iterator[tuple[LineForwarder, LineForwarder]]:
     """Within: `print` goes to the driver."""
     out, err = LineForwarder(Stream.STDOUT, send), LineForwarder(Stream.STDERR, send)
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out, err
     try:
-        yield
+        yield out, err
     finally:
         for stream in before:
             with suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
@@ -129,3 +137,32 @@ def forwarded(send: Send) -> Iterator[None]:
         sys.stdout, sys.stderr = before
         out.finish()
         err.finish()
+
+
+class Forwarding:
+    """Forwards what the task groups of a process print, several of which may take turns."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._stack = ExitStack()
+        self._streams: tuple[LineForwarder, ...] = ()
+        self._group_count = 0
+
+    @contextmanager
+    def of_group(self) -> Iterator[None]:
+        """Within: this thread runs a task group."""
+        if not self._group_count:
+            self._streams = self._stack.enter_context(forwarded(self._send))
+        self._group_count += 1
+        for stream in self._streams:
+            stream.admit_thread()
+        try:
+            yield
+        finally:
+            self._group_count -= 1
+            if self._group_count:
+                for stream in self._streams:
+                    stream.finish()
+                    stream.dismiss_thread()
+            else:
+                self._stack.close()

@@ -7,7 +7,7 @@ the driver gathers its results with it inside its own loop.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -27,7 +27,8 @@ from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 CREDIT_BYTES = 16 << 20  # of one stream
 _OPEN_AHEAD = 8  # streams fetched before the kernel asks for them, so that owners never idle
 
-Wait = Callable[[float], None]  # wait for events until this monotonic time, at most
+# Wait for events until this monotonic time at most, or until one of these has news.
+Wait = Callable[[float, "Sequence[Pull]"], None]
 
 
 class InputLost(ShardError):
@@ -53,6 +54,11 @@ class Pull:
     def is_ended(self) -> bool:
         """True once every block has been taken and the owner has said that this was all."""
         return self.receiver.is_ended
+
+    @property
+    def has_news(self) -> bool:
+        """`next_block` has something to give or to raise, or it has ended."""
+        return self.receiver.has_news
 
     def next_block(self) -> bytes | None:
         """The payload of the next block; None: it has not come yet, or there is none.
@@ -221,44 +227,79 @@ class Pulls:
             self.forget(number)
 
 
-def streams_of(pulls: Pulls, assign: Assign, wait: Wait, meter: Meter) -> list[list[Stream]]:
+def streams_of(
+    pulls: Pulls,
+    assign: Assign,
+    wait: Wait,
+    meter: Meter,
+    *,
+    mixed: Sequence[bool] = (),
+    opened: list[Pull] | None = None,
+) -> list[list[Stream]]:
     """The input streams of an assignment: by edge, in shard order; each is read when drawn from.
 
     Args:
         wait: waits until a monotonic time at most, handling whatever comes.
         meter: counts what is read and waited for.
+        mixed: edges whose shards are one stream, of rows as they come.
+        opened: gets what has been begun to read.
     """
-    return [list(_edge_streams(pulls, edge, wait, meter)) for edge in assign.inputs]
+    opened = [] if opened is None else opened
+    return [
+        [_mixed_stream(pulls, edge, wait, meter, opened)]
+        if number < len(mixed) and mixed[number]
+        else _edge_streams(pulls, edge, wait, meter, opened)
+        for number, edge in enumerate(assign.inputs)
+    ]
 
 
-def _edge_streams(pulls: Pulls, sources: Sources, wait: Wait, meter: Meter) -> Iterator[Stream]:
+def _edge_streams(
+    pulls: Pulls, sources: Sources, wait: Wait, meter: Meter, opened: list[Pull]
+) -> list[Stream]:
     shards = list(sources.shards())
-    opened: dict[int, Pull] = {}
+    of_edge: dict[int, Pull] = {}
 
     def open_until(position: int) -> None:
         for ahead in range(position, min(position + _OPEN_AHEAD, len(shards))):
-            if ahead not in opened:
-                opened[ahead] = pulls.open(*shards[ahead])
+            if ahead not in of_edge:
+                of_edge[ahead] = pulls.open(*shards[ahead])
+                opened.append(of_edge[ahead])
 
-    def read(position: int) -> Iterator[Batch]:
+    def read(position: int) -> Stream:
         open_until(position)
-        pull = opened[position]
-        while True:
+        yield from _batches(pulls, [of_edge[position]], wait, meter)
+
+    return [read(position) for position in range(len(shards))]
+
+
+def _mixed_stream(
+    pulls: Pulls, sources: Sources, wait: Wait, meter: Meter, opened: list[Pull]
+) -> Stream:
+    of_edge = [pulls.open(*shard) for shard in sources.shards()]
+    opened += of_edge
+    yield from _batches(pulls, of_edge, wait, meter)
+
+
+def _batches(pulls: Pulls, some: Sequence[Pull], wait: Wait, meter: Meter) -> Iterator[Batch]:
+    """Batches of one shard, or of several as they come: a block of each in turn."""
+    left = list(some)
+    while left:
+        is_idle = True
+        for pull in tuple(left):
             try:
                 payload = pull.next_block()
             except (ShardLost, ShardCorrupt) as exc:
                 raise InputLost(pull.attempt, str(exc)) from exc
             if payload is not None:
+                is_idle = False
                 batch = decode(payload)
                 meter.rows_in += len(batch)
                 meter.bytes_in += len(payload)
                 yield batch
             elif pull.is_ended:
-                return
-            else:
-                now = pulls.clock()
-                pulls.expire(now)
-                wait(pulls.deadline(now))
-                meter.waited_s += pulls.clock() - now
-
-    return (read(position) for position in range(len(shards)))
+                left.remove(pull)
+        if is_idle and left:
+            now = pulls.clock()
+            pulls.expire(now)
+            wait(pulls.deadline(now), left)
+            meter.waited_s += pulls.clock() - now

@@ -150,6 +150,7 @@ class Assign(NamedTuple):
     group: int
     attempt: int
     inputs: tuple[Sources, ...]  # by input edge of the group
+    is_live: bool = False  # it takes turns with whatever else the executor does, from now on
 
 
 class Recall(NamedTuple):

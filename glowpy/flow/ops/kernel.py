@@ -106,9 +106,14 @@ class FoldOp(NamedTuple):
 
 
 class BatchOp(NamedTuple):
-    """A kernel over whole streams. It gets, for each input edge, the stream of each shard."""
+    """A kernel over whole streams. It gets, for each input edge, the stream of each shard.
+
+    A kernel that `is_streaming` gives the rows that it makes of those it has got before it asks for
+    more: where rows come from a channel, nobody knows when there will be more.
+    """
 
     kernel: Kernel
+    is_streaming: bool = False
 
 
 class PassOp(NamedTuple):
@@ -124,6 +129,11 @@ class TextOp(NamedTuple):
 
 
 Op: TypeAlias = RowOp | FoldOp | BatchOp | PassOp | TextOp
+
+
+def passes_on(op: Op) -> bool:
+    """True: what a step makes of the rows it has got leaves it before it asks for more."""
+    return isinstance(op, (RowOp, PassOp)) or (isinstance(op, BatchOp) and op.is_streaming)
 
 
 def chain(streams: Sequence[Stream]) -> Stream:

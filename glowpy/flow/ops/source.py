@@ -73,21 +73,19 @@ def slice_shard(dataset: DatasetNode, shard: int) -> Sequence[Row]:
 
 
 def without_rows(step: Step) -> Step:
-    """The step as a task needs it: rows of a slice stay with the driver."""
-    if not any(dataset.rows for dataset, _edge in step.inputs):
+    """The step as a task needs it: rows of a slice, and channels, stay with the driver."""
+    if not any(dataset.rows or dataset.feed for dataset, _edge in step.inputs):
         return step
-    inputs = tuple(
-        (
-            DatasetNode(
-                dataset.id, dataset.shard_count, dataset.part_count, dataset.output_kind, rows=()
-            )
-            if dataset.rows
-            else dataset,
-            edge,
-        )
-        for dataset, edge in step.inputs
-    )
+    inputs = tuple((_bare(dataset), edge) for dataset, edge in step.inputs)
     return Step(step.id, step.name, step.op, step.task_count, inputs, step.output, step.location)
+
+
+def _bare(dataset: DatasetNode) -> DatasetNode:
+    if dataset.rows:
+        return dataset._replace(rows=())
+    if dataset.feed is not None:
+        return dataset._replace(feed=dataset.feed._replace(channel=None))
+    return dataset
 
 
 def add_text_file(

@@ -1,0 +1,169 @@
+"""All channels of one run: what the run loop does for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from glowpy.driver.job import Job
+from glowpy.driver.rows_store import RowsStore
+from glowpy.errors import GlowError, RunCancelled
+from glowpy.task.pulling import Pulls
+
+if TYPE_CHECKING:
+    from glowpy.channel import Channel
+
+
+class NoChannels:
+    """Of a run that has none; and what those of others have in common. A context manager."""
+
+    is_done = True
+
+    def advance(self) -> None:
+        """Take what was sent, give what has come."""
+
+    def group_assigned(self, group: int, attempt: int) -> None:
+        """An attempt is to run; whatever an earlier one of the group still says is not heard."""
+
+    def group_begun(self, group: int, attempt: int, owner: str) -> None:
+        """An attempt runs."""
+
+    def group_done(self, group: int, attempt: int, owner: str) -> None:
+        """A group's shards are sealed."""
+
+    def group_undone(self, group: int) -> None:
+        """A sealed group's shards are gone; it will be done again."""
+
+    def lost_attempts(self) -> list[int]:
+        """Attempts whose shards turned out to be unreadable since the last call."""
+        return []
+
+    def done_groups(self) -> list[int]:
+        """Groups of which every channel has got everything since the last call."""
+        return []
+
+    def __enter__(self) -> NoChannels:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """The run is over."""
+
+
+class RunChannels(NoChannels):
+    """Rows in from the driver program, and rows out to it. Never waits.
+
+    On entry the channels become the run's own; on exit they are closed, or raise what has ended
+    the run.
+    """
+
+    def __init__(self, job: Job, store: RowsStore, pulls: Pulls) -> None:
+        from glowpy.driver.feeding import Feeding
+        from glowpy.driver.outlet import Outlet
+
+        self._job = job
+        self._feeding = Feeding(job.plan, store)
+        self._attached: list[Channel] = []
+        self._assigned: dict[int, int] = {}  # group -> its attempt
+        step_groups = {step_group.output: step_group for step_group in job.plan.step_groups}
+        self._outlets = [
+            Outlet(job.plan, step_groups[output.dataset], output.channel, pulls)
+            for output in job.outputs
+        ]
+        self._undelivered = {  # group -> outlets that have not had all of it
+            group: sum(group in outlet.step_group.groups for outlet in self._outlets)
+            for outlet in self._outlets
+            for group in outlet.step_group.groups
+        }
+
+    @property
+    def is_done(self) -> bool:  # type: ignore[override]
+        return all(outlet.is_done for outlet in self._outlets)
+
+    def advance(self) -> None:
+        self._feeding.advance()
+        for outlet in self._outlets:
+            if not outlet.is_done:
+                outlet.advance()
+                if outlet.is_done:
+                    outlet.channel.detach()
+
+    def group_assigned(self, group: int, attempt: int) -> None:
+        self._assigned[group] = attempt
+
+    def group_begun(self, group: int, attempt: int, owner: str) -> None:
+        if self._assigned.get(group) == attempt:
+            for outlet in self._outlets:
+                outlet.group_begun(group, attempt, owner)
+
+    def group_done(self, group: int, attempt: int, owner: str) -> None:
+        for outlet in self._outlets:
+            outlet.group_done(group, attempt, owner)
+
+    def group_undone(self, group: int) -> None:
+        for outlet in self._outlets:
+            outlet.group_undone(group)
+
+    def lost_attempts(self) -> list[int]:
+        return [attempt for outlet in self._outlets for attempt in outlet.lost_attempts()]
+
+    def done_groups(self) -> list[int]:
+        return list(self._done_groups())
+
+    def _done_groups(self) -> Iterator[int]:
+        for outlet in self._outlets:
+            for group in outlet.done_groups():
+                self._undelivered[group] -= 1
+                if not self._undelivered[group]:
+                    yield group
+
+    def __enter__(self) -> RunChannels:
+        try:
+            for _dataset, channel, step in self._feeding.inputs:
+                self._attach(channel, f"the input of {step}")
+            for outlet in self._outlets:
+                step = outlet.step_group.steps[-1].describe()
+                self._attach(outlet.channel, f"an output of {step}")
+            self._feeding.begin()
+        except BaseException as exc:
+            self._close(exc)
+            raise
+        return self
+
+    def _attach(self, channel: Channel, user: str) -> None:
+        job = self._job
+        channel.attach(user, job.options.channel_buffer_size, job.control.ring)
+        self._attached.append(channel)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close(error)
+
+    def _close(self, error: BaseException | None) -> None:
+        self._feeding.close()
+        for channel in self._attached:
+            if error is not None:
+                channel.fail(as_told(error))
+            channel.detach()
+
+
+def as_told(error: BaseException) -> GlowError:
+    """What whoever sends or receives is told of the error that has ended a run."""
+    if isinstance(error, GlowError):
+        return error
+    return RunCancelled(f"the run has ended by {type(error).__name__}")
+
+
+def channels_of(job: Job, store: RowsStore, pulls: Pulls) -> NoChannels:
+    """The channels of a job."""
+    has_feeds = any(dataset.feed is not None for dataset in job.plan.kept_by_driver())
+    return RunChannels(job, store, pulls) if has_feeds or job.outputs else NoChannels()

@@ -1,0 +1,62 @@
+"""What other threads may do to a run: wake its loop, or cancel it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+
+from glowpy.errors import RunCancelled
+
+
+class Control:
+    """One for each run. Nothing of the run is touched but by its own thread.
+
+    Attributes:
+        begun: set once the run goes on by itself, or cannot.
+        has_begun: it does, or did.
+    """
+
+    has_begun = False
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._descriptor = -1  # of an eventfd, while somebody waits for it
+        self._lock = threading.Lock()
+        self.begun = threading.Event()
+
+    def open(self) -> int:
+        """The loop begins; the descriptor becomes readable whenever there is something to see."""
+        with self._lock:
+            self._descriptor = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.has_begun = True
+        self.begun.set()
+        return self._descriptor
+
+    def close(self) -> None:
+        """The loop has ended."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def ring(self) -> None:
+        """Wake the loop. Any thread may call this, at any time."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.eventfd_write(self._descriptor, 1)
+
+    def silence(self) -> None:
+        """The loop looks at everything now."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._descriptor)
+
+    def cancel(self, reason: str) -> None:
+        """End the run at once. Any thread may call this, at any time."""
+        self._reason = self._reason or reason
+        self.ring()
+
+    def check(self) -> None:
+        """Raises: RunCancelled, where somebody has cancelled the run."""
+        if self._reason:
+            raise RunCancelled(self._reason)

@@ -1,0 +1,64 @@
+"""Rows that the driver program sends, on their way into the driver's own store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glowpy.channel import Channel
+from glowpy.driver.rows_store import Journal, RowsStore
+from glowpy.errors import RowError
+from glowpy.flow.graph import DatasetNode
+from glowpy.planner.plan import Plan
+
+_AT_ONCE = 1 << 14  # rows taken before the run loop looks at other things
+
+
+class Feeding:
+    """All input channels of a run. Never waits."""
+
+    def __init__(self, plan: Plan, store: RowsStore) -> None:
+        self._store = store
+        self._open: list[tuple[Channel, Journal, str]] = []
+        self._journals: list[Journal] = []
+        self.inputs = list(_inputs_of(plan))
+
+    def begin(self) -> None:
+        """The channels are this run's now."""
+        for dataset, channel, step in self.inputs:
+            journal = self._store.open_journal(dataset)
+            self._journals.append(journal)
+            self._open.append((channel, journal, step))
+
+    def advance(self) -> None:
+        """Keep what was sent; seal what was closed.
+
+        Raises:
+            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+            RunCancelled: the block that sends has raised.
+        """
+        for entry in list(self._open):
+            channel, journal, step = entry
+            is_drained = channel.is_drained  # before the last look
+            if rows := channel.take(_AT_ONCE):
+                try:
+                    journal.deal(rows)
+                except RowError as exc:
+                    raise RowError(f"{step}, which reads a channel: {exc}") from exc
+            elif channel.error is not None:
+                raise channel.error
+            elif is_drained:
+                journal.seal()
+                self._open.remove(entry)
+
+    def close(self) -> None:
+        """The run is over."""
+        for journal in self._journals:
+            journal.close()
+
+
+def _inputs_of(plan: Plan) -> Iterator[tuple[DatasetNode, Channel, str]]:
+    """Each dataset that a channel feeds, the channel, and the step that reads it."""
+    for step_group in plan.step_groups:
+        for edge in step_group.inputs:
+            if edge.source < 0 and edge.dataset.feed is not None:
+                yield edge.dataset, edge.dataset.feed.channel, step_group.steps[0].describe()

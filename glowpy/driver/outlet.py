@@ -1,0 +1,174 @@
+"""Rows of one dataset on their way to one channel of the driver program.
+
+A live dataset's shards are read while they are being written, whichever has something; those of
+others when they are sealed, in shard order. What the channel has no room for stays where it is.
+Rows that the channel has got cannot be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glowpy.channel import Channel
+from glowpy.errors import RowsDelivered, ShardError
+from glowpy.flow.ops.kernel import Batch
+from glowpy.planner.plan import Plan, StepGroup
+from glowpy.shards.codec import decode
+from glowpy.task.pulling import Pull, Pulls
+
+_PULLED_AHEAD = 4  # shards of a dataset that is not live
+
+
+class Outlet:
+    """Never waits."""
+
+    def __init__(self, plan: Plan, step_group: StepGroup, channel: Channel, pulls: Pulls) -> None:
+        self.step_group = step_group
+        self.channel = channel
+        self._plan = plan
+        self._pulls = pulls
+        self._is_live = step_group.is_live_source
+        # Taken anew, the rows of a shard come in the same order, unless a step takes what comes.
+        self._is_steady = not any(
+            plan.mixes(each, edge) for each in plan.step_groups for edge in each.inputs
+        )
+        self._shards = list(plan.output_shards(step_group.output))
+        self._given = [0] * len(self._shards)  # rows that the channel has got
+        self._seen = [0] * len(self._shards)  # rows of the attempt that is being read
+        self._left = dict.fromkeys(range(len(self._shards)))  # shards that are not done
+        self._open: dict[int, Pull] = {}
+        self._readable: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
+        self._pending: tuple[int, Iterator[Any]] | None = None  # shard, its rows not given yet
+        self._lost: list[int] = []
+        self._done_groups: list[int] = []
+
+    @property
+    def is_done(self) -> bool:
+        return not self._left
+
+    def lost_attempts(self) -> list[int]:
+        """Attempts whose shards turned out to be unreadable since the last call."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    def done_groups(self) -> list[int]:
+        """Groups of which the channel has got everything since the last call."""
+        done, self._done_groups = self._done_groups, []
+        return done
+
+    def group_begun(self, group: int, attempt: int, owner: str) -> None:
+        """A live group runs, perhaps anew.
+
+        Raises:
+            RowsDelivered: rows of an earlier attempt have been given out.
+        """
+        if self._is_live and group in self.step_group.groups:
+            self._forget(group, "its executor is gone")
+            self._readable[group] = attempt, owner
+
+    def group_done(self, group: int, attempt: int, owner: str) -> None:
+        """A group's shards are sealed."""
+        if not self._is_live and group in self.step_group.groups:
+            self._readable[group] = attempt, owner
+
+    def group_undone(self, group: int) -> None:
+        """A sealed group's shards are gone; it will be done again.
+
+        Raises:
+            RowsDelivered: rows of it have been given out, and they may come in another order.
+        """
+        if group in self.step_group.groups:
+            self._forget(group, "its shards are gone")
+            self._readable.pop(group, None)
+
+    def advance(self) -> None:
+        """Give the channel what there is, as far as it has room.
+
+        Raises:
+            RowsDelivered: rows are lost after others of that shard have been given out.
+        """
+        self._pull_ahead()
+        while self._give_pending() and self._take_next():
+            pass
+
+    def _forget(self, group: int, cause: str) -> None:
+        for position in list(self._left):
+            if self._shards[position].group != group:
+                continue
+            if position in self._open:
+                self._open.pop(position).cancel()
+            if self._given[position] and (self._is_live or not self._is_steady):
+                raise self._delivered(position, cause)
+            if self._pending is not None and self._pending[0] == position:
+                self._pending = None
+
+    def _delivered(self, position: int, cause: str) -> RowsDelivered:
+        label = self._plan.label(self._shards[position].group)
+        return RowsDelivered(
+            f"{label}: {self._given[position]} rows of it had been received from its output "
+            f"channel when it was lost: {cause}; they are not repeated, so the run cannot go on"
+        )
+
+    def _pull_ahead(self) -> None:
+        ahead = len(self._left) if self._is_live else _PULLED_AHEAD
+        for position in list(self._left)[:ahead]:
+            shard = self._shards[position]
+            if position not in self._open and shard.group in self._readable:
+                attempt, owner = self._readable[shard.group]
+                self._open[position] = self._pulls.open(owner, attempt, shard.shard)
+                self._seen[position] = 0
+
+    def _give_pending(self) -> bool:
+        """False: the channel is full."""
+        if self._pending is None:
+            return True
+        if not self.channel.offer(self._pending[1]):
+            return False
+        self._pending = None
+        return True
+
+    def _take_next(self) -> bool:
+        """Make the next block pending; False: there is none now."""
+        for position in list(self._left) if self._is_live else list(self._left)[:1]:
+            pull = self._open.get(position)
+            if pull is None:
+                continue
+            try:
+                payload = pull.next_block()
+            except ShardError as exc:
+                self._lose(position, pull, str(exc))
+                continue
+            if payload is not None:
+                # the shard goes to the end, so that the others have their turn
+                if self._is_live:
+                    self._left[position] = self._left.pop(position)
+                self._pending = position, self._not_given_yet(position, decode(payload))
+                return True
+            if pull.is_ended:
+                self._finish(position)
+                return True
+        return False
+
+    def _not_given_yet(self, position: int, rows: Batch) -> Iterator[Any]:
+        for row in rows:
+            self._seen[position] += 1
+            if self._seen[position] > self._given[position]:
+                self._given[position] += 1
+                yield row
+
+    def _lose(self, position: int, pull: Pull, cause: str) -> None:
+        del self._open[position]
+        self._lost.append(pull.attempt)
+        group = self._shards[position].group
+        if self._readable.get(group, (-1, ""))[0] == pull.attempt:
+            del self._readable[group]
+        if self._given[position] and (self._is_live or not self._is_steady):
+            raise self._delivered(position, cause)
+
+    def _finish(self, position: int) -> None:
+        del self._open[position], self._left[position]
+        group = self._shards[position].group
+        if not any(self._shards[each].group == group for each in self._left):
+            self._done_groups.append(group)
+        self._pull_ahead()

@@ -1,0 +1,109 @@
+"""Attempts whose rows come from a channel: several of them take turns in one process.
+
+Nobody knows when such an attempt will end, so none may keep the process to itself. Each runs on a
+strand. When its input has nothing for it, it passes on what it holds and pauses; when it has much
+to do, it pauses now and then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from glowpy.task.output import GroupOutput
+from glowpy.task.strand import Strand
+
+_TURN_S = 0.01  # how long an attempt with much to do keeps the others waiting
+
+
+class Source(Protocol):
+    """What an attempt may wait for."""
+
+    @property
+    def has_news(self) -> bool:
+        """There is a block to be had, or an end, or an error."""
+
+
+class LiveAttempt:
+    """One attempt and its turns.
+
+    Args:
+        work: the whole of it; waits by `wait`, and calls `breathe` between batches.
+        is_stopped: it is to be resumed whatever it waits for, so that it learns of that.
+    """
+
+    def __init__(self, work: Callable[[LiveAttempt], None], is_stopped: Callable[[], bool]) -> None:
+        self._strand = Strand(lambda: work(self))
+        self._is_stopped = is_stopped
+        self._sources: Sequence[Source] = ()
+        self._turn_ends = 0.0
+        self.output: GroupOutput | None = None
+        self.due_at = 0.0  # it goes on then, whatever comes
+
+    @property
+    def is_ended(self) -> bool:
+        return self._strand.is_ended
+
+    def is_due(self, now: float) -> bool:
+        """Has it something to do?"""
+        return (
+            now >= self.due_at
+            or self._is_stopped()
+            or any(source.has_news for source in self._sources)
+        )
+
+    def take_turn(self, now: float) -> None:
+        """Let it run. Raises: whatever the work raises."""
+        self._turn_ends = now + _TURN_S
+        self._strand.resume()
+
+    def stop(self, patience_s: float) -> None:
+        """End it, wherever it is."""
+        self._strand.stop(patience_s)
+
+    # --- called by the work ---
+
+    def wait(self, until: float, sources: Sequence[Source]) -> None:
+        """Nothing to do until a monotonic time, or until one of the sources has news."""
+        if self.output is not None:
+            self.output.flush()
+        self._sources, self.due_at = sources, until
+        self._strand.pause()
+
+    def breathe(self) -> None:
+        """Between batches: let others have their turn, if this one has lasted."""
+        if time.monotonic() >= self._turn_ends:
+            self._sources, self.due_at = (), 0.0
+            self._strand.pause()
+
+
+class LiveAttempts:
+    """All live attempts of a process."""
+
+    def __init__(self) -> None:
+        self._attempts: list[LiveAttempt] = []
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def add(self, attempt: LiveAttempt) -> None:
+        self._attempts.append(attempt)
+
+    def take_turns(self, now: float) -> None:
+        """Let each that has something to do run once. Raises: whatever their work raises."""
+        for attempt in [each for each in self._attempts if each.is_due(now)]:
+            attempt.take_turn(time.monotonic())
+        self._attempts = [each for each in self._attempts if not each.is_ended]
+
+    def due_at(self, now: float) -> float:
+        """When to call `take_turns` again, if nothing comes before."""
+        if any(each.is_due(now) for each in self._attempts):
+            return now
+        return min((each.due_at for each in self._attempts), default=float("inf"))
+
+    def stop_all(self, patience_s: float) -> None:
+        """End every one of them."""
+        for attempt in self._attempts:
+            attempt.stop(patience_s)
+        self._attempts.clear()

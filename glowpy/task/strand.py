@@ -1,0 +1,82 @@
+"""Strand: work that takes turns with whoever resumes it, as a coroutine does, on its own thread.
+
+    resumer     resume ────────► … ◄──┐ resume ────────► … ◄──┐
+    work                 runs  pause ─┘           runs  pause ─┘
+
+Only one of the two runs at any time, so neither needs a lock for what both use. A generator would
+do, if only our own code paused; but a row may be asked for from within the user's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from glowpy.task.failure import AttemptAborted
+
+
+class Strand:
+    """Made by whoever resumes it; nothing runs before the first `resume`."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._turn = threading.Lock()  # held by nobody while the work may run
+        self._turn.acquire()
+        self._done = threading.Lock()  # held by nobody while the resumer may go on
+        self._done.acquire()
+        self._thread: threading.Thread | None = None
+        self._is_stopped = False
+        self.is_ended = False
+
+    def resume(self) -> None:
+        """Let the work run until it pauses or ends.
+
+        Raises:
+            Exception: whatever the work has raised.
+        """
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True, name="glowpy-live")
+            self._thread.start()
+        else:
+            self._turn.release()
+        self._done.acquire()
+        if self.is_ended:
+            self._thread.join()
+            if self._error is not None:
+                raise self._error
+
+    def pause(self) -> None:
+        """Called by the work: the resumer goes on, until it resumes this.
+
+        Raises:
+            AttemptAborted: it was stopped.
+        """
+        self._done.release()
+        self._turn.acquire()
+        if self._is_stopped:
+            raise AttemptAborted
+
+    def stop(self, patience_s: float) -> None:
+        """End the work: its pause raises. What does not end in time stays behind, and is a daemon.
+
+        A `resume` that an exception has left, such as a KeyboardInterrupt, is taken up first.
+        """
+        self._is_stopped = True
+        if self._thread is None or self.is_ended:
+            return
+        while not self.is_ended:
+            if self._turn.locked():
+                self._turn.release()
+            if not self._done.acquire(timeout=patience_s):
+                return
+        self._thread.join(patience_s)
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as exc:  # noqa: BLE001
+            self._error = exc  # raised where it is resumed
+        finally:
+            self.is_ended = True
+            self._done.release()
