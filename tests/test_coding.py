@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glowpy.errors import ProtocolError
+from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.messages import MESSAGES, Heartbeat, Hello

@@ -5,10 +5,12 @@ Everything that arrives is checked against the message's annotations before anyb
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, TypeAlias, get_args, get_origin
 
 import msgpack
@@ -103,7 +105,7 @@ class Coder:
 def _packer(kind: Any) -> Pack:
     """How a value of this type becomes something that msgpack knows."""
     if _is_record(kind):
-        return _tuple_packer([_packer(hint) for hint in typing.get_type_hints(kind).values()])
+        return _tuple_packer([_packer(each) for each in _field_types(kind).values()])
     if isinstance(kind, type) and issubclass(kind, Enum):
         return lambda value: value.value
     origin, arguments = get_origin(kind), get_args(kind)
@@ -133,6 +135,19 @@ def _is_record(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
+def _field_types(record: Any) -> dict[str, Any]:
+    """`typing.get_type_hints`, in a fifth of the time: most annotations have stood elsewhere."""
+    return {
+        name: _type_of(hint, record.__module__) if isinstance(hint, str) else hint
+        for name, hint in record.__annotations__.items()
+    }
+
+
+@cache
+def _type_of(hint: str, module: str) -> Any:
+    return eval(hint, vars(sys.modules[module]))
+
+
 def _checker(kind: Any) -> Check:
     """How a value of this type is recognised and made from what msgpack gives."""
     if _is_record(kind):
@@ -158,7 +173,7 @@ def _optional(kind: Any) -> Any:
 
 
 def _record_checker(kind: Any) -> Check:
-    fields = [(name, _checker(hint)) for name, hint in typing.get_type_hints(kind).items()]
+    fields = [(name, _checker(each)) for name, each in _field_types(kind).items()]
 
     def check(value: Any, place: str) -> Any:
         if type(value) is not tuple or len(value) != len(fields):
