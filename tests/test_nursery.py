@@ -150,6 +150,21 @@ def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate)
     await_end(*pids)
 
 
+def test_an_executor_that_was_started_ahead_is_started_once(directory: Path, gate: Gate) -> None:
+    with Nursery(gate.wait, str(directory)) as nursery:
+        nursery.start_ahead(["e1", "e2"])
+        assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
+        for executor in ("e1", "e2", "e3"):
+            nursery.start(executor)
+        assert gate.arrived() == "e3"
+        started = [each.executor for each in take(nursery, 3)]
+        assert sorted(started) == ["e1", "e2", "e3"]
+        nursery.kill("e1")
+        take(nursery, 1)
+        nursery.start("e1")  # ahead no longer
+        assert gate.arrived() == "e1"
+
+
 def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     names = [f"e{number}" for number in range(400)]
     with Nursery(lambda name: None, str(directory)) as nursery:

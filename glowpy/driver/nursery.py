@@ -22,7 +22,7 @@ import warnings
 # `socket` makes enums of all its constants, which would take 3 percent of a start.
 from _socket import AF_UNIX, MSG_DONTWAIT, SHUT_RDWR, SOCK_SEQPACKET, socket, socketpair
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -55,6 +55,11 @@ class Unstarted(NamedTuple):
     reason: str
 
 
+def executor_name(number: int) -> str:
+    """The name of the executor that is started as the first, second, …"""
+    return f"e{number}"
+
+
 class Nursery:
     """The driver's handle on its nursery. A context manager: leaving it ends every executor."""
 
@@ -62,6 +67,7 @@ class Nursery:
         self._executor_main = executor_main
         self._directory = directory
         self._socket: socket | None = None
+        self._ahead: set[str] = set()  # started before anybody asked for them
         self.pid = 0
 
     def __enter__(self) -> Nursery:
@@ -106,7 +112,16 @@ class Nursery:
         return self._socket.fileno()
 
     def start(self, executor: str) -> None:
-        self._send(f"start {executor}")
+        if executor in self._ahead:
+            self._ahead.remove(executor)
+        else:
+            self._send(f"start {executor}")
+
+    def start_ahead(self, executors: Sequence[str]) -> None:
+        """Start executors that `start` will be called for before long."""
+        for executor in executors:
+            self.start(executor)
+        self._ahead.update(executors)
 
     def kill(self, executor: str) -> None:
         self._send(f"kill {executor}")

@@ -1,0 +1,189 @@
+"""Executors on this machine, and an agent's core in the driver that looks after them."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from glowpy.agent.actions import (
+    Action,
+    DeleteRun,
+    KillProcess,
+    LeasesChanged,
+    OpenDirectory,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.core import AgentCore
+from glowpy.agent.executors import Limits, exit_cause
+from glowpy.agent.guard import Guard
+from glowpy.agent.serving import ShardServer
+from glowpy.driver.fleet import AgentSaid, FleetEvent
+from glowpy.driver.nursery import Exited, Nursery, Started, executor_name
+from glowpy.driver.rows_store import RowsStore
+from glowpy.driver.scheduling import ExecutorJoined
+from glowpy.errors import ClusterError
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.shards.segment import NONCE_BYTES
+from glowpy.timing import Timing
+from glowpy.wire.run_messages import Beat, GroupEnded, Launch, OpenRun, Printed
+from glowpy.wire.transport import Poller, Server, Transport
+
+if TYPE_CHECKING:
+    from glowpy.driver.captured import CapturedOutput
+
+_UNLIMITED_MB = 1 << 40
+_NURSERY = "nursery"
+_PEER = b"driver"
+
+
+class StandaloneFleet:
+    """Executors on this machine, and the shards they write."""
+
+    shows_hosts = False
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        transport: Transport,
+        server: Server,
+        poller: Poller,
+        captured: CapturedOutput | None,
+        directory: str,
+        plan: Plan,
+        description: RunDescription,
+        worker_count: int,
+        timing: Timing,
+    ) -> None:
+        if captured is not None:
+            captured.forked()
+        self._nursery = nursery
+        self._description = description
+        self._limit = worker_count
+        self._memory_mb = description.memory_mb
+        self._timing = timing
+        self._launched = 0
+        self._next_beat = 0.0
+        self._events: list[FleetEvent] = []
+        self.transport = transport
+        self.poller = poller
+        self._captured = captured
+        self.store_owner = self._agent = str(server.address)
+        self.reader_host = description.host
+        self._server = server
+        self._core = AgentCore(
+            owner=self._agent,
+            host=description.host,
+            directory=directory,
+            limits=Limits(self._limit, _UNLIMITED_MB),
+            timing=timing,
+            make_nonce=lambda: os.urandom(NONCE_BYTES),
+        )
+        self._guard = Guard(timing)
+        self._shards = ShardServer(self._core.index, self._server, description.host)
+        self.poller.register(self._server, self._receive)
+        self.poller.register(nursery.fileno(), self._reap)
+        opening = OpenRun(
+            description.run, description.run_number, description.flow, "", "", "", {}, 0, ""
+        )
+        self._carry_out(
+            self._core.from_driver(_PEER, opening, description.to_bytes(), time.monotonic())
+        )
+        self._carry_out(self._core.program_ready(description.run, 0, 0))
+        self.store = RowsStore(
+            description.run,
+            self._core.run_directory(description.run),
+            self._core.index,
+            self._shards.carry_out,
+        )
+        self.store.keep_slices(plan)
+
+    def __enter__(self) -> StandaloneFleet:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._nursery.dismiss()  # it ends while the sockets are closed here
+        self._shards.close()
+
+    def demand(self, count: int) -> None:
+        """Launch what is wanted, up to the number of workers."""
+        free = self._limit - len(self._core.leases())
+        for _ in range(min(count, free)):
+            self._launched += 1
+            executor = executor_name(self._launched)
+            launch = Launch(self._description.run, executor, executor, self._memory_mb, 0)
+            self.send(self._agent, launch)
+            self._events.append(ExecutorJoined(executor, self._agent))
+
+    def send(self, agent: str, message: Any) -> None:
+        now = time.monotonic()
+        self._carry_out(self._core.from_driver(_PEER, message, b"", now))
+
+    def advance(self, now: float) -> float:
+        if now >= self._next_beat:
+            self._next_beat = now + self._timing.beat_s
+            self._carry_out(self._core.from_driver(_PEER, Beat(self._description.run), b"", now))
+        self._carry_out(self._core.tick(now))
+        nursery = (_NURSERY, self._nursery.pid, _UNLIMITED_MB)
+        for name, reason in self._guard.condemned(now, [nursery, *self._core.processes()]):
+            if name == _NURSERY:
+                raise ClusterError(f"the process that starts executors cannot go on: {reason}")
+            self._carry_out(self._core.kill(name, reason))
+        return now + self._timing.beat_s
+
+    @property
+    def is_settled(self) -> bool:
+        return not self._events
+
+    def events(self) -> list[FleetEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def waiting_for(self) -> str:
+        return ""
+
+    def _receive(self) -> None:
+        while (received := self._server.receive()) is not None:
+            peer, message, payload = received
+            if isinstance(message, (Printed, GroupEnded)):
+                self._drain()
+            if not self._shards.receive(peer, message):
+                self._carry_out(self._core.from_executor(peer, message, payload))
+
+    def _drain(self) -> None:
+        """What executors have written past `print` comes before what they tell afterwards."""
+        if self._captured is not None:
+            self._captured.drain()
+
+    def _reap(self) -> None:
+        self._drain()
+        try:
+            events = self._nursery.events()
+        except ConnectionError as exc:
+            raise ClusterError(f"the run cannot go on: {exc}") from exc
+        for event in events:
+            if isinstance(event, Started):
+                self._carry_out(self._core.process_started(event.executor, event.pid))
+            elif isinstance(event, Exited):
+                cause = exit_cause(event.code)
+                self._carry_out(self._core.process_exited(event.executor, cause))
+            else:
+                self._carry_out(self._core.start_failed(event.executor, event.reason))
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, ToDriver):
+                self._events.append(AgentSaid(self._agent, action.message, action.payload))
+            elif isinstance(action, ToExecutor):
+                self._server.send(action.peer, action.message, action.payload)
+            elif isinstance(action, OpenDirectory):
+                os.mkdir(action.directory, 0o700)
+            elif isinstance(action, StartProcess):
+                self._nursery.start(action.executor)
+            elif isinstance(action, KillProcess):
+                self._nursery.kill(action.executor)
+            elif not isinstance(action, (DeleteRun, LeasesChanged)):
+                self._shards.carry_out([action])
