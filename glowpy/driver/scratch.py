@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from glowpy.driver.janitor import janitor
 from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ConfigError
 from glowpy.resources import host_name
@@ -19,11 +20,14 @@ _PLACES = ("/tmp", "/var/tmp")  # a directory made there is its owner's alone
 
 
 @contextmanager
-def scratch_directory(prefix: str, *, for_sockets: bool = False) -> Iterator[str]:
+def scratch_directory(
+    prefix: str, *, for_sockets: bool = False, has_janitor: bool = True
+) -> Iterator[str]:
     """A new directory where temporary files go, removed at the end.
 
     Args:
         for_sockets: its name has to leave room for that of a socket file.
+        has_janitor: it is removed even if this process is killed.
 
     Raises:
         ConfigError: none can be made.
@@ -31,6 +35,8 @@ def scratch_directory(prefix: str, *, for_sockets: bool = False) -> Iterator[str
     with ExitStack() as stack:
         with undisturbed():  # once something is there, it is known
             directory = make_directory(prefix, _SOCKET_PATH_BYTES - 10 if for_sockets else None)
+            if has_janitor:
+                stack.enter_context(janitor(directory))
             stack.callback(remove, directory)
         yield directory
 

@@ -39,7 +39,7 @@ def run_standalone(job: Job) -> Any:
     """
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     worker_count = options.workers or cores()
-    with scratch_directory("glowpy-", for_sockets=True) as directory:
+    with scratch_directory("glowpy-", for_sockets=True, has_janitor=False) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         report = Report(timing, is_quiet=options.quiet)
         poller = Poller()
