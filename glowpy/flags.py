@@ -54,6 +54,7 @@ class Options(NamedTuple):
     inline: bool = False
     quiet: bool = False
     workers: int = 0
+    log_level: str = ""
 
     # A task's own. Ids of -1 were not given, as in Glow.
     flow_id: int = -1
@@ -122,6 +123,12 @@ FLAGS = (
     Flag("glow.inline", "inline", "run in this one process, for debuggers"),
     Flag("glow.quiet", "quiet", "no notes on stderr"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),
+    Flag(
+        "glow.log.level",
+        "log_level",
+        "log what the driver hears and does, on stderr",
+        choices=("debug", "info", "warning", "error"),
+    ),
     Flag("glow.flow.id", "flow_id", "number of the flow in the script", "task"),
     Flag("glow.taskGroup.id", "group_id", "number of the task group in the plan", "task"),
     Flag("glow.run.id", "run_number", "number of the run in the script", "task", least=1),

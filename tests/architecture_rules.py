@@ -13,7 +13,10 @@ from enum import Enum
 from pathlib import Path
 
 FLOORS = (
-    ("amounts", "channel", "errors", "place", "record", "resources", "stdio", "timing", "version"),
+    (
+        *("amounts", "channel", "errors", "logs", "place", "record", "resources", "stdio"),
+        *("timing", "version"),
+    ),
     ("flow", "shards", "flags"),
     ("planner", "program", "wire"),
     ("task", "master", "agent"),

@@ -64,6 +64,10 @@ class AgentCore:
     def leases(self) -> tuple[LeaseInUse, ...]:
         return self._pool.leases()
 
+    def about(self, executor: str) -> dict[str, str | int]:
+        """What an executor is and does, by name, for a log."""
+        return self._pool.about(executor)
+
     def runs(self) -> list[str]:
         return list(self._runs)
 

@@ -88,6 +88,16 @@ class ExecutorPool:
         running = (slot for slot in self._slots.values() if slot.pid)
         return ((slot.executor, slot.pid, slot.memory_mb) for slot in running)
 
+    def about(self, executor: str) -> dict[str, str | int]:
+        """What an executor is and does, by name, for a log."""
+        slot = self._slots.get(executor)
+        if slot is None:
+            return {"executor": executor}
+        found: dict[str, str | int] = {"run": slot.run.name, "executor": executor}
+        if slot.current is not None:
+            found |= {"group": slot.current.group, "attempt": slot.current.attempt}
+        return found
+
     def has_any_of(self, run: Run) -> bool:
         return any(slot.run is run for slot in self._slots.values())
 

@@ -30,6 +30,7 @@ from glowpy.agent.membership import Membership
 from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.agent.serving import ShardServer
+from glowpy.agent.told import ids_of, log_told
 from glowpy.errors import GlowError
 from glowpy.resources import cores
 from glowpy.shards.segment import NONCE_BYTES
@@ -162,7 +163,8 @@ class AgentServer:
                 fetch.expire(now)
             self._carry_out(self._core.tick(now))
             for executor, reason in self._guard.condemned(now, self._core.processes()):
-                log.warning("executor %s is killed: %s", executor, reason)
+                ids = self._core.about(executor)
+                log.warning("executor %s is killed: %s", executor, reason, extra=ids)
                 self._carry_out(self._core.kill(executor, reason))
         self._membership.leave()
         self._carry_out(self._core.close_all())
@@ -214,13 +216,17 @@ class AgentServer:
         if isinstance(action, (ToDriver, ToExecutor)):
             payload = action.payload or None
             if not self._server.send(action.peer, action.message, payload):
-                log.info("a peer left before its %s", type(action.message).__name__)
+                name = type(action.message).__name__
+                log.info("a peer left before its %s", name, extra=ids_of(action.message))
                 self._carry_out(self._core.driver_gone(action.peer))
+            elif isinstance(action, ToDriver):
+                log_told(log, action.message)
         elif isinstance(action, OpenDirectory):
             self._open(action)
         elif isinstance(action, StartProcess):
             self._start(action)
         elif isinstance(action, KillProcess):
+            log.debug("a process is killed", extra=self._core.about(action.executor))
             self._processes.kill(action.executor)
         elif isinstance(action, DeleteRun):
             self._delete(action.run, action.directory)
@@ -233,7 +239,8 @@ class AgentServer:
 
     def _open(self, action: OpenDirectory) -> None:
         module = action.message.module
-        log.info("run %s%s begins", action.run, f" of module {module}" if module else "")
+        of_module = f" of module {module}" if module else ""
+        log.info("run %s%s begins", action.run, of_module, extra={"run": action.run})
         try:
             os.mkdir(action.directory, 0o700)
             fetch = ProgramFetch(
@@ -258,7 +265,12 @@ class AgentServer:
             self._carry_out(self._core.program_failed(fetch.run, str(error)))
             return
         self._programs[fetch.run] = fetch, directory
-        log.info("run %s: %d program files fetched", fetch.run, fetch.files_fetched)
+        log.info(
+            "run %s: %d program files fetched",
+            fetch.run,
+            fetch.files_fetched,
+            extra={"run": fetch.run},
+        )
         self._carry_out(
             self._core.program_ready(fetch.run, fetch.files_fetched, fetch.bytes_fetched)
         )
@@ -278,6 +290,7 @@ class AgentServer:
             served.size_bytes,
             fetch.files_fetched if fetch is not None else 0,
             fetch.bytes_fetched if fetch is not None else 0,
+            extra={"run": run},
         )
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -305,5 +318,5 @@ class AgentServer:
         self._carry_out(self._core.process_said(executor, stream, text))
 
     def _process_ended(self, executor: str, cause: str) -> None:
-        log.info("executor %s has ended: %s", executor, cause)
+        log.debug("a process has ended: %s", cause, extra=self._core.about(executor))
         self._carry_out(self._core.process_exited(executor, cause))

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from glowpy.cli.ending import until_told
-from glowpy.cli.logs import LEVELS, log_to_stderr
 from glowpy.errors import ConfigError, GlowError
+from glowpy.logs import FILE_MB, KEPT_FILES, LEVELS, Lines, start_log
 from glowpy.stdio import hold_descriptors, tell
 from glowpy.timing import Timing
 from glowpy.version import __version__
@@ -41,6 +41,17 @@ def _shared_options(command: _Command) -> _Command:
             hidden=True,
             help="End when standard input ends: for servers that another program starts.",
         ),
+        click.option(
+            "--log-file-mb",
+            type=click.IntRange(1),
+            default=FILE_MB,
+            show_default=True,
+            metavar="MB",
+            help=f"When to rotate the log file; {KEPT_FILES} old ones are kept.",
+        ),
+        click.option(
+            "--log-file", default="", metavar="FILE", help="Log there, not on standard error."
+        ),
         _log_level("info"),
         click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
         _key_file,
@@ -66,7 +77,7 @@ def _log_level(default: str) -> Callable[[_Command], _Command]:
         type=click.Choice(LEVELS),
         default=default,
         show_default=True,
-        help="How much to log on standard error.",
+        help="How much to log.",
     )
 
 
@@ -92,6 +103,8 @@ def master(
     key_file: str,
     insecure: bool,
     log_level: str,
+    log_file: str,
+    log_file_mb: int,
     until_stdin_closes: bool,
 ) -> None:
     """Keep account of agents and lend their executors to drivers."""
@@ -108,9 +121,9 @@ def master(
             f"programs on it; say --address localhost:{where.port} to stay on this host, "
             "--key-file FILE with a key made by `glowpy keys FILE`, or --insecure"
         )
-    log_to_stderr(log_level)
+    lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
     with removed(leftovers), until_told(stdin_closes=until_stdin_closes) as stop:
-        serve_master(where, policy, Timing.from_environment(), _announce("master"), stop)
+        serve_master(where, policy, Timing.from_environment(), _announce("master", lines), stop)
 
 
 @commands.command()
@@ -170,6 +183,8 @@ def agent(
     key_file: str,
     insecure: bool,
     log_level: str,
+    log_file: str,
+    log_file_mb: int,
     until_stdin_closes: bool,
 ) -> None:
     """Run executors for drivers and serve the shards they write."""
@@ -184,7 +199,7 @@ def agent(
     policy = policy_of(key_file, insecure=insecure)
     policy.check(where, is_server=True)  # before anything is made on disk
     policy.check(leader_address, is_server=False)
-    log_to_stderr(log_level)
+    lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
     with (
         agent_folder(folder, host, port) as directory,
         until_told(stdin_closes=until_stdin_closes) as stop,
@@ -201,7 +216,7 @@ def agent(
             clean_restart=clean_restart,
             key_file=os.path.abspath(key_file) if key_file else "",
         )
-        serve_agent(options, policy, Timing.from_environment(), _announce("agent"), stop)
+        serve_agent(options, policy, Timing.from_environment(), _announce("agent", lines), stop)
 
 
 @commands.command()
@@ -301,5 +316,12 @@ def _not_built(command: str) -> None:
     sys.exit(2)
 
 
-def _announce(role: str) -> Callable[[str], None]:
-    return lambda address: print(f"glowpy {role} listening on {address}", flush=True)
+def _announce(role: str, lines: Lines) -> Callable[[str], None]:
+    """What to do with the address that a server listens on."""
+
+    def announce(address: str) -> None:
+        if role == "agent":
+            lines.of_process["agent"] = address
+        print(f"glowpy {role} listening on {address}", flush=True)
+
+    return announce

@@ -7,6 +7,7 @@ tally, and what draws it, are loaded once the run has lasted a while, or is inte
     elsewhere           a line on stderr every ten seconds
     -glow.quiet         neither
     -glow.flow.stat     what it has cost, at the end
+    -glow.log.level     what is heard and done, line by line
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from glowpy.timing import Timing
 if TYPE_CHECKING:
     from glowpy.driver.bars import Paint
     from glowpy.driver.progress import Progress
+    from glowpy.driver.run_log import RunLog
     from glowpy.driver.screen import Screen
     from glowpy.driver.tally import Tally
 
@@ -58,11 +60,16 @@ class Watch:
         self._painted: list[str] = []
         self._drawn_at = 0.0
         self._next = self._begun_at + timing.view_after_s
+        self._log: RunLog | None = None
+        if options.log_level:
+            self._log = _run_log(options.log_level, description, plan)
         if options.quiet and not options.flow_stat:
             self._next = float("inf")  # nobody will ask
 
     def heard(self, event: object) -> None:
         """An event or an action of the scheduler, or what an agent says of attempts."""
+        if self._log is not None:
+            self._log.take(event)
         if self._tally is not None:
             self._tally.take(event, time.monotonic())
         elif self._next != float("inf"):
@@ -146,6 +153,8 @@ class Watch:
             if not self._is_quiet:
                 for text in self._follow().states(now):
                     self._report.note(text)
+        if self._log is not None:
+            self._log.ended(outcome, now - self._begun_at)
         if self._stat:
             self._report.show(self._summary(outcome, now - self._begun_at))
 
@@ -157,3 +166,11 @@ class Watch:
         description = self._description
         summary = summary_of(self._tally, description.run, description.run_number, outcome, took_s)
         return as_json(summary) if self._stat == "json" else as_table(summary)
+
+
+def _run_log(level: str, description: RunDescription, plan: Plan) -> RunLog:
+    from glowpy.driver.run_log import RunLog
+    from glowpy.logs import start_log
+
+    start_log(level, logger="glowpy")
+    return RunLog(description.run, description.run_number, plan)

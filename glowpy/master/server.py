@@ -60,9 +60,9 @@ class Master:
                 gone = self._topology.forget(message.agent)
                 if gone is not None:
                     self._allocator.forget(gone.agent)
-                    log.info("%s has left", _in_words(gone))
+                    log.info("%s has left", _in_words(gone), extra={"agent": gone.address})
             case AskExecutors():
-                return self._allocator.ask(message, now)
+                return self._granted(message, self._allocator.ask(message, now))
             case ReturnLeases():
                 self._allocator.give_back(message.leases)
             case AskStatus():
@@ -77,19 +77,34 @@ class Master:
                 log.warning("dropped a message that no master takes: %s", type(message).__name__)
         return None
 
+    def _granted(self, ask: AskExecutors, grants: Grants) -> Grants:
+        if log.isEnabledFor(logging.DEBUG):
+            for lease in grants.leases:
+                ids = {"run": ask.driver, "agent": lease.address, "lease": lease.lease}
+                log.debug("an executor is granted", extra=ids)
+        return grants
+
     def tick(self, now: float) -> None:
         """Forget agents that are silent and leases that nobody used."""
         for agent in self._topology.evict(now):
             self._allocator.forget(agent.agent)
-            log.warning("lost %s: no heartbeat for too long", _in_words(agent))
+            log.warning(
+                "lost %s: no heartbeat for too long",
+                _in_words(agent),
+                extra={"agent": agent.address},
+            )
         for lease in self._allocator.expire(now):
-            log.info("lease %s was never used", lease)
+            log.info("lease %s was never used", lease, extra={"lease": lease})
 
     def _hear(self, heartbeat: Heartbeat, now: float) -> None:
         change = self._topology.hear(heartbeat, now)
         if change.replaced is not None:
             self._allocator.forget(change.replaced.agent)
-            log.info("%s has been restarted", _in_words(change.replaced))
+            log.info(
+                "%s has been restarted",
+                _in_words(change.replaced),
+                extra={"agent": change.replaced.address},
+            )
         if change.joined:
             agent = change.agent
             log.info(
@@ -97,6 +112,7 @@ class Master:
                 _in_words(agent),
                 agent.executor_limit,
                 agent.memory_mb,
+                extra={"agent": agent.address},
             )
         self._allocator.hear(change.agent, heartbeat.leases, now)
 

@@ -1,0 +1,61 @@
+"""What an agent logs of what it tells drivers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from glowpy.wire.run_messages import (
+    ExecutorExited,
+    GroupEnded,
+    GroupStarted,
+    Launched,
+    LaunchRefused,
+    Outcome,
+    Recalled,
+    RunClosed,
+    RunRefused,
+)
+
+_IDS = ("run", "executor", "group", "attempt")
+
+
+def ids_of(message: Any) -> dict[str, Any]:
+    """Of run, executor, group and attempt, those that a message names."""
+    return {name: getattr(message, name) for name in _IDS if hasattr(message, name)}
+
+
+def log_told(log: logging.Logger, message: Any) -> None:
+    """A line for what a driver is told, if that is worth one and somebody reads such lines."""
+    told = _TOLD.get(type(message))
+    if told is None:
+        return
+    level, words = told
+    if isinstance(message, GroupEnded) and message.outcome is not Outcome.SEALED:
+        level = logging.INFO
+    elif isinstance(message, ExecutorExited) and not message.expected:
+        level = logging.WARNING
+    if log.isEnabledFor(level):
+        log.log(level, "%s", words(message), extra=ids_of(message))
+
+
+def _ended(message: GroupEnded) -> str:
+    work = message.work
+    said = f"an attempt has ended: {message.outcome.value}"
+    if message.outcome is not Outcome.SEALED:
+        return f"{said}: {message.reason}" if message.reason else said
+    took_s = work.waited_s + work.ran_s
+    return f"{said}, {work.rows_in} rows in, {work.rows_out} out, after {took_s:.3f} s"
+
+
+_TOLD: dict[type, tuple[int, Callable[[Any], str]]] = {
+    GroupStarted: (logging.DEBUG, lambda _message: "an attempt begins"),
+    GroupEnded: (logging.DEBUG, _ended),
+    Recalled: (logging.DEBUG, lambda _message: "an assignment is given back"),
+    Launched: (logging.INFO, lambda message: f"an executor has started, process {message.pid}"),
+    LaunchRefused: (logging.WARNING, lambda message: f"an executor is refused: {message.reason}"),
+    ExecutorExited: (logging.INFO, lambda message: f"an executor has ended: {message.cause}"),
+    RunRefused: (logging.WARNING, lambda message: f"a run is refused: {message.reason}"),
+    RunClosed: (logging.DEBUG, lambda _message: "nothing is left of the run"),
+}

@@ -1,0 +1,142 @@
+"""How lines of a log look, and how many there may be.
+
+A line says which run, group, attempt, executor and agent it is about, where it is about one:
+
+    2026-11-25 09:42:42,840 INFO glowpy.agent.server agent=127.0.0.1:8931 run=ab12 attempt=17: …
+
+so that a grep for `attempt=17` finds all that driver, agent and master say of it. Whoever logs
+names them by `extra=`: `log.info("it begins", extra={"run": run})`. A log does not grow without
+bound: lines of one kind that come in hundreds are counted instead, and files are rotated.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
+
+from glowpy.errors import ConfigError
+
+LEVELS = ("debug", "info", "warning", "error")
+FIELDS = ("agent", "run", "executor", "group", "attempt", "lease")
+FILE_MB = 10  # of a log file, before it is rotated
+KEPT_FILES = 3  # of the rotated ones
+_MOST_CHARACTERS = 4000  # of one line: strangers may say anything
+_MOST_ALIKE = 100  # lines of one kind
+_ALIKE_S = 10.0  # in so many seconds
+_MOST_KINDS = 1000
+
+
+class Lines(logging.Formatter):
+    """Makes lines: one for each message, with the ids of what it is about."""
+
+    def __init__(self, **of_process: str) -> None:
+        super().__init__()
+        self.of_process = of_process  # ids that every line of this process has
+
+    def format(self, record: logging.LogRecord) -> str:
+        given = {**self.of_process, **record.__dict__}
+        ids = "".join(
+            f" {name}={given[name]}" for name in FIELDS if given.get(name) not in (None, "")
+        )
+        text = f"{record.levelname} {record.name}{ids}: {record.getMessage()}"
+        if len(text) > _MOST_CHARACTERS:
+            text = f"{text[:_MOST_CHARACTERS]}… ({len(text)} characters)"
+        line = f"{self.formatTime(record)} {_in_one_line(text)}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def _in_one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+class Damper(logging.Filter):
+    """Lets through so many lines of a kind in a while, and then one that counts the others.
+
+    A kind is a level, a logger and the words before they are filled in. Lines for debugging are
+    asked for one by one: they all pass.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._kinds: dict[tuple[int, str, str], tuple[float, int]] = {}  # since when, how many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno <= logging.DEBUG:
+            return True
+        now = self._clock()
+        kind = record.levelno, record.name, str(record.msg)
+        since, count = self._kinds.get(kind, (now, 0))
+        if now - since >= _ALIKE_S:
+            if count > _MOST_ALIKE:
+                left_out = count - _MOST_ALIKE
+                record.msg = f"{record.msg} ({left_out} more like this were left out before)"
+            since, count = now, 0
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = since, count + 1
+        if count == _MOST_ALIKE:
+            record.msg = f"{record.msg} (more like this are left out for {_ALIKE_S:g} s)"
+        return count <= _MOST_ALIKE
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what sys.stderr is at that moment: a live view may stand there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nobody reads it any more: no reason to end."""
+
+
+class _File(logging.handlers.RotatingFileHandler):
+    def close(self) -> None:
+        with suppress(OSError):  # what was not written is lost
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """The disk is full, say: what is served goes on without a log."""
+
+
+def start_log(
+    level: str, *, file: str = "", file_mb: int = FILE_MB, logger: str = "", **of_process: str
+) -> Lines:
+    """Log to standard error or a file, from one of LEVELS on; what every line says can be changed.
+
+    Args:
+        file: rotated when it has `file_mb`; KEPT_FILES of the old ones are kept beside it.
+        logger: whose lines, and those of all loggers below it.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    handler: logging.Handler = _Stderr()
+    if file:
+        try:
+            handler = _File(file, maxBytes=file_mb << 20, backupCount=KEPT_FILES, encoding="utf-8")
+        except OSError as exc:
+            raise ConfigError(f"cannot write the log file {file}: {exc.strerror or exc}") from exc
+    lines = Lines(**of_process)
+    handler.setFormatter(lines)
+    handler.addFilter(Damper())
+    target = logging.getLogger(logger)
+    for old in list(target.handlers):
+        if logger == "" or isinstance(old, (_Stderr, _File)):
+            target.removeHandler(old)
+            old.close()
+    target.addHandler(handler)
+    target.setLevel(level.upper())
+    if logger:
+        target.propagate = False  # the script's own log would say it again
+    return lines
