@@ -4,6 +4,7 @@
 #   make check   format, lint, types and the fast tests: under a minute
 #   make bench   glowpy against the same work done by hand, on small data: a minute or two
 #   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages
+#   make docs    the table of all flags and commands in docs/flags.md, from the code
 #   make wheel   dist/glowpy-*.whl
 #   make clean   removes all that the targets above made
 
@@ -19,7 +20,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-full wheel clean
+.PHONY: help demo test check bench bench-full docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -53,6 +54,9 @@ build/bench/small/sort.txt: benchmarks/make_data.py | $(INSTALLED)
 
 build/bench/full/sort.txt: benchmarks/make_data.py | $(INSTALLED)
 	$(BIN)/python $< $(@D)
+
+docs: $(INSTALLED)
+	$(BIN)/python -m glowpy.cli.reference docs/flags.md
 
 # setuptools adds what an earlier build left in build/, so that goes first
 wheel: $(MADE)

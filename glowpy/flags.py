@@ -246,22 +246,6 @@ def task_arguments(
     ]
 
 
-def flag_table() -> str:
-    """All flags as a markdown table, for the documentation."""
-    types = {bool: "bool", int: "whole number", float: "number", str: "text"}
-    lines = ["| flag | type | default | acts | meaning |", "|---|---|---|---|---|"]
-    for flag in FLAGS:
-        kind, acts = types[type(flag.default)], str(flag.place)
-        if flag.inert:
-            acts = "never" if flag.inert == _CURVE else "not yet"
-        if flag.choices:
-            kind = ", ".join(("false", *flag.choices) if flag.alone else flag.choices)
-        default = f"`{flag.default}`".lower() if flag.default != "" else ""
-        default = "`false`" if flag.alone else default
-        lines.append(f"| `-{flag.name}` | {kind} | {default} | {acts} | {flag.meaning} |")
-    return "\n".join(lines) + "\n"
-
-
 def _recognise(word: str) -> tuple[Flag | None, str | None]:
     """The flag that `word` names and the value after its `=`; (None, None): the script's own."""
     if not word.startswith("-"):

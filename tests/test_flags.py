@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glowpy.errors import FlagError
-from glowpy.flags import FLAGS, Flag, Mode, Options, flag_table, mode, parse, task_arguments
+from glowpy.flags import FLAGS, Flag, Mode, Options, mode, parse, task_arguments
 
 GLOW_FLAGS = """
     glow glow.leader glow.dataCenter glow.rack glow.task.memoryMB glow.flow.bid glow.flow.plot
@@ -242,16 +242,6 @@ def test_mode(words: str, expected: Mode) -> None:
 def test_contradictions_are_refused(words: str, message: str) -> None:
     with pytest.raises(FlagError, match=message):
         mode(options_of(*words.split()))
-
-
-def test_the_markdown_table_has_a_row_for_each_flag() -> None:
-    head, line, *rows = flag_table().splitlines()
-    assert len(rows) == len(FLAGS)
-    assert {row.count("|") for row in (head, line, *rows)} == {6}
-    assert "| `-glow.task.memoryMB` | whole number | `64` | anywhere |" in flag_table()
-    for flag, row in zip(FLAGS, rows, strict=True):
-        assert row.startswith(f"| `-{flag.name}` |")
-        assert ("| not yet |" in row or "| never |" in row) == (flag.name in NOT_YET)
 
 
 def test_importing_stays_cheap() -> None:

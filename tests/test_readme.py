@@ -20,7 +20,6 @@ from pathlib import Path
 
 import pytest
 
-from glowpy.flags import flag_table
 from tests.conftest import family_of, left_in
 
 ROOT = Path(__file__).parent.parent
@@ -144,10 +143,6 @@ def test_every_file_that_the_documents_name_exists() -> None:
     for document in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), ROOT / "ARCHITECTURE.md"]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} names {target}"
-
-
-def test_the_table_of_flags_is_that_of_the_code() -> None:
-    assert flag_table() in (ROOT / "docs" / "flags.md").read_text()
 
 
 def test_the_readmes_hello_world_is_the_example() -> None:

@@ -64,7 +64,7 @@ class AgentCore:
     def leases(self) -> tuple[LeaseInUse, ...]:
         return self._pool.leases()
 
-    def about(self, executor: str) -> dict[str, str | int]:
+    def about(self, executor: str) -> dict[str, str]:
         """What an executor is and does, by name, for a log."""
         return self._pool.about(executor)
 

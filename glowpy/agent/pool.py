@@ -88,14 +88,15 @@ class ExecutorPool:
         running = (slot for slot in self._slots.values() if slot.pid)
         return ((slot.executor, slot.pid, slot.memory_mb) for slot in running)
 
-    def about(self, executor: str) -> dict[str, str | int]:
+    def about(self, executor: str) -> dict[str, str]:
         """What an executor is and does, by name, for a log."""
         slot = self._slots.get(executor)
         if slot is None:
             return {"executor": executor}
-        found: dict[str, str | int] = {"run": slot.run.name, "executor": executor}
-        if slot.current is not None:
-            found |= {"group": slot.current.group, "attempt": slot.current.attempt}
+        found = {"run": slot.run.name, "executor": executor}
+        if slot.running:
+            found["group"] = ",".join(str(each.group) for each in slot.running.values())
+            found["attempt"] = ",".join(map(str, slot.running))
         return found
 
     def has_any_of(self, run: Run) -> bool:

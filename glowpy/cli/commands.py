@@ -129,7 +129,13 @@ def master(
 @commands.command()
 @click.option("--dir", "folder", default="", metavar="DIR", help="Where shards and programs rest.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address others reach.")
-@click.option("--port", type=click.IntRange(0, 65535), default=AGENT_PORT, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=AGENT_PORT,
+    show_default=True,
+    help="Where to listen; 0 takes any.",
+)
 @click.option(
     "--master",
     "leader",
@@ -139,9 +145,14 @@ def master(
     help="Whom to tell what this agent has.",
 )
 @click.option(
-    "--dataCenter", "--data-center", "data_center", default="defaultDataCenter", show_default=True
+    "--dataCenter",
+    "--data-center",
+    "data_center",
+    default="defaultDataCenter",
+    show_default=True,
+    help="Where this host stands.",
 )
-@click.option("--rack", default="defaultRack", show_default=True)
+@click.option("--rack", default="defaultRack", show_default=True, help="Where in the data center.")
 @click.option(
     "--max.executors",
     "--max-executors",
@@ -150,7 +161,15 @@ def master(
     show_default="cores",
     help="How many tasks may run at once.",
 )
-@click.option("--cpu.level", "--cpu-level", "cpu_level", type=int, default=1, show_default=True)
+@click.option(
+    "--cpu.level",
+    "--cpu-level",
+    "cpu_level",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Of agents that are equal otherwise, those with more are used first.",
+)
 @click.option(
     "--memory",
     "memory_mb",
@@ -220,7 +239,9 @@ def agent(
 
 
 @commands.command()
-@click.option("--agents", type=click.IntRange(1, 250), default=3, show_default=True)
+@click.option(
+    "--agents", type=click.IntRange(1, 250), default=3, show_default=True, help="How many."
+)
 @click.option(
     "--executors", type=click.IntRange(1), show_default="cores / agents", help="Of each agent."
 )

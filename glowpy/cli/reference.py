@@ -1,0 +1,85 @@
+"""The table of all flags and commands in docs/flags.md, made from the code.
+
+`python -m glowpy.cli.reference docs/flags.md` writes it there anew; so does `make docs`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glowpy.cli.commands import commands
+from glowpy.flags import FLAGS, Flag
+
+_HEAD = "| given to | flag | type | default | meaning |\n|---|---|---|---|---|\n"
+_TYPES = {bool: "bool", int: "whole number", float: "number", str: "text"}
+_CLICK_TYPES = {"integer": "whole number", "float": "number", "boolean": "bool"}
+_PLACES = {
+    "anywhere": "script",
+    "cluster": "script, with `-glow`",
+    "standalone": "script, without `-glow`",
+    "task": "task",
+}
+_TABLE = re.compile(re.escape(_HEAD.split("\n")[0]) + r"\n(?:\|.*\n)*")
+
+
+def reference_table() -> str:
+    """Every flag of a script, then every command with its options, in markdown."""
+    rows = [*map(_row_of_flag, FLAGS), *_rows_of_commands()]
+    return _HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _row_of_flag(flag: Flag) -> tuple[str, ...]:
+    kind = _TYPES[type(flag.default)]
+    if flag.choices:
+        kind = ", ".join(("false", *flag.choices) if flag.alone else flag.choices)
+    default = f"`{flag.default}`".lower() if flag.default != "" else ""
+    if flag.alone:
+        default = "`false`"
+    meaning = f"{flag.meaning}; {flag.inert}" if flag.inert else flag.meaning
+    return _PLACES[flag.place], f"`-{flag.name}`", kind, default, meaning
+
+
+def _rows_of_commands() -> Iterator[tuple[str, ...]]:
+    for name, command in commands.commands.items():
+        of = f"`glowpy {name}`"
+        yield of, "", "", "", f"**{command.get_short_help_str(200)}**"
+        with click.Context(command) as context:
+            for parameter in command.params:
+                if isinstance(parameter, click.Argument):
+                    yield of, f"`{str(parameter.name).upper()}`", "text", "", ""
+                elif isinstance(parameter, click.Option) and not parameter.hidden:
+                    yield of, *_row_of_option(parameter, context)
+
+
+def _row_of_option(option: click.Option, context: click.Context) -> tuple[str, ...]:
+    names = [*option.opts, *option.secondary_opts]
+    kind = _CLICK_TYPES.get(option.type.name.removesuffix(" range"), "text")
+    if isinstance(option.type, click.Choice):
+        kind = ", ".join(map(str, option.type.choices))
+    default: Any = option.get_default(context)
+    if isinstance(option.show_default, str):
+        shown = option.show_default
+    elif option.is_flag:
+        shown = f"`{bool(default)}`".lower()
+    else:
+        shown = f"`{default}`" if default not in ("", None) else ""
+    return ", ".join(f"`{name}`" for name in names), kind, shown, option.help or ""
+
+
+def main() -> None:
+    """Replace the table in a file."""
+    path = Path(sys.argv[1])
+    text, count = _TABLE.subn(lambda _found: reference_table(), path.read_text(encoding="utf-8"))
+    if count != 1:
+        sys.exit(f"{path} has {count} tables that begin with {_HEAD.splitlines()[0]}")
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
