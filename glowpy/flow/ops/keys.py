@@ -27,6 +27,14 @@ def key_of(row: Row) -> Row:
     return row[0] if isinstance(row, (tuple, list)) and row else row
 
 
+def described(keys: Collection[Row]) -> str:
+    """For messages: the types of some keys, and a key of each as an example."""
+    examples = {type(key): key for key in reversed(list(keys))}  # the first of each
+    kinds = sorted(examples, key=lambda kind: kind.__qualname__)
+    names = ", ".join(kind.__qualname__ for kind in kinds)
+    return f"keys are of type {names}, such as {' and '.join(shown(examples[k]) for k in kinds)}"
+
+
 def check_pairs(batch: Batch, operator: str) -> None:
     """Make sure that every row is a (key, value) pair: a tuple or list of two.
 

@@ -16,7 +16,7 @@ from glowpy.flow.arguments import check_key
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Kernel, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.keys import key_of
+from glowpy.flow.ops.keys import described, key_of
 from glowpy.flow.ops.memory import Pace, batches_of, size_of_rows
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, first_of, merge_within
 from glowpy.record import NamedTuple
@@ -198,11 +198,8 @@ def _sorted(rows: Batch, has_keys: bool, reverse: bool) -> Batch:
     try:
         rows.sort(key=_row_key(rows, has_keys), reverse=reverse)
     except TypeError as exc:
-        keys = keys_of_rows(has_keys)(rows)
-        kinds = ", ".join(sorted({type(each).__qualname__ for each in keys}))
-        raise RowError(
-            f"sort cannot order its keys: {exc} (keys are of type {kinds}); {_ADVICE}"
-        ) from exc
+        keys = described(keys_of_rows(has_keys)(rows))
+        raise RowError(f"sort cannot order its keys: {exc} ({keys}); {_ADVICE}") from exc
     return rows
 
 

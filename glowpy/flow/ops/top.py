@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import nlargest
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError
 from glowpy.flow.arguments import check_key
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.keys import key_of
+from glowpy.flow.ops.keys import described, key_of
 from glowpy.flow.ops.memory import MOST_ROWS, batches_of
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, first_of
 
@@ -67,14 +67,6 @@ def _largest(count: int, pairs: Batch) -> Batch:
         return nlargest(count, pairs, key=first_of)  # of equals, those that come first
     except TypeError as exc:
         raise RowError(
-            f"top cannot order its keys: {exc} (keys are {_of_different_types(pairs)}); "
+            f"top cannot order its keys: {exc} ({described([key for key, _ in pairs])}); "
             "give top(key=...) a function whose results can be compared"
         ) from exc
-
-
-def _of_different_types(pairs: Batch) -> str:
-    """A key of each type, as an example."""
-    examples = {type(key): key for key, _ in reversed(pairs)}
-    return ", ".join(
-        sorted(f"{shown(key)} of type {kind.__qualname__}" for kind, key in examples.items())
-    )
