@@ -204,6 +204,19 @@ def test_what_is_no_message_to_a_master_is_dropped(client, caplog):
     assert "Beat" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"address": address} for address in ("", "r1", "../x", ":8931", "host:0", "a\nb:1", "h:99999")]
+    + [{"agent": "a\nb"}, {"rack": "r" * 500}, {"data_center": "\x1b[2J"}],
+    ids=str,
+)
+def test_an_agent_that_nobody_could_use_is_none(client, caplog, change):
+    client.send(BEAT._replace(**change))
+    assert client.ask().agents_known == 0
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("dropped a heartbeat: ") and line.isprintable()
+
+
 def test_a_key_keeps_strangers_out(transport):
     policy = Policy(make_key())
     with running_master(policy=policy) as address, Transport(policy, LONG) as ours:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -173,8 +174,10 @@ def test_messages_that_are_none_of_ours_are_dropped_with_a_line_in_the_log(caplo
         assert is_serving(address)
     dropped = [each.getMessage() for each in caplog.records]
     assert len(dropped) == len(GARBAGE)
-    assert all(line.startswith("dropped a message of peer ") for line in dropped)
-    assert len({line.split(":")[0] for line in dropped}) == 1
+    pattern = r"dropped a message \(no\. (\d+)\) of peer (\w+): "
+    told = [re.match(pattern, line) for line in dropped]
+    assert [int(each[1]) for each in told if each] == list(range(1, len(GARBAGE) + 1))
+    assert len({each[2] for each in told if each}) == 1
     assert dropped[-1].endswith("a message has 1000 frames")
     assert max(map(len, dropped)) < 200
 
@@ -189,14 +192,13 @@ def test_a_flood_of_garbage_does_not_keep_a_server_from_its_other_work(caplog):
             for _ in range(1000):
                 raw.send(b"garbage")
             raw.send(BEAT)
-            received = None
+            received, turns = None, 0
             while received is None:
                 assert poller.poll(BOUND_S), "a message is lost"
-                before = len(caplog.records)
                 received = server.receive()
-                assert len(caplog.records) - before <= 100
-        assert received[1] == HELLO
-    assert len(caplog.records) == 1000
+                turns += 1
+        assert received[1] == HELLO and turns > 1000 / 100
+    assert len(caplog.records) == 100  # the rest does not fill the log
 
 
 def test_a_frame_that_is_too_large_ends_the_connection_it_came_by(caplog):

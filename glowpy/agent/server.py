@@ -217,7 +217,7 @@ class AgentServer:
             payload = action.payload or None
             if not self._server.send(action.peer, action.message, payload):
                 name = type(action.message).__name__
-                log.info("a peer left before its %s", name, extra=ids_of(action.message))
+                log.debug("a peer left before its %s", name, extra=ids_of(action.message))
                 self._carry_out(self._core.driver_gone(action.peer))
             elif isinstance(action, ToDriver):
                 log_told(log, action.message)

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from glowpy.errors import ConfigError
 from glowpy.master.allocator import Allocator
 from glowpy.master.status import status_of
 from glowpy.master.topology import Agent, Topology
 from glowpy.timing import Timing
-from glowpy.wire.address import Address
-from glowpy.wire.greeting import welcome
+from glowpy.wire.address import Address, parse_address
+from glowpy.wire.greeting import printable, welcome
 from glowpy.wire.messages import (
     AskExecutors,
     Goodbye,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 # Messages taken in one go, before looking at the clock and whether to stop.
 _BATCH = 1000
 _STOP = object()
+_MOST_CHARACTERS = 400  # of an agent's name, which has its host's, or of its place
 
 
 class Master:
@@ -97,6 +99,10 @@ class Master:
             log.info("lease %s was never used", lease, extra={"lease": lease})
 
     def _hear(self, heartbeat: Heartbeat, now: float) -> None:
+        fault = _fault_of(heartbeat)
+        if fault:
+            log.warning("dropped a heartbeat: %s", fault)
+            return
         change = self._topology.hear(heartbeat, now)
         if change.replaced is not None:
             self._allocator.forget(change.replaced.agent)
@@ -165,6 +171,18 @@ def _answer_all(server: Server, master: Master) -> None:
         log.debug("a peer left before its %s", type(answer).__name__)
         if isinstance(answer, Grants):  # nobody will use these
             master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
+
+
+def _fault_of(heartbeat: Heartbeat) -> str:
+    """Why no driver could use this agent, or nothing: one that listens nowhere ends their runs."""
+    for word in (heartbeat.agent, heartbeat.data_center, heartbeat.rack):
+        if len(word) > _MOST_CHARACTERS or not word.isprintable():
+            return f"{printable(word)!r} is too long, or cannot be printed"
+    try:
+        address = parse_address(heartbeat.address)
+    except ConfigError as exc:
+        return printable(exc)
+    return "" if address.host and address.port else f"nobody can connect to {address}"
 
 
 def _in_words(agent: Agent) -> str:

@@ -21,9 +21,9 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
 
     Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
     """
-    their_role = _short(hello.role) if isinstance(hello, Hello) else "executor"
+    their_role = printable(hello.role) if isinstance(hello, Hello) else "executor"
     differences = [
-        f"{what} {_short(theirs)} at the {their_role} and {ours} at the {role}"
+        f"{what} {printable(theirs)} at the {their_role} and {ours} at the {role}"
         for what, theirs, ours in (
             ("protocol", hello.protocol, PROTOCOL_VERSION),
             ("glowpy", hello.glowpy, __version__),
@@ -33,13 +33,13 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
     ]
     if not differences:
         return ""
-    name = _short(hello.name if isinstance(hello, Hello) else hello.executor)
+    name = printable(hello.name if isinstance(hello, Hello) else hello.executor)
     return (
         f"{their_role} {name} and the {role} cannot work together: "
         f"{'; '.join(differences)}. Install the same release everywhere."
     )
 
 
-def _short(said: str | int) -> str:
+def printable(said: object) -> str:
     """What a stranger says, fit for a line of a log."""
     return "".join(each if each.isprintable() else "?" for each in str(said)[:80])

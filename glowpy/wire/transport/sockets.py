@@ -16,6 +16,7 @@ from glowpy.wire.coding import Coder, Payload
 if TYPE_CHECKING:
     from glowpy.wire.transport.gate import Gate
 
+_TOLD, _TOLD_EVERY = 100, 10_000  # dropped messages: a stranger's flood must not fill the disk
 _DROPPED_AT_ONCE = 100  # messages that are none; then the caller may look at other things
 _COPY_BYTES = 64 << 10  # larger payloads are handed to ZeroMQ without a copy
 _MONITOR_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): event, value; then the address
@@ -37,6 +38,7 @@ class Server:
     ) -> None:
         self._socket = socket
         self._coder = coder
+        self._dropped = 0
         self.address = address
         self.gate = gate  # for the poller: where ZeroMQ asks about clients
 
@@ -54,7 +56,7 @@ class Server:
     def receive(self) -> tuple[bytes, Any, bytes] | None:
         """The next message: its peer, itself, its payload. None: wait for the poller again.
 
-        What is no message of ours is dropped with a line in the log.
+        What is no message of ours is dropped with a line in the log; of many, some are told.
         """
         for _ in range(_DROPPED_AT_ONCE):
             try:
@@ -64,7 +66,10 @@ class Server:
             try:
                 message, payload = self._coder.unframe(frames[1:])
             except ProtocolError as exc:
-                _warn("dropped a message of peer %s: %s", frames[0].hex(), exc)
+                self._dropped += 1
+                if self._dropped <= _TOLD or self._dropped % _TOLD_EVERY == 0:
+                    peer = frames[0].hex()
+                    _warn("dropped a message (no. %d) of peer %s: %s", self._dropped, peer, exc)
                 continue
             return frames[0], message, payload
         return None
