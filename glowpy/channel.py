@@ -18,10 +18,16 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
 from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError, RunCancelled
+from glowpy.inside import is_in_task
 
 Row: TypeAlias = Any
 DEFAULT_CAPACITY = 1024  # rows
 _DROPPED_AT_ONCE = 1024
+
+_STAYS = (
+    "a Channel stays in the driver program, a flow's functions cannot use it; they return rows, "
+    "and add_output() sends those of a dataset to a Channel"
+)
 
 
 class Channel:
@@ -59,10 +65,7 @@ class Channel:
         return f"<Channel {state}, {len(self._rows)} of {self._capacity} rows>"
 
     def __reduce__(self) -> NoReturn:
-        raise ChannelError(
-            "a Channel stays in the driver program and cannot travel to a task; give the dataset "
-            "an output with add_output(), or pass rows through the flow"
-        )
+        raise ChannelError(_STAYS)
 
     @property
     def is_closed(self) -> bool:
@@ -77,6 +80,7 @@ class Channel:
             ChannelTimeout: it has been full for `timeout_s`.
             GlowError: the flow that reads it has failed, or was cancelled: the run's error.
         """
+        _check_place()
         until = None if timeout_s is None else monotonic() + timeout_s
         with self._changed:
             while True:
@@ -101,6 +105,7 @@ class Channel:
             ChannelTimeout: none has come for `timeout_s`.
             GlowError: the flow that writes it has failed, or was cancelled: the run's error.
         """
+        _check_place()
         until = None if timeout_s is None else monotonic() + timeout_s
         with self._changed:
             while not self._rows:
@@ -233,3 +238,9 @@ class Channel:
         if left_s is not None and left_s <= 0:
             raise ChannelTimeout(f"the channel {what} for as long as was to be waited")
         self._changed.wait(left_s)
+
+
+def _check_place() -> None:
+    """Raises: ChannelError, in a task."""
+    if is_in_task():
+        raise ChannelError(_STAYS)

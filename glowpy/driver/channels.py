@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from glowpy.driver.job import Job
 from glowpy.driver.rows_store import RowsStore
 from glowpy.errors import GlowError, RunCancelled
-from glowpy.task.pulling import Pulls
 
 if TYPE_CHECKING:
     from glowpy.channel import Channel
+    from glowpy.task.pulling import Readings
 
 
 class NoChannels:
@@ -62,7 +62,7 @@ class RunChannels(NoChannels):
     the run.
     """
 
-    def __init__(self, job: Job, store: RowsStore, pulls: Pulls) -> None:
+    def __init__(self, job: Job, store: RowsStore, pulls: Readings) -> None:
         from glowpy.driver.feeding import Feeding
         from glowpy.driver.outlet import Outlet
 
@@ -163,7 +163,6 @@ def as_told(error: BaseException) -> GlowError:
     return RunCancelled(f"the run has ended by {type(error).__name__}")
 
 
-def channels_of(job: Job, store: RowsStore, pulls: Pulls) -> NoChannels:
+def channels_of(job: Job, store: RowsStore, pulls: Readings) -> NoChannels:
     """The channels of a job."""
-    has_feeds = any(dataset.feed is not None for dataset in job.plan.kept_by_driver())
-    return RunChannels(job, store, pulls) if has_feeds or job.outputs else NoChannels()
+    return RunChannels(job, store, pulls) if job.has_channels else NoChannels()

@@ -29,9 +29,12 @@ class Control:
         """The loop begins; the descriptor becomes readable whenever there is something to see."""
         with self._lock:
             self._descriptor = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        return self._descriptor
+
+    def begin(self) -> None:
+        """The run goes on by itself."""
         self.has_begun = True
         self.begun.set()
-        return self._descriptor
 
     def close(self) -> None:
         """The loop has ended."""

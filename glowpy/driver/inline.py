@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 from glowpy.driver.job import Job
 from glowpy.driver.scratch import scratch_directory
-from glowpy.errors import FlagError
+from glowpy.errors import GlowError
 from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan, ShardRef
-from glowpy.planner.run_description import RunDescription, Sink
+from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
 from glowpy.task.attempt import run_attempt
@@ -32,9 +33,13 @@ def run_inline(job: Job) -> Any:
     Raises:
         TaskFailed: the user's code raised.
     """
-    plan, description, result = job.plan, job.description, job.result
-    if job.outputs or any(dataset.feed is not None for dataset in plan.kept_by_driver()):
-        raise FlagError("-glow.inline does not run flows with channels yet")
+    plan, result = job.plan, job.result
+    if job.has_channels:
+        from glowpy.driver.inline_channels import run_with_channels
+
+        with _told(job) as tell:
+            return run_with_channels(job, tell, partial(_as_failed, plan))
+    job.control.begin()
     with scratch_directory("glowpy-") as directory, _told(job) as tell:
         store = _InlineStore(directory)
         for step_group in plan.step_groups:
@@ -45,13 +50,13 @@ def run_inline(job: Job) -> Any:
         if result.sink is Sink.DRAIN:
             row_count = 0
             for group in groups:
-                rows = _run_group(plan, description, group, store, tell)
+                rows = _run_group(job, group, store, tell)
                 row_count += rows if plan.step_group_of(group).output in plan.targets else 0
             return result.finish(row_count)
         shards = (shard for target in plan.targets for shard in plan.output_shards(target))
         while not result.is_complete and (shard := next(shards, None)) is not None:
             while not store.has(shard):
-                _run_group(plan, description, next(groups), store, tell)
+                _run_group(job, next(groups), store, tell)
             for batch in store.read(shard):
                 result.add(batch)
             result.mark()
@@ -135,30 +140,33 @@ def _told(job: Job) -> Iterator[Tell]:
         yield tell
 
 
-def _run_group(
-    plan: Plan, description: RunDescription, group: int, store: _InlineStore, tell: Tell
-) -> int:
-    meter = Meter()
+def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
+    plan, meter = job.plan, Meter()
     edges: list[list[Stream]] = [
         [store.read(shard, meter) for shard in edge] for edge in plan.reads(group)
     ]
     try:
         outcome = run_attempt(
             plan,
-            description,
+            job.description,
             group,
             edges,
             segment_path=store.path(group),
             nonce=store.nonce,
             commit=lambda blocks: store.commit(group, blocks),
-            between_batches=lambda: None,
+            between_batches=job.control.check,
             meter=meter,
         )
     except StepFailed as failure:
         if isinstance(failure.cause, KeyboardInterrupt):
             raise failure.cause from None  # Ctrl-C, which reaches no task of the other runners
-        task = group - plan.step_group_of(group).first_group
-        raise unpacked(explain(failure, task, ""), packed(failure.cause)) from failure.cause
+        raise _as_failed(plan, failure, group) from failure.cause
     store.seal(group, outcome.blocks)
     tell(group, meter)
     return outcome.row_count
+
+
+def _as_failed(plan: Plan, failure: StepFailed, group: int) -> GlowError:
+    """What the user is told of a failure in a group."""
+    task = group - plan.step_group_of(group).first_group
+    return unpacked(explain(failure, task, ""), packed(failure.cause))

@@ -29,6 +29,12 @@ class Job(NamedTuple):
     outputs: Sequence[Output]  # channels that get rows
     control: Control
 
+    @property
+    def has_channels(self) -> bool:
+        """It reads a channel, or writes one."""
+        feeds = (dataset.feed for dataset in self.plan.kept_by_driver())
+        return bool(self.outputs) or any(feed is not None for feed in feeds)
+
 
 # Runs a job and returns the value of the terminal call, or raises a GlowError.
 Runner: TypeAlias = Callable[[Job], Any]

@@ -15,7 +15,7 @@ from glowpy.errors import RowsDelivered, ShardError
 from glowpy.flow.ops.kernel import Batch
 from glowpy.planner.plan import Plan, StepGroup
 from glowpy.shards.codec import decode
-from glowpy.task.pulling import Pull, Pulls
+from glowpy.task.pulling import Reading, Readings
 
 _PULLED_AHEAD = 4  # shards of a dataset that is not live
 
@@ -23,7 +23,9 @@ _PULLED_AHEAD = 4  # shards of a dataset that is not live
 class Outlet:
     """Never waits."""
 
-    def __init__(self, plan: Plan, step_group: StepGroup, channel: Channel, pulls: Pulls) -> None:
+    def __init__(
+        self, plan: Plan, step_group: StepGroup, channel: Channel, pulls: Readings
+    ) -> None:
         self.step_group = step_group
         self.channel = channel
         self._plan = plan
@@ -37,7 +39,7 @@ class Outlet:
         self._given = [0] * len(self._shards)  # rows that the channel has got
         self._seen = [0] * len(self._shards)  # rows of the attempt that is being read
         self._left = dict.fromkeys(range(len(self._shards)))  # shards that are not done
-        self._open: dict[int, Pull] = {}
+        self._open: dict[int, Reading] = {}
         self._readable: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
         self._pending: tuple[int, Iterator[Any]] | None = None  # shard, its rows not given yet
         self._lost: list[int] = []
@@ -157,7 +159,7 @@ class Outlet:
                 self._given[position] += 1
                 yield row
 
-    def _lose(self, position: int, pull: Pull, cause: str) -> None:
+    def _lose(self, position: int, pull: Reading, cause: str) -> None:
         del self._open[position]
         self._lost.append(pull.attempt)
         group = self._shards[position].group

@@ -85,6 +85,7 @@ class Run:
         poller.register(bell, control.silence)
         try:
             with self._watch, self._channels:
+                control.begin()
                 return self._execute()
         finally:
             poller.unregister(bell)

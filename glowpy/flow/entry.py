@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from enum import Enum
 from itertools import count
 from typing import Any, Protocol
 
 from glowpy.errors import GlowError, ProgramError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph
+from glowpy.inside import is_in_task
 from glowpy.record import NamedTuple
 
 
@@ -71,7 +70,6 @@ class Call(NamedTuple):
     limit: int = 0  # of take(): so many rows are enough
 
 
-_this_thread = threading.local()
 _flow_numbers = count()
 _graphs: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
 
@@ -99,16 +97,6 @@ def no_flows_in_tasks(call: Call) -> GlowError:
     )
 
 
-@contextmanager
-def in_task() -> Iterator[None]:
-    """Within, this thread runs a task group."""
-    _this_thread.is_in_task = True
-    try:
-        yield
-    finally:
-        _this_thread.is_in_task = False
-
-
 def execute(call: Call) -> Any:
     """Run a terminal call in whatever mode this process is."""
     from glowpy import launch
@@ -125,7 +113,7 @@ def start(call: Call) -> Started:
 
 
 def _within_the_rules(call: Call, function: Callable[[Call], Any]) -> Any:
-    if getattr(_this_thread, "is_in_task", False):
+    if is_in_task():
         raise no_flows_in_tasks(call)
     try:
         return function(call)

@@ -43,6 +43,7 @@ def pulled(plan: Plan) -> Plan:
                     each._replace(source=numbers.get(each.source, each.source)) for each in edges
                 ),
                 pulled=whole,
+                is_live=group.is_live and not whole,
             )
         )
         first_group += made[-1].task_count

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any, cast
 
-from glowpy.flow.entry import in_task
 from glowpy.flow.ops.kernel import Stream
+from glowpy.inside import in_task
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
@@ -68,6 +68,7 @@ def run_attempt(
         directory=os.path.dirname(segment_path),
         meter=meter,
         wanted_rows=wanted,
+        is_live=step_group.is_live,
     )
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit, meter)

@@ -23,6 +23,7 @@ class Context(NamedTuple):
     directory: str  # temporary files of this attempt go here
     meter: Meter = _UNREAD
     wanted_rows: int = 0
+    is_live: bool = False
 
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""

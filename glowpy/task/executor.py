@@ -31,7 +31,7 @@ from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, pac
 from glowpy.task.live import LiveAttempt, LiveAttempts
 from glowpy.task.meter import Meter
 from glowpy.task.printing import Forwarding
-from glowpy.task.pulling import InputLost, Pull, Pulls, Wait, streams_of
+from glowpy.task.pulling import InputLost, Pull, Pulls, Reading, Wait, streams_of
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_endpoint
@@ -260,7 +260,7 @@ class Executor:
         pause_s = self._timing.beat_s
         next_report = meter.begun_at + pause_s
 
-        def wait(until: float, pulls: Sequence[Pull]) -> None:
+        def wait(until: float, pulls: Sequence[Reading]) -> None:
             nonlocal next_report
             if live is None:
                 self._wait(until)

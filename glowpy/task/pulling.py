@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from glowpy.errors import ClusterError, ProtocolError, ShardCorrupt, ShardError, ShardLost
 from glowpy.flow.ops.kernel import Batch, Stream
@@ -27,8 +27,52 @@ from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 CREDIT_BYTES = 16 << 20  # of one stream
 _OPEN_AHEAD = 8  # streams fetched before the kernel asks for them, so that owners never idle
 
+
+class Reading(Protocol):
+    """One shard on its way here."""
+
+    @property
+    def attempt(self) -> int:
+        """That writes it, or wrote it."""
+
+    @property
+    def has_news(self) -> bool:
+        """`next_block` has something to give or to raise, or it has ended."""
+
+    @property
+    def is_ended(self) -> bool:
+        """Every block has been taken, and that was all."""
+
+    def next_block(self) -> bytes | None:
+        """The payload of the next block; None: it has not come yet, or there is none.
+
+        Raises:
+            ShardLost, ShardCorrupt: the shard cannot be had.
+        """
+
+    def cancel(self) -> None:
+        """Nothing more of it is wanted."""
+
+
+class Readings(Protocol):
+    """All shards that somebody is reading. Never waits."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic seconds."""
+
+    def open(self, owner: str, attempt: int, shard: int) -> Reading:
+        """Begin to read a shard."""
+
+    def expire(self, now: float) -> None:
+        """Give up on owners that are silent."""
+
+    def deadline(self, now: float) -> float:
+        """When `expire` is due next."""
+
+
 # Wait for events until this monotonic time at most, or until one of these has news.
-Wait = Callable[[float, "Sequence[Pull]"], None]
+Wait = Callable[[float, Sequence[Reading]], None]
 
 
 class InputLost(ShardError):
@@ -267,7 +311,7 @@ def _edge_streams(
 
     def read(position: int) -> Stream:
         open_until(position)
-        yield from _batches(pulls, [of_edge[position]], wait, meter)
+        yield from batches_of_pulls(pulls, [of_edge[position]], wait, meter)
 
     return [read(position) for position in range(len(shards))]
 
@@ -277,10 +321,12 @@ def _mixed_stream(
 ) -> Stream:
     of_edge = [pulls.open(*shard) for shard in sources.shards()]
     opened += of_edge
-    yield from _batches(pulls, of_edge, wait, meter)
+    yield from batches_of_pulls(pulls, of_edge, wait, meter)
 
 
-def _batches(pulls: Pulls, some: Sequence[Pull], wait: Wait, meter: Meter) -> Iterator[Batch]:
+def batches_of_pulls(
+    pulls: Readings, some: Sequence[Reading], wait: Wait, meter: Meter
+) -> Iterator[Batch]:
     """Batches of one shard, or of several as they come: a block of each in turn."""
     left = list(some)
     while left:

@@ -38,6 +38,10 @@ class TaskContext(Protocol):
     def wanted_rows(self) -> int:
         """So many rows of this task are enough for the run (`take`); 0: all of them."""
 
+    @property
+    def is_live(self) -> bool:
+        """Its rows come from a channel: what a streaming kernel holds back may be waited for."""
+
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""
 

@@ -25,7 +25,7 @@ def add_map_partitions_step(
     check_not_async(function, "map_partitions")
     return graph.add_step(
         "MapPartitions",
-        BatchOp(partial(map_partitions, function, takes_number)),
+        BatchOp(partial(map_partitions, function, takes_number), is_streaming=True),
         ((source, ONE_TO_ONE),),
         user_location(),
         task_count=source.shard_count,
@@ -43,7 +43,9 @@ def map_partitions(
     rows = chained.from_iterable(_noting(chain(edges[0]), upstream))
     try:
         given: Any = function(rows, context.task) if takes_number else function(rows)
-        for batch in batches_from(_iterated(given), context.wanted_rows):
+        made = _iterated(given)
+        batches = _one_by_one(made) if context.is_live else batches_from(made, context.wanted_rows)
+        for batch in batches:
             if upstream:
                 break
             yield batch
@@ -53,6 +55,12 @@ def map_partitions(
     if upstream:
         # The function has caught what was not meant for it, or raised something else instead.
         raise upstream[0]
+
+
+def _one_by_one(rows: Iterator[Row]) -> Stream:
+    """For the next one, the function may ask for a row that is long in coming."""
+    for row in rows:
+        yield [row]
 
 
 def _noting(stream: Stream, failures: list[BaseException]) -> Stream:

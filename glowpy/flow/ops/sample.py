@@ -19,7 +19,7 @@ def add_sample_step(graph: Graph, source: DatasetNode, fraction: float, seed: in
         raise definition_error(f"sample() needs a whole number as its seed, not {seed!r}")
     return graph.add_step(
         "Sample",
-        BatchOp(partial(sample, fraction, int(seed))),
+        BatchOp(partial(sample, fraction, int(seed)), is_streaming=True),
         ((source, ONE_TO_ONE),),
         user_location(),
         task_count=source.shard_count,

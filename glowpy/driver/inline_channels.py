@@ -1,0 +1,262 @@
+"""The inline runner for flows with channels: everything in this process, in turns.
+
+Live groups run on strands, as in an executor, while the others run one after another. So the
+driver program has to send and receive on other threads, or this is the thread of a started run.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import count
+from typing import Any
+
+from glowpy.driver.channels import RunChannels
+from glowpy.driver.job import Job
+from glowpy.driver.rows_store import RowsStore
+from glowpy.driver.scratch import scratch_directory
+from glowpy.driver.stopping import check_stopped
+from glowpy.planner.plan import Plan, ShardRef, StepGroup
+from glowpy.planner.run_description import Sink
+from glowpy.shards.codec import decode
+from glowpy.shards.pull import Send, SendBlocks, SendEnd, ShardIndex
+from glowpy.shards.receiver import LocatedBlock, PullReceiver
+from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
+from glowpy.task.attempt import run_attempt
+from glowpy.task.failure import StepFailed
+from glowpy.task.live import LiveAttempt, LiveAttempts
+from glowpy.task.meter import Meter
+from glowpy.task.pulling import Reading, batches_of_pulls
+
+_OWNER = "here"
+_BEAT_S = 1.0
+
+Tell = Callable[[int, Meter], None]
+Fail = Callable[[StepFailed, int], Exception]
+
+
+def run_with_channels(job: Job, tell: Tell, as_failed: Fail) -> Any:
+    """Run a job here; returns the value of the terminal call.
+
+    Args:
+        tell: called with each group that is sealed.
+        as_failed: makes a failure in a group what the user is told.
+
+    Raises:
+        TaskFailed: the user's code raised.
+    """
+    with scratch_directory("glowpy-") as directory:
+        return _InlineRun(job, directory, tell, as_failed).run()
+
+
+class _InlineRun:
+    def __init__(self, job: Job, directory: str, tell: Tell, as_failed: Fail) -> None:
+        self._job = job
+        self._plan: Plan = job.plan
+        self._run = job.description.run
+        self._directory = directory
+        self._tell = tell
+        self._as_failed = as_failed
+        self._nonce = os.urandom(NONCE_BYTES)
+        self._index = ShardIndex()
+        self._pulls = LocalPulls(self._index, self._run)
+        self._store = RowsStore(self._run, directory, self._index, self._pulls.serve)
+        self._channels = RunChannels(job, self._store, self._pulls)
+        self._live = LiveAttempts()
+        self._unsealed = {each.number: each.task_count for each in self._plan.step_groups}
+        self._begun: set[int] = set()  # live step groups
+        # Datasets in the store are attempts with their own numbers: stay above them.
+        steps = (step for step_group in self._plan.step_groups for step in step_group.steps)
+        self._first_attempt = 1 + max(step.output.id for step in steps)
+        self._row_count = 0
+
+    def run(self) -> Any:
+        job, control = self._job, self._job.control
+        self._store.keep_slices(self._plan)
+        self._bell = control.open()
+        try:
+            with self._channels:
+                control.begin()
+                try:
+                    self._run_all()
+                    return self._result()
+                finally:
+                    self._live.stop_all(job.timing.shutdown_s)
+        finally:
+            control.close()
+
+    def _run_all(self) -> None:
+        left = list(self._plan.step_groups)
+        while left:
+            for each in left:
+                if each.is_live and self._can_begin(each):
+                    self._begin(each)
+            ready = (each for each in left if not each.is_live and self._can_begin(each))
+            step_group = next(ready, None)
+            if step_group is None:
+                self._pump(time.monotonic() + _BEAT_S)
+            else:
+                for group in step_group.groups:
+                    self._run_group(group)
+            left = [each for each in left if self._unsealed[each.number]]
+        while not self._channels.is_done:
+            self._pump(time.monotonic() + _BEAT_S)
+
+    def _can_begin(self, step_group: StepGroup) -> bool:
+        """What it reads is sealed, or is live and has begun."""
+        sources = [edge.source for edge in step_group.inputs if edge.source >= 0]
+        return step_group.number not in self._begun and all(
+            not self._unsealed[source] or (step_group.is_live and source in self._begun)
+            for source in sources
+        )
+
+    def _begin(self, step_group: StepGroup) -> None:
+        self._begun.add(step_group.number)
+        for group in step_group.groups:
+            self._live.add(LiveAttempt(partial(self._run_group, group), lambda: False))
+
+    def _pump(self, until: float) -> None:
+        """Let everybody have a turn, or wait until there is something to do."""
+        check_stopped()
+        self._job.control.check()
+        self._channels.advance()
+        now = time.monotonic()
+        self._live.take_turns(now)
+        self._channels.advance()
+        due_at = min(until, self._live.due_at(time.monotonic()))
+        select.select([self._bell], [], [], max(0.0, due_at - time.monotonic()))
+        self._job.control.silence()
+
+    def _run_group(self, group: int, live: LiveAttempt | None = None) -> None:
+        plan, index = self._plan, self._index
+        attempt, meter = self._first_attempt + group, Meter()
+        path = os.path.join(self._directory, f"{group}.seg")
+        index.open(self._run, attempt, path, self._nonce)
+        self._channels.group_assigned(group, attempt)
+        self._channels.group_begun(group, attempt, _OWNER)
+
+        def wait(until: float, pulls: Sequence[Reading]) -> None:
+            if live is None:
+                self._pump(until)
+            elif pulls:
+                live.wait(until, pulls)
+            else:
+                live.breathe()
+
+        def read(shards: Sequence[ShardRef]) -> Any:
+            pulls = [self._open(shard) for shard in shards]
+            yield from batches_of_pulls(self._pulls, pulls, wait, meter)
+
+        def commit(blocks: Sequence[Block]) -> None:
+            self._pulls.serve(index.commit(self._run, attempt, blocks))
+
+        mixed = plan.mixed_edges(group)
+        try:
+            outcome = run_attempt(
+                plan,
+                self._job.description,
+                group,
+                [
+                    [read(shards)] if mixed[number] else [read([shard]) for shard in shards]
+                    for number, shards in enumerate(plan.reads(group))
+                ],
+                segment_path=path,
+                nonce=self._nonce,
+                commit=commit,
+                between_batches=lambda: wait(0.0, ()),
+                meter=meter,
+                live=live,
+            )
+        except StepFailed as failure:
+            raise self._as_failed(failure, group) from failure.cause
+        commit(outcome.blocks)
+        self._pulls.serve(index.seal(self._run, attempt))
+        step_group = plan.step_group_of(group)
+        self._unsealed[step_group.number] -= 1
+        self._row_count += outcome.row_count if step_group.output in plan.targets else 0
+        self._channels.group_done(group, attempt, _OWNER)
+        self._tell(group, meter)
+
+    def _open(self, shard: ShardRef) -> LocalPull:
+        attempt = shard.dataset if shard.group < 0 else self._first_attempt + shard.group
+        return self._pulls.open(_OWNER, attempt, shard.shard)
+
+    def _result(self) -> Any:
+        result = self._job.result
+        if result.sink is not Sink.DRAIN:
+            for target in self._plan.targets:
+                for shard in self._plan.output_shards(target):
+                    pull = self._open(shard)
+                    while (payload := pull.next_block()) is not None:
+                        result.add(decode(payload))
+                    result.mark()
+        return result.finish(self._row_count)
+
+
+class LocalPull:
+    """Implements `task.pulling.Reading` where index and reader are in one process."""
+
+    def __init__(self, index: ShardIndex, number: int, attempt: int) -> None:
+        self._index = index
+        self._number = number
+        self.attempt = attempt
+        self.receiver = PullReceiver(0)
+
+    @property
+    def has_news(self) -> bool:
+        return self.receiver.has_news
+
+    @property
+    def is_ended(self) -> bool:
+        return self.receiver.is_ended
+
+    def next_block(self) -> bytes | None:
+        ready = self.receiver.next_block()
+        if ready is None:
+            return None
+        assert isinstance(ready, LocatedBlock)
+        with SegmentReader(ready.path, ready.nonce) as reader:
+            return reader.read(ready.block)
+
+    def cancel(self) -> None:
+        self._index.cancel(self, self._number)
+
+
+class LocalPulls:
+    """Implements `task.pulling.Readings` for one process."""
+
+    clock = staticmethod(time.monotonic)
+
+    def __init__(self, index: ShardIndex, run: str) -> None:
+        self._index = index
+        self._run = run
+        self._numbers = count(1)
+
+    def open(self, _owner: str, attempt: int, shard: int) -> LocalPull:
+        number = next(self._numbers)
+        pull = LocalPull(self._index, number, attempt)
+        self.serve(
+            self._index.fetch(
+                pull, number, self._run, attempt, shard,
+                first_block=0, credit_bytes=0, is_local=True,
+            )
+        )  # fmt: skip
+        return pull
+
+    def serve(self, sends: Iterable[Send]) -> None:
+        """Give readers what the index has for them."""
+        for send in sends:
+            reader: Any = send.reader
+            if isinstance(send, SendBlocks):
+                reader.receiver.blocks(send.path, send.nonce, send.blocks)
+            elif isinstance(send, SendEnd):
+                reader.receiver.end(send.block_count, send.row_count, send.lost)
+
+    def expire(self, now: float) -> None:
+        """Nobody can be silent here."""
+
+    def deadline(self, now: float) -> float:
+        return now + _BEAT_S
