@@ -71,6 +71,7 @@ class AgentOptions:
     memory_mb: int
     clean_restart: bool
     key_file: str = ""
+    advertised: Address | None = None  # where others reach it, if not where it listens
 
 
 def serve_agent(
@@ -115,8 +116,9 @@ class AgentServer:
         self._server = transport.serve(options.address)
         assert isinstance(self._server.address, Address)
         self.address = self._server.address
+        self._advertised = str(options.advertised or self.address)
         self._core = AgentCore(
-            owner=str(self.address),
+            owner=self._advertised,
             host=options.address.host,
             directory=str(directory.runs),
             limits=Limits(options.executor_limit, options.memory_mb),
@@ -129,7 +131,7 @@ class AgentServer:
         self._processes = Processes(self._poller, self._process_said, self._process_ended)
         self._fetches: dict[str, ProgramFetch] = {}
         self._programs: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
-        self._name = f"{self.address}-{secrets.token_hex(4)}"
+        self._name = f"{self._advertised}-{secrets.token_hex(4)}"
         self._membership = Membership(
             transport, self._poller, options.master, self._name, self._heartbeat, timing
         )
@@ -176,7 +178,7 @@ class AgentServer:
         options = self._options
         return Heartbeat(
             self._name,
-            str(self.address),
+            self._advertised,
             options.data_center,
             options.rack,
             options.cpu_level,

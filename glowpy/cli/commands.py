@@ -137,6 +137,12 @@ def master(
     help="Where to listen; 0 takes any.",
 )
 @click.option(
+    "--advertise",
+    default="",
+    metavar="HOST:PORT",
+    help="Where others reach it, if that is not where it listens: behind a port mapping.",
+)
+@click.option(
     "--master",
     "leader",
     default=f"localhost:{MASTER_PORT}",
@@ -192,6 +198,7 @@ def agent(
     folder: str,
     host: str,
     port: int,
+    advertise: str,
     leader: str,
     data_center: str,
     rack: str,
@@ -234,6 +241,7 @@ def agent(
             memory_mb=memory_mb,
             clean_restart=clean_restart,
             key_file=os.path.abspath(key_file) if key_file else "",
+            advertised=parse_address(advertise, port) if advertise else None,
         )
         serve_agent(options, policy, Timing.from_environment(), _announce("agent", lines), stop)
 

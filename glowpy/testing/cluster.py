@@ -58,6 +58,7 @@ class LocalCluster:
         self._master: ServerProcess | None = None
         self._agents: list[ServerProcess] = []
         self._addresses: list[str] = []  # of agents, dead ones too
+        self._advertised: dict[int, str] = {}  # by agent
         self._key: list[str] = []  # options that name it
         self._directory = ""
         self.faults = Faults()
@@ -181,9 +182,14 @@ class LocalCluster:
         self._agents[agent] = self._start_agent(agent, port)
         self._agents[agent].await_address()
 
-    def add_agent(self) -> int:
-        """One more agent; its number."""
+    def add_agent(self, advertise: str = "") -> int:
+        """One more agent; its number.
+
+        Args:
+            advertise: where others reach it, host:port, if something stands in between.
+        """
         agent = len(self._agents)
+        self._advertised[agent] = advertise
         self._agents.append(self._start_agent(agent, "0"))
         self._addresses.append(self._agents[agent].await_address())
         return agent
@@ -240,6 +246,8 @@ class LocalCluster:
         place = ["--host", f"127.0.0.{number + 1}", "--port", port, "--master", self.leader]
         limits = ["--max-executors", str(self._executors), "--memory", str(self._memory_mb)]
         folder = ["--dir", self._directory_of(number)]
+        if self._advertised.get(number):
+            place += ["--advertise", self._advertised[number]]
         return ServerProcess("agent", [*place, *limits, *folder, *self._key], self._directory, {})
 
     def _directory_of(self, agent: int) -> str:
@@ -248,7 +256,8 @@ class LocalCluster:
     def _await_member(self, agent: int) -> None:
         """Wait until the master knows a living agent."""
         assert self._master is not None
-        name = self._addresses[agent].replace(".", r"\.")
+        address = self._advertised.get(agent) or self._addresses[agent]
+        name = address.replace(".", r"\.")
         self._master.log.wait_for(rf"at {name} \(.*joined", _BOUND_S)
 
 

@@ -107,6 +107,19 @@ def test_what_nobody_needs_any_more_is_not_done_again(cluster: LocalCluster) -> 
     assert lost > needed and cluster.recomputed() == dict.fromkeys(needed, 1)
 
 
+def test_consumers_that_wait_give_way_to_their_producer(cluster: LocalCluster) -> None:
+    """They have all the executors that are left, and what they wait for has to run again."""
+    producer = cluster.hold_executor(50, step="Map1", task=0)
+    run = started(steps_of(cluster.flow()).collect)
+    victim = cluster.agent_of(producer.wait())
+    cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # both have begun early
+    cluster.kill_agent(victim)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {0: 1}
+    assert set(again(cluster, READS)) == {0, 1}  # once more if a reader knows before the driver
+    assert victim not in {cluster.agent_of(each.pid) for each in cluster.attempts()[5:]}
+
+
 def test_an_agent_is_restarted_without_its_shards(cluster: LocalCluster) -> None:
     """On the same port: whoever asks it for them is told that they are gone."""
     producers = held(cluster, "Map1")
