@@ -158,9 +158,13 @@ class AgentCore:
         """Lines that an executor's process has written past `print`."""
         return list(self._pool.said(executor, stream, text))
 
-    def process_exited(self, executor: str, cause: str) -> list[Action]:
+    def noted_by(self, executor: str) -> str:
+        """The segment file beside which an executor notes its rows; empty if it does not."""
+        return self._pool.noted_by(executor)
+
+    def process_exited(self, executor: str, cause: str, last_row: str = "") -> list[Action]:
         """An executor's process is gone; `cause` names its exit status or signal."""
-        run, actions = self._pool.exited(executor, cause)
+        run, actions = self._pool.exited(executor, cause, last_row)
         return actions if run is None else [*actions, *self._delete_if_over(run)]
 
     def kill(self, executor: str, reason: str) -> list[Action]:

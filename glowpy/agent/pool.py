@@ -162,7 +162,7 @@ class ExecutorPool:
         run = slot.run
         while (assign := slot.next_assigned()) is not None:
             slot.running[assign.attempt] = assign
-            path = os.path.join(run.directory, f"{assign.group}-{assign.attempt}.seg")
+            path = _segment_path(run, assign)
             self._index.open(run.name, assign.attempt, path, run.nonce)
             yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
             started = GroupStarted(run.name, slot.executor, assign.group, assign.attempt)
@@ -264,24 +264,36 @@ class ExecutorPool:
         if slot is not None and not slot.run.is_closing and not slot.keep_early(text):
             yield ToDriver(slot.run.peer, Printed(slot.run.name, executor, stream, text))
 
-    def exited(self, executor: str, cause: str) -> tuple[Run | None, list[Action]]:
+    def noted_by(self, executor: str) -> str:
+        """The segment file beside which an executor notes its rows; empty if it does not."""
+        slot = self._slots.get(executor)
+        if slot is not None:
+            for assign in slot.running.values():
+                if assign.notes_rows:
+                    return _segment_path(slot.run, assign)
+        return ""
+
+    def exited(self, executor: str, cause: str, last_row: str) -> tuple[Run | None, list[Action]]:
         """A process is gone; the run it was of, and what is to be done."""
         slot = self._slots.pop(executor, None)
         if slot is None:
             return None, []
-        return slot.run, list(self._exited(slot, slot.kill_reason or cause))
+        return slot.run, list(self._exited(slot, slot.kill_reason or cause, last_row))
 
-    def _exited(self, slot: ExecutorSlot, cause: str) -> Iterator[Action]:
+    def _exited(self, slot: ExecutorSlot, cause: str, last_row: str) -> Iterator[Action]:
         run = slot.run
         for attempt in slot.running:
             yield from self._index.lose(run.name, attempt, f"its executor died: {cause}")
         yield LeasesChanged()
         if not run.is_closing:
             is_expected = slot.state is State.RETIRING
-            exited = ExecutorExited(
-                run.name, slot.executor, cause, is_expected, slot.early_output, slot.has_greeted
+            early, greeted = slot.early_output, slot.has_greeted
+            yield ToDriver(
+                run.peer,
+                ExecutorExited(
+                    run.name, slot.executor, cause, is_expected, early, greeted, last_row
+                ),
             )
-            yield ToDriver(run.peer, exited)
 
     # --- ends ---
 
@@ -312,3 +324,7 @@ class ExecutorPool:
             slot.state = State.KILLED
             slot.kill_reason = f"killed by its agent: {reason}"
             yield KillProcess(slot.executor)
+
+
+def _segment_path(run: Run, assign: Assign) -> str:
+    return os.path.join(run.directory, f"{assign.group}-{assign.attempt}.seg")

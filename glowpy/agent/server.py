@@ -29,6 +29,7 @@ from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
 from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
+from glowpy.agent.row_note import read_row_note
 from glowpy.agent.serving import ShardServer
 from glowpy.agent.told import ids_of, log_told
 from glowpy.errors import GlowError
@@ -321,4 +322,6 @@ class AgentServer:
 
     def _process_ended(self, executor: str, cause: str) -> None:
         log.debug("a process has ended: %s", cause, extra=self._core.about(executor))
-        self._carry_out(self._core.process_exited(executor, cause))
+        noted_by = self._core.noted_by(executor)
+        last_row = read_row_note(noted_by) if noted_by else ""
+        self._carry_out(self._core.process_exited(executor, cause, last_row))

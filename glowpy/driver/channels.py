@@ -35,8 +35,8 @@ class NoChannels:
     def group_undone(self, group: int) -> None:
         """A sealed group's shards are gone; it will be done again."""
 
-    def lost_attempts(self) -> list[int]:
-        """Attempts whose shards turned out to be unreadable since the last call."""
+    def lost_attempts(self) -> list[tuple[int, str]]:
+        """Attempts whose shards turned out to be unreadable since the last call, and why."""
         return []
 
     def done_groups(self) -> list[int]:
@@ -109,8 +109,8 @@ class RunChannels(NoChannels):
         for outlet in self._outlets:
             outlet.group_undone(group)
 
-    def lost_attempts(self) -> list[int]:
-        return [attempt for outlet in self._outlets for attempt in outlet.lost_attempts()]
+    def lost_attempts(self) -> list[tuple[int, str]]:
+        return [lost for outlet in self._outlets for lost in outlet.lost_attempts()]
 
     def done_groups(self) -> list[int]:
         return list(self._done_groups())

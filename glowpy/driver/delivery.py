@@ -6,6 +6,7 @@ the result is rewound to where that shard began; once computed again, the shard 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from glowpy.driver.clock import Clock
@@ -45,7 +46,9 @@ class Delivery:
         self._next = 0  # the first shard not delivered yet
         self._sealed: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
         self._open: dict[int, Pull] = {}  # by position in the order
-        self._lost: list[int] = []
+        self._left = Counter(shard.group for shard in self._order)  # shards, by group
+        self._lost: list[tuple[int, str]] = []
+        self._collected: list[int] = []
 
     @property
     def is_done(self) -> bool:
@@ -67,10 +70,15 @@ class Delivery:
         """Whatever that agent holds is never read again."""
         self.pulls.owner_lost(agent, cause)
 
-    def lost_attempts(self) -> list[int]:
-        """Attempts whose shards turned out to be unreadable since the last call."""
+    def lost_attempts(self) -> list[tuple[int, str]]:
+        """Attempts whose shards turned out to be unreadable since the last call, and why."""
         lost, self._lost = self._lost, []
         return lost
+
+    def collected(self) -> list[int]:
+        """Groups all of whose shards have been given to the result since the last call."""
+        collected, self._collected = self._collected, []
+        return collected
 
     def advance(self, now: float) -> float:
         """Pull what is sealed, give what is whole; when to be called again at the latest."""
@@ -82,6 +90,10 @@ class Delivery:
                 break
             self._result.mark()
             del self._open[self._next]
+            group = self._order[self._next].group
+            self._left[group] -= 1
+            if not self._left[group]:
+                self._collected.append(group)
             self._next += 1
         return self.pulls.deadline(now)
 
@@ -98,8 +110,8 @@ class Delivery:
         try:
             while (payload := pull.next_block()) is not None:
                 self._result.add(decode(payload))
-        except ShardError:
-            self._lost.append(pull.attempt)
+        except ShardError as exc:
+            self._lost.append((pull.attempt, str(exc)))
             self.group_undone(self._order[self._next].group)
             return False
         return pull.is_ended

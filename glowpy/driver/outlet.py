@@ -42,15 +42,15 @@ class Outlet:
         self._open: dict[int, Reading] = {}
         self._readable: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
         self._pending: tuple[int, Iterator[Any]] | None = None  # shard, its rows not given yet
-        self._lost: list[int] = []
+        self._lost: list[tuple[int, str]] = []
         self._done_groups: list[int] = []
 
     @property
     def is_done(self) -> bool:
         return not self._left
 
-    def lost_attempts(self) -> list[int]:
-        """Attempts whose shards turned out to be unreadable since the last call."""
+    def lost_attempts(self) -> list[tuple[int, str]]:
+        """Attempts whose shards turned out to be unreadable since the last call, and why."""
         lost, self._lost = self._lost, []
         return lost
 
@@ -161,7 +161,7 @@ class Outlet:
 
     def _lose(self, position: int, pull: Reading, cause: str) -> None:
         del self._open[position]
-        self._lost.append(pull.attempt)
+        self._lost.append((pull.attempt, cause))
         group = self._shards[position].group
         if self._readable.get(group, (-1, ""))[0] == pull.attempt:
             del self._readable[group]

@@ -112,8 +112,11 @@ class Run:
                     self._take(event)
             if self._scheduler.wants_hosts and self._fleet.is_settled:
                 self._decide(decide.FleetSettled())
-            for attempt in (*self._delivery.lost_attempts(), *self._channels.lost_attempts()):
-                self._decide(decide.ShardLost(attempt))
+            lost = (*self._delivery.lost_attempts(), *self._channels.lost_attempts())
+            for attempt, reason in lost:
+                self._decide(decide.ShardLost(attempt, reason))
+            for group in self._delivery.collected():
+                self._decide(decide.GroupCollected(group))
             for group in self._channels.done_groups():
                 self._decide(decide.GroupDelivered(group))
 
@@ -189,7 +192,7 @@ class Run:
             where = f" at {agent}" if self._fleet.shows_hosts else ""
             wrote = f", it wrote:\n{message.log_tail}" if message.log_tail.strip() else ""
             self._report.note(f"an executor{where} died: {message.cause}{wrote}")
-        self._decide(decide.ExecutorLeft(message.executor, message.cause))
+        self._decide(decide.ExecutorLeft(message.executor, message.cause, message.last_row))
 
     def _decide(self, event: Event) -> None:
         self._watch.heard(event)
@@ -204,9 +207,8 @@ class Run:
         self._watch.heard(action)
         run = self._description.run
         if isinstance(action, decide.Assign):
-            executor, group, attempt, inputs, is_live = action
-            self._channels.group_assigned(group, attempt)
-            self._tell(executor, Assign(run, executor, group, attempt, inputs, is_live))
+            self._channels.group_assigned(action.group, action.attempt)
+            self._tell(action.executor, Assign(run, *action))
         elif isinstance(action, decide.Demand):
             self._fleet.demand(action.executor_count)
         elif isinstance(action, decide.GroupDone):

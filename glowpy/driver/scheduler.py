@@ -30,6 +30,7 @@ from glowpy.driver.scheduling import (
     Finished,
     FleetSettled,
     GroupAborted,
+    GroupCollected,
     GroupDelivered,
     GroupDone,
     GroupFailed,
@@ -68,6 +69,8 @@ class Scheduler:
         self._deaths: dict[int, list[str]] = {}  # causes, by group
         self._startup_deaths: list[str] = []
         self._input_losses: dict[int, int] = {}
+        self._shard_losses: dict[int, int] = {}
+        self._collected: set[int] = set()  # groups whose rows are in the driver's result
         self._delivered: set[int] = set()  # groups whose rows the driver needs no more
         self._demand = 0
         self._share: int | None = None  # executors that may be held; None: no limit is known
@@ -92,7 +95,7 @@ class Scheduler:
         if isinstance(event, ExecutorJoined):
             board.join(event.executor, event.agent, event.place, event.cpu_level)
         elif isinstance(event, ExecutorLeft):
-            yield from self._executor_left(event.executor, event.cause)
+            yield from self._executor_left(event.executor, event.cause, event.last_row)
         elif isinstance(event, AgentLost):
             yield from self._agent_lost(event.agent, event.cause)
         elif isinstance(event, GroupStarted):
@@ -119,9 +122,11 @@ class Scheduler:
         elif isinstance(event, ShareChanged):
             self._share = event.executor_count
         elif isinstance(event, ShardLost):
-            yield from self._shard_lost(event.attempt)
+            yield from self._shard_lost(event.attempt, event.reason)
         elif isinstance(event, FleetSettled):
             yield from self._assign_live(is_crowded=True)
+        elif isinstance(event, GroupCollected):
+            self._collected.add(event.group)
         elif isinstance(event, GroupDelivered):
             self._delivered.add(event.group)
 
@@ -137,15 +142,21 @@ class Scheduler:
                 label = self._plan.label(attempt.group)
                 text = f"{label} lost an input {losses} times, at last: {event.reason}"
                 yield from self._fail(ShardError(text))
-        yield from self._shard_lost(event.lost_attempt)
+        yield from self._shard_lost(event.lost_attempt, event.reason)
 
-    def _shard_lost(self, number: int) -> Actions:
-        """Shards of a sealed attempt cannot be read: its group runs again."""
+    def _shard_lost(self, number: int, reason: str) -> Actions:
+        """Shards of a sealed attempt cannot be read: its group runs again, within bounds."""
         group = self._board.group_of.get(number)
-        if group is not None:
-            yield from self._unseal(group)
+        if group is None:
+            return
+        losses = self._shard_losses[group] = self._shard_losses.get(group, 0) + 1
+        if losses > 3 * self._lost_attempts:
+            label = self._plan.label(group)
+            text = f"what {label} writes could not be read {losses} times, at last: {reason}"
+            yield from self._fail(ShardError(text))
+        yield from self._unseal(group)
 
-    def _executor_left(self, name: str, cause: str) -> Actions:
+    def _executor_left(self, name: str, cause: str, last_row: str) -> Actions:
         executor = self._board.leave(name)
         if executor is None:
             return
@@ -166,6 +177,8 @@ class Scheduler:
                         f"{self._plan.label(attempt.group)} killed its executor at each of "
                         f"{len(causes_of)} tries: {_counted(causes_of)}"
                     )
+                    if last_row:
+                        text += f"\nthe last row that it took: {last_row}"
                     yield from self._fail(ExecutorsDied(text))
             yield from self._abort_readers({attempt.group}, f"its input was lost: {cause}")
 
@@ -196,7 +209,8 @@ class Scheduler:
     def _is_needed(self, group: int) -> bool:
         """Somebody has still to read what this sealed group has written."""
         step_group = self._plan.step_group_of(group)
-        if step_group.is_stored and step_group.output in self._plan.targets:
+        is_target = step_group.is_stored and step_group.output in self._plan.targets
+        if is_target and group not in self._collected:
             return True
         if step_group.output in self._plan.outputs and group not in self._delivered:
             return True
@@ -308,7 +322,10 @@ class Scheduler:
 
     def _assign(self, executor: Executor, group: int) -> Assign:
         attempt = self._board.assign(executor, group)
-        return Assign(executor.name, group, attempt.number, self._board.inputs.sources(group))
+        inputs = self._board.inputs.sources(group)
+        deaths = len(self._deaths.get(group, ()))
+        is_last_try = deaths > 0 and deaths == self._lost_attempts - 1
+        return Assign(executor.name, group, attempt.number, inputs, is_last_try)
 
     # --- executors that are not to be kept ---
 

@@ -25,6 +25,7 @@ class ExecutorLeft(NamedTuple):
 
     executor: str
     cause: str
+    last_row: str = ""  # that its attempt took in, where that is known
 
 
 class AgentLost(NamedTuple):
@@ -85,10 +86,17 @@ class ShardLost(NamedTuple):
     """The driver itself could not read what a sealed attempt has written."""
 
     attempt: int
+    reason: str = ""
 
 
 class FleetSettled(NamedTuple):
     """No executor is on its way: those that are there are all for now."""
+
+
+class GroupCollected(NamedTuple):
+    """The driver has all rows of a group in its result."""
+
+    group: int
 
 
 class GroupDelivered(NamedTuple):
@@ -110,6 +118,7 @@ Event: TypeAlias = (
     | ShareChanged
     | ShardLost
     | FleetSettled
+    | GroupCollected
     | GroupDelivered
 )
 
@@ -130,6 +139,7 @@ class Assign(NamedTuple):
     attempt: int
     inputs: tuple[Sources, ...]  # by edge
     is_live: bool = False  # at once, beside whatever else the executor does
+    is_last_try: bool = False  # another death would end the run
 
 
 class Recall(NamedTuple):

@@ -19,6 +19,7 @@ from glowpy.agent.actions import (
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits, exit_cause
 from glowpy.agent.guard import Guard
+from glowpy.agent.row_note import read_row_note
 from glowpy.agent.serving import ShardServer
 from glowpy.driver.fleet import AgentSaid, FleetEvent
 from glowpy.driver.nursery import Exited, Nursery, Started, executor_name
@@ -169,7 +170,9 @@ class StandaloneFleet:
                 self._carry_out(self._core.process_started(event.executor, event.pid))
             elif isinstance(event, Exited):
                 cause = exit_cause(event.code)
-                self._carry_out(self._core.process_exited(event.executor, cause))
+                noted_by = self._core.noted_by(event.executor)
+                last_row = read_row_note(noted_by) if noted_by else ""
+                self._carry_out(self._core.process_exited(event.executor, cause, last_row))
             else:
                 self._carry_out(self._core.start_failed(event.executor, event.reason))
 

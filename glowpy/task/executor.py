@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, NoReturn
 
 from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
@@ -30,6 +31,7 @@ from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
 from glowpy.task.live import LiveAttempt, LiveAttempts
 from glowpy.task.meter import Meter
+from glowpy.task.pipeline import Tap
 from glowpy.task.printing import Forwarding
 from glowpy.task.pulling import InputLost, Pull, Pulls, Reading, Wait, streams_of
 from glowpy.timing import Timing
@@ -187,7 +189,12 @@ class Executor:
         try:
             if assign.attempt in self._aborted:
                 raise AttemptAborted
-            with self._forwarding.of_group():
+            with self._forwarding.of_group(), ExitStack() as stack:
+                tap: Tap | None = faults and faults.tap
+                if assign.notes_rows:
+                    from glowpy.task.row_note import noted
+
+                    tap = noted(stack, begin.segment_path, tap)
                 in_attempt = self._inside(assign.attempt, meter, live)
                 mixed = self._plan.mixed_edges(assign.group)
                 edges = streams_of(
@@ -205,7 +212,7 @@ class Executor:
                     ),
                     between_batches=lambda: in_attempt(0.0, ()),
                     meter=meter,
-                    tap=faults and faults.tap,
+                    tap=tap,
                     live=live,
                 )
             blocks = result.blocks

@@ -99,6 +99,7 @@ class ExecutorExited(NamedTuple):
     expected: bool  # it was retired, or its run had ended
     log_tail: str
     greeted: bool  # it had said hello, so the script had reached its flow
+    last_row: str = ""  # that it took, where it was to write that down
 
 
 class Sources(NamedTuple):
@@ -151,6 +152,7 @@ class Assign(NamedTuple):
     attempt: int
     inputs: tuple[Sources, ...]  # by input edge of the group
     is_live: bool = False  # it takes turns with whatever else the executor does, from now on
+    notes_rows: bool = False  # the executor writes down which row it is at
 
 
 class Recall(NamedTuple):

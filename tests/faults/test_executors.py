@@ -29,8 +29,8 @@ class Place:
         self._flags = flags
         self.faults = faults
 
-    def flow(self) -> Flow:
-        return Flow(self._flags)
+    def flow(self, *more_flags: str) -> Flow:
+        return Flow([*self._flags, *more_flags])
 
 
 @pytest.fixture(params=["standalone", "cluster"])
