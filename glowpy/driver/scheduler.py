@@ -325,7 +325,7 @@ class Scheduler:
         inputs = self._board.inputs.sources(group)
         deaths = len(self._deaths.get(group, ()))
         is_last_try = deaths > 0 and deaths == self._lost_attempts - 1
-        return Assign(executor.name, group, attempt.number, inputs, is_last_try)
+        return Assign(executor.name, group, attempt.number, inputs, is_last_try=is_last_try)
 
     # --- executors that are not to be kept ---
 

@@ -12,7 +12,6 @@ import os
 import pickle
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from glowpy.shards.segment import Block
 from glowpy.stdio import flush, tell
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
+from glowpy.task.lifeline import watch_lifeline
 from glowpy.task.live import LiveAttempt, LiveAttempts
 from glowpy.task.meter import Meter
 from glowpy.task.pipeline import Tap
@@ -58,7 +58,6 @@ from glowpy.wire.security import Policy
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
-LIFELINE_VARIABLE = "GLOWPY_LIFELINE"
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
 RUN_VARIABLE = "GLOWPY_RUN"
 _FAULTS_VARIABLE = "GLOWPY_FAULTS"
@@ -371,21 +370,6 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
         # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
         flush()
         os._exit(status)
-
-
-def watch_lifeline() -> None:
-    """End this process when its agent is gone, whatever the user's code is doing then."""
-    text = os.environ.get(LIFELINE_VARIABLE)
-    if not text:
-        return
-
-    def watch(descriptor: int) -> None:
-        os.read(descriptor, 1)  # nothing is ever written: this returns when the agent has died
-        if os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)  # with whatever the user's functions have started
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(int(text),), daemon=True, name="glowpy-lifeline").start()
 
 
 def recorded_result(number: int) -> Any:
