@@ -22,7 +22,10 @@ from glowpy.planner.fusion import make_plan
 def transcript(datasets: Dataset | list[Dataset], script: str, *, lost_attempts: int = 3) -> None:
     """Play the events of a script and compare the actions with it."""
     targets = datasets if isinstance(datasets, list) else [datasets]
-    plan = make_plan(targets[0]._graph, [each._node for each in targets], stored=True)
+    graph = targets[0]._graph
+    outputs = [output.dataset for output in graph.outputs]
+    stored = not outputs
+    plan = make_plan(graph, [each._node for each in targets], stored=stored, outputs=outputs)
     scheduler = Scheduler(plan, lost_attempts=lost_attempts, store_owner="store")
     said = _told(scheduler.start())
     expected = dedent(script).strip("\n").rstrip()
@@ -59,6 +62,10 @@ def _event(line: str) -> Any:
             return do.GroupAborted(numbers[0])
         case [_, "comes", "back", "from", executor]:
             return do.Recalled(executor, numbers[0])
+        case ["no", "more", "executors", "come"]:
+            return do.FleetSettled()
+        case ["the", "driver", "has", "got", group]:
+            return do.GroupDelivered(int(group[1:]))
         case ["the", "driver", "misses", _]:
             return do.ShardLost(numbers[0])
     raise AssertionError(line)
@@ -73,11 +80,12 @@ def _words(action: Any) -> str:
     match action:
         case do.Demand(count):
             return f"wants {count} more"
-        case do.Assign(executor, group, attempt, inputs):
+        case do.Assign(executor, group, attempt, inputs, is_live):
             read = ", ".join(
                 f"{owner}#{number}" for edge in inputs for owner, number, _ in edge.shards()
             )
-            return f"{executor}: run g{group}#{attempt}" + (f" reading {read}" if read else "")
+            how = "run live" if is_live else "run"
+            return f"{executor}: {how} g{group}#{attempt}" + (f" reading {read}" if read else "")
         case do.Recall(executor, attempt):
             return f"{executor}: give back #{attempt}"
         case do.Abort(executor, attempt):
