@@ -65,7 +65,7 @@ def _event(line: str) -> Any:
         case ["no", "more", "executors", "come"]:
             return do.FleetSettled()
         case ["the", "driver", "has", "got", group]:
-            return do.GroupDelivered(int(group[1:]))
+            return do.GroupCollected(int(group[1:]))
         case ["the", "driver", "misses", _]:
             return do.ShardLost(numbers[0])
     raise AssertionError(line)

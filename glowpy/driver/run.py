@@ -118,7 +118,7 @@ class Run:
             for group in self._delivery.collected():
                 self._decide(decide.GroupCollected(group))
             for group in self._channels.done_groups():
-                self._decide(decide.GroupDelivered(group))
+                self._decide(decide.GroupCollected(group))
 
     def _take(self, event: object) -> None:
         if isinstance(event, AgentSaid):

@@ -31,7 +31,6 @@ from glowpy.driver.scheduling import (
     FleetSettled,
     GroupAborted,
     GroupCollected,
-    GroupDelivered,
     GroupDone,
     GroupFailed,
     GroupSealed,
@@ -70,8 +69,7 @@ class Scheduler:
         self._startup_deaths: list[str] = []
         self._input_losses: dict[int, int] = {}
         self._shard_losses: dict[int, int] = {}
-        self._collected: set[int] = set()  # groups whose rows are in the driver's result
-        self._delivered: set[int] = set()  # groups whose rows the driver needs no more
+        self._collected: set[int] = set()  # groups whose rows the driver has got, all that it wants
         self._demand = 0
         self._share: int | None = None  # executors that may be held; None: no limit is known
         self._is_over = False
@@ -127,8 +125,6 @@ class Scheduler:
             yield from self._assign_live(is_crowded=True)
         elif isinstance(event, GroupCollected):
             self._collected.add(event.group)
-        elif isinstance(event, GroupDelivered):
-            self._delivered.add(event.group)
 
     # --- losses ---
 
@@ -210,9 +206,8 @@ class Scheduler:
         """Somebody has still to read what this sealed group has written."""
         step_group = self._plan.step_group_of(group)
         is_target = step_group.is_stored and step_group.output in self._plan.targets
-        if is_target and group not in self._collected:
-            return True
-        if step_group.output in self._plan.outputs and group not in self._delivered:
+        is_wanted = is_target or step_group.output in self._plan.outputs
+        if is_wanted and group not in self._collected:
             return True
         return any(
             self._board.states[consumer] is not State.SEALED
@@ -290,9 +285,7 @@ class Scheduler:
             executor = board.live.choose(board.idle, is_crowded=is_crowded)
             if executor is None:
                 return
-            attempt = board.assign_live(executor, group)
-            inputs = board.inputs.sources(group)
-            yield Assign(executor.name, group, attempt.number, inputs, is_live=True)
+            yield self._assign(executor, group, is_live=True)
 
     def _assign_ready(self) -> Actions:
         """One group for each executor that idles, then one behind each that is at work."""
@@ -320,12 +313,13 @@ class Scheduler:
             executor = board.market.best_executor(board.inputs.origin(group), board.idle)
             yield self._assign(board.executors[executor], group)
 
-    def _assign(self, executor: Executor, group: int) -> Assign:
-        attempt = self._board.assign(executor, group)
+    def _assign(self, executor: Executor, group: int, *, is_live: bool = False) -> Assign:
+        assign = self._board.assign_live if is_live else self._board.assign
+        attempt = assign(executor, group)
         inputs = self._board.inputs.sources(group)
         deaths = len(self._deaths.get(group, ()))
         is_last_try = deaths > 0 and deaths == self._lost_attempts - 1
-        return Assign(executor.name, group, attempt.number, inputs, is_last_try=is_last_try)
+        return Assign(executor.name, group, attempt.number, inputs, is_live, is_last_try)
 
     # --- executors that are not to be kept ---
 

@@ -94,13 +94,7 @@ class FleetSettled(NamedTuple):
 
 
 class GroupCollected(NamedTuple):
-    """The driver has all rows of a group in its result."""
-
-    group: int
-
-
-class GroupDelivered(NamedTuple):
-    """The driver has got all that it wants of a group that is sealed."""
+    """The driver has all rows of a sealed group, in its result or its channels."""
 
     group: int
 
@@ -119,7 +113,6 @@ Event: TypeAlias = (
     | ShardLost
     | FleetSettled
     | GroupCollected
-    | GroupDelivered
 )
 
 # --- actions ---

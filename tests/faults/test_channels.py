@@ -1,0 +1,191 @@
+"""Executors, agents and drivers that die while a channel feeds a flow.
+
+What has not been given out is done again from the rows that the driver has kept; what has been is
+never repeated: then the run ends, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import add
+from typing import Any
+
+import pytest
+
+from glowpy import Channel, Flow
+from glowpy.errors import RowsDelivered
+from glowpy.testing import Faults, LocalCluster
+from tests.faults.checks import BOUND_S, await_end
+from tests.faults.test_executors import Place
+
+pytestmark = pytest.mark.slow
+
+ROWS = list(range(40))
+
+
+@pytest.fixture(params=["standalone", "cluster"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "cluster":
+        cluster: LocalCluster = request.getfixturevalue("cluster")
+        yield Place(cluster.flags, cluster.faults)
+    else:
+        yield Place(["-glow.workers=4"], request.getfixturevalue("faults"))
+
+
+def send_all(channel: Channel, rows: list[Any]) -> None:
+    with channel:
+        for row in rows:
+            channel.send(row, BOUND_S)
+
+
+@pytest.mark.parametrize("at_row", [0, 7])
+def test_what_nobody_has_received_is_done_again(place: Place, at_row: int) -> None:
+    """The output waits for the sort, which waits for the end of the channel."""
+    source, out = Channel(), Channel()
+    flow = place.flow()
+    flow.channel(source, shards=2).map(lambda x: x * x).sort().add_output(out)
+    fault = place.faults.kill_executor(at_row, step="Map1", task=1)
+    handle = flow.start()
+    send_all(source, ROWS)
+    assert list(out) == [x * x for x in ROWS]
+    handle.wait()
+    assert fault.has_happened
+    names = place.faults.recomputed()
+    assert set(names.values()) == {1}
+    assert any("Map1" in name and "task 1" in name for name in names)
+
+
+def test_before_the_first_row_is_received_it_is_replayed(place: Place) -> None:
+    source, out = Channel(), Channel()
+    flow = place.flow()
+    flow.channel(source).map(abs).add_output(out)
+    place.faults.kill_executor(0, step="Map1")
+    handle = flow.start()
+    for row in ROWS:
+        source.send(row)
+        assert out.receive(BOUND_S) == row
+    source.close()
+    handle.wait()
+    assert place.faults.recomputed() == {"Input0>Map1 task 0": 1}
+
+
+def test_rows_that_were_received_are_not_repeated(place: Place) -> None:
+    source, out = Channel(), Channel()
+    flow = place.flow()
+    flow.channel(source).map(abs).add_output(out)
+    handle = flow.start()
+    place.faults.kill_executor(3, step="Map1")
+    for row in range(3):
+        source.send(row)
+        assert out.receive(BOUND_S) == row
+    source.send(3)
+    with pytest.raises(RowsDelivered, match=r"Input0>Map1 .*: 3 rows of it had been received"):
+        out.receive(BOUND_S)
+    with pytest.raises(RowsDelivered, match="they are not repeated, so the run cannot go on"):
+        handle.wait()
+    with pytest.raises(RowsDelivered):
+        source.send(4)
+
+
+def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
+    """Whoever reads it begins anew with it; the others go on."""
+    source, sums, raw = Channel(), Channel(), Channel()
+    flow = place.flow()
+    rows = flow.channel(source).map(abs).add_output(raw)
+    rows.partition(2).map(lambda x: (x % 3, 2 * x)).reduce_by_key(add).add_output(sums)
+    handle = flow.start()
+    fault = place.faults.kill_executor(5, step="Map4", task=0)  # alone on its executor
+    for row in ROWS:
+        source.send(row)
+        assert raw.receive(BOUND_S) == row
+    source.close()
+    assert list(sums) == [(key, 2 * sum(x for x in ROWS if x % 3 == key)) for key in range(3)]
+    handle.wait()
+    assert fault.has_happened
+
+
+def test_an_agent_dies_with_a_live_group(cluster: LocalCluster) -> None:
+    source, out = Channel(), Channel()
+    flow = cluster.flow()
+    flow.channel(source, shards=3).map(abs).partition(2).map(abs).sort().add_output(out)
+    faults = [cluster.hold_executor(5, step="Map1", task=task) for task in range(3)]
+    handle = flow.start()
+    for row in ROWS:
+        source.send(row)
+    victim = cluster.agent_of(faults[1].wait())
+    cluster.kill_agent(victim)
+    for fault in faults:
+        fault.release()
+    source.close()
+    assert list(out) == ROWS
+    handle.wait()
+
+
+def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None:
+    source, out = Channel(), Channel()
+    flow = cluster.flow()
+    flow.channel(source).map(abs).add_output(out)
+    handle = flow.start()
+    source.send(1)
+    assert out.receive(BOUND_S) == 1
+    (attempt,) = cluster.attempts()
+    cluster.kill_agent(cluster.agent_of(attempt.pid))
+    with pytest.raises(RowsDelivered, match="1 rows of it had been received"):
+        out.receive(BOUND_S)
+    with pytest.raises(RowsDelivered):
+        handle.wait()
+    await_end(attempt.pid)
+
+
+def test_shards_that_are_whole_and_received_are_not_missed(cluster: LocalCluster) -> None:
+    """An agent dies that held nothing any more that somebody wants."""
+    first, second, out, other = Channel(), Channel(), Channel(), Channel()
+    flow = cluster.flow()
+    flow.channel(first).map(abs).add_output(out)
+    flow.channel(second).map(abs).add_output(other)
+    handle = flow.start()
+    send_all(first, ROWS)
+    assert list(out) == ROWS
+    second.send(1)
+    assert other.receive(BOUND_S) == 1
+    by_name = {each.name: cluster.agent_of(each.pid) for each in cluster.attempts()}
+    assert by_name["Input0>Map1 task 0"] != by_name["Input2>Map3 task 0"]
+    cluster.kill_agent(by_name["Input0>Map1 task 0"])
+    second.send(2)
+    assert other.receive(BOUND_S) == 2
+    second.close()
+    assert list(other) == []
+    handle.wait()
+    assert cluster.recomputed() == {}
+
+
+def test_a_loop_on_a_cluster_of_one_executor() -> None:
+    with LocalCluster(1) as cluster:
+        source, partial, total = Channel(), Channel(), Channel()
+        flow = cluster.flow()
+        rows = flow.channel(source, shards=4, broadcast=True)
+        rows.map_partitions(lambda rows, shard: ((shard, row) for row in rows)).add_output(partial)
+        rows.partition(3).map(abs).reduce(add).add_output(total)
+        handle = flow.start()
+        for row in range(5):
+            source.send(row)
+            assert sorted(partial.receive(BOUND_S) for _ in range(4)) == [
+                (shard, row) for shard in range(4)
+            ]
+        source.close()
+        assert list(total) == [4 * sum(range(5))]
+        handle.wait()
+        assert len({attempt.pid for attempt in cluster.attempts()}) == 1
+
+
+def test_faults_is_what_it_was(faults: Faults) -> None:
+    """A run without any gives the same, with nothing done twice."""
+    source, out = Channel(), Channel()
+    flow = Flow(["-glow.workers=2"])
+    flow.channel(source, shards=2).map(abs).partition(3).map(abs).add_output(out)
+    handle = flow.start()
+    send_all(source, ROWS)
+    assert sorted(out) == ROWS
+    handle.wait()
+    assert faults.recomputed() == {}
+    assert len(faults.attempts()) == 5
