@@ -155,6 +155,30 @@ assert [signal.getsignal(number) for number in (2, 15, 1)] == before
         assert running.finish().status == 0, running.so_far()
 
 
+@pytest.mark.parametrize("mode", ["plain", "inline"])
+def test_a_process_that_a_function_forks_heeds_signals_as_usual(mode: str, tmp_path: Path) -> None:
+    """As those of a multiprocessing.Pool do, which ends them by SIGTERM."""
+    script = """
+import os, signal
+from glowpy import Flow
+
+def fork(number):
+    ready, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(tell, b"!")
+        signal.pause()
+    os.read(ready, 1)
+    os.kill(pid, number)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+print(Flow().slice([signal.SIGTERM, signal.SIGHUP]).map(fork).collect())
+"""
+    with driver(tmp_path, mode, "", script) as running:
+        ended = running.finish()
+    assert (ended.status, ended.stdout, ended.stderr) == (0, "[-15, -1]\n", "")
+
+
 @NOT_INLINE
 def test_what_a_function_has_started_ends_too(mode: str, cluster: str, tmp_path: Path) -> None:
     with driver(tmp_path, mode, cluster, WITH_CHILDREN) as running:

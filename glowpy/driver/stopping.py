@@ -33,6 +33,7 @@ class Stopping:
         self._hold_s = hold_s
         self._held_until = 0.0
         self._fatal = 0
+        self._driver = os.getpid()
         self._mine: list[int] = []
 
     def __enter__(self) -> Stopping:
@@ -56,6 +57,10 @@ class Stopping:
             os.kill(os.getpid(), self._fatal)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._driver:  # a process that the user's code has forked, as a Pool does
+            _restore(self._mine)
+            os.kill(os.getpid(), number)
+            return
         if number != signal.SIGINT:
             self._fatal = number
         now = time.monotonic()

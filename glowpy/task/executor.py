@@ -338,7 +338,7 @@ def serve_script(options: Options) -> NoReturn:
         if graph is None:
             raise PlanMismatch(
                 f"the driver runs flow {description.flow} of the script, but the task has not "
-                "made that flow when run() or glowpy.ready() is reached"
+                "made that flow when run() or glowpy.ready() is reached: define it above"
             )
         return graph
 
