@@ -7,7 +7,6 @@ Every change costs O(log n) and keeps the counters that decisions need; nothing 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator
 from itertools import count
 
@@ -31,7 +30,9 @@ class Board:
         self.live = LiveGroups(plan, self.states)
         self.current: dict[int, Attempt] = {}  # by group: assigned or sealed
         self.inputs = Inputs(plan, self.current, store_owner)
-        self.market = Market(bid / max(1, plan.group_count))  # the groups that are ready
+        bid_of_group = bid / max(1, plan.group_count)
+        self.market = Market(bid_of_group)  # the groups that are ready
+        self.early_market = Market(bid_of_group)  # groups offered to executors nobody else needs
         self.executors: dict[str, Executor] = {}
         self.idle = Supply()  # executors that hold nothing
         self.single = Supply()  # hold one attempt that is not early, with nothing behind it
@@ -45,7 +46,7 @@ class Board:
         self.group_of: dict[int, int] = {}  # by number of its attempt: groups that are sealed
         self._agents: dict[str, Agent] = {}
         self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
-        self._may_be_early: list[int] = []  # heap; may hold groups that no longer wait
+        self._may_be_early: list[int] = []  # not offered yet; may hold groups that no longer wait
         # Datasets in the driver's own store are attempts with their own numbers: stay above them.
         last = max((step.output.id for sg in plan.step_groups for step in sg.steps), default=0)
         self._numbers = count(last + 1)
@@ -57,6 +58,7 @@ class Board:
         if group in self.live:
             self.live.wait([group])
             return
+        self._no_offer(group)
         self.states[group] = State.READY
         self.market.demand(group, self.inputs.origin(group))
 
@@ -68,16 +70,21 @@ class Board:
         elif self.sealed.is_satisfied(group):
             self.make_ready(group)
         elif self.begun.is_satisfied(group):
-            heapq.heappush(self._may_be_early, group)
+            self._may_be_early.append(group)
 
-    def next_early(self) -> int | None:
-        """The lowest waiting group whose inputs are sealed or being written."""
+    def offer_early(self) -> Market:
+        """Waiting groups whose inputs are sealed or being written, for a match."""
         while self._may_be_early:
-            group = self._may_be_early[0]
-            if self.states[group] is State.WAITING and self.begun.is_satisfied(group):
-                return group
-            heapq.heappop(self._may_be_early)
-        return None
+            group = self._may_be_early.pop()
+            may_start = self.states[group] is State.WAITING and self.begun.is_satisfied(group)
+            if may_start and group not in self.early_market:
+                self.early_market.demand(group, self.inputs.origin(group))
+        return self.early_market
+
+    def _no_offer(self, group: int) -> None:
+        """A group is not to be started early any more."""
+        if group in self.early_market:
+            self.early_market.withdraw(group)
 
     # --- executors ---
 
@@ -138,8 +145,7 @@ class Board:
     def assign(self, executor: Executor, group: int) -> Attempt:
         """A new attempt of a group, behind what the executor holds already."""
         is_early = self.states[group] is State.WAITING
-        if not is_early:
-            self.market.withdraw(group)
+        (self.early_market if is_early else self.market).withdraw(group)
         attempt = self._make_attempt(executor, group, is_early=is_early)
         if executor.held:
             self.queued[attempt.number] = attempt
@@ -243,7 +249,7 @@ class Board:
     def _mark_begun(self, group: int) -> None:
         for consumer in self.begun.mark(group):
             if self.states[consumer] is State.WAITING and consumer not in self.live:
-                heapq.heappush(self._may_be_early, consumer)
+                self._may_be_early.append(consumer)
 
     def take_back(self, attempt: Attempt) -> None:
         """A current attempt came to nothing: its group is to be assigned again."""
@@ -267,7 +273,8 @@ class Board:
     def _forget(self, group: int) -> None:
         """A group has no attempt any more."""
         del self.current[group]
-        self.begun.unmark(group)
+        for consumer in self.begun.unmark(group):
+            self._no_offer(consumer)
         self.live.unmark(group)
         self.inputs.changed(self._plan.task_group(group).step_group)
 
@@ -299,6 +306,10 @@ class Board:
             attempt = self.current.get(group)
             assert (attempt is not None) == (state in (State.ASSIGNED, State.SEALED)), state
             assert (group in self.market) == (state is State.READY), f"group {group} is {state}"
+            may_start = state is State.WAITING and self.begun.is_satisfied(group)
+            assert may_start or group not in self.early_market, f"group {group} cannot start early"
+            if may_start and group not in self.live:
+                assert group in self.early_market or group in self._may_be_early
             assert (state is State.SEALED) == (group in sealed), f"group {group} is {state}"
             if state is State.ASSIGNED:
                 assert attempt in held, f"nobody holds group {group}"

@@ -219,13 +219,6 @@ class Market:
             else:
                 yield from self._match_lots(supply)
 
-    def best_executor(self, origin: Origin, supply: Supply) -> str:
-        """The executor that a group which is not in the market should get; there is one."""
-        agent = self._best_agent(_Lot(origin, 0, self._bid), supply)
-        executor = None if agent is None else supply.first_at(agent)
-        assert executor is not None
-        return executor
-
     def _match_agents(self, supply: Supply) -> Iterator[tuple[int, str]]:
         """Each agent asks for its best lot; the agent whose lot scores highest gets it."""
         asks = []

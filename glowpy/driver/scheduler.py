@@ -309,9 +309,12 @@ class Scheduler:
     def _assign_early(self) -> Actions:
         """Groups whose inputs are being computed, for executors that nobody else needs."""
         board = self._board
-        while len(board.idle) > len(board.recalled) and (group := board.next_early()) is not None:
-            executor = board.market.best_executor(board.inputs.origin(group), board.idle)
+        if len(board.idle) <= len(board.recalled):
+            return
+        for group, executor in board.offer_early().match(board.idle):
             yield self._assign(board.executors[executor], group)
+            if len(board.idle) <= len(board.recalled):
+                return
 
     def _assign(self, executor: Executor, group: int, *, is_live: bool = False) -> Assign:
         assign = self._board.assign_live if is_live else self._board.assign

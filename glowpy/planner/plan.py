@@ -6,7 +6,9 @@ through the flow's own `Step` objects.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
 from glowpy.flow.ops.kernel import passes_on
@@ -65,6 +67,9 @@ class StepGroup(NamedTuple):
         return self.is_live and all(passes_on(step.op) for step in self.steps)
 
 
+_FIRST_GROUP = itemgetter(StepGroup._fields.index("first_group"))
+
+
 class TaskGroup(NamedTuple):
     """One task of every step of a step group: what an executor runs at a time."""
 
@@ -84,15 +89,8 @@ class Plan(NamedTuple):
 
     def task_group(self, group: int) -> TaskGroup:
         """The task group of this number, in O(log n)."""
-        low, high = 0, len(self.step_groups) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self.step_groups[middle].first_group <= group:
-                low = middle
-            else:
-                high = middle - 1
-        step_group = self.step_groups[low]
-        return TaskGroup(group, low, group - step_group.first_group)
+        number = bisect_right(self.step_groups, group, key=_FIRST_GROUP) - 1
+        return TaskGroup(group, number, group - self.step_groups[number].first_group)
 
     def step_group_of(self, group: int) -> StepGroup:
         return self.step_groups[self.task_group(group).step_group]
