@@ -178,8 +178,8 @@ def test_a_loop_on_a_cluster_of_one_executor() -> None:
         assert len({attempt.pid for attempt in cluster.attempts()}) == 1
 
 
-def test_faults_is_what_it_was(faults: Faults) -> None:
-    """A run without any gives the same, with nothing done twice."""
+def test_without_faults_nothing_is_done_twice(faults: Faults) -> None:
+    """Each group of the gang runs once."""
     source, out = Channel(), Channel()
     flow = Flow(["-glow.workers=2"])
     flow.channel(source, shards=2).map(abs).partition(3).map(abs).add_output(out)
