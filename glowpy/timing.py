@@ -35,6 +35,8 @@ class Timing(NamedTuple):
     handshake_s: float = 10.0  # transport: connection and key exchange
     linger_s: float = 2.0  # transport: last messages may leave after a close
     shutdown_s: float = 5.0  # a process told to stop is killed after this
+    program_age_s: float = 30 * 86_400.0  # an agent forgets a program that was not used since
+    program_cache_mb: int = 1024  # of programs that an agent keeps
     lost_attempts: int = 4  # tries of a task group whose executor dies under it
 
     def scaled(self, factor: float) -> Timing:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from glowpy.agent.cache_bounds import mark_used, trim
 from glowpy.agent.incoming import Incoming
 from glowpy.errors import ConfigError, ProgramError, ProtocolError
 from glowpy.program.manifest import Manifest, is_sha256
@@ -137,8 +138,19 @@ class ProgramCache:
                     (path / RELATED / related.path).chmod(0o500)
         except OSError as exc:
             raise ProgramError(f"this agent cannot store the program: {exc}") from exc
+        for used in (code, path, *(self._files / sha256 for sha256 in sizes)):
+            mark_used(used)
         roots = sorted({entry.root for entry in manifest.files})
         return ProgramDirectory(path, code, tuple(code / f"r{root}" for root in roots))
+
+    def trim(self, used: Iterable[ProgramDirectory], most_bytes: int, most_age_s: float) -> int:
+        """Forget what is too old, or too much, of what nobody uses; how many things have gone.
+
+        Nothing may be on its way in meanwhile.
+        """
+        kept = {path for directory in used for path in (directory.path, directory.code)}
+        places = (self._programs, self._code, self._files)
+        return len(trim(places, kept, most_bytes, most_age_s))
 
     def _count(self, size_bytes: int) -> None:
         before = self._counters

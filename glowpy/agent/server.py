@@ -156,6 +156,7 @@ class AgentServer:
             ClusterError, VersionMismatch: the master does not want this agent.
         """
         self._poller.register(stop, self._stop)
+        self._trim_cache()
         while not self._has_stopped:
             now = time.monotonic()
             timeout_s = min(self._membership.advance(now) - now, self._timing.beat_s)
@@ -296,6 +297,15 @@ class AgentServer:
             extra={"run": run},
         )
         shutil.rmtree(directory, ignore_errors=True)
+        if fetch is not None and fetch.files_fetched and not self._fetches:
+            self._trim_cache()
+
+    def _trim_cache(self) -> None:
+        used = [directory for _fetch, directory in self._programs.values()]
+        most_bytes = self._timing.program_cache_mb << 20
+        gone = self._cache.trim(used, most_bytes, self._timing.program_age_s)
+        if gone:
+            log.info("%d things are forgotten of programs that nobody has used for long", gone)
 
     # --- processes ---
 
