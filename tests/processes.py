@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +113,8 @@ class Heard:
 class Running:
     """A process that has been started."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], temporary: str) -> None:
+        self._temporary = temporary
         assert process.stdout is not None and process.stderr is not None
         self.process = process
         self.stdout = Heard(process.stdout)
@@ -126,6 +129,20 @@ class Running:
         self.stdout.finish()
         self.stderr.finish()
         return Ended(status, self.stdout.text, self.stderr.text)
+
+    def left_behind(self) -> list[str]:
+        """Processes and files that there are of it and of all clusters' runs."""
+        processes = [*family_of(self._temporary), *executors()]
+        files = sorted(str(path) for path in Path(self._temporary).rglob("*"))
+        return [*(f"{each.pid} {each.info['cmdline']}" for each in processes), *files]
+
+    def await_nothing_left(self) -> None:
+        """Wait until others have removed what it could not."""
+        deadline = time.monotonic() + BOUND_S
+        with select.epoll() as nothing:  # neither processes nor files tell everybody that they go
+            while left := self.left_behind():
+                assert time.monotonic() < deadline, f"left behind: {left}; {self.so_far()}"
+                nothing.poll(0.05)
 
     def so_far(self) -> str:
         return f"it said:\n{self.stdout.text}\nand on stderr:\n{self.stderr.text}"
@@ -161,14 +178,11 @@ def started(
             encoding="utf-8",
             start_new_session=True,
         )
-        running = Running(process)
+        running = Running(process, temporary)
         try:
             yield running
-            left = [*family_of(temporary), *executors()]
-            descriptions = [f"{each.pid} {each.info['cmdline']}" for each in left]
-            assert not left, f"left behind: {descriptions}; {running.so_far()}"
-            files = sorted(str(path) for path in Path(temporary).rglob("*"))
-            assert not files, f"left behind: {files}; {running.so_far()}"
+            left = running.left_behind()
+            assert not left, f"left behind: {left}; {running.so_far()}"
         finally:
             for each in family_of(temporary):
                 each.kill()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -104,7 +106,52 @@ def test_somebody_who_presses_ctrl_c_again_and_again(
                 running.process.wait(0.02)
                 break
         assert running.finish().status != 0
-    assert [path for folder in run_folders() for path in folder.glob("*")] == []
+        running.await_nothing_left()
+    await_empty(run_folders())
+
+
+ENDING_FOR_EVER = """
+import threading
+from glowpy.driver.run import Run
+
+execute = Run._execute
+
+def execute_and_wait(run):
+    try:
+        return execute(run)
+    finally:
+        print("ending for ever", flush=True)
+        threading.Event().wait()
+
+Run._execute = execute_and_wait
+"""
+
+
+@NOT_INLINE
+def test_a_second_ctrl_c_ends_it_at_once(mode: str, cluster: str, tmp_path: Path) -> None:
+    """Though the first one's end would take for ever; and others remove what it leaves."""
+    text = ENDING_FOR_EVER + AT_WORK
+    with driver(tmp_path, mode, cluster, text) as running:
+        running.stdout.await_match("at work")
+        press_ctrl_c(running)
+        running.stdout.await_match("ending for ever")
+        for _ in range(round(BOUND_S / 0.02)):
+            press_ctrl_c(running)
+            with suppress(subprocess.TimeoutExpired):  # so soon it counts as the same
+                running.process.wait(0.02)
+                break
+        assert running.finish().status == -signal.SIGINT, running.so_far()
+        running.await_nothing_left()
+    await_empty(run_folders())
+
+
+def await_empty(folders: list[Path]) -> None:
+    """Agents notice the end of a driver's connection when they next send something."""
+    deadline = time.monotonic() + BOUND_S
+    with select.epoll() as nothing:
+        while left := [path for folder in folders for path in folder.glob("*")]:
+            assert time.monotonic() < deadline, left
+            nothing.poll(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

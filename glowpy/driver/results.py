@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
+from glowpy.driver.stopping import at_risk
 from glowpy.errors import OutputError
 from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.run_description import Sink
@@ -135,6 +136,7 @@ class File(Result):
                     )
             # the name may be as long as a name can be
             descriptor, self._temporary = mkstemp(prefix=f".{name[:40]}.", dir=directory)
+            at_risk.add(self._temporary)
         self._file = os.fdopen(descriptor, "wb")
         self._marked_bytes = 0
         self._gzip = _gzip() if path.endswith(".gz") else None
@@ -165,12 +167,14 @@ class File(Result):
             os.umask(umask)
             os.chmod(self._temporary, 0o666 & ~umask)
             os.replace(self._temporary, self._path)
+        at_risk.discard(self._temporary)
 
     def discard(self) -> None:
         with suppress(OSError):  # closing writes what is buffered, and the disk may be full
             self._file.close()
         if os.path.exists(self._temporary):
             os.unlink(self._temporary)
+        at_risk.discard(self._temporary)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

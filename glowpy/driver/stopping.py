@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,6 +17,9 @@ _USUAL: dict[int, Any] = {
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,
 }
+# The terminal signals a whole group: a wrapper that passes it on makes two of one.
+_SAME_S = 0.1
+at_risk: set[str] = set()  # files that nobody else would remove if this process ended now
 _replaced: set[int] = set()  # signals whose usual effect is suspended now
 _is_told = False  # the run has been told to end by a KeyboardInterrupt
 
@@ -24,14 +27,16 @@ _is_told = False  # the run has been told to end by a KeyboardInterrupt
 class Stopping:
     """A context manager: within, the first signal is a KeyboardInterrupt, for the run to end by.
 
-    More of them change nothing while it ends, or for `hold_s`. On leaving, a signal other than
-    Ctrl-C has its usual effect after all. Signals that the user handles stay the user's; off the
-    main thread there are none.
+    A second Ctrl-C while it ends, or within `hold_s`, ends the process at once: what it leaves is
+    removed by its nursery, its janitor and the agents. Other signals change nothing meanwhile. On
+    leaving, a signal other than Ctrl-C has its usual effect after all. Signals that the user
+    handles stay the user's; off the main thread there are none.
     """
 
     def __init__(self, hold_s: float) -> None:
         self._hold_s = hold_s
         self._held_until = 0.0
+        self._told_at = 0.0
         self._fatal = 0
         self._driver = os.getpid()
         self._mine: list[int] = []
@@ -66,9 +71,15 @@ class Stopping:
         now = time.monotonic()
         if now >= self._held_until:
             global _is_told
-            self._held_until = now + self._hold_s
+            self._told_at, self._held_until = now, now + self._hold_s
             _is_told = True
             raise KeyboardInterrupt
+        if number == signal.SIGINT and now - self._told_at >= _SAME_S:
+            for path in at_risk:
+                with suppress(OSError):
+                    os.unlink(path)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 def check_stopped() -> None:
