@@ -1,0 +1,121 @@
+"""What is left when somebody dies, or a run ends, fails or is cancelled: nothing, in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from glowpy import Flow
+from glowpy.errors import TaskFailed
+from glowpy.testing import Faults, LocalCluster, started
+from tests.faults.checks import assert_clean, await_end
+from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
+from tests.processes import started as started_script
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+import subprocess, sys
+from glowpy import Flow
+
+def with_a_child(row):
+    if row % 100 == 0:
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    return row
+
+flow = Flow()
+flow.slice(range(300), 3).map(with_a_child).partition(3).run()
+"""
+PROMISED_S = 30.0
+
+
+def test_nothing_is_left_when_a_run_ends(cluster: LocalCluster) -> None:
+    """At once: the driver waits until it knows."""
+    assert sorted(steps_of(cluster.flow()).collect()) == EXPECTED
+    assert cluster.left_behind() == []
+
+
+def test_nothing_is_left_when_a_run_fails(cluster: LocalCluster) -> None:
+    with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+        steps_of(cluster.flow()).map(lambda pair: 1 // (pair[0] - 49)).collect()
+    assert cluster.left_behind() == []
+
+
+def test_nothing_is_left_when_an_agent_dies(cluster: LocalCluster) -> None:
+    """Its executors end by themselves; its files go when an agent next uses its folder."""
+    faults = held(cluster, "Map1", at_row=50)
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, faults)[0]
+    cluster.kill_agent(victim)
+    await_end(faults[0].pid)
+    assert os.listdir(cluster.runs_of(victim)) != []
+    cluster.restart_agent(victim)
+    assert os.listdir(cluster.runs_of(victim)) == []
+    release(faults)
+    assert sorted(run.result()) == EXPECTED
+    assert cluster.left_behind() == []
+
+
+def test_a_drivers_end_by_sigkill_ends_everything_of_it(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """On the cluster: executors, what they have started, and their files."""
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    faults = held(cluster, "Map1", at_row=50)
+    with started_script(tmp_path, "script.py", *cluster.flags) as driver:
+        agents_of(cluster, faults)
+        driver.process.kill()
+        killed_at = time.monotonic()
+        assert driver.process.wait() == -signal.SIGKILL
+        for fault in faults:
+            await_end(fault.pid)
+        assert_clean(cluster)
+        assert time.monotonic() - killed_at < PROMISED_S
+        driver.finish()
+        driver.await_nothing_left()
+
+
+def test_a_standalone_drivers_end_by_sigkill_ends_everything_of_it(
+    faults: Faults, tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    armed = [faults.hold_executor(50, step="Map1", task=task) for task in range(3)]
+    with started_script(tmp_path, "script.py", "-glow.workers=3") as driver:
+        for fault in armed:
+            fault.wait()
+        driver.process.kill()
+        for fault in armed:
+            await_end(fault.pid)
+        assert driver.finish().status == -signal.SIGKILL
+        driver.await_nothing_left()
+
+
+def test_nobody_else_suffers_from_a_driver_that_dies(cluster: LocalCluster, tmp_path: Path) -> None:
+    """Another run goes on at the same agents; the dead one's executors are lent to it."""
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    faults = held(cluster, "Map1", at_row=50)
+    with started_script(tmp_path, "script.py", *cluster.flags) as driver:
+        agents_of(cluster, faults)
+        other = started(steps_of(cluster.flow()).collect)
+        driver.process.kill()
+        assert sorted(other.result(PROMISED_S)) == EXPECTED
+        driver.finish()
+        driver.await_nothing_left()
+
+
+def test_an_error_of_the_drivers_own_leaves_nothing(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result that cannot be kept."""
+    monkeypatch.setattr("glowpy.driver.results.Rows.add", lambda self, batch: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        steps_of(cluster.flow()).collect()
+    assert cluster.left_behind() == []
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        steps_of(Flow([])).collect()
+    assert list(tmp_path.iterdir()) == []
