@@ -34,6 +34,7 @@ class LocalCluster:
         time_scale: runs every interval and deadline at this fraction, here and in the servers; see
             docs/faults.md. None: as this process's environment says.
         with_key: servers and drivers hold a throw-away key, and all traffic is encrypted.
+        directory: where its files go, in a new directory; the system's temporary one if none.
 
     Raises (when entered):
         ClusterError: a server did not start; says what it wrote.
@@ -47,6 +48,7 @@ class LocalCluster:
         memory_mb: int = 1024,
         time_scale: float | None = None,
         with_key: bool = False,
+        directory: str | None = None,
     ) -> None:
         if not 0 <= agents <= _MOST_AGENTS:
             raise ConfigError(f"a test cluster has 0 to {_MOST_AGENTS} agents, not {agents}")
@@ -55,6 +57,7 @@ class LocalCluster:
         self._memory_mb = memory_mb
         self._time_scale = time_scale
         self._with_key = with_key
+        self._parent = directory
         self._master: ServerProcess | None = None
         self._agents: list[ServerProcess] = []
         self._addresses: list[str] = []  # of agents, dead ones too
@@ -70,7 +73,7 @@ class LocalCluster:
             os.environ[SCALE_VARIABLE] = repr(self._time_scale)
         try:
             self._timing = Timing.from_environment()
-            self._directory = tempfile.mkdtemp(prefix="glowpy-testing-")
+            self._directory = tempfile.mkdtemp(prefix="glowpy-testing-", dir=self._parent)
             self.faults.__enter__()
             if self._with_key:
                 key_file = os.path.join(self._directory, "cluster.key")

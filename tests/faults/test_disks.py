@@ -1,0 +1,193 @@
+"""Disks that are full, files that may not grow, few descriptors, and blocks that were damaged."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glowpy import Dataset, Flow
+from glowpy.errors import OutputError, ShardError
+from glowpy.testing import LocalCluster, started
+from tests.faults.checks import BOUND_S
+from tests.faults.flows import EXPECTED, MAPS, again, agents_of, release, steps_of
+from tests.processes import run
+
+pytestmark = pytest.mark.slow
+
+
+# --- a full disk --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 16 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "none", str(place)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def too_much(flow: Flow) -> Dataset:
+    """40 MiB in shards, or in a sort's runs."""
+    rows = flow.slice(range(40), 4).map(lambda row: bytes([row]) * (1 << 20))
+    return rows.partition(2)
+
+
+def test_a_full_disk_standalone(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    with pytest.raises(OutputError, match=r"Map1.* cannot write .*: No space left on device"):
+        too_much(Flow(["-glow.workers=2"])).run()
+    assert list(small_disk.iterdir()) == []
+    assert len(steps_of(Flow(["-glow.workers=2"])).collect()) == len(EXPECTED)
+
+
+def test_a_full_disk_under_a_sort(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    flow = Flow(["-glow.workers=1", "-glow.task.memoryMB=1"])
+    rows = flow.slice(range(40), 1).map(lambda row: bytes([row]) * (1 << 20))
+    with pytest.raises(OutputError, match="No space left on device"):
+        rows.sort().run()
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_full_disk_at_an_agent(small_disk: Path) -> None:
+    """The agent lives on: what has failed is deleted, and the next run finds room."""
+    with LocalCluster(1, executors=2, directory=str(small_disk)) as cluster:
+        with pytest.raises(OutputError, match=r"on 127\.0\.0\.1: .*: No space left on device"):
+            too_much(cluster.flow()).run()
+        assert cluster.left_behind() == []
+        assert sorted(steps_of(cluster.flow()).collect()) == EXPECTED
+    assert list(small_disk.iterdir()) == []
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def limited() -> Iterator[Callable[[int, int], None]]:
+    """Sets a limit of this process, which what it starts inherits, until the test ends."""
+    before: dict[int, Any] = {}
+
+    def limit(kind: int, value: int) -> None:
+        before[kind] = resource.getrlimit(kind)
+        resource.setrlimit(kind, (value, before[kind][1]))
+
+    yield limit
+    for kind, values in before.items():
+        resource.setrlimit(kind, values)
+
+
+def test_files_that_may_not_grow(limited: Callable[[int, int], None]) -> None:
+    """A limit on the size of files (`ulimit -f`) is told like a full disk."""
+    limited(resource.RLIMIT_FSIZE, 2 << 20)
+    with pytest.raises(OutputError, match=r"cannot write .*: File too large"):
+        too_much(Flow(["-glow.workers=2"])).run()
+    with (
+        LocalCluster(1) as cluster,
+        pytest.raises(OutputError, match=r"on 127\.0\.0\.1: .*: File too large"),
+    ):
+        too_much(cluster.flow()).run()
+
+
+WIDE = """
+from glowpy import Flow
+
+rows = Flow().slice(range(3000), 300).map(lambda row: (row % 7, row))
+sums = rows.partition(300).reduce_by_key(lambda x, y: x + y).sort()
+print(sum(value for _key, value in sums.collect()))
+"""
+
+
+@pytest.mark.parametrize("mode", ["standalone", "inline", "cluster"])
+def test_few_descriptors_are_enough_for_many_shards(
+    mode: str, tmp_path: Path, limited: Callable[[int, int], None]
+) -> None:
+    """300 shards, and 90,000 between two steps, with `ulimit -n 256` for everybody."""
+    limited(resource.RLIMIT_NOFILE, 256)
+    (tmp_path / "wide.py").write_text(WIDE, encoding="utf-8")
+    expected = f"{sum(range(3000))}\n"
+    if mode != "cluster":
+        flags = ["-glow.inline"] if mode == "inline" else []
+        assert run(tmp_path, "wide.py", *flags, "-glow.quiet").stdout == expected
+        return
+    with LocalCluster(2) as cluster:
+        assert run(tmp_path, "wide.py", *cluster.flags, "-glow.quiet").stdout == expected
+
+
+# --- damage -------------------------------------------------------------------------------------
+
+
+def segments_of(cluster: LocalCluster, agent: int) -> list[Path]:
+    return sorted(Path(cluster.runs_of(agent)).glob("*/*.seg"))
+
+
+def flip(path: Path) -> None:
+    """Change the last byte."""
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last[0] ^ 0xFF]))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+@pytest.mark.parametrize("damage", [flip, cut, os.unlink])
+def test_a_damaged_shard_is_computed_again(
+    cluster: LocalCluster, damage: Callable[[Path], None]
+) -> None:
+    """Its readers find it out, on its own host and elsewhere."""
+    ends = [cluster.hold_executor(at_end=True, step="Map1", task=task) for task in range(3)]
+    run = started(steps_of(cluster.flow()).collect)
+    victim = agents_of(cluster, ends)[1]
+    (segment,) = segments_of(cluster, victim)
+    damage(segment)
+    release(ends)
+    assert sorted(run.result(BOUND_S)) == EXPECTED
+    assert again(cluster, MAPS) == {1: 1}
+
+
+def test_a_damaged_result_is_computed_again(cluster: LocalCluster) -> None:
+    """The driver itself finds it out."""
+    end = cluster.hold_executor(at_end=True, step="Map1", task=1)
+    run = started(cluster.flow().slice(range(10), 2).map(str).collect)
+    victim = cluster.agent_of(end.wait())
+    flip(next(path for path in segments_of(cluster, victim) if path.name.startswith("1-")))
+    end.release()
+    assert run.result(BOUND_S) == [str(row) for row in range(10)]
+    assert cluster.recomputed() == {"Input0>Map1 task 1": 1}
+
+
+def test_a_disk_that_damages_everything_is_told(cluster: LocalCluster) -> None:
+    """After bounded tries, with what the checksum says."""
+    end = cluster.hold_executor(at_end=True, step="Map1", task=1)
+    run = started(cluster.flow("-glow.quiet").slice(range(10), 2).map(str).collect)
+    for _ in range(13):
+        victim = cluster.agent_of(end.wait())
+        newest = max(
+            (path for path in segments_of(cluster, victim) if path.name.startswith("1-")),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
+        flip(newest)
+        before, end = end, cluster.hold_executor(at_end=True, step="Map1", task=1)
+        before.release()
+    with pytest.raises(ShardError, match=r"Map1 .* could not be read 13 times.*checksum"):
+        run.result(BOUND_S)
+    assert cluster.recomputed() == {"Input0>Map1 task 1": 12}
