@@ -14,7 +14,8 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from glowpy.record import NamedTuple
 
 
 class Entry(NamedTuple):
