@@ -122,7 +122,9 @@ def start(call: Call) -> Started:
         _show_plan(call, options)
     from glowpy.driver.started import StartedRun
 
-    started = StartedRun(lambda control: _execute(session, call, options, number, control))
+    started = StartedRun(
+        lambda control: _execute(session, call, options, number, control), is_quiet=options.quiet
+    )
     started.begin()
     return started
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from glowpy.driver.control import Control
 from glowpy.errors import GlowError, RunRunning
 
-_running: weakref.WeakSet[StartedRun] = weakref.WeakSet()
+_unseen: set[StartedRun] = set()  # nobody has waited for their end
 
 
 class StartedRun:
@@ -21,8 +22,9 @@ class StartedRun:
         execute: the whole run, under the control that it is given.
     """
 
-    def __init__(self, execute: Callable[[Control], Any]) -> None:
+    def __init__(self, execute: Callable[[Control], Any], *, is_quiet: bool) -> None:
         self._execute = execute
+        self._is_quiet = is_quiet
         self._control = Control()
         self._error: BaseException | None = None
         # A daemon: the interpreter would wait for it before it calls what is registered with
@@ -43,16 +45,16 @@ class StartedRun:
         Raises:
             GlowError: it could not begin.
         """
-        if not _running:
-            atexit.unregister(_cancel_all)
-            atexit.register(_cancel_all)
-        _running.add(self)
+        _unseen.add(self)
         self._thread.start()
         try:
             self._control.begun.wait()
         except KeyboardInterrupt:
             self.cancel()
             raise
+        # Anew each time: what was registered last is called first, before that which the run uses.
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
         if self._error is not None and not self._control.has_begun:
             self.wait()
 
@@ -60,6 +62,7 @@ class StartedRun:
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             raise RunRunning(f"the run has not ended within {timeout_s:g} s; it goes on")
+        _unseen.discard(self)
         if isinstance(self._error, GlowError):
             raise self._error.with_traceback(None)
         if self._error is not None:
@@ -68,6 +71,25 @@ class StartedRun:
     def cancel(self) -> None:
         self._control.cancel("the run was cancelled")
         self._thread.join()
+        _unseen.discard(self)
+
+    def end(self) -> bool:
+        """The program ends, and so does this. False: it had failed, and nobody knows."""
+        if self.is_running:
+            self._note(
+                "a flow that was started was still running when the program ended, and was "
+                "cancelled; its wait() waits for its end"
+            )
+            self.cancel()
+        elif isinstance(self._error, GlowError):
+            self._note(f"a flow that was started has failed: {self._error}", is_error=True)
+            return False
+        return True
+
+    def _note(self, text: str, *, is_error: bool = False) -> None:
+        # An exception that has ended the program says more.
+        if getattr(sys, "last_value", None) is None and (is_error or not self._is_quiet):
+            sys.stderr.write(f"glowpy: {text}\n")
 
     def _run(self) -> None:
         try:
@@ -78,9 +100,10 @@ class StartedRun:
             self._control.begun.set()
 
 
-def _cancel_all() -> None:
+def _end_all() -> None:
     """The program ends: so do its runs, in order, and leave nothing behind."""
-    for run in list(_running):
-        run._control.cancel("the program has ended")
-    for run in list(_running):
-        run._thread.join()
+    ends = [run.end() for run in list(_unseen)]
+    if not all(ends) and getattr(sys, "last_value", None) is None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
