@@ -54,6 +54,11 @@ class Delivery:
     def is_done(self) -> bool:
         return self._next == len(self._order) or self._result.is_complete
 
+    @property
+    def next_group(self) -> int:
+        """The group whose shard is to be delivered next; -1: there is none."""
+        return -1 if self.is_done else self._order[self._next].group
+
     def group_done(self, group: int, attempt: int, owner: str) -> None:
         """A group's shards are sealed."""
         self._sealed[group] = attempt, owner

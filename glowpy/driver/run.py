@@ -73,6 +73,7 @@ class Run:
             for group in step_group.groups
         }
         self._is_finished = False
+        self._held_back: dict[int, decide.GroupFailed] = {}  # failures that may not matter
 
     def execute(self) -> Any:
         """Run to the end; the value of the terminal call.
@@ -100,6 +101,7 @@ class Run:
             until = min(
                 self._fleet.advance(now), self._delivery.advance(now), self._watch.advance(now)
             )
+            self._fail_in_turn()
             self._channels.advance()
             is_finished = self._is_finished and self._channels.is_done
             if self._delivery.is_done and (is_finished or self._result.is_complete):
@@ -170,11 +172,20 @@ class Run:
             event = decide.GroupSealed(message.attempt, message.work.rows_out)
         elif message.outcome is Outcome.FAILED:
             event = decide.GroupFailed(message.attempt, unpacked(message.reason, payload))
+            if message.group in self._target_groups and self._job.description.limit:
+                self._held_back[message.group] = event
+                return
         elif message.outcome is Outcome.INPUT_LOST:
             event = decide.InputLost(message.attempt, message.lost_attempt, message.reason)
         else:
             event = decide.GroupAborted(message.attempt)
         self._decide(event)
+
+    def _fail_in_turn(self) -> None:
+        """A failure counts when its shard is needed: there may be enough rows before it."""
+        event = self._held_back.pop(self._delivery.next_group, None)
+        if event is not None:
+            self._decide(event)
 
     def _exited(self, agent: str, message: ExecutorExited) -> None:
         if not message.greeted and message.cause.startswith("exit status"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import glowpy.flow.ops as ops_package
 from glowpy.errors import InputError, OutputError, ShardError
@@ -56,6 +56,7 @@ def build(
     """
     if tap is not None:
         edges = [[tap(each) for each in edge] for edge in edges]
+    made: list[Any] = []
     stream: Stream | None = None
     for part in _parts(step_group.steps):
         is_source = stream is None and not edges
@@ -72,8 +73,15 @@ def build(
             stream = _counted(stream, context.meter)
         if tap is not None and is_source:
             stream = tap(stream)
+        made.append(stream)
     assert stream is not None
-    return stream
+    try:
+        yield from stream
+    finally:
+        # What raises keeps alive all that it stands on. Whatever the steps hold, a process of
+        # pipe() for one, is given back here.
+        for each in reversed(made):
+            each.close()
 
 
 def _counted(stream: Stream, meter: Meter) -> Stream:

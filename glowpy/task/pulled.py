@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
 
 from glowpy.flow.graph import OutputKind
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream
@@ -27,8 +27,8 @@ def build_pulled(
     tap: Tap | None,
 ) -> Stream:
     """The rows of all shards that this task has to make, in shard order."""
-    with ExitStack() as scratches:
-        puller = _Puller(step_group, context, given, listings, limit, tap, scratches)
+    with ExitStack() as opened:
+        puller = _Puller(step_group, context, given, listings, limit, tap, opened)
         for task in tasks_of(step_group, context.task):
             yield from puller.rows_of(step_group.pulled[-1], task)
 
@@ -44,7 +44,7 @@ class _Puller:
         listings: Listings,
         limit: int,
         tap: Tap | None,
-        scratches: ExitStack,
+        opened: ExitStack,
     ) -> None:
         self._places = places_outside(step_group)
         self._inner = {group.number: group for group in step_group.pulled}
@@ -53,7 +53,7 @@ class _Puller:
         self._listings = listings
         self._limit = limit
         self._tap = tap
-        self._scratches = scratches
+        self._opened = opened
         self._dealt: dict[tuple[int, int], _Dealt] = {}  # by step group and its task
 
     def rows_of(self, group: StepGroup, task: int) -> Stream:
@@ -79,11 +79,12 @@ class _Puller:
             return self._later(source, task)
         key = source.number, task
         if key not in self._dealt:
-            scratch = self._scratches.enter_context(self._context.scratch())
-            self._dealt[key] = _Dealt(self._later(source, task), source, task, scratch)
+            scratch = self._opened.enter_context(self._context.scratch())
+            stream = self._opened.enter_context(closing(self._later(source, task)))
+            self._dealt[key] = _Dealt(stream, source, task, scratch)
         return self._dealt[key].part(part)
 
-    def _later(self, group: StepGroup, task: int) -> Stream:
+    def _later(self, group: StepGroup, task: int) -> Generator[Batch, None, None]:
         """Opened when it is drawn from."""
         yield from self.rows_of(group, task)
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from glowpy.errors import CommandFailed, RowError, shown
 from glowpy.flow.arguments import definition_error
@@ -32,8 +32,10 @@ _TAIL_BYTES = 4096  # of standard error, shown when the command fails
 
 def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str]) -> DatasetNode:
     """Append a Pipe step: a process for each shard."""
-    words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-    if not command or not all(isinstance(word, (str, os.PathLike)) for word in words):
+    words: list[Any] = ["/bin/sh", "-c", command]
+    if not isinstance(command, str):
+        words = list(command) if isinstance(command, Sequence) else []
+    if not command or not words or not all(isinstance(w, (str, os.PathLike)) for w in words):
         raise definition_error(f"pipe() needs a command, a str or a list of str, not {command!r}")
     plain = tuple(os.fspath(word) for word in words)
     if not plain[0] or any("\0" in word for word in plain):

@@ -1,0 +1,138 @@
+"""pipe: rows through a Unix command, whatever it does, on every runner."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from glowpy import Flow
+from glowpy.errors import DefinitionError, TaskFailed
+from tests.processes import started
+from tests.runners import Runner
+
+
+def test_lines_go_in_and_lines_come_out(new_flow: Runner) -> None:
+    flow = new_flow()
+    rows = ["b", "", "a b", "é🙂\u2028", 7, None, "'\"$x\\"]
+    assert flow.slice(rows, 3).pipe("cat").collect() == list(map(str, rows))
+    assert flow.slice(rows, 3).pipe(["cat"]).map(len).reduce(lambda a, b: a + b).collect() == [17]
+    assert flow.slice("ba", 1).pipe("sort").pipe(["tr", "a-z", "A-Z"]).collect() == ["A", "B"]
+    assert flow.slice([], 3).pipe("cat; echo end").collect() == ["end"] * 3
+    assert flow.slice(["x"]).pipe("printf 'no line end'").collect() == ["no line end"]
+    assert flow.slice(["x"]).pipe("printf '\\n\\na\\r\\n'").collect() == ["", "", "a\r"]
+
+
+def test_bytes_that_are_no_text_come_back(new_flow: Runner) -> None:
+    (row,) = new_flow().slice([1]).pipe(r"printf '\377\200'").collect()
+    assert os.fsencode(row) == b"\xff\x80"
+    rows = new_flow().slice([row]).pipe("od -An -tx1").collect()
+    assert rows[0].split() == ["ff", "80", "0a"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat",
+        "sort -n",
+        "tac | tac",
+        "cat; exec cat",
+        "dd bs=1M 2>/dev/null",
+        "cat >&2; seq 0 199999",
+    ],
+)
+def test_no_buffering_makes_it_wait_for_ever(new_flow: Runner, command: str) -> None:
+    rows = new_flow("-glow.quiet").source(lambda: range(200_000), 1).pipe(command)
+    total = rows.map(int).reduce(lambda a, b: a + b).collect()
+    assert total == [sum(range(200_000))]
+
+
+def test_a_command_may_stop_reading(new_flow: Runner) -> None:
+    flow = new_flow()
+    rows = flow.source(lambda: range(300_000), 2)
+    assert rows.pipe("head -n 2").collect() == ["0", "2", "1", "3"]
+    assert rows.pipe("true").collect() == []
+    assert rows.pipe("exec <&-; echo done").collect() == ["done", "done"]
+
+
+FAILING: list[tuple[Any, str]] = [
+    ("echo so sad >&2; exit 3", r"ended with exit status 3; .* ended with:\nso sad"),
+    ("cat; exit 1", r"'cat; exit 1' ended with exit status 1$"),
+    ("no-such-command -x", r"ended with exit status 127; .* ended with:\n.*not found"),
+    (["no-such-command", "-x"], r"cannot start \('no-such-command', '-x'\): No such file"),
+    (["/"], r"cannot start \('/',\): Permission denied"),
+    ("kill -9 $$", "was killed by SIGKILL"),
+    ("sh -c 'kill -9 $$'; exit $?", "exit status 137, as after SIGKILL"),
+    ("yes error | head -c 100000 >&2; exit 1", r"ended with:\n(r?ror|error)\nerror"),
+]
+
+
+@pytest.mark.parametrize(("command", "said"), FAILING, ids=[str(each) for each, _ in FAILING])
+def test_a_command_that_fails_says_so(new_flow: Runner, command: Any, said: str) -> None:
+    with pytest.raises(TaskFailed) as failure:
+        new_flow("-glow.quiet").slice("ab", 2).pipe(command).collect()
+    text = str(failure.value)
+    assert re.match(r"Pipe1 \(test_pipe\.py:\d+\) failed on .*: CommandFailed: ", text), text
+    assert re.search(said, text.partition("\nrow")[0], re.M), text
+    assert len(text) < 6000
+
+
+@pytest.mark.parametrize(
+    ("row", "said"), [("a\nb", "has a line end in it"), ("\ud800", "UTF-8, which has no form for")]
+)
+def test_a_row_that_is_no_line(new_flow: Runner, row: str, said: str) -> None:
+    with pytest.raises(TaskFailed, match=said) as failure:
+        new_flow().slice(["fine", row]).pipe("cat").collect()
+    assert f"row: {row!r}" in str(failure.value)
+
+
+@pytest.mark.parametrize("command", ["", [], [""], 7, None, ["cat", 1], "a\0b", b"cat"])
+def test_a_command_that_is_none(command: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"^test_pipe\.py:\d+: pipe\(\)"):
+        Flow(["-glow.inline"]).slice([1]).pipe(command)
+
+
+def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
+    with pytest.raises(TaskFailed, match=r"^Map1 .*ZeroDivisionError"):
+        new_flow().slice([1, 0]).map(lambda row: 1 / row).pipe("cat; sleep 600").collect()
+
+
+def test_what_a_command_has_started_ends_with_it(new_flow: Runner, tmp_path: Path) -> None:
+    command = f"(sleep 600 & echo $! >{tmp_path}/$!; wait) & cat"
+    rows = new_flow().slice([1, 0], 1).pipe(command).map(lambda row: 1 / int(row))
+    with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+        rows.collect()
+    assert_ended(tmp_path)
+
+
+def assert_ended(path: Path) -> None:
+    """None of the processes is left whose ids are the names of files."""
+    for each in path.iterdir():
+        if each.name.isdigit() and psutil.pid_exists(int(each.name)):
+            process = psutil.Process(int(each.name))
+            psutil.wait_procs([process], timeout=30)
+            assert not process.is_running(), process
+
+
+SLEEPING = """
+from glowpy import Flow
+Flow().slice("ab", 2).pipe("echo ready >&2; sleep 600; cat").run()
+"""
+
+
+@pytest.mark.parametrize("flags", [["-glow.inline"], [], ["-glow"]], ids=str)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
+def test_nothing_is_left_of_a_run_that_is_ended(
+    flags: list[str], number: int, tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(SLEEPING)
+    with started(tmp_path, "script.py", *flags) as running:
+        running.stderr.await_match("ready")
+        running.process.send_signal(number)
+        assert running.finish().status != 0
