@@ -116,9 +116,11 @@ def test_assignments_are_begun_one_after_another(core: Any) -> None:
     ready(core)
     begun(core, 1)
     assert tell(core, assign(2)) == []
-    first, begin, started = core.from_executor(EXECUTOR, ended(1), b"")
-    assert first.message == GroupEnded("r1", "e1", 101, 1, Outcome.SEALED, (), WORK)
-    assert begin.message.assign == assign(2) and started.message.attempt == 2
+    begin, end = core.from_executor(EXECUTOR, ended(1), b"")
+    assert begin.message.assign == assign(2)
+    started = GroupStarted("r1", "e1", 102, 2)
+    sealed = GroupEnded("r1", "e1", 101, 1, Outcome.SEALED, (), WORK, began=started)
+    assert end == ToDriver(DRIVER, sealed)
 
 
 def test_how_far_attempts_have_come_is_told_once_with_the_next_beat(core: Any) -> None:

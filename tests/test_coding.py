@@ -109,7 +109,10 @@ def wrong(kind: Any, raw: Any) -> Iterator[Any]:
         yield from ({"x": None}, {7: "x"}, {b"x": "x"}, {"x": ["y"]})
     elif origin is types.UnionType:
         (only,) = (each for each in arguments if each is not types.NoneType)
-        yield from (each for each in wrong(only, raw) if each is not None)
+        if raw is None and hasattr(only, "_fields"):
+            yield from (each for each in RAW if each is not None)
+        else:
+            yield from (each for each in wrong(only, raw) if each is not None)
     elif kind is float:
         yield from (each for each in RAW if each not in (7, 7.5) or each is True)
     else:

@@ -231,9 +231,16 @@ class ExecutorPool:
         run, assign = slot.run, slot.running.pop(message.attempt, None)
         if assign is None:
             return
+        begun = list(self._begin_due(slot))  # it gets its next group before anything else
+        began = None
+        if len(begun) == 2:
+            *begun, started = begun
+            assert isinstance(started, ToDriver)
+            began = started.message
+        yield from begun
         if message.attempt in slot.fenced:
             slot.fenced.remove(message.attempt)
-            yield ToDriver(run.peer, slot.aborted(assign))
+            yield ToDriver(run.peer, slot.aborted(assign)._replace(began=began))
         else:
             if message.outcome is Outcome.SEALED:
                 yield from self._index.commit(run.name, message.attempt, message.blocks)
@@ -241,8 +248,7 @@ class ExecutorPool:
             else:
                 reason = f"the attempt ended: {message.outcome.value}"
                 yield from self._index.lose(run.name, message.attempt, reason)
-            yield ToDriver(run.peer, message._replace(blocks=()), payload)
-        yield from self._begin_due(slot)
+            yield ToDriver(run.peer, message._replace(blocks=(), began=began), payload)
 
     # --- news of processes ---
 

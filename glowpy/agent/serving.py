@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from glowpy.errors import ShardError
@@ -60,11 +60,11 @@ class ShardServer:
         """Send blocks, frames and ends; a reader that is gone is forgotten."""
         gone: set[Any] = set()
         broken: set[Any] = set()  # streams
-        for send in sends:
+        for send, end in _with_ends(sends):
             if send.reader in gone or (send.reader, send.fetch) in broken:
                 continue
             try:
-                is_sent = self._send(send)
+                is_sent = self._send(send, end)
             except ShardError as exc:
                 broken.add((send.reader, send.fetch))
                 self._index.cancel(send.reader, send.fetch)
@@ -83,10 +83,12 @@ class ShardServer:
         while self._readers:
             self._readers.popitem()[1].close()
 
-    def _send(self, send: Send) -> bool:
+    def _send(self, send: Send, end: SendEnd | None = None) -> bool:
         peer: Any = send.reader
         if isinstance(send, SendBlocks):
-            message: Any = Blocks(send.fetch, send.path, send.nonce, send.blocks)
+            message: Any = Blocks(
+                send.fetch, send.path, send.nonce, send.blocks, end and _in_words(end)
+            )
             return self._server.send(peer, message)
         if isinstance(send, SendFrame):
             data = self._reader(send).read_part(send.block, send.position_bytes, send.length_bytes)
@@ -95,8 +97,7 @@ class ShardServer:
             served.size_bytes += len(data)
             message = BlockFrame(send.fetch, send.block, send.position_bytes)
             return self._server.send(peer, message, data)
-        message = FetchEnd(send.fetch, send.block_count, send.row_count, send.lost)
-        return self._server.send(peer, message)
+        return self._server.send(peer, _in_words(send))
 
     def _reader(self, send: SendFrame) -> SegmentReader:
         reader = self._readers.pop(send.path, None)
@@ -106,3 +107,26 @@ class ShardServer:
                 self._readers.popitem(last=False)[1].close()
         self._readers[send.path] = reader
         return reader
+
+
+def _in_words(end: SendEnd) -> FetchEnd:
+    return FetchEnd(end.fetch, end.block_count, end.row_count, end.lost)
+
+
+def _with_ends(sends: Iterable[Send]) -> Iterator[tuple[Send, SendEnd | None]]:
+    """What is to be sent; the end of a stream of blocks goes along with the last of them."""
+    waiting: SendBlocks | None = None
+    for send in sends:
+        if waiting is not None:
+            if isinstance(send, SendEnd) and (send.reader, send.fetch) == waiting[:2]:
+                yield waiting, send
+                waiting = None
+                continue
+            yield waiting, None
+            waiting = None
+        if isinstance(send, SendBlocks):
+            waiting = send
+        else:
+            yield send, None
+    if waiting is not None:
+        yield waiting, None

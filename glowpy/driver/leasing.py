@@ -47,6 +47,7 @@ class Leasing:
         self._is_demand_asked = True
         self._pause_s = timing.ask_s
         self.next_ask = 0.0
+        self._last_ask = 0.0
         self.share: int | None = None  # executors that the master lets this run hold
         self._asked_at: float | None = None  # the first ask that has no answer yet
         self._agentless_since: float | None = None
@@ -64,11 +65,11 @@ class Leasing:
 
     @demand.setter
     def demand(self, count: int) -> None:
-        if count != self._demand:
-            self._demand = count
-            self._is_demand_asked = not count
+        if count > self._demand:  # less is told with the next ask: it changes with every group
+            self._is_demand_asked = False
             self._pause_s = self._timing.ask_s * _FIRST_ASK_FRACTION
-            self.next_ask = 0.0
+            self.next_ask = min(self.next_ask, self._last_ask + self._pause_s)
+        self._demand = count
 
     @property
     def is_answered(self) -> bool:
@@ -131,6 +132,7 @@ class Leasing:
                 self._is_demand_asked = True
                 if self._asked_at is None:
                     self._asked_at = now
+            self._last_ask = now
             self.next_ask = now + self._pause_s
             self._pause_s = min(self._pause_s * 2, self._timing.ask_s)
         if not held and not launching:  # with one the run goes on, whatever the master does

@@ -151,6 +151,8 @@ class Run:
             self._decide(decide.GroupStarted(message.attempt))
         elif isinstance(message, GroupEnded):
             self._ended(message, payload)
+            if message.began is not None:
+                self._hear(agent, message.began, b"")
         elif isinstance(message, Recalled):
             event = decide.Recalled(message.executor, message.attempt)
             self._decide(event)

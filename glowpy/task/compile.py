@@ -1,4 +1,4 @@
-"""Fused row steps as one loop over the batch, made once per task group.
+"""Fused row steps as one loop over the batch, made once for all task groups of an executor.
 
     map f, filter g, flat_map h      for batch in batches:
                                          for x0 in batch:
@@ -40,6 +40,7 @@ variables when a function raises, so that the row could not be shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -133,7 +134,15 @@ class _Source:
 
 
 def fuse(steps: Sequence[Step]) -> FusedSteps:
-    """Compile row steps, perhaps with a fold behind them, into one function."""
+    """Compile row steps, perhaps with a fold behind them, into one function.
+
+    An executor runs the same steps for group after group; the last ones are remembered.
+    """
+    return _fused(tuple(steps))
+
+
+@lru_cache(maxsize=64)
+def _fused(steps: tuple[Step, ...]) -> FusedSteps:
     namespace: dict[str, Any] = {
         "pieces": pieces,
         "call_with_fields": call_with_fields,
@@ -171,7 +180,7 @@ def fuse(steps: Sequence[Step]) -> FusedSteps:
         source.add(piece_depth, ending.after_piece)
     source.add(2, ending.after_batch)
     source.add(1, ending.end)
-    return FusedSteps(tuple(steps), source.compile(namespace), source.lines)
+    return FusedSteps(steps, source.compile(namespace), source.lines)
 
 
 def _call(op: RowOp, function: str, row: str) -> str:

@@ -263,6 +263,8 @@ class Pulls:
         pull.heard_at = self.clock()
         if isinstance(message, Blocks):
             pull.receiver.blocks(message.path, message.nonce, message.blocks)
+            if message.end is not None:
+                self._take(message.end, b"")
         elif isinstance(message, BlockFrame):
             pull.receiver.frame(message.block, message.position_bytes, payload)
             pull.give_credit()

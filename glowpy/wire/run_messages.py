@@ -293,6 +293,7 @@ class GroupEnded(NamedTuple):
     work: Work = Work()
     reason: str = ""  # FAILED: text for the user; INPUT_LOST: which shard and why
     lost_attempt: int = -1  # INPUT_LOST: the attempt whose shard is gone
+    began: GroupStarted | None = None  # to the driver: what the executor was given next
 
 
 class Printed(NamedTuple):

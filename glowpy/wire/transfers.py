@@ -36,15 +36,6 @@ class CancelFetch(NamedTuple):
     fetch: int
 
 
-class Blocks(NamedTuple):
-    """To a reader on the same host: committed blocks, to be read from the segment file."""
-
-    fetch: int
-    path: str
-    nonce: bytes
-    blocks: tuple[Block, ...]
-
-
 class BlockFrame(NamedTuple):
     """To a reader elsewhere: one frame of a block, its bytes in the payload."""
 
@@ -60,6 +51,16 @@ class FetchEnd(NamedTuple):
     block_count: int
     row_count: int
     lost: str  # empty: the shard is whole
+
+
+class Blocks(NamedTuple):
+    """To a reader on the same host: committed blocks, to be read from the segment file."""
+
+    fetch: int
+    path: str
+    nonce: bytes
+    blocks: tuple[Block, ...]
+    end: FetchEnd | None = None  # where it follows at once
 
 
 # --- program --------------------------------------------------------------------------------
