@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import dedent
 
-from glowpy import Dataset, Flow
+from glowpy import Channel, Dataset, Flow
 from glowpy.planner.explain import explain
 from glowpy.planner.fusion import make_plan
 
@@ -61,3 +61,11 @@ def test_a_shuffle() -> None:
     assert "writes 6 shards, each task scatters its rows over them" in said
     assert "reads 6 shards of Partition_scatter1, collect" in said
     assert "a pass over all rows" in said
+
+
+def test_a_live_group_is_named_as_such() -> None:
+    flow = Flow(["-glow.inline"])
+    rows = flow.channel(Channel(), shards=2, broadcast=True).map(abs)
+    text = explain(make_plan(flow._graph, [rows._node], stored=True))
+    assert "  reads 1 shard of rows that a channel brings, broadcast\n" in text
+    assert "  runs while the channel brings rows, beside whatever else its executors do\n" in text

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glowpy import Dataset, Flow
+from glowpy import Channel, Dataset, Flow
 from glowpy.flow.graph import OutputKind
 from glowpy.planner.dot import to_dot
 from glowpy.planner.fingerprint import describe, difference
@@ -304,3 +304,42 @@ def test_a_run_description_travels_as_bytes() -> None:
     assert again == description
     assert isinstance(again.listings[0][0], FileEntry)
     assert describe(again.plan(dataset._graph)) == describe(plan)
+
+
+def test_channels_are_drawn_as_glow_draws_them() -> None:
+    flow = Flow(["-glow.inline"])
+    mapped = flow.channel(Channel(), shards=2).map(abs).add_output(Channel())
+    graph = flow._graph
+    outputs = [output.dataset for output in graph.outputs]
+    lines = to_dot(make_plan(graph, [mapped._node], stored=False, outputs=outputs)).splitlines()
+    assert [line.strip() for line in lines if "input" in line or "output" in line] == [
+        "input0 [shape=doublecircle];",
+        "input0 -> Input0_0_2;",
+        "input0 -> Input0_1_2;",
+        "output1 [shape=doublecircle];",
+        "d1_0 -> output1;",
+        "d1_1 -> output1;",
+    ]
+
+
+def test_live_groups_end_before_the_first_step_that_waits_for_all_rows() -> None:
+    flow = Flow(["-glow.inline"])
+    rows = flow.channel(Channel(), shards=2).map(lambda x: (x, x))
+    parted = rows.partition(3).map(lambda pair: pair)
+    sums = parted.reduce_by_key(lambda x, y: x + y)
+    joined = rows.union(flow.slice([(1, 1)]))
+    targets = [sums._node, joined._node, rows.sample(0.5, 1)._node]
+    plan = make_plan(flow._graph, targets, stored=True)
+    assert [
+        (group.steps[0].name, group.is_live, group.is_live_source) for group in plan.step_groups
+    ] == [
+        ("Input", True, True),
+        ("Partition_scatter", True, True),
+        ("Partition_collect", True, False),
+        ("MergeSorted", False, False),
+        ("Input", False, False),
+        ("Union", True, True),
+        ("Sample", True, True),
+    ]
+    collect = plan.step_groups[2]
+    assert [plan.mixes(collect, edge) for edge in collect.inputs] == [True]

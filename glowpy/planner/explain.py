@@ -33,6 +33,8 @@ def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     for edge in step_group.inputs:
         yield f"  reads {_source(plan, edge)}, {edge.edge.kind.value}"
     yield f"  begins a step group because {step_group.why_apart}"
+    if step_group.is_live:
+        yield "  runs while the channel brings rows, beside whatever else its executors do"
     if not step_group.is_stored:
         yield "  its rows are counted and dropped: nobody reads them"
     else:
@@ -41,6 +43,8 @@ def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
 
 
 def _source(plan: Plan, edge: InputEdge) -> str:
+    if edge.dataset.feed is not None:
+        return f"{_count(edge.dataset.shard_count, 'shard')} of rows that a channel brings"
     if edge.source < 0:
         return f"{_count(edge.dataset.shard_count, 'shard')} of rows that the driver keeps"
     shards = _count(edge.dataset.shard_count, "shard")
