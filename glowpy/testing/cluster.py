@@ -131,6 +131,22 @@ class LocalCluster:
         """The next executor that comes to this row waits there; see `Faults.hold_executor`."""
         return self.faults.hold_executor(at_row, **where)
 
+    def kill_attempt(self, attempt: Attempt) -> bool:
+        """SIGKILL the executor of an attempt now, wherever it is; False: it has ended already."""
+        try:
+            descriptor = os.pidfd_open(attempt.pid)
+        except ProcessLookupError:
+            return False
+        try:
+            # Its number may be another process's by now.
+            agents = [agent.process.pid for agent in self._agents]
+            is_ours = _parent_of(attempt.pid) in agents
+            if is_ours:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            return is_ours
+        finally:
+            os.close(descriptor)
+
     def attempts(self) -> list[Attempt]:
         """Every attempt of a task group that was begun here."""
         return self.faults.attempts()
@@ -163,6 +179,10 @@ class LocalCluster:
     def log_of(self, agent: int) -> str:
         """What an agent has logged, since it was started last."""
         return self._agents[agent].log.text
+
+    def is_alive(self, agent: int) -> bool:
+        """False once it has been killed, until it is restarted."""
+        return self._agents[agent].is_alive
 
     def kill_agent(self, agent: int = 0) -> None:
         """SIGKILL an agent; its executors end by themselves, and its shards are gone."""
@@ -272,8 +292,19 @@ def _listed(directory: str) -> Sequence[str]:
 
 
 def _is_running(pid: int) -> bool:
+    return _status_of(pid)[:1] not in ([], ["Z"])
+
+
+def _parent_of(pid: int) -> int:
+    """Process id of a process's parent; 0 if it is gone."""
+    status = _status_of(pid)
+    return int(status[1]) if status else 0
+
+
+def _status_of(pid: int) -> list[str]:
+    """What stands behind its name in /proc: state, parent, and so on; nothing if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+            return file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []

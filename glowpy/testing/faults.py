@@ -81,7 +81,7 @@ class Faults:
     def __init__(self) -> None:
         self._numbers = count(1)
         self._news = threading.Condition()
-        self._happened: dict[int, ArmedFault] = {}  # every fault by its number
+        self._armed: dict[int, ArmedFault] = {}  # every fault by its number
         self._attempts: list[Attempt] = []
         self._outcomes: dict[tuple[str, int], str] = {}
         self._mark = self._next_mark = 0  # in the news, of what has been taken in
@@ -107,7 +107,7 @@ class Faults:
             os.environ.pop(FAULTS_VARIABLE, None)
         else:
             os.environ[FAULTS_VARIABLE] = self._before
-        for fault in self._happened.values():
+        for fault in self._armed.values():
             fault.release()
         os.write(self._pipe, b"\n")  # an empty line ends the thread
         self._thread.join(_BOUND_S)
@@ -150,13 +150,14 @@ class Faults:
         """Whatever has not happened will not; whoever is held goes on."""
         for name in os.listdir(os.path.join(self.directory, ARMED)):
             os.unlink(os.path.join(self.directory, ARMED, name))
-        for fault in self._happened.values():
+        for fault in self._armed.values():
             fault.release()
 
     def reset(self) -> None:
         """Disarm everything, and count anew."""
         self.disarm()
         with self._news:
+            self._armed.clear()
             self._attempts.clear()
             self._outcomes.clear()
 
@@ -168,7 +169,7 @@ class Faults:
                 os.path.join(self.directory, GATES, str(fault.number)), "wb"
             )
             fcntl.flock(gate, fcntl.LOCK_EX)
-        armed = self._happened[fault.number] = ArmedFault(self, fault, gate)
+        armed = self._armed[fault.number] = ArmedFault(self, fault, gate)
         path = os.path.join(self.directory, f"new-{fault.number}")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(fault._asdict(), file)
@@ -176,6 +177,12 @@ class Faults:
         return armed
 
     # --- what has happened ---
+
+    @property
+    def happened_count(self) -> int:
+        """How many faults have happened since the last `reset`."""
+        self._catch_up()
+        return sum(fault.has_happened for fault in self._armed.values())
 
     def attempts(self) -> list[Attempt]:
         """Every attempt that an executor has begun, in the order of their news."""
@@ -227,7 +234,7 @@ class Faults:
 
     def _take(self, news: dict[str, Any]) -> None:
         if news["event"] == "fired":
-            fault = self._happened.get(news["fault"])
+            fault = self._armed.get(news["fault"])
             if fault is not None:
                 fault.pid = news["pid"]
         elif news["event"] == "began":
