@@ -2,6 +2,7 @@
 #   make demo    the main job, on a cluster that the driver starts by itself
 #   make test    every test
 #   make check   format, lint, types and the fast tests: under a minute
+#   make soak    N random flows under random faults, from SEED: make soak N=500 SEED=7
 #   make bench   glowpy against the same work done by hand, on small data: a minute or two
 #   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages
 #   make docs    the table of all flags and commands in docs/flags.md, from the code
@@ -20,7 +21,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-full docs wheel clean
+.PHONY: help demo test check soak bench bench-full docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,6 +37,11 @@ check: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"
+
+N ?= 100
+SEED ?=
+soak: $(INSTALLED_DEV)
+	$(BIN)/python -m tests.faults.soak --runs $(N) $(if $(SEED),--seed $(SEED))
 
 bench: $(INSTALLED) build/bench/small/sort.txt
 	$(BIN)/python benchmarks/compare.py build/bench/small --rounds 3

@@ -1,0 +1,13 @@
+"""Twenty random flows under random faults; `make soak N=500` runs more of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.soak import soak
+
+pytestmark = pytest.mark.slow
+
+
+def test_twenty_random_runs() -> None:
+    print(soak(20, seed=1))

@@ -1,0 +1,63 @@
+"""docs/testing.md as its reader uses it: its files are written down, its tests and scripts run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import left_in
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+_BOUND_S = 120.0
+
+
+def test_what_it_says_works(tmp_path: Path) -> None:
+    directory, temporary = tmp_path / "work", tmp_path / "tmp"
+    directory.mkdir()
+    temporary.mkdir()
+    files = re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", TEXT, re.M | re.S)
+    assert len(files) == TEXT.count("```python") == 4
+    for name, text in files:
+        (directory / name).write_text(text, encoding="utf-8")
+
+    def said_by(*words: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, *words],
+            cwd=directory,
+            env=os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_BOUND_S,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    assert "\n6 passed in " in said_by("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    ((command, expected),) = re.findall(
+        r"^```console\n\$ python (\S+)\n(.*?)```", TEXT, re.M | re.S
+    )
+    assert said_by(command) == expected
+    # pytest keeps the directories of its last runs
+    assert [name for name in left_in(temporary) if not name.startswith("pytest-of-")] == []
+
+
+def test_nothing_of_it_is_loaded_unasked() -> None:
+    """Neither by glowpy nor by pytest, which finds plugins by their entry points."""
+    code = (
+        "import glowpy, sys; glowpy.Flow; print(sorted(m for m in sys.modules if 'testing' in m))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=_BOUND_S, cwd=ROOT
+    )
+    assert ended.stdout == "[]\n", ended.stderr
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert "pytest11" not in project
