@@ -300,3 +300,52 @@ rows.sort().map(lambda k, v: (k, 1 // (49_999 - k))).run()
     assert re.search(r" 2 +100,000 +.* here +0 +[\d.]+ MB$", first), first
     assert " 0 of 1 " in second
     assert "ZeroDivisionError" in ended.stderr
+
+
+# --- start --------------------------------------------------------------------------------------
+
+
+def test_a_short_run_loads_nothing_of_it(tmp_path: Path) -> None:
+    script = """
+import sys
+from glowpy import Flow
+assert Flow().slice(range(10), 2).map(str).count() == 10
+shown = "amounts bars captured progress run_log screen summary tally logs rich".split()
+print([name for name in sys.modules if name.split(".")[-1] in shown or name == "logging"])
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    assert run(tmp_path, "script.py").stdout == "[]\n"
+    assert "tally" in run(tmp_path, "script.py", "-glow.flow.stat").stdout
+
+
+def test_two_runs_at_once_share_a_terminal(tmp_path: Path) -> None:
+    """One is drawn; the other says its lines above that."""
+    script = """
+import os, threading, time
+from glowpy import Flow
+
+def work(row):
+    print("at work", row)
+    while not os.path.exists("open"):
+        time.sleep(0.01)
+    return row
+
+flows = [Flow().slice(range(4), 4).map(work) for _ in range(2)]
+threads = [threading.Thread(target=flow.run) for flow in flows]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("the end")
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    with on_terminal(
+        tmp_path, "script.py", "-glow.workers=1", environment=FAST, size=(110, 40)
+    ) as terminal:
+        terminal.await_match(r"(?m)^0 Input0>Map1 .* 0/4 ")
+        terminal.await_match(r"(?m)^glowpy: .* 0 of 4 tasks done")
+        open_gate(tmp_path)
+        assert terminal.finish() == 0, terminal.text()
+    said = [line for line in terminal.text().splitlines() if not line.startswith("glowpy: ")]
+    rows = [f"at work {row}" for row in range(4)]
+    assert sorted(filter(None, said)) == sorted([*rows, *rows, "the end"])

@@ -26,8 +26,16 @@ _CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"
 _LEAST_WIDTH, _LEAST_HEIGHT = 20, 4
 
 
+_taken = threading.Lock()
+
+
+def take_terminal() -> bool:
+    """One screen at a time: True for whoever may make it, until that is left."""
+    return _taken.acquire(blocking=False)
+
+
 class Screen:
-    """Draws on a terminal. A context manager: leaving it takes the lines away.
+    """Draws on a terminal that was taken. A context manager: leaving it takes the lines away.
 
     Within, sys.stdout and sys.stderr are stand-ins, if they are terminals, too.
     """
@@ -58,6 +66,7 @@ class Screen:
             if getattr(sys, name) is above:  # else the user has put something there meanwhile
                 setattr(sys, name, stream)
         self.erase()
+        _taken.release()
 
     @property
     def is_covered(self) -> bool:

@@ -113,9 +113,12 @@ class Watch:
         return self._timing.view_s
 
     def _open_screen(self) -> None:
-        if is_screen(sys.stderr):
+        if not is_screen(sys.stderr):
+            return
+        from glowpy.driver.screen import Screen, take_terminal
+
+        if take_terminal():  # else another run of this process is shown there
             from glowpy.driver.bars import painter
-            from glowpy.driver.screen import Screen
 
             self._paint = painter(sys.stderr)
             self._screen = Screen(sys.stderr)
@@ -151,6 +154,8 @@ class Watch:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             outcome = "interrupted"
             if not self._is_quiet:
+                if is_screen(sys.stderr):
+                    self._report.show("")  # it shows a ^C at the beginning of this line
                 for text in self._follow().states(now):
                     self._report.note(text)
         if self._log is not None:
