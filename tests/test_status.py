@@ -43,7 +43,7 @@ def test_what_the_master_knows() -> None:
     master.handle(BEAT._replace(cores=8), 101.0)
     other = BEAT._replace(agent="b", address="127.0.0.2:1", executor_limit=3, memory_mb=10)
     master.handle(other, 102.0)
-    master.handle(ASK, 103.0)
+    master.handle(ASK._replace(script="x.py at h"), 103.0)
     status = answer(master, 103.5)
     assert status[:6] == (3.5, 2, 1, 5, 2, 2)
     first, second = status.agents
@@ -51,7 +51,8 @@ def test_what_the_master_knows() -> None:
     assert (first.executor_limit, first.executors_busy) == (2, 2)
     assert (first.memory_mb, first.memory_used_mb) == (1024, 128)
     assert (second.address, second.executors_busy, second.silent_s) == ("127.0.0.2:1", 0, 1.5)
-    assert status.runs == (("d", 2, 2, 64, 0.5),)
+    assert status.runs == (("d", "x.py at h", 100.0, 2, 2, 64, 0.5),)
+    assert answer(master, 103.0 + 3.1).executors_wanted == 0, "a demand not repeated is over"
 
 
 def test_who_has_only_asked_is_no_run() -> None:
@@ -69,7 +70,7 @@ def test_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         master.handle(
             BEAT._replace(agent=name, address=f"{name}:1", data_center=long, rack=long), 0.0
         )
-        master.handle(ASK._replace(driver=name, executor_count=1), 0.0)
+        master.handle(ASK._replace(driver=name, executor_count=1, script=long), 0.0)
     for most, listed in ((10**9, MOST_LISTED), (3, 3), (0, 0), (-5, 0)):
         status = answer(master, 0.0, most)
         assert (len(status.agents), status.agents_known) == (listed, MOST_LISTED + 10)
@@ -128,7 +129,8 @@ def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     assert sum(agent["executors_busy"] for agent in told["agents"]) == 2
     assert all(agent["cores"] >= 1 and agent["silent_s"] < 15 for agent in told["agents"])
     (one,) = told["runs"]
-    assert (one["executors_held"], one["memory_mb"]) == (2, 64)
+    assert (one["executors_held"], one["memory_mb"], one["bid"]) == (2, 64, 100.0)
+    assert one["script"].startswith("script.py at ")
     head, _, titles, *rows = words.splitlines()
     assert re.fullmatch(
         rf"master {cluster}, up .*: 3 agents, 6 executors \(2 busy, 4 free\); 1 run, .* wanted",

@@ -202,14 +202,18 @@ def to_lines(master: Address, status: Status) -> list[str]:
     runs = [
         (
             run.run,
+            run.script or "?",
             str(run.executors_held),
             str(run.executors_wanted),
             f"{run.memory_mb:,} MB",
+            f"{run.bid:g}",
             f"{in_time(run.silent_s)} ago" if run.silent_s >= 0 else "not yet",
         )
         for run in status.runs
     ]
-    return lines + _table("run|executors|wanted|memory each|asked", runs, status.runs_known)
+    return lines + _table(
+        "run|script|executors|wanted|memory each|bid|asked", runs, status.runs_known
+    )
 
 
 def _table(titles: str, rows: Sequence[Sequence[str]], known: int) -> list[str]:

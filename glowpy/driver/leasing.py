@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from glowpy.errors import ClusterError, NoAgents, NoMaster, VersionMismatch
 from glowpy.flags import Options
+from glowpy.resources import host_name
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import Address
@@ -40,6 +44,7 @@ class Leasing:
         self._timing = timing
         self._transport = transport
         self._poller = poller
+        self._script = f"{os.path.basename(sys.argv[0]) or 'python'} at {host_name()}"
         self._link = self._reach()
         self._granted: list[Lease] = []
         self._errors: list[ClusterError] = []
@@ -163,6 +168,7 @@ class Leasing:
             options.data_center,
             options.rack,
             options.flow_bid,
+            self._script,
         )
 
     def _reach(self) -> Link | None:

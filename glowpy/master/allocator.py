@@ -25,6 +25,7 @@ from glowpy.master.free_order import FreeOrder
 from glowpy.master.shares import LEAST_BID, Claim, shares
 from glowpy.master.topology import Agent
 from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
+from glowpy.wire.status_messages import RunStatus
 
 # A bound on one answer, whatever an agent claims to have; who wants more asks again.
 MOST_LEASES_AT_ONCE = 1000
@@ -72,6 +73,7 @@ class _Driver:
 
     memory_mb: int = 0
     bid: float = _USUAL_BID
+    script: str = ""
     held: int = 0
     open_count: int = 0
     asked_at: float = -inf
@@ -99,6 +101,7 @@ class Allocator:
         self._leases: dict[str, _Granted] = {}
         self._expiries: deque[tuple[float, str]] = deque()  # in order: every lease lasts as long
         self._drivers: dict[str, _Driver] = {}
+        self._unused: list[LeaseInUse] = []  # that have run out
         self._now = 0.0  # of the last event that came with a time
 
     def hear(self, agent: Agent, leases: Sequence[LeaseInUse], now: float) -> None:
@@ -151,6 +154,7 @@ class Allocator:
         driver.open_count = min(max(0, ask.executor_count), _MOST_WANTED)
         driver.memory_mb = max(0, ask.memory_mb)
         driver.bid = ask.bid
+        driver.script = ask.script
         driver.asked_at = now
         share = self._share(ask.driver)
         leases: list[Lease] = []
@@ -185,24 +189,34 @@ class Allocator:
             for name, room in self._rooms.items()
         }
 
-    def demands(self) -> dict[str, tuple[int, int, int, float]]:
-        """Of each driver: executors held, executors wanted, memory of each, when it asked last."""
-        return {
-            name: (each.held, each.open_count, each.memory_mb, each.asked_at)
-            for name, each in self._drivers.items()
-        }
+    def runs(self, now: float) -> list[RunStatus]:
+        """The runs that hold executors or want some, for `glowpy status`."""
+        found = []
+        for name, each in self._drivers.items():
+            silent_s = now - each.asked_at if each.asked_at > -inf else -1.0
+            wanted = each.open_count if silent_s <= self._demand_s else 0
+            if each.held or wanted:
+                found.append(
+                    RunStatus(
+                        name, each.script, each.bid, each.held, wanted, each.memory_mb, silent_s
+                    )
+                )
+        return found
 
-    def expire(self, now: float) -> list[str]:
-        """End the leases that were granted too long ago and never used; say which."""
+    def unused(self) -> list[LeaseInUse]:
+        """The leases that ran out, unused, since the last call."""
+        unused, self._unused = self._unused, []
+        return unused
+
+    def expire(self, now: float) -> None:
+        """End the leases that were granted too long ago and never used."""
         self._now = now
-        expired = []
         while self._expiries and self._expiries[0][0] <= now:
             _, lease = self._expiries.popleft()
             granted = self._leases.get(lease)
             if granted is not None and granted.state is LeaseState.GRANTED:
                 self._withdraw(lease, granted)
-                expired.append(lease)
-        return expired
+                self._unused.append(LeaseInUse(lease, granted.driver, granted.memory_mb))
 
     def _share(self, name: str) -> int:
         """How many executors this driver may hold now."""

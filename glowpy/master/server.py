@@ -95,8 +95,10 @@ class Master:
                 _in_words(agent),
                 extra={"agent": agent.address},
             )
-        for lease in self._allocator.expire(now):
-            log.info("lease %s was never used", lease, extra={"lease": lease})
+        self._allocator.expire(now)
+        for lease, run, _memory_mb in self._allocator.unused():
+            ids = {"lease": lease, "run": run}
+            log.info("lease %s was never used", lease, extra=ids)
 
     def _hear(self, heartbeat: Heartbeat, now: float) -> None:
         fault = _fault_of(heartbeat)

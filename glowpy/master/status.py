@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
-from math import isfinite
 
 from glowpy.master.allocator import Allocator
 from glowpy.master.topology import Agent, Topology
-from glowpy.wire.status_messages import AgentStatus, AskStatus, RunStatus, Status
+from glowpy.wire.status_messages import AgentStatus, AskStatus, Status
 
 MOST_LISTED = 1000  # of each kind: an answer has to fit into a message
 _MOST_CHARACTERS = 200  # of a name that somebody has chosen
@@ -19,29 +18,21 @@ def status_of(
     """All agents and runs, in order of their names."""
     most = max(0, min(ask.most, MOST_LISTED))
     usage = allocator.usage()
-    # Who neither has nor wants anything has only asked whether the master is there.
-    drivers = {run: each for run, each in allocator.demands().items() if each[0] or each[1]}
+    runs = sorted(allocator.runs(now))
     agents = sorted(topology.agents(), key=lambda agent: (agent.address, agent.agent))
     return Status(
         up_s,
         len(agents),
-        len(drivers),
+        len(runs),
         sum(agent.executor_limit for agent in agents),
         sum(executors for executors, _memory_mb in usage.values()),
-        sum(wanted for _held, wanted, _memory_mb, _asked_at in drivers.values()),
+        sum(run.executors_wanted for run in runs),
         tuple(
             _agent(agent, usage.get(agent.agent, (0, 0)), now - topology.heard_at(agent.agent))
             for agent in islice(agents, most)
         ),
         tuple(
-            RunStatus(
-                _cut(run),
-                held,
-                wanted,
-                memory_mb,
-                max(0.0, now - asked_at) if isfinite(asked_at) else -1.0,
-            )
-            for run, (held, wanted, memory_mb, asked_at) in islice(sorted(drivers.items()), most)
+            run._replace(run=_cut(run.run), script=_cut(run.script)) for run in islice(runs, most)
         ),
     )
 

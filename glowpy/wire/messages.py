@@ -87,6 +87,7 @@ class AskExecutors(NamedTuple):
     data_center: str
     rack: str
     bid: float
+    script: str = ""  # what runs and where, for people
 
 
 class Lease(NamedTuple):

@@ -34,6 +34,8 @@ class RunStatus(NamedTuple):
     """One run whose driver holds executors or asks for some."""
 
     run: str
+    script: str  # what runs and where, as its driver says
+    bid: float
     executors_held: int
     executors_wanted: int  # beyond those held
     memory_mb: int  # of each
