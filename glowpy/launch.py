@@ -234,6 +234,9 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
             "are not shown"
         )
     atexit.unregister(_complain_of_no_run)
+    if threading.current_thread() is not threading.main_thread():
+        flush()  # the script may wait for the run on its main thread, for ever
+        os._exit(0)
     sys.exit(0)
 
 

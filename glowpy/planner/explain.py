@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glowpy.flow.graph import OutputKind
+from glowpy.flow.graph import EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import BatchOp, FoldOp, PassOp, RowOp, TextOp
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
 
@@ -16,10 +16,22 @@ _WRITES = {
 }
 
 
+_MOVES = {
+    EdgeKind.ONE_TO_ONE: "task i gets shard i, if it can where that was written",
+    EdgeKind.ALL_TO_ONE: "they all move to the one task",
+    EdgeKind.COLLECT: "each task gets its part of every writer, a shuffle among all agents",
+    EdgeKind.BROADCAST: "a copy of them all moves to each task",
+    EdgeKind.OFFSET: "each goes to a task of its own, behind those of other inputs",
+}
+
+
 def explain(plan: Plan) -> str:
     """One paragraph for each step group, in order."""
+    steps = sum(len(step_group.steps) for step_group in plan.step_groups)
+    merged = steps - len(plan.step_groups)
     head = (
-        f"step groups: {len(plan.step_groups)}, task groups: {plan.group_count}; "
+        f"{_count(steps, 'step')} in {_count(len(plan.step_groups), 'step group')}, "
+        f"{_count(plan.group_count, 'task group')} in all; {merged} merged into the step before; "
         "any number of executors will do\n"
     )
     return head + "\n".join("\n".join(_paragraph(plan, group)) for group in plan.step_groups)
@@ -30,25 +42,49 @@ def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     yield f"\nstep group {step_group.number}, {tasks}"
     for step in step_group.steps:
         yield f"  {step.label:20} {step.location:24} {_what(step.op)}"
+    others = ", ".join(step.label for step in step_group.steps[1:])
+    yield f"  apart   {step_group.why_apart}"
+    if others:
+        yield f"  merged  {others}: rows stay in the task between these steps"
     for edge in step_group.inputs:
-        yield f"  reads {_source(plan, edge)}, {edge.edge.kind.value}"
-    yield f"  begins a step group because {step_group.why_apart}"
+        yield f"  reads   {_source(plan, edge)}"
+        if edge.source >= 0:
+            yield f"  waits   {_waits(plan, edge)}"
     if step_group.is_live:
-        yield "  runs while the channel brings rows, beside whatever else its executors do"
+        yield "  live    it runs while the channel brings rows, beside whatever else its executors do"
+    if step_group.pulled:
+        before = step_group.pulled[:-1]
+        names = "; ".join(">".join(step.label for step in each.steps) for each in before)
+        yield f"  pulls   few rows are wanted: its tasks run {names}, too, as far as that takes"
+    yield from _output(plan, step_group)
+
+
+def _waits(plan: Plan, edge: InputEdge) -> str:
+    source = plan.step_groups[edge.source]
+    if edge.is_pairwise:
+        return f"each task for one task of step group {source.number}"
+    tasks = "the task" if source.task_count == 1 else f"all {source.task_count} tasks"
+    return f"every task for {tasks} of step group {source.number}"
+
+
+def _output(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     if not step_group.is_stored:
-        yield "  its rows are counted and dropped: nobody reads them"
-    else:
-        shards = _count(step_group.output.shard_count, "shard")
-        yield f"  writes {shards}, {_WRITES[step_group.output.output_kind]}"
+        yield "  writes  nothing: its rows are counted and dropped, nobody reads them"
+        return
+    shards = _count(step_group.output.shard_count, "shard")
+    yield f"  writes  {shards}, {_WRITES[step_group.output.output_kind]}"
+    if step_group.output in plan.targets:
+        yield "  result  the driver reads them"
 
 
 def _source(plan: Plan, edge: InputEdge) -> str:
+    shards, kind = _count(edge.dataset.shard_count, "shard"), edge.edge.kind
     if edge.dataset.feed is not None:
-        return f"{_count(edge.dataset.shard_count, 'shard')} of rows that a channel brings"
+        return f"{shards} of rows that a channel brings, {kind.value}"
     if edge.source < 0:
-        return f"{_count(edge.dataset.shard_count, 'shard')} of rows that the driver keeps"
-    shards = _count(edge.dataset.shard_count, "shard")
-    return f"{shards} of {plan.step_groups[edge.source].steps[-1].label}"
+        return f"{shards} of rows that the driver keeps, {kind.value}: they move from the driver"
+    source = plan.step_groups[edge.source]
+    return f"{shards} of {source.steps[-1].label}, {kind.value}: {_MOVES[kind]}"
 
 
 def _what(op: object) -> str:
