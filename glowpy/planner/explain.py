@@ -51,7 +51,7 @@ def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
         if edge.source >= 0:
             yield f"  waits   {_waits(plan, edge)}"
     if step_group.is_live:
-        yield "  live    it runs while the channel brings rows, beside whatever else its executors do"
+        yield "  live    it runs while the channel brings rows, beside other work"
     if step_group.pulled:
         before = step_group.pulled[:-1]
         names = "; ".join(">".join(step.label for step in each.steps) for each in before)
