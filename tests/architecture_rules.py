@@ -15,7 +15,7 @@ from pathlib import Path
 FLOORS = (
     (
         *("amounts", "channel", "errors", "inside", "logs", "place", "record", "resources"),
-        *("stdio", "timing", "version"),
+        *("signals", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "flags"),
     ("planner", "program", "wire"),

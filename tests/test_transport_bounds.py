@@ -188,3 +188,49 @@ def test_whoever_does_not_read_for_long_loses_neither_messages_nor_the_connectio
             quiet.poll(left_s)
         assert [client.answer()[0].run for _ in range(30_000)] == [str(n) for n in range(30_000)]
         assert client.events == [CONNECTED]
+
+
+INTERRUPTED = """
+import os, signal, sys
+from itertools import count
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Transport
+
+def is_interrupted(at):
+    lines = count(1)
+
+    def trace(frame, event, _argument):
+        if event == "line" and next(lines) == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return trace
+
+    with Transport(Policy(), Timing().hurried()) as transport:
+        sys.settrace(trace)
+        try:
+            transport.serve(Address("127.0.0.1", 0))
+            transport.connect(Address("127.0.0.1", 9))
+        except KeyboardInterrupt as exc:
+            sys.settrace(None)
+            held.append(exc)  # and all that its traceback refers to
+            return True
+        finally:
+            sys.settrace(None)
+    return False
+
+held = []
+print(next(at for at in count(1) if not is_interrupted(at)))
+"""
+
+
+def test_a_signal_at_any_line_leaves_no_socket_that_would_be_waited_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100

@@ -27,8 +27,9 @@ from contextlib import suppress
 from types import TracebackType
 
 from glowpy.driver.scratch import remove
-from glowpy.driver.stopping import detach, undisturbed
+from glowpy.driver.stopping import detach
 from glowpy.record import NamedTuple
+from glowpy.signals import undisturbed
 from glowpy.stdio import flush
 
 _PACKET_BYTES = 4096

@@ -17,9 +17,9 @@ import threading
 import time
 
 from glowpy.driver.scratch import make_directory, remove
-from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
+from glowpy.signals import undisturbed
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.security import policy_of, save_key

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from glowpy.driver.janitor import janitor
-from glowpy.driver.stopping import undisturbed
 from glowpy.errors import ConfigError
 from glowpy.resources import host_name
+from glowpy.signals import undisturbed
 
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
 _PLACES = ("/tmp", "/var/tmp")  # a directory made there is its owner's alone

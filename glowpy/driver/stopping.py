@@ -6,8 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -86,16 +85,6 @@ def check_stopped() -> None:
     """Say it again: a KeyboardInterrupt that comes in the midst of a finalizer goes nowhere."""
     if _is_told and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Within: signals to this thread wait. A child that is forked there has to `detach`."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _USUAL)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def detach() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from glowpy.errors import ConfigError
+from glowpy.signals import undisturbed
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, Endpoint
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
@@ -113,11 +114,11 @@ class Transport:
             socket.curve_secretkey = key.secret
             socket.curve_publickey = key.public
             socket.curve_serverkey = key.public
-        with _explained(f"connect to {address}", socket):
+        with _explained(f"connect to {address}", socket), undisturbed():
             monitor = socket.get_monitor_socket(_MONITORED)
+            self._sockets.append(monitor)
         with _explained(f"connect to {address}", socket, monitor):
             socket.connect(_url(address, is_server=False))
-        self._sockets.append(monitor)
         return Link(socket, monitor, address, self._coder)
 
     def close(self) -> None:
@@ -139,10 +140,10 @@ class Transport:
         return Gate(self._socket(zmq.REP), key)
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
-        with _explained("open a socket"):
-            socket: zmq.Socket[bytes] = self._context.socket(kind)
         self._sockets = [each for each in self._sockets if not each.closed]
-        self._sockets.append(socket)
+        with _explained("open a socket"), undisturbed():
+            socket: zmq.Socket[bytes] = self._context.socket(kind)
+            self._sockets.append(socket)
         timing = self._timing
         for option, value in (
             (zmq.LINGER, _milliseconds(timing.linger_s)),

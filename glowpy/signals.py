@@ -1,0 +1,23 @@
+"""Keeping the signals that end a process away from what must not be cut in two."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within: signals to this thread wait. A child that is forked there has to unblock them.
+
+    For as long as it takes to make something and to note that it is there: what is made and not
+    noted is never removed, and what waits for its end waits for ever.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
