@@ -61,7 +61,8 @@ class Delivery:
 
     def group_done(self, group: int, attempt: int, owner: str) -> None:
         """A group's shards are sealed."""
-        self._sealed[group] = attempt, owner
+        if self._order:
+            self._sealed[group] = attempt, owner
 
     def group_undone(self, group: int) -> None:
         """A group's shards are gone; it will be done again."""

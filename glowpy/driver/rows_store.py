@@ -12,7 +12,7 @@ from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan
 from glowpy.shards.codec import encode
 from glowpy.shards.pull import Send, ShardIndex
-from glowpy.shards.segment import NONCE_BYTES, SegmentWriter
+from glowpy.shards.segment import NONCE_BYTES, Block, SegmentWriter
 
 _BLOCK_BYTES = 1 << 20
 
@@ -42,7 +42,7 @@ class RowsStore:
             if dataset.rows is not None:
                 with Journal(dataset, self._run, self._directory, self._index, self._serve) as kept:
                     for shard in range(dataset.shard_count):
-                        kept.write(shard, list(slice_shard(dataset, shard)))
+                        kept.append(shard, list(slice_shard(dataset, shard)))
                     kept.seal()
 
     def open_journal(self, dataset: DatasetNode) -> Journal:
@@ -84,20 +84,28 @@ class Journal:
         self._next_shard = (first + len(rows)) % count
 
     def write(self, shard: int, rows: Batch) -> None:
-        """Add rows to a shard.
+        """Add rows to a shard, for whoever waits for them.
 
         Raises:
             RowError: a row cannot be pickled; OutputError: the disk takes no more.
         """
-        blocks = [
-            self._writer.append(shard, encode(some), len(some))
-            for some in batches_of(rows, _BLOCK_BYTES)
-        ]
+        blocks = self._blocks(shard, rows)
         self._writer.flush()
         self._serve(self._index.commit(self._run, self._attempt, blocks))
 
+    def append(self, shard: int, rows: Batch) -> None:
+        """Add rows to a shard that nobody reads before it is sealed. Raises: as `write`."""
+        self._index.commit(self._run, self._attempt, self._blocks(shard, rows))
+
+    def _blocks(self, shard: int, rows: Batch) -> list[Block]:
+        return [
+            self._writer.append(shard, encode(some), len(some))
+            for some in batches_of(rows, _BLOCK_BYTES)
+        ]
+
     def seal(self) -> None:
         """That was all."""
+        self._writer.flush()
         self._serve(self._index.seal(self._run, self._attempt))
 
     def close(self) -> None:

@@ -66,12 +66,6 @@ class Run:
         self._channels = channels_of(job, fleet.store, self._delivery.pulls)
         self._agents: dict[str, str] = {}  # executor -> its agent
         self._row_counts: dict[int, int] = {}  # of target groups
-        self._target_groups = {
-            group
-            for step_group in plan.step_groups
-            if step_group.output in plan.targets
-            for group in step_group.groups
-        }
         self._is_finished = False
         self._held_back: dict[int, decide.GroupFailed] = {}  # failures that may not matter
 
@@ -168,13 +162,14 @@ class Run:
     def _ended(self, message: GroupEnded, payload: bytes) -> None:
         self._watch.heard(message)
         event: Any
+        is_target = self._plan.step_group_of(message.group).output in self._plan.targets
         if message.outcome is Outcome.SEALED:
-            if message.group in self._target_groups:
+            if is_target:
                 self._row_counts[message.group] = message.work.rows_out
             event = decide.GroupSealed(message.attempt, message.work.rows_out)
         elif message.outcome is Outcome.FAILED:
             event = decide.GroupFailed(message.attempt, unpacked(message.reason, payload))
-            if message.group in self._target_groups and self._job.description.limit:
+            if is_target and self._job.description.limit:
                 self._held_back[message.group] = event
                 return
         elif message.outcome is Outcome.INPUT_LOST:
