@@ -18,6 +18,7 @@ import os
 import random
 import re
 import resource
+import select
 import subprocess
 import sys
 import time
@@ -33,6 +34,20 @@ from glowpy.driver import scheduling as do
 from glowpy.driver.scheduler import Scheduler
 from glowpy.place import Place
 from glowpy.planner.fusion import make_plan
+from glowpy.timing import Timing
+from glowpy.version import __version__
+from glowpy.wire.address import parse_address
+from glowpy.wire.greeting import PYTHON
+from glowpy.wire.messages import (
+    PROTOCOL_VERSION,
+    AskExecutors,
+    Grants,
+    Heartbeat,
+    Hello,
+    ReturnLeases,
+)
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Link, Poller, Transport
 
 # --- groups through a cluster -----------------------------------------------------------------
 
@@ -184,6 +199,136 @@ def drive(size: int, width: int, executors: int, per_agent: int) -> tuple[int, f
     return event_count, time.process_time() - began
 
 
+# --- a master under load ----------------------------------------------------------------------
+
+
+def master(arguments: argparse.Namespace) -> None:
+    """Agents that beat and drivers that ask, each with a connection of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "glowpy",
+        "master",
+        "--address",
+        "127.0.0.1:0",
+        "--log-level",
+        "error",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        beating = subprocess.Popen(
+            [sys.executable, __file__, "agents", "--leader", address, *repeated(arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert beating.stdin is not None and beating.stdout is not None
+        try:
+            beating.stdout.readline()  # all have been heard of
+            server = psutil.Process(process.pid)
+            before, began = server.cpu_times(), time.perf_counter()
+            command = [sys.executable, __file__, "drivers", "--leader", address]
+            subprocess.run([*command, *repeated(arguments)], check=True)
+            after, wall_s = server.cpu_times(), time.perf_counter() - began
+            used_s = after.user + after.system - before.user - before.system
+            print(f"master: {used_s / wall_s:.2f} cores, {server.memory_info().rss / 2**20:.0f} MB")
+        finally:
+            beating.stdin.close()
+            beating.wait()
+            process.terminate()
+
+
+def repeated(arguments: argparse.Namespace) -> list[str]:
+    names = ("agents", "drivers", "asks_per_s", "duration_s")
+    return [
+        word
+        for name in names
+        for word in (f"--{name.replace('_', '-')}", str(getattr(arguments, name)))
+    ]
+
+
+def hello(transport: Transport, leader: str, role: str, name: str) -> Link:
+    link = transport.connect(parse_address(leader))
+    link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, role, name))
+    return link
+
+
+def beat_as_agents(arguments: argparse.Namespace) -> None:
+    """Each beats every five seconds, at a moment of its own, until standard input ends."""
+    timing = Timing()
+    with Transport(Policy(), timing) as transport:
+        links = []
+        for number in range(arguments.agents):
+            links.append(hello(transport, arguments.leader, "agent", f"a{number}"))
+        beats = deque((time.monotonic(), n) for n in range(len(links)))
+        is_told = False
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            due, number = beats.popleft()
+            time.sleep(max(0.0, due - time.monotonic()))
+            links[number].send(heartbeat(number))
+            while links[number].receive() is not None:
+                pass  # a Welcome
+            if not is_told and len(beats) + 1 == len(links) and number == len(links) - 1:
+                is_told = True
+                print("all", flush=True)
+                spread_s = timing.heartbeat_s / len(links)
+                now = time.monotonic()
+                beats = deque((now + n * spread_s, n) for n in range(len(links)))
+            else:
+                beats.append((due + timing.heartbeat_s, number))
+
+
+def heartbeat(number: int) -> Heartbeat:
+    where = place(number)
+    address = f"10.{number // 65536}.{number // 256 % 256}.{number % 256}:8931"
+    return Heartbeat(f"a{number}", address, where.data_center, where.rack, 1, 4, 4096, (), 4)
+
+
+def ask_as_drivers(arguments: argparse.Namespace) -> None:
+    """Each asks so many times a second, and gives back what it got a second later."""
+    draw = random.Random(7)
+    latencies: list[float] = []
+    granted = 0
+    with Transport(Policy(), Timing()) as transport:
+        poller = Poller()
+        links = [
+            hello(transport, arguments.leader, "driver", f"d{n}") for n in range(arguments.drivers)
+        ]
+        for number, link in enumerate(links):
+            poller.register(link, number)
+        pause_s = 1 / arguments.asks_per_s
+        start = time.monotonic() + 1.0
+        asks = deque((start + pause_s * n / len(links), n) for n in range(len(links)))
+        asked: list[deque[float]] = [deque() for _ in links]
+        held: list[deque[tuple[float, tuple[str, ...]]]] = [deque() for _ in links]
+        while (now := time.monotonic()) < start + arguments.duration_s:
+            while asks[0][0] <= now:
+                due, number = asks.popleft()
+                while held[number] and held[number][0][0] <= now:
+                    links[number].send(ReturnLeases(held[number].popleft()[1]))
+                count = draw.choice((0, 1, 4, 20, 100))
+                holds = sum(len(leases) for _until, leases in held[number])
+                ask = AskExecutors(f"d{number}", count, holds, 64, "", f"r{number % 10}", 100.0)
+                links[number].send(ask)
+                asked[number].append(time.monotonic())
+                asks.append((due + pause_s, number))
+            for number in poller.poll(max(0.0, asks[0][0] - time.monotonic())):
+                links[number].events()
+                while (received := links[number].receive()) is not None:
+                    if isinstance(received[0], Grants):
+                        latencies.append(time.monotonic() - asked[number].popleft())
+                        leases = tuple(lease.lease for lease in received[0].leases)
+                        granted += len(leases)
+                        held[number].append((now + 1.0, leases))
+    latencies.sort()
+    count = len(latencies)
+    print(
+        f"{count / arguments.duration_s:.0f} asks/s, {granted / arguments.duration_s:.0f} leases/s;"
+        f" latency ms: p50 {latencies[count // 2] * 1000:.2f},"
+        f" p99 {latencies[count * 99 // 100] * 1000:.2f}, max {latencies[-1] * 1000:.2f}"
+    )
+
+
 def place(agent: int) -> Place:
     """Forty agents to a rack, five racks to a data centre."""
     return Place(f"dc{agent // 200}", f"r{agent // 40}", f"h{agent}")
@@ -205,6 +350,14 @@ def main() -> None:
         command.add_argument("--width", type=int, default=1000)
         command.add_argument("--executors", type=int, default=1000 if run is scheduler else 2)
         command.add_argument("--per-agent", type=int, default=4)
+    for name, run in [("master", master), ("agents", beat_as_agents), ("drivers", ask_as_drivers)]:
+        command = commands.add_parser(name)
+        command.set_defaults(run=run)
+        command.add_argument("--leader", default="")
+        command.add_argument("--agents", type=int, default=1000)
+        command.add_argument("--drivers", type=int, default=50)
+        command.add_argument("--asks-per-s", type=int, default=20)
+        command.add_argument("--duration-s", type=float, default=20.0)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
