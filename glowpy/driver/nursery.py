@@ -62,10 +62,22 @@ def executor_name(number: int) -> str:
 
 
 class Nursery:
-    """The driver's handle on its nursery. A context manager: leaving it ends every executor."""
+    """The driver's handle on its nursery. A context manager: leaving it ends every executor.
 
-    def __init__(self, executor_main: Callable[[str], None], directory: str) -> None:
+    Args:
+        executor_main: the life of an executor, given its name.
+        directory: of the run, to be removed in the end.
+        prepare: called in the nursery once, for all executors.
+    """
+
+    def __init__(
+        self,
+        executor_main: Callable[[str], None],
+        directory: str,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
         self._executor_main = executor_main
+        self._prepare = prepare
         self._directory = directory
         self._socket: socket | None = None
         self._ahead: set[str] = set()  # started before anybody asked for them
@@ -81,7 +93,7 @@ class Nursery:
             with undisturbed():
                 self.pid = os.fork()
                 if self.pid == 0:
-                    _live(theirs, ours, self._executor_main, self._directory)
+                    _live(theirs, ours, self._prepare, self._executor_main, self._directory)
         theirs.close()
         self._socket = ours
         return self
@@ -158,7 +170,11 @@ class Nursery:
 
 
 def _live(
-    ours: socket, driver: socket, executor_main: Callable[[str], None], directory: str
+    ours: socket,
+    driver: socket,
+    prepare: Callable[[], None],
+    executor_main: Callable[[str], None],
+    directory: str,
 ) -> None:
     """The nursery's whole life, from fork to exit."""
     try:
@@ -166,6 +182,7 @@ def _live(
         os.setsid()  # Ctrl-C in the terminal is the driver's to handle
         detach()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children could not be waited for
+        prepare()
         gc.freeze()  # collecting in an executor would copy every page of the driver's heap
         _Executors(ours, executor_main).serve()
         remove(directory)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,10 @@ from glowpy.flags import Options
 from glowpy.flow.graph import Graph
 from glowpy.planner.plan import Plan
 from glowpy.resources import cores
-from glowpy.task.executor import Executor
 from glowpy.timing import Timing
 from glowpy.wire.address import IpcAddress
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Poller, Transport
+from glowpy.wire.transport import FEW_SOCKETS, Poller, Transport
 
 if TYPE_CHECKING:
     from glowpy.driver.captured import CapturedOutput
@@ -39,6 +39,8 @@ def run_standalone(job: Job) -> Any:
     """
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     worker_count = options.workers or cores()
+    if threading.active_count() > 1:
+        _load_executor()  # here: another thread might hold the lock of a module when we fork
     with scratch_directory("glowpy-", for_sockets=True, has_janitor=False) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         report = Report(timing, is_quiet=options.quiet)
@@ -48,13 +50,13 @@ def run_standalone(job: Job) -> Any:
                 _executor_main, job.graph, str(endpoint), description.run, timing, captured
             )
             with (
-                Nursery(main, directory) as nursery,
-                Transport(Policy(), timing.hurried()) as transport,
+                Nursery(main, directory, prepare=_load_executor) as nursery,
+                Transport(Policy(), timing.hurried(), most_sockets=FEW_SOCKETS) as transport,
             ):
                 server = transport.serve(endpoint)
-                # What the scheduler will ask for at once: executors for all that needs no input.
-                needed = min(worker_count, tasks_at_once(plan))
-                nursery.start_ahead([executor_name(number) for number in range(1, needed + 1)])
+                # What the scheduler will ask for at once, as far as there are cores that idle now.
+                ahead = max(1, min(worker_count - 1, tasks_at_once(plan)))
+                nursery.start_ahead([executor_name(number) for number in range(1, ahead + 1)])
                 with loading():
                     from glowpy.driver.clock import Clock
                     from glowpy.driver.run import Run
@@ -98,6 +100,12 @@ def _captured(
     return CapturedOutput(poller, report)
 
 
+def _load_executor() -> None:
+    """In the nursery, so that its forks have it, while the driver loads its own part."""
+    with loading():
+        import glowpy.task.executor  # noqa: F401
+
+
 def _executor_main(
     graph: Graph,
     agent: str,
@@ -107,6 +115,16 @@ def _executor_main(
     executor: str,
 ) -> None:
     """The life of a forked executor."""
+    from glowpy.task.executor import Executor
+
     if captured is not None:
         captured.attach()
-    Executor(agent, executor, run, lambda _description: graph, Policy(), timing).serve()
+    Executor(
+        agent,
+        executor,
+        run,
+        lambda _description: graph,
+        Policy(),
+        timing,
+        most_sockets=FEW_SOCKETS,
+    ).serve()

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 from glowpy.errors import RowError, shown
@@ -128,9 +128,15 @@ class _Source:
                 self.lines[len(self._text)] = step, row
 
     def compile(self, namespace: dict[str, Any]) -> Callable[..., Any]:
-        exec(compile("\n".join(self._text), _FILE, "exec"), namespace)
+        exec(_compiled("\n".join(self._text)), namespace)
         function: Callable[..., Any] = namespace["run"]
         return function
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> CodeType:
+    """All task groups of a step group run the same code."""
+    return compile(text, _FILE, "exec")
 
 
 def fuse(steps: Sequence[Step]) -> FusedSteps:

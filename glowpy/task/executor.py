@@ -55,7 +55,7 @@ from glowpy.wire.run_messages import (
     Stream,
 )
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+from glowpy.wire.transport import MOST_SOCKETS, Link, LinkEvent, Poller, Transport
 
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
@@ -83,6 +83,8 @@ class Executor:
         find_graph: FindGraph,
         policy: Policy,
         timing: Timing,
+        *,
+        most_sockets: int = MOST_SOCKETS,
     ) -> None:
         self._agent_address = agent_address
         self._executor = executor
@@ -90,6 +92,7 @@ class Executor:
         self._find_graph = find_graph
         self._policy = policy
         self._timing = timing
+        self._most_sockets = most_sockets
         self._aborted: set[int] = set()
         self._begun: list[Begin] = []
         self._is_retired = False
@@ -109,7 +112,7 @@ class Executor:
             ProgramError: this process cannot run the flow asked for; the agent has been told why.
         """
         _collect_less_often()
-        with Transport(self._policy, self._timing) as transport:
+        with Transport(self._policy, self._timing, most_sockets=self._most_sockets) as transport:
             self._poller = Poller()
             self._link: Link = transport.connect(parse_endpoint(self._agent_address))
             self._poller.register(self._link, self._take)

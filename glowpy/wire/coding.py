@@ -21,6 +21,7 @@ MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames a
 _SMALL_BYTES = 4096
 # Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
 _SURROGATES = "surrogatepass"
+_BUILTINS = {kind.__name__: kind for kind in (bool, bytes, float, int, str)}
 
 Payload: TypeAlias = bytes | memoryview
 Check = Callable[[Any, str], Any]  # (value, place) -> value, or ProtocolError
@@ -145,7 +146,8 @@ def _field_types(record: Any) -> dict[str, Any]:
 
 @cache
 def _type_of(hint: str, module: str) -> Any:
-    return eval(hint, vars(sys.modules[module]))
+    scope = vars(sys.modules[module])
+    return scope.get(hint) or _BUILTINS.get(hint) or eval(hint, scope)
 
 
 def _checker(kind: Any) -> Check:

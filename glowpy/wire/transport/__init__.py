@@ -26,12 +26,23 @@ from glowpy.wire.transport.sockets import Link, LinkEvent, Server
 if TYPE_CHECKING:
     from glowpy.wire.transport.gate import Gate
 
-__all__ = ["Link", "LinkEvent", "Poller", "Server", "Transport", "Watched", "make_key"]
+__all__ = [
+    "FEW_SOCKETS",
+    "MOST_SOCKETS",
+    "Link",
+    "LinkEvent",
+    "Poller",
+    "Server",
+    "Transport",
+    "Watched",
+    "make_key",
+]
 
 _QUEUE_MESSAGES = 10_000  # from one peer, or to a server
 # To one peer of a server. Whoever takes nothing is given up: this is beyond what a slow one needs.
 _ANSWERS = 1_000_000
-_MAX_SOCKETS = 16_384  # of one transport: three for each link
+MOST_SOCKETS = 16_384  # of one transport: three for each link
+FEW_SOCKETS = 256  # for a run on this host: ZeroMQ needs 1.4 ms to make room for so many more
 _OVERHEAD_BYTES = 1024  # what encryption may add to a frame
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
 _MONITORED = (
@@ -48,13 +59,19 @@ class Transport:
 
     Args:
         more: messages beyond those that everybody knows.
+        most_sockets: that may be open at a time.
 
     Raises:
         ConfigError: the policy's key is damaged.
     """
 
     def __init__(
-        self, policy: Policy, timing: Timing, more: Mapping[str, type] | None = None
+        self,
+        policy: Policy,
+        timing: Timing,
+        more: Mapping[str, type] | None = None,
+        *,
+        most_sockets: int = MOST_SOCKETS,
     ) -> None:
         if policy.key is not None and not _is_pair(policy.key):
             raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
@@ -62,7 +79,7 @@ class Transport:
         self._timing = timing
         self._coder = Coder(MESSAGES if more is None else {**MESSAGES, **more})
         self._context = zmq.Context(io_threads=1)
-        self._context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
+        self._context.set(zmq.MAX_SOCKETS, most_sockets)
         self._sockets: list[zmq.Socket[bytes]] = []
         self._gate: Gate | None = None
 
