@@ -120,10 +120,9 @@ class GroupOutput:
             self._next_shard = (first + len(batch)) % count
         else:
             from glowpy.flow.ops.hashing import parts_of
-            from glowpy.flow.ops.keys import key_of
+            from glowpy.flow.ops.keys import keys_of
 
-            keys = [key_of(row) for row in batch]
-            for part, row in zip(parts_of(keys, len(buffers)), batch, strict=True):
+            for part, row in zip(parts_of(keys_of(batch), len(buffers)), batch, strict=True):
                 buffers[part].append(row)
 
     def _encode(self) -> None:

@@ -15,7 +15,7 @@ from glowpy.flow.graph import BROADCAST, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.join import NOTHING, Match, combined, matches
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
-from glowpy.flow.ops.key_tables import Side, Table, check_hashes, tables_of, windows
+from glowpy.flow.ops.key_tables import Side, Table, check_tables, tables_of, windows
 from glowpy.flow.ops.keys import check_pairs, hashing_error
 from glowpy.flow.ops.memory import batches_from
 from glowpy.flow.ops.merging import firsts_of
@@ -49,7 +49,7 @@ def broadcast_join_kernel(
     tables = tables_of(side, context.budget_bytes)
     table, _size_bytes, is_all = next(tables)
     if is_all:
-        check_hashes([table])
+        check_tables([table])
         yield from combined(_found(table, left_outer, left))
         return
     rows = _rows_of(side, table, (more for more, _size_bytes, _is_all in tables))
@@ -80,7 +80,8 @@ def _by_way_of_disk(
     context: TaskContext, left: Sequence[Stream], right: Side, left_outer: bool
 ) -> Stream:
     sides = [lists_side([_numbered(left)], _OPERATOR), right]
-    found = windows(context, sides, is_first_streamed=True)
+    dropped = 1 if left_outer else 0
+    found = windows(context, sides, is_first_streamed=True, filtered=dropped)
     rows = combined(matches(found, left_outer, right_outer=False))
     by_place = (
         [(place, (key, value, other)) for key, (place, value), other in batch] for batch in rows

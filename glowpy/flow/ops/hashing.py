@@ -38,10 +38,23 @@ def hashes_of(keys: Batch) -> list[int]:
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
+    return list(map(hash, _steady_keys(keys)))
+
+
+def check_hashes(keys: Batch) -> None:
+    """Refuse keys that another process would hash otherwise.
+
+    Raises:
+        RowError: a key cannot be hashed, or only by its address in memory.
+    """
+    _steady_keys(keys)
+
+
+def _steady_keys(keys: Batch) -> Batch:
     types = set(map(type, keys))
-    if not (types <= _SAFE or types <= _SAFE | date_types()):
-        keys = [_steady(key) for key in keys]
-    return list(map(hash, keys))
+    if types <= _SAFE or types <= _SAFE | date_types():
+        return keys
+    return [_steady(key) for key in keys]
 
 
 def partition_hash(key: Row) -> int:

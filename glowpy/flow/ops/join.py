@@ -67,7 +67,10 @@ def join_kernel(
 ) -> Stream:
     """(K, A), (K, B) → (K, A, B); None where an outer join finds nothing."""
     sides = [lists_side(each, operator) for each in edges]
-    found = windows(context, sides, is_first_streamed=True)
+    filtered = None
+    if not (left_outer and right_outer):
+        filtered = 1 if left_outer else 0
+    found = windows(context, sides, is_first_streamed=True, filtered=filtered)
     return combined(matches(found, left_outer, right_outer))
 
 

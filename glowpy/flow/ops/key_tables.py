@@ -13,13 +13,13 @@ the runs: keys that share a hash come in one window, and the table there tells t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 
-from glowpy.flow.ops.hashing import hashes_of
+from glowpy.flow.ops.hashing import check_hashes, hashes_of
 from glowpy.flow.ops.kernel import Row, Scratch, Stream, TaskContext
 from glowpy.flow.ops.keys import Order, common_order, order_of
-from glowpy.flow.ops.memory import Pace, batches_of, size_of_table
+from glowpy.flow.ops.memory import Pace, batches_from, batches_of, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, aligned, merge_within
 from glowpy.record import NamedTuple
 
@@ -67,7 +67,11 @@ class Window(NamedTuple):
 
 
 def windows(
-    context: TaskContext, sides: Sequence[Side], *, is_first_streamed: bool = False
+    context: TaskContext,
+    sides: Sequence[Side],
+    *,
+    is_first_streamed: bool = False,
+    filtered: int | None = None,
 ) -> Iterator[Window]:
     """All keys of all sides, each in one window; windows come in key order if there is one.
 
@@ -75,28 +79,47 @@ def windows(
         is_first_streamed: when one key has too many rows on the first side, let it come in several
             windows, with other rows of the first side and all those of the others. Where nothing
             is left for the last of them, it has the key all the same, with an empty list.
+        filtered: of two sides the one whose rows matter only where the other has their key. They
+            may be dropped, so that fewer have to be kept.
 
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
     with context.scratch() as disk, context.scratch() as more_disk:
         runs = _Runs(sides, disk, context.budget_bytes // BLOCKS_IN_BUDGET)
-        tables = []
+        tables = [side.holding.empty() for side in sides]
         left_bytes = context.budget_bytes
-        for number, side in enumerate(sides):
-            share_bytes = left_bytes // (len(sides) - number)
+        for place, number in enumerate(_others_first(len(sides), filtered)):
+            side = sides[number]
+            if number == filtered and runs.is_empty:
+                side = side._replace(rows=_only_keys_of(tables[1 - number], side))
+            share_bytes = left_bytes // (len(sides) - place)
             for table, size_bytes, is_all in tables_of(side, share_bytes):
-                if is_all:
-                    tables.append(table)
+                if is_all and not runs.has(number):
+                    tables[number] = table
                     left_bytes -= size_bytes
                 else:
                     runs.add(number, table)
-        if not runs.is_empty:
-            for number in range(len(sides)):
-                runs.add(number, tables.pop(0))
-            yield from _windows_of(context, sides, runs, more_disk, is_first_streamed)
+            if runs.has(number):
+                left_bytes -= share_bytes  # merging takes that
+        if runs.is_empty:
+            yield Window(tables, check_tables(tables))
             return
-        yield Window(tables, check_hashes(tables))
+        for number, table in enumerate(tables):
+            runs.keep(number, table)
+        yield from _windows_of(context, sides, runs, more_disk, is_first_streamed)
+
+
+def _others_first(side_count: int, filtered: int | None) -> list[int]:
+    return sorted(range(side_count), key=lambda number: number == filtered)
+
+
+def _only_keys_of(table: Table, side: Side) -> Stream:
+    """The rows of a side whose keys a table has."""
+    for batch in side.rows:
+        keys = side.holding.keys_of(batch)
+        check_hashes(keys)  # also of those that are dropped here
+        yield list(compress(batch, map(table.__contains__, keys)))
 
 
 def tables_of(side: Side, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]:
@@ -121,7 +144,7 @@ def tables_of(side: Side, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]
     yield table, size_of_table(table), is_all
 
 
-def check_hashes(tables: Sequence[Table]) -> bool:
+def check_tables(tables: Sequence[Table]) -> bool:
     """Refuse keys that another process would hash otherwise; are all others in a common order?
 
     Raises:
@@ -130,7 +153,7 @@ def check_hashes(tables: Sequence[Table]) -> bool:
     if common_order([order_of(table.keys()) for table in tables if table]) is not None:
         return True
     for table in tables:
-        hashes_of(list(table))
+        check_hashes(list(table))
     return False
 
 
@@ -138,16 +161,19 @@ class _Runs:
     """The tables that did not fit, as sorted runs on disk, by side."""
 
     def __init__(self, sides: Sequence[Side], disk: Scratch, block_bytes: int) -> None:
-        self._sides = sides
+        self._holdings = [side.holding for side in sides]
         self._disk = disk
         self._block_bytes = block_bytes
-        self._by_key: list[list[bool]] = [[] for _ in sides]  # of each run: its order is its keys'
-        self._numbers: list[list[int]] = [[] for _ in sides]
+        self._runs: list[list[_Run]] = [[] for _ in sides]
+        self._kept: list[Table] = [{} for _ in sides]  # what did fit
         self._orders: set[Order | None] = set()
 
     @property
     def is_empty(self) -> bool:
-        return not self._orders
+        return not any(self._runs)
+
+    def has(self, side: int) -> bool:
+        return bool(self._runs[side])
 
     @property
     def is_ordered(self) -> bool:
@@ -158,42 +184,58 @@ class _Runs:
         """Write a table's rows as one more run of a side, and empty it."""
         if not table:
             return
-        keys = list(table)
-        self._orders.add(order_of(keys))
-        if self.is_ordered:
-            keys.sort()
-        else:
-            numbers = hashes_of(keys)
-            keys = [keys[place] for place in _order_of(numbers)]
-        number = sum(map(len, self._numbers))
-        self._numbers[side].append(number)
-        self._by_key[side].append(self.is_ordered)
-        holding = self._sides[side].holding
+        self._orders.add(order_of(table.keys()))
+        number = sum(map(len, self._runs))
+        self._runs[side].append(_Run(number, self.is_ordered))
+        keys = self._in_order(table)
+        holding = self._holdings[side]
         for first in range(0, len(keys), _KEYS_AT_A_TIME):
             some = keys[first : first + _KEYS_AT_A_TIME]
             self._write(self._disk, number, holding.rows_of(table, some))
         table.clear()
 
+    def keep(self, side: int, table: Table) -> None:
+        """All rows of a side that has no runs, which stay in memory."""
+        if table:
+            self._orders.add(order_of(table.keys()))
+            self._kept[side] = table
+
     def streams(self, side: int, more_disk: Scratch) -> list[Stream]:
         """The runs of a side, all in one order."""
-        holding = self._sides[side].holding
+        holding = self._holdings[side]
+        if table := self._kept[side]:
+            return [batches_from(holding.rows_of(table, self._in_order(table)))]
         streams = []
-        for number, by_key in zip(self._numbers[side], self._by_key[side], strict=True):
-            if by_key and not self.is_ordered:
+        for run in self._runs[side]:
+            if run.is_by_key and not self.is_ordered:
                 # It was written before keys came that have no order with its own.
-                rows = [row for batch in self._disk.read(number) for row in batch]
+                rows = [row for batch in self._disk.read(run.number) for row in batch]
                 places = _order_of(hashes_of(holding.keys_of(rows)))
-                self._write(more_disk, number, map(rows.__getitem__, places))
-                streams.append(more_disk.read(number))
+                self._write(more_disk, run.number, map(rows.__getitem__, places))
+                streams.append(more_disk.read(run.number))
             else:
-                streams.append(self._disk.read(number))
+                streams.append(self._disk.read(run.number))
         return streams
+
+    def _in_order(self, table: Table) -> list[Row]:
+        keys = list(table)
+        if self.is_ordered:
+            keys.sort()
+            return keys
+        return [keys[place] for place in _order_of(hashes_of(keys))]
 
     def _write(self, disk: Scratch, number: int, rows: Iterable[Row]) -> None:
         left = iter(rows)
         while some := list(islice(left, _MOST_UNCHECKED)):
             for batch in batches_of(some, self._block_bytes):
                 disk.append(number, batch)
+
+
+class _Run(NamedTuple):
+    """One sorted run on disk."""
+
+    number: int  # of its part of the file
+    is_by_key: bool  # otherwise it is in the order of hashes
 
 
 def _order_of(numbers: Sequence[int]) -> list[int]:

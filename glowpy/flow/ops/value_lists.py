@@ -14,23 +14,31 @@ from glowpy.flow.ops.merging import firsts_of
 
 
 def lists_side(shards: Sequence[Stream], operator: str) -> Side:
-    """The rows of one input, (K, V), with the values of each key in a list."""
-    fill = partial(_fill, operator)
+    """The rows of one input, (K, V), with the values of each key in a list.
+
+    Raises (when drawn from):
+        RowError: a row is no pair.
+    """
     return Side(
-        chain(shards), Holding(partial(defaultdict, list), fill, fill, _pairs_of, firsts_of)
+        _checked(shards, operator),
+        Holding(partial(defaultdict, list), _fill, _fill, _pairs_of, firsts_of),
     )
 
 
-def _fill(operator: str, batches: Stream, pace: Pace, table: Table) -> Iterator[None]:
+def _checked(shards: Sequence[Stream], operator: str) -> Stream:
+    for batch in chain(shards):
+        check_pairs(batch, operator)
+        yield pairs_apart(batch)
+
+
+def _fill(batches: Stream, pace: Pace, table: Table) -> Iterator[None]:
     taken = 0
     for batch in batches:
-        check_pairs(batch, operator)
-        rows = pairs_apart(batch)
         try:
-            for key, value in rows:
+            for key, value in batch:
                 table[key].append(value)
         except TypeError as exc:
-            raise hashing_error(firsts_of(rows), exc) from exc
+            raise hashing_error(firsts_of(batch), exc) from exc
         taken += len(batch)
         if taken >= pace.rows:
             yield
