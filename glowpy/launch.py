@@ -224,9 +224,14 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
     from glowpy.planner.explain import explain
     from glowpy.planner.fusion import make_plan
 
-    # what take() pulls is told in words only: the drawing is that of the flow
-    limit = call.limit if options.flow_explain else 0
-    plan = make_plan(call.graph, call.datasets, stored=call.terminal.is_stored, limit=limit)
+    # what a run makes shorter is told in words only: the drawing is that of the flow
+    plan = make_plan(
+        call.graph,
+        call.datasets,
+        stored=call.terminal.is_stored,
+        limit=call.limit,
+        drawn=not options.flow_explain,
+    )
     print(explain(plan) if options.flow_explain else to_dot(plan))
     if call.terminal.gives_value:
         tell(

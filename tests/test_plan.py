@@ -58,6 +58,11 @@ class Drawing:
         self.shapes = Counter(re.findall(r"(\w+) \[shape=(\w+)\]", rest))
 
 
+def drawn(dataset: Dataset) -> Plan:
+    """The plan as `-glow.flow.plot` draws it."""
+    return make_plan(dataset._graph, [dataset._node], stored=False, drawn=True)
+
+
 def assert_drawn_like(plan: Plan, golden: str) -> None:
     ours, theirs = Drawing(to_dot(plan)), Drawing((GOLDEN / golden).read_text())
     assert theirs.clusters and theirs.edges
@@ -79,7 +84,7 @@ def test_golden_plan_1() -> None:
         .reduce(lambda x, y: x + y)
         .map(lambda count: print("count:", count))
     )
-    assert_drawn_like(plan_of(dataset), "plan1.dot")
+    assert_drawn_like(drawn(dataset), "plan1.dot")
 
 
 def test_golden_plan_2() -> None:
@@ -91,7 +96,7 @@ def test_golden_plan_2() -> None:
         .sort(key=lambda row: -row)
         .map(print)
     )
-    assert_drawn_like(plan_of(dataset), "plan2.dot")
+    assert_drawn_like(drawn(dataset), "plan2.dot")
 
 
 def test_golden_plan_3() -> None:
@@ -102,7 +107,7 @@ def test_golden_plan_3() -> None:
         .flat_map(lambda line: line.split(":"))
         .map(lambda token: (token, 1))
     )
-    assert_drawn_like(plan_of(words.join(words).map(print)), "plan3.dot")
+    assert_drawn_like(drawn(words.join(words).map(print)), "plan3.dot")
 
 
 def test_golden_plan_4() -> None:
@@ -115,7 +120,7 @@ def test_golden_plan_4() -> None:
         .local_reduce_by_key(add)
         for _ in range(2)
     )
-    assert_drawn_like(plan_of(left.join(right).map(print)), "plan4.dot")
+    assert_drawn_like(drawn(left.join(right).map(print)), "plan4.dot")
 
 
 def test_the_comparison_can_fail() -> None:
@@ -201,6 +206,56 @@ def test_only_ancestors_are_planned() -> None:
 def test_stored_says_whether_the_driver_wants_the_rows() -> None:
     dataset = new_flow().slice([1]).map(abs)
     assert groups(plan_of(dataset, stored=True)) == ["Input0>Map1 x1"]
+
+
+def test_a_run_passes_by_what_only_collects() -> None:
+    flow = new_flow()
+    left, right = flow.source(lambda: [1], 3), flow.source(lambda: [1], 2)
+    dataset = left.join(right).map(print)
+    assert groups(drawn(dataset)) == [
+        "Source0 x1",
+        "Source1 x1",
+        "Partition_scatter2 x3",
+        "Partition_collect3>LocalSort4 x3",
+        "Partition_scatter5 x2",
+        "Partition_collect6>LocalSort7 x3",
+        "JoinPartitionedSorted8>Map9 x3 !",
+    ]
+    plan = plan_of(dataset)
+    assert groups(plan) == [
+        "Source0 x1",
+        "Source1 x1",
+        "Partition_scatter2 x3",
+        "Partition_scatter5 x2",
+        "JoinPartitionedSorted8>Map9 x3 !",
+    ]
+    assert [list(each.groups) for each in plan.step_groups] == [
+        [0],
+        [1],
+        [2, 3, 4],
+        [5, 6],
+        [7, 8, 9],
+    ]
+    first, second = plan.reads(8)
+    assert [(ref.group, ref.dataset, ref.shard) for ref in first] == [
+        (2, 2, 3),
+        (3, 2, 4),
+        (4, 2, 5),
+    ]
+    assert [(ref.group, ref.dataset, ref.shard) for ref in second] == [(5, 5, 2), (6, 5, 3)]
+
+
+def test_what_collects_stays_where_its_rows_are_asked_for_or_read_otherwise() -> None:
+    parted = new_flow().slice([1], 3).partition(2)
+    self_joined = parted.join(parted)
+    assert groups(plan_of(self_joined)) == [
+        "Input0>Partition_scatter1 x3",
+        "JoinPartitionedSorted4 x2 !",
+    ]
+    assert "Partition_collect2>LocalSort3 x2" not in groups(plan_of(self_joined))
+    assert "Partition_collect2 x2" in groups(plan_of(parted, self_joined, stored=True))
+    small = parted.broadcast_join(parted)
+    assert groups(plan_of(small))[1:] == ["Partition_collect2 x2", "BroadcastJoin5 x2 !"]
 
 
 # --- shards ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ def make_plan(
     stored: bool,
     limit: int = 0,
     outputs: Sequence[DatasetNode] = (),
+    drawn: bool = False,
 ) -> Plan:
     """What has to be computed for `targets`, and nothing else.
 
@@ -29,6 +30,7 @@ def make_plan(
         stored: the driver wants the rows of the targets; otherwise they are drained.
         limit: of the only target, the first so many rows are enough; 0: all are wanted.
         outputs: datasets whose rows the driver wants if they are computed.
+        drawn: the plan as Glow draws it, which a run makes shorter.
     """
     needed = _ancestors(graph, targets)
     computed = {step.id for step in needed}
@@ -56,11 +58,15 @@ def make_plan(
     step_groups = _assemble(chains, reasons, chain_of, stored_ids | reader_count.keys())
     group_count = sum(step_group.task_count for step_group in step_groups)
     plan = Plan(tuple(step_groups), group_count, tuple(targets), tuple(outputs))
-    if not limit:
-        return plan
-    from glowpy.planner.pulling import pulled
+    if limit and not drawn:
+        from glowpy.planner.pulling import pulled
 
-    return pulled(plan)
+        return pulled(plan)
+    if len(step_groups) > 2 and not drawn:  # the self-join of a slice has three, and one collects
+        from glowpy.planner.direct import direct
+
+        return direct(plan)
+    return plan
 
 
 def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:

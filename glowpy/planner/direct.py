@@ -1,0 +1,58 @@
+"""Plans without the task groups that would only copy rows.
+
+A join's sides are each collected by a step group that does nothing else, because the join reads two
+datasets. Glow draws it so. In a run, the join collects its rows itself: they are written once
+instead of twice, and cross the network once.
+
+    Partition_scatter x3 > Partition_collect, LocalSort x2 > JoinPartitionedSorted x2
+    Partition_scatter x3 > JoinPartitionedSorted x2
+"""
+
+from __future__ import annotations
+
+from glowpy.flow.graph import EdgeKind
+from glowpy.flow.ops.kernel import PassOp
+from glowpy.planner.plan import InputEdge, Plan, StepGroup
+
+
+def direct(plan: Plan) -> Plan:
+    """The plan in which nobody reads from a step group that only collects rows."""
+    if any(group.is_live for group in plan.step_groups):
+        return plan  # channels: who begins when is laid out already
+    asked_for = {dataset.id for dataset in (*plan.targets, *plan.outputs)}
+    passed_by = {
+        group.number: group.inputs[0]
+        for group in plan.step_groups
+        if only_collects(group)
+        and group.output.id not in asked_for
+        and all(kind is EdgeKind.ONE_TO_ONE for kind in _readings(plan, group))
+    }
+    made: list[StepGroup] = []
+    numbers = {-1: -1}
+    first_group = 0
+    for group in plan.step_groups:
+        if group.number in passed_by:
+            continue
+        numbers[group.number] = len(made)
+        edges = [passed_by.get(edge.source, edge) for edge in group.inputs]
+        made.append(
+            group._replace(
+                number=len(made),
+                first_group=first_group,
+                inputs=tuple(edge._replace(source=numbers[edge.source]) for edge in edges),
+            )
+        )
+        first_group += group.task_count
+    return plan._replace(step_groups=tuple(made), group_count=first_group)
+
+
+def only_collects(group: StepGroup) -> bool:
+    """True if its tasks read what others have spread for them, and write it down as it is."""
+    if len(group.inputs) != 1 or not all(isinstance(step.op, PassOp) for step in group.steps):
+        return False
+    return group.inputs[0].edge.kind is EdgeKind.COLLECT
+
+
+def _readings(plan: Plan, group: StepGroup) -> list[EdgeKind]:
+    edges: list[InputEdge] = [edge for each in plan.step_groups for edge in each.inputs]
+    return [edge.edge.kind for edge in edges if edge.source == group.number]
