@@ -74,6 +74,7 @@ def collected(datasets: list[Dataset]) -> list[list[Any]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USES)
 def test_rows_come_back(name: str, new_flow: Runner) -> None:
     entry = USES[name]
@@ -86,6 +87,7 @@ def test_rows_come_back(name: str, new_flow: Runner) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_rows_come_from_a_source(name: str, new_flow: Runner) -> None:
     entry = SOURCES[name]
@@ -95,6 +97,7 @@ def test_rows_come_from_a_source(name: str, new_flow: Runner) -> None:
         assert is_as_expected(found, entry.expected(data), in_order=True), data.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_give_the_rows(name: str, new_flow: Runner, tmp_path: Path) -> None:
     entry = CALLS[name]
@@ -122,6 +125,7 @@ def faulty(flow: Flow, fault: Fault) -> Dataset:
     return flow.slice(range(8), 2).map(FAULTY_ROWS[fault])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*USES, *CALLS])
 def test_what_cannot_work_says_so(name: str, new_flow: Runner, tmp_path: Path) -> None:
     entry = TABLE[name]

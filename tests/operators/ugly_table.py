@@ -81,13 +81,17 @@ def folded(rows: Rows) -> Rows:
     return [rows] if rows else []
 
 
-def dealt(shards: Shards, count: int) -> Rows:
+def dealt_shards(shards: Shards, count: int) -> Shards:
     """Rows dealt round robin by each shard, one shard further than by the one before."""
     parts: Shards = [[] for _ in range(count)]
     for number, shard in enumerate(shards):
         for place, row in enumerate(shard):
             parts[(number + place) % count].append(row)
-    return all_rows(parts)
+    return parts
+
+
+def dealt(shards: Shards, count: int) -> Rows:
+    return all_rows(dealt_shards(shards, count))
 
 
 def reduced(shards: Shards) -> Rows:
