@@ -38,6 +38,8 @@ def log_told(log: logging.Logger, message: Any) -> None:
         level = logging.WARNING
     if log.isEnabledFor(level):
         log.log(level, "%s", words(message), extra=ids_of(message))
+    if isinstance(message, GroupEnded) and message.began is not None:
+        log_told(log, message.began)
 
 
 def _ended(message: GroupEnded) -> str:
