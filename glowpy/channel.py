@@ -21,6 +21,7 @@ from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError
 from glowpy.inside import is_in_task
 
 Row: TypeAlias = Any
+CHANNEL_NAMES = "1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
 DEFAULT_CAPACITY = 1024  # rows
 _DROPPED_AT_ONCE = 1024
 
@@ -28,6 +29,13 @@ _STAYS = (
     "a Channel stays in the driver program, a flow's functions cannot use it; they return rows, "
     "and add_output() sends those of a dataset to a Channel"
 )
+
+
+def is_channel_name(name: object) -> bool:
+    """Can a channel that others find by its name be called so?"""
+    if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.isascii():
+        return False
+    return name[0].isalnum() and all(each.isalnum() or each in "._-" for each in name)
 
 
 class Channel:

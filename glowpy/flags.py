@@ -16,7 +16,7 @@ from glowpy.errors import FlagError
 from glowpy.record import NamedTuple
 
 Value = bool | int | float | str
-Place = Literal["anywhere", "cluster", "standalone", "task"]
+Place = Literal["anywhere", "cluster", "master", "standalone", "task"]
 
 
 class Mode(enum.Enum):
@@ -99,7 +99,7 @@ _RELATED = f"files and folders that go along to the agents, {os.pathsep} between
 
 FLAGS = (
     Flag("glow", "glow", "run as driver of a cluster"),
-    Flag("glow.leader", "leader", "address of the master, host:port", "cluster"),
+    Flag("glow.leader", "leader", "address of the master, host:port", "master"),
     Flag("glow.dataCenter", "data_center", "preferred data center", "cluster", "", True),
     Flag("glow.rack", "rack", "preferred rack", "cluster", "", True),
     Flag("glow.task.memoryMB", "task_memory_mb", "memory that one task asks for, in MB", least=1),
@@ -118,7 +118,7 @@ FLAGS = (
     Flag("glow.driver.host", "driver_host", "where agents reach the driver", "cluster", "", True),
     Flag("glow.driver.port", "driver_port", "the same, 0 for any free port", "cluster", most=65535),
     Flag("cert.file", "cert_file", "certificate of Glow's TLS", "cluster", _CURVE),
-    Flag("key.file", "key_file", "key that opens a cluster with keys", "cluster"),
+    Flag("key.file", "key_file", "key that opens a cluster with keys", "master"),
     Flag("ca.file", "ca_file", "authority of Glow's TLS", "cluster", _CURVE),
     Flag("glow.inline", "inline", "run in this one process, for debuggers"),
     Flag("glow.quiet", "quiet", "no notes on stderr"),
@@ -330,6 +330,9 @@ def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
         flag = _BY_NAME[name]
         if flag.inert:
             notes.append(f"-{name} {flag.inert}")
+        elif flag.place == "master":
+            if not (lenient or options.glow):
+                notes.append(f"-{name} acts only with -glow, and where a named channel is read")
         elif not lenient and flag.place not in ("anywhere", here):
             notes.append(f"-{name} acts only {_ELSEWHERE[flag.place]} and is ignored")
     return notes

@@ -36,6 +36,7 @@ class Timing(NamedTuple):
     linger_s: float = 2.0  # transport: last messages may leave after a close
     shutdown_s: float = 5.0  # a process told to stop is killed after this
     program_age_s: float = 30 * 86_400.0  # an agent forgets a program that was not used since
+    named_channels_mb: int = 10_240  # of rows that `glowpy send` leaves at an agent
     program_cache_mb: int = 1024  # of programs that an agent keeps
     lost_attempts: int = 4  # tries of a task group whose executor dies under it
 

@@ -50,11 +50,6 @@ def test_glows_names_have_kebab_case_aliases():
         assert f"--{kebab}" in text
 
 
-@pytest.mark.parametrize("name", ["send", "receive"])
-def test_what_is_not_built_says_so(name):
-    assert "not built yet" in refusal(name, "--to", "x", "--file", "y", status=2)
-
-
 def test_wrong_usage_is_status_2():
     assert run("agent", "--port", "many").returncode == 2
     assert run("no-such-command").returncode == 2

@@ -193,7 +193,11 @@ def test_a_value_with_a_dash_needs_the_equals_sign() -> None:
         ("-glow -ca.file c", [f"-ca.file {CURVE}"]),
         ("-glow -key.file k -glow.driver.port=9 -glow.leader=h:1", []),
         ("-glow.workers=2 -glow.task.memoryMB=9 -glow.quiet", []),
-        ("-glow.leader=h:1", ["-glow.leader acts only with -glow and is ignored"]),
+        (
+            "-glow.leader=h:1",
+            ["-glow.leader acts only with -glow, and where a named channel is read"],
+        ),
+        ("-glow.rack=r", ["-glow.rack acts only with -glow and is ignored"]),
         ("-glow.leader=h:1 -glow.flow.plot", []),
         ("-glow -glow.workers=2", ["-glow.workers acts only in a standalone run and is ignored"]),
         (

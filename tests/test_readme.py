@@ -86,7 +86,7 @@ class Reader:
             assert family_of(process.pid) == []
 
     def _with_free_ports(self, command: str) -> str:
-        if "-glow.leader" not in command and not command.startswith((*_DAEMONS, "glowpy status")):
+        if not ("-glow.leader" in command or command.startswith("glowpy")):
             return command
         if command.startswith("glowpy agent"):
             command += " --port 8931"

@@ -4,6 +4,7 @@ DIR/.glowpy-agent    the mark: an agent made this directory
 DIR/lock             held by the living agent; its content is that agent's process id
 DIR/cache/           programs, by content
 DIR/runs/            shards and logs of the runs that go on
+DIR/channels/        what `glowpy send` has brought
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class AgentDirectory:
         self.path = Path(os.path.abspath(path))
         self.cache = self.path / "cache"
         self.runs = self.path / "runs"
+        self.channels = self.path / "channels"
         self._clean_restart = clean_restart
         self._lock = -1
 
@@ -38,9 +40,11 @@ class AgentDirectory:
             self._mark()
             self._lock = self._take_lock()
             shutil.rmtree(self.runs, ignore_errors=True)
+            shutil.rmtree(self.channels, ignore_errors=True)
             if self._clean_restart:
                 shutil.rmtree(self.cache, ignore_errors=True)
             self.runs.mkdir(mode=0o700)
+            self.channels.mkdir(mode=0o700)
             self.cache.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
             self._unlock()
@@ -58,6 +62,7 @@ class AgentDirectory:
         trace: TracebackType | None,
     ) -> None:
         shutil.rmtree(self.runs, ignore_errors=True)
+        shutil.rmtree(self.channels, ignore_errors=True)
         self._unlock()
 
     def _mark(self) -> None:

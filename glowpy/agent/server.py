@@ -27,6 +27,7 @@ from glowpy.agent.fetching import ProgramFetch
 from glowpy.agent.guard import Guard
 from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
+from glowpy.agent.named_channels import NamedChannels
 from glowpy.agent.processes import Processes
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.agent.row_note import read_row_note
@@ -37,6 +38,7 @@ from glowpy.resources import cores
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
+from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.greeting import welcome
 from glowpy.wire.messages import Heartbeat, Hello
 from glowpy.wire.run_messages import (
@@ -92,7 +94,7 @@ def serve_agent(
     """
     with (
         AgentDirectory(options.directory, clean_restart=options.clean_restart) as directory,
-        Transport(policy, timing) as transport,
+        Transport(policy, timing, CHANNEL_MESSAGES) as transport,
         AgentServer(options, directory, transport, timing) as agent,
     ):
         announce(str(agent.address))
@@ -128,6 +130,13 @@ class AgentServer:
         )
         self._cache = ProgramCache(directory.cache)
         self._shards = ShardServer(self._core.index, self._server, options.address.host)
+        self._channels = NamedChannels(
+            str(directory.channels),
+            self._core.index,
+            timing,
+            lambda: secrets.token_bytes(NONCE_BYTES),
+            lambda: self._membership.changed(),
+        )
         self._guard = Guard(timing)
         self._processes = Processes(self._poller, self._process_said, self._process_ended)
         self._fetches: dict[str, ProgramFetch] = {}
@@ -148,6 +157,7 @@ class AgentServer:
             fetch.close()
         self._processes.__exit__(None, None, None)
         self._shards.close()
+        self._channels.close()
 
     def serve(self, stop: int) -> None:
         """Serve until `stop` is readable, then close every run.
@@ -166,6 +176,7 @@ class AgentServer:
             for fetch in list(self._fetches.values()):
                 fetch.expire(now)
             self._carry_out(self._core.tick(now))
+            self._carry_out(self._channels.tick(now))
             for executor, reason in self._guard.condemned(now, self._core.processes()):
                 ids = self._core.about(executor)
                 log.warning("executor %s is killed: %s", executor, reason, extra=ids)
@@ -188,6 +199,7 @@ class AgentServer:
             options.memory_mb,
             self._core.leases(),
             self._cores,
+            self._channels.names(),
         )
 
     # --- drivers, executors, readers ---
@@ -206,11 +218,22 @@ class AgentServer:
                 if isinstance(message, _AFTER_OUTPUT):
                     self._processes.drain(message.executor)
                 self._carry_out(self._core.from_executor(peer, message, payload))
+            elif self._receive_for_channel(peer, message, payload):
+                continue
             elif hasattr(message, "run"):
                 now = time.monotonic()
                 self._carry_out(self._core.from_driver(peer, message, payload, now))
             else:
                 log.warning("dropped a message for others: %s", type(message).__name__)
+
+    def _receive_for_channel(self, peer: bytes, message: object, payload: bytes) -> bool:
+        answer = self._channels.receive(peer, message, payload, time.monotonic())
+        if answer is None:
+            return False
+        state, sends = answer
+        self._server.send(peer, state)
+        self._carry_out(sends)
+        return True
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from glowpy.cli.channels import receive, send
 from glowpy.cli.ending import until_told
 from glowpy.errors import ConfigError, GlowError
 from glowpy.logs import FILE_MB, KEPT_FILES, LEVELS, Lines, start_log
@@ -325,24 +326,8 @@ def keys(file: str) -> None:
     click.echo(f"{file}: give it to master, agents and drivers (--key-file, -key.file), only")
 
 
-_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
-
-
-@commands.command(context_settings=_ANYTHING)
-def send() -> None:
-    """Not built yet: send lines into a channel."""
-    _not_built("send")
-
-
-@commands.command(context_settings=_ANYTHING)
-def receive() -> None:
-    """Not built yet: receive rows of a channel."""
-    _not_built("receive")
-
-
-def _not_built(command: str) -> None:
-    tell(f"glowpy: {command} is not built yet; channels come later")
-    sys.exit(2)
+commands.add_command(send)
+commands.add_command(receive)
 
 
 def _announce(role: str, lines: Lines) -> Callable[[str], None]:

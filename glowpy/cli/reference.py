@@ -22,6 +22,7 @@ _CLICK_TYPES = {"integer": "whole number", "float": "number", "boolean": "bool"}
 _PLACES = {
     "anywhere": "script",
     "cluster": "script, with `-glow`",
+    "master": "script, with `-glow` or named channels",
     "standalone": "script, without `-glow`",
     "task": "task",
 }

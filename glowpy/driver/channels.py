@@ -67,7 +67,7 @@ class RunChannels(NoChannels):
         from glowpy.driver.outlet import Outlet
 
         self._job = job
-        self._feeding = Feeding(job.plan, store)
+        self._feeding = Feeding(job, store)
         self._attached: list[Channel] = []
         self._assigned: dict[int, int] = {}  # group -> its attempt
         step_groups = {step_group.output: step_group for step_group in job.plan.step_groups}

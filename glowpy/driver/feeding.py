@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from glowpy.channel import Channel
+from glowpy.driver.job import Job
 from glowpy.driver.rows_store import Journal, RowsStore
 from glowpy.errors import RowError
-from glowpy.flow.graph import DatasetNode
+from glowpy.flow.graph import DatasetNode, Feed
 from glowpy.planner.plan import Plan
+
+if TYPE_CHECKING:
+    from glowpy.driver.named_feed import NamedFeed
 
 _AT_ONCE = 1 << 14  # rows taken before the run loop looks at other things
 
@@ -16,11 +21,27 @@ _AT_ONCE = 1 << 14  # rows taken before the run loop looks at other things
 class Feeding:
     """All input channels of a run. Never waits."""
 
-    def __init__(self, plan: Plan, store: RowsStore) -> None:
+    def __init__(self, job: Job, store: RowsStore) -> None:
         self._store = store
         self._open: list[tuple[Channel, Journal, str]] = []
         self._journals: list[Journal] = []
-        self.inputs = list(_inputs_of(plan))
+        self._named: list[NamedFeed] = []
+        self.inputs = [
+            (dataset, self._channel_of(feed, job), step)
+            for dataset, feed, step in _fed_datasets(job.plan)
+        ]
+
+    def _channel_of(self, feed: Feed, job: Job) -> Channel:
+        if not feed.name:
+            channel: Channel = feed.channel
+            return channel
+        from glowpy.driver.named_feed import NamedFeed
+        from glowpy.driver.report import Report
+
+        note = Report(job.timing, is_quiet=job.options.quiet).note
+        named = NamedFeed(feed.name, job.options, job.timing, note)
+        self._named.append(named)
+        return named.channel
 
     def begin(self) -> None:
         """The channels are this run's now."""
@@ -28,6 +49,8 @@ class Feeding:
             journal = self._store.open_journal(dataset)
             self._journals.append(journal)
             self._open.append((channel, journal, step))
+        for named in self._named:
+            named.begin()
 
     def advance(self) -> None:
         """Keep what was sent; seal what was closed.
@@ -52,13 +75,15 @@ class Feeding:
 
     def close(self) -> None:
         """The run is over."""
+        for named in self._named:
+            named.close()
         for journal in self._journals:
             journal.close()
 
 
-def _inputs_of(plan: Plan) -> Iterator[tuple[DatasetNode, Channel, str]]:
-    """Each dataset that a channel feeds, the channel, and the step that reads it."""
+def _fed_datasets(plan: Plan) -> Iterator[tuple[DatasetNode, Feed, str]]:
+    """Each dataset that a channel feeds, its feed, and the step that reads it."""
     for step_group in plan.step_groups:
         for edge in step_group.inputs:
             if edge.source < 0 and edge.dataset.feed is not None:
-                yield edge.dataset, edge.dataset.feed.channel, step_group.steps[0].describe()
+                yield edge.dataset, edge.dataset.feed, step_group.steps[0].describe()

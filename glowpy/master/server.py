@@ -14,10 +14,12 @@ from typing import Any
 
 from glowpy.errors import ConfigError
 from glowpy.master.allocator import Allocator
+from glowpy.master.channels import ChannelRegistry
 from glowpy.master.status import status_of
 from glowpy.master.topology import Agent, Topology
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
+from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel
 from glowpy.wire.greeting import printable, welcome
 from glowpy.wire.messages import (
     AskExecutors,
@@ -46,6 +48,7 @@ class Master:
     def __init__(self, timing: Timing, now: float) -> None:
         self._begun_at = now
         self._topology = Topology(timing.agent_eviction_s)
+        self._channels = ChannelRegistry()
         self._allocator = Allocator(
             lease_s=timing.lease_s,
             demand_s=3 * timing.ask_s,
@@ -53,7 +56,7 @@ class Master:
             mint=lambda: secrets.token_hex(8),
         )
 
-    def handle(self, message: Any, now: float) -> Welcome | Grants | Status | None:
+    def handle(self, message: Any, now: float) -> Welcome | Grants | Status | ChannelPlace | None:
         """Take in a message; the answer to its sender, if it gets one."""
         match message:
             case Heartbeat():
@@ -61,12 +64,14 @@ class Master:
             case Goodbye():
                 gone = self._topology.forget(message.agent)
                 if gone is not None:
-                    self._allocator.forget(gone.agent)
+                    self._forget(gone.agent)
                     log.info("%s has left", _in_words(gone), extra={"agent": gone.address})
             case AskExecutors():
                 return self._granted(message, self._allocator.ask(message, now))
             case ReturnLeases():
                 self._allocator.give_back(message.leases)
+            case FindChannel():
+                return self._channels.find(message.channel)
             case AskStatus():
                 up_s = now - self._begun_at
                 return status_of(message, self._topology, self._allocator, up_s, now)
@@ -89,7 +94,7 @@ class Master:
     def tick(self, now: float) -> None:
         """Forget agents that are silent and leases that nobody used."""
         for agent in self._topology.evict(now):
-            self._allocator.forget(agent.agent)
+            self._forget(agent.agent)
             log.warning(
                 "lost %s: no heartbeat for too long",
                 _in_words(agent),
@@ -107,7 +112,7 @@ class Master:
             return
         change = self._topology.hear(heartbeat, now)
         if change.replaced is not None:
-            self._allocator.forget(change.replaced.agent)
+            self._forget(change.replaced.agent)
             log.info(
                 "%s has been restarted",
                 _in_words(change.replaced),
@@ -123,6 +128,11 @@ class Master:
                 extra={"agent": agent.address},
             )
         self._allocator.hear(change.agent, heartbeat.leases, now)
+        self._channels.hear(heartbeat.agent, heartbeat.address, heartbeat.channels)
+
+    def _forget(self, agent: str) -> None:
+        self._allocator.forget(agent)
+        self._channels.forget(agent)
 
 
 def serve_master(
@@ -141,7 +151,7 @@ def serve_master(
     """
     tick_s = timing.agent_eviction_s / 15
     master = Master(timing, time.monotonic())
-    with Transport(policy, timing, STATUS_MESSAGES) as transport:
+    with Transport(policy, timing, STATUS_MESSAGES | CHANNEL_MESSAGES) as transport:
         server = transport.serve(address)
         poller = Poller()
         poller.register(server, server)

@@ -54,6 +54,13 @@ class LeaseInUse(NamedTuple):
     memory_mb: int
 
 
+class NamedChannel(NamedTuple):
+    """A channel that an agent has for whoever asks for its name."""
+
+    channel: str
+    number: int  # of several, the highest was sent last
+
+
 class Heartbeat(NamedTuple):
     """What an agent has, and which leases it is using, at this moment."""
 
@@ -66,6 +73,7 @@ class Heartbeat(NamedTuple):
     memory_mb: int
     leases: tuple[LeaseInUse, ...]
     cores: int = 0  # that agent and executors may run on; 0: not told
+    channels: tuple[NamedChannel, ...] = ()
 
 
 class Goodbye(NamedTuple):

@@ -5,9 +5,7 @@ Go: flow/dataset_source.go, flow/dataset_output.go
 
 from __future__ import annotations
 
-import re
-
-from glowpy.channel import Channel
+from glowpy.channel import CHANNEL_NAMES, Channel, is_channel_name
 from glowpy.flow.arguments import check_shards, definition_error
 from glowpy.flow.graph import (
     BROADCAST,
@@ -20,14 +18,6 @@ from glowpy.flow.graph import (
 )
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import PassOp
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-NAMES = "1 to 64 letters, digits, '.', '_' and '-', of which a letter or digit is the first"
-
-
-def is_channel_name(name: object) -> bool:
-    """Can a named channel be called so? Names become paths."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def add_channel(graph: Graph, channel: Channel, shards: int, broadcast: bool) -> DatasetNode:
@@ -42,7 +32,9 @@ def add_channel(graph: Graph, channel: Channel, shards: int, broadcast: bool) ->
 def add_named_channel(graph: Graph, name: str, shards: int, broadcast: bool) -> DatasetNode:
     """Lines of the channel of that name at an agent."""
     if not is_channel_name(name):
-        raise definition_error(f"named_channel() needs a name of {NAMES}, not {name!r:.100}")
+        raise definition_error(
+            f"named_channel() needs a name of {CHANNEL_NAMES}, not {name!r:.100}"
+        )
     check_shards(shards, "named_channel")
     return _add_input(graph, Feed(None, name), shards, broadcast)
 

@@ -1,0 +1,111 @@
+"""`glowpy send` and `glowpy receive`: lines into a named channel, and out of one. Go: glow.go"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from glowpy.channel import CHANNEL_NAMES, is_channel_name
+from glowpy.cli.ending import until_told
+from glowpy.errors import InputError
+from glowpy.stdio import tell
+from glowpy.timing import Timing
+
+_AGENT_PORT, _MASTER_PORT = 8931, 8930
+
+_key_file = click.option(
+    "--key.file",
+    "--key-file",
+    "key_file",
+    default="",
+    metavar="FILE",
+    help="The cluster's key, made by `glowpy keys FILE`.",
+)
+
+
+@click.command()
+@click.option("--to", "name", required=True, metavar="NAME", help="Name of the channel.")
+@click.option(
+    "--file", "path", default="", metavar="FILE", help="What to send; standard input if not given."
+)
+@click.option(
+    "--agent",
+    "agent",
+    default=f"localhost:{_AGENT_PORT}",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Who keeps it.",
+)
+@_key_file
+def send(name: str, path: str, agent: str, key_file: str) -> None:
+    """Send lines to a channel at an agent, in place of what is there under its name."""
+    from glowpy.cli.sending import Sender
+    from glowpy.wire.address import parse_address
+    from glowpy.wire.security import policy_of
+
+    _check_name(name)
+    where = parse_address(agent, _AGENT_PORT)
+    policy = policy_of(key_file)
+    policy.check(where, is_server=False)
+    descriptor = _opened(path)
+    try:
+        with until_told() as stop:
+            is_whole = Sender(name, where, policy, Timing.from_environment(), stop).run(descriptor)
+    finally:
+        if path:
+            os.close(descriptor)
+    if not is_whole:
+        sys.exit(130)
+
+
+@click.command()
+@click.option("--from", "name", required=True, metavar="NAME", help="Name of the channel.")
+@click.option(
+    "--master",
+    "leader",
+    default=f"localhost:{_MASTER_PORT}",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Who knows where it is.",
+)
+@_key_file
+def receive(name: str, leader: str, key_file: str) -> None:
+    """Print the lines of a channel, wherever it is, also while it is being sent."""
+    from glowpy.task.named_channel import NamedChannelReader
+    from glowpy.wire.address import parse_address
+    from glowpy.wire.security import policy_of
+
+    _check_name(name)
+    where = parse_address(leader, _MASTER_PORT)
+    timing = Timing.from_environment()
+    with (
+        until_told() as stop,
+        NamedChannelReader(name, where, policy_of(key_file), timing, stop, _note) as reader,
+    ):
+        try:
+            for lines in reader.batches():
+                text = "\n".join([*map(str, lines), ""])
+                sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+                sys.stdout.buffer.flush()
+        except BrokenPipeError:  # `head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _note(text: str) -> None:
+    tell(f"glowpy: {text}")
+
+
+def _check_name(name: str) -> None:
+    if not is_channel_name(name):
+        raise click.UsageError(f"a channel's name has {CHANNEL_NAMES}, not {name!r}")
+
+
+def _opened(path: str) -> int:
+    if not path:
+        return sys.stdin.fileno()
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise InputError(f"cannot read {path}: {exc.strerror}") from exc

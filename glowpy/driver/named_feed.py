@@ -1,0 +1,64 @@
+"""Lines of a channel that has a name, brought to the driver by a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from glowpy.channel import Channel
+from glowpy.errors import ChannelError, GlowError
+from glowpy.flags import Options
+from glowpy.task.named_channel import NamedChannelReader
+from glowpy.timing import Timing
+from glowpy.wire.address import parse_address
+from glowpy.wire.security import policy_of
+
+_MASTER_PORT = 8930
+
+
+class NamedFeed:
+    """Fills a channel until the named one ends, or this is closed.
+
+    Raises:
+        ConfigError: the leader's address or the key cannot be used.
+    """
+
+    def __init__(
+        self, name: str, options: Options, timing: Timing, note: Callable[[str], None]
+    ) -> None:
+        self.channel = Channel()
+        self._name = name
+        self._master = parse_address(options.leader, _MASTER_PORT)
+        self._policy = policy_of(options.key_file)
+        self._policy.check(self._master, is_server=False)
+        self._timing = timing
+        self._note = note
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+        self._thread = threading.Thread(target=self._run, daemon=True, name="glowpy-feed")
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """No more is wanted."""
+        os.eventfd_write(self._stop, 1)
+        self.channel.close()  # for whoever waits to send
+        if self._thread.ident is not None:
+            self._thread.join()
+        os.close(self._stop)
+
+    def _run(self) -> None:
+        try:
+            with NamedChannelReader(
+                self._name, self._master, self._policy, self._timing, self._stop, self._note
+            ) as reader:
+                for lines in reader.batches():
+                    for line in lines:
+                        self.channel.send(line)
+            self.channel.close()
+        except GlowError as exc:
+            self.channel.fail(exc)
+        except Exception as exc:  # noqa: BLE001
+            text = f"channel {self._name} cannot be read: {type(exc).__name__}: {exc}"
+            self.channel.fail(ChannelError(text))

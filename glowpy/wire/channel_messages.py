@@ -1,0 +1,67 @@
+"""Messages about channels that have a name: `glowpy send`, `glowpy receive`, `flow.named_channel`.
+
+Not in `messages.MESSAGES`: only masters, agents and those who send or look for a channel need them.
+
+sender -> agent    Hello, OpenChannel, ChannelRows, EndChannel
+agent  -> sender   Welcome, ChannelState after each of these
+reader -> master   Hello, FindChannel
+master -> reader   Welcome, ChannelPlace
+reader -> agent    Fetch of `run_of(channel)`, as of any shard: see `transfers`
+"""
+
+from __future__ import annotations
+
+from glowpy.record import NamedTuple
+
+
+class OpenChannel(NamedTuple):
+    """Its rows will follow, in place of whatever the agent has under this name."""
+
+    channel: str
+
+
+class ChannelRows(NamedTuple):
+    """More rows of a channel, as one block in the payload; none: the sender is still there."""
+
+    channel: str
+    row_count: int
+
+
+class EndChannel(NamedTuple):
+    """That was all."""
+
+    channel: str
+
+
+class ChannelState(NamedTuple):
+    """How much of a channel the agent has. A refusal says why it takes no more."""
+
+    channel: str
+    row_count: int
+    is_whole: bool
+    refusal: str
+
+
+class FindChannel(NamedTuple):
+    """Where is the channel of this name?"""
+
+    channel: str
+
+
+class ChannelPlace(NamedTuple):
+    """The agent that has it, and its number there; no address: nobody has."""
+
+    channel: str
+    address: str
+    number: int
+
+
+CHANNEL_MESSAGES: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (OpenChannel, ChannelRows, EndChannel, ChannelState, FindChannel, ChannelPlace)
+}
+
+
+def run_of(channel: str) -> str:
+    """What stands for a run where a shard belongs to a channel; no run can be called so."""
+    return f"@{channel}"
