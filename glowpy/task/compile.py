@@ -17,7 +17,7 @@ Where a reduce follows, the loop ends in it, and no list of rows is made:
                              if k in totals:
                                  totals[k] = f4(totals[k], v)
                              else:
-                                 totals[k] = v
+                                 totals[k, or a copy if it holds NaN, which matches nothing] = v
 
 One row may become any number of rows, and small rows large ones. So a `Pace` says how many rows
 are many, by the size of those before; after as many, a fold by key lets its table be measured.
@@ -153,6 +153,7 @@ def _fused(steps: tuple[Step, ...]) -> FusedSteps:
         "pieces": pieces,
         "call_with_fields": call_with_fields,
         "pair": pair,
+        "apart": apart,
         "pair_of": pair_of,
         "nothing": object(),
     }
@@ -214,7 +215,7 @@ def _fold_lines(op: FoldOp, function: str, row: str) -> str:
     return f"""\
 k, v = {row} if {row}.__class__ is tuple else pair({row})
 if k in totals: totals[k] = {function}(totals[k], v)
-else: totals[k] = v
+else: totals[k if k.__class__ is str or k.__class__ is int else apart(k)] = v
 """
 
 
@@ -255,6 +256,14 @@ def pair_of(row: Any) -> Any:
 
     check_pairs([row], "map_values")
     return row
+
+
+def apart(key: Any) -> Any:
+    """A new key of a fold; a copy if it is or holds NaN, which Python would take for itself."""
+    from glowpy.flow.ops.keys import keys_apart
+
+    (only,) = keys_apart([key])
+    return only
 
 
 def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -> Any:

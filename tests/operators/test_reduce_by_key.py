@@ -76,6 +76,17 @@ def test_reduce_by_key_of_what_is_partitioned_moves_nothing(new_flow: Runner) ->
     assert sorted(reduced.collect()) == sorted(Counter(WORDS).items())
 
 
+def test_nan_keys_match_nothing(new_flow: Runner) -> None:
+    nan = float("nan")
+    numbers = new_flow().slice(range(3))
+    for key in (nan, (nan, "x"), ("x", (1, nan))):
+        rows = numbers.map(lambda n, key=key: (key, n)).reduce_by_key(add).collect()
+        assert sorted(value for _key, value in rows) == [0, 1, 2]
+        assert {type(row[0]) for row in rows} == {type(key)}
+    keyed = numbers.map(lambda n: (nan, n)).reduce_by_user_defined_key(lambda key: key, add)
+    assert sorted(value for _key, value in keyed.collect()) == [0, 1, 2]
+
+
 def test_local_reduce_by_key_reduces_each_shard_by_itself(new_flow: Runner) -> None:
     dataset = new_flow().slice([("b", 1), ("a", 2), ("b", 3), ("b", 4)], 2)
     assert dataset.local_reduce_by_key(add).collect() == [("a", 2), ("b", 1), ("b", 7)]
