@@ -121,7 +121,7 @@ FLAGS = (
     Flag("key.file", "key_file", "key that opens a cluster with keys", "master"),
     Flag("ca.file", "ca_file", "authority of Glow's TLS", "cluster", _CURVE),
     Flag("glow.inline", "inline", "run in this one process, for debuggers"),
-    Flag("glow.quiet", "quiet", "no notes on stderr"),
+    Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),
     Flag(
         "glow.log.level",

@@ -52,7 +52,7 @@ class Terminal:
             if match is not None:
                 return match
             assert time.monotonic() < deadline, f"no {what!r} on the screen:\n{self.text()}"
-            assert self._read(1.0), f"it ended without {what!r} on the screen:\n{self.text()}"
+            assert self.read(1.0), f"it ended without {what!r} on the screen:\n{self.text()}"
 
     def press(self, key: bytes) -> None:
         os.write(self._descriptor, key)
@@ -64,11 +64,11 @@ class Terminal:
     def finish(self) -> int:
         """Read to the end; the process's status."""
         deadline = time.monotonic() + BOUND_S
-        while self._read(1.0):
+        while self.read(1.0):
             assert time.monotonic() < deadline, f"it does not end:\n{self.text()}"
         return self.process.wait(BOUND_S)
 
-    def _read(self, timeout_s: float) -> bool:
+    def read(self, timeout_s: float) -> bool:
         """Take in what has come; False: that was all."""
         if select.select([self._descriptor], [], [], timeout_s)[0]:
             try:

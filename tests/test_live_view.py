@@ -6,11 +6,12 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.processes import flags_of, run, started
+from tests.processes import BOUND_S, flags_of, run, started
 from tests.terminal import on_terminal
 
 pytestmark = pytest.mark.slow  # runs that last
@@ -166,6 +167,26 @@ print(data.count())
         open_gate(tmp_path)
         assert terminal.finish() == 0, terminal.text()
     assert terminal.text().split("\n")[-2:] == ["4", ""]
+
+
+def test_a_terminal_that_is_stopped_does_not_stop_the_run(tmp_path: Path) -> None:
+    """Ctrl-S: whatever is written waits for Ctrl-Q."""
+    write(tmp_path, "pass")
+    with (tmp_path / "script.py").open("a", encoding="utf-8") as script:
+        script.write("os.close(os.open('left', os.O_CREAT))\nprint('the last line')\n")
+    text = (tmp_path / "script.py").read_text().replace('print("the end")', "")
+    (tmp_path / "script.py").write_text(text)
+    with on_terminal(tmp_path, "script.py", "-glow.workers=2", environment=FAST) as terminal:
+        terminal.await_match("tasks done")
+        terminal.press(b"\x13")
+        open_gate(tmp_path)
+        deadline = time.monotonic() + BOUND_S
+        while not (tmp_path / "left").exists():
+            assert time.monotonic() < deadline, "the run stands still"
+            terminal.read(0.05)
+        terminal.press(b"\x11")
+        assert terminal.finish() == 0, terminal.text()
+    assert "the last line" in terminal.text()
 
 
 @pytest.mark.parametrize("how", ["short", "quiet", "dumb", "output only"])

@@ -10,7 +10,7 @@ from glowpy import Flow
 from glowpy.amounts import in_bytes, in_rows, in_time
 from glowpy.driver import scheduling as do
 from glowpy.driver.bars import plain
-from glowpy.driver.progress import Progress, StepLine, worth_showing
+from glowpy.driver.progress import RunProgress, StepLine, worth_showing
 from glowpy.driver.summary import as_json, as_table, summary_of
 from glowpy.driver.tally import Tally
 from glowpy.planner.fusion import make_plan
@@ -48,7 +48,7 @@ def tally() -> Tally:
 
 
 def test_a_line_for_each_step_group(tally: Tally) -> None:
-    progress = Progress(tally, 100.0)
+    progress = RunProgress(tally, 100.0)
     first, second = progress.lines(110.0)
     assert first == (0, first.label, 1, 2, 1, 3000, 300.0)
     assert second == (1, second.label, 0, 1, 1, 0, 0.0)
@@ -56,7 +56,7 @@ def test_a_line_for_each_step_group(tally: Tally) -> None:
 
 
 def test_rows_per_second_are_those_of_the_last_seconds(tally: Tally) -> None:
-    progress = Progress(tally, 100.0)
+    progress = RunProgress(tally, 100.0)
     rates = []
     for second in range(10):
         rows = 1000 * second if second < 4 else 4000
@@ -69,21 +69,21 @@ def test_rows_per_second_are_those_of_the_last_seconds(tally: Tally) -> None:
 
 
 def test_rows_that_were_lost_make_no_negative_rate(tally: Tally) -> None:
-    progress = Progress(tally, 100.0)
+    progress = RunProgress(tally, 100.0)
     progress.lines(110.0)
     tally.take(do.ExecutorLeft("e2", "SIGKILL"), 111.0)
     assert progress.lines(111.0)[0].rows_per_s == 0.0
 
 
 def test_one_sentence_for_those_without_a_terminal(tally: Tally) -> None:
-    assert Progress(tally, 100.0).sentence(110.0) == (
+    assert RunProgress(tally, 100.0).sentence(110.0) == (
         "10.0 s: 1 of 3 tasks done, 2 running on 2 executors; "
         "Input0>Map1>LocalReduce2 1/2, 300 rows/s; MergeReduce3 0/1, 0 rows/s"
     )
 
 
 def test_the_state_of_every_running_group(tally: Tally) -> None:
-    first, *states, last = Progress(tally, 100.0).states(110.0)
+    first, *states, last = RunProgress(tally, 100.0).states(110.0)
     assert first.startswith("10.0 s: 1 of 3 tasks done")
     states = [re.sub(r"\(.*?\)", "(…)", state) for state in states]
     assert states == [

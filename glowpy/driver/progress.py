@@ -29,7 +29,7 @@ class StepLine(NamedTuple):
         return self.sealed == self.tasks
 
 
-class Progress:
+class RunProgress:
     """What the tally says, now and over the last seconds."""
 
     def __init__(self, tally: Tally, begun_at: float) -> None:

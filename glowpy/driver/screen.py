@@ -12,6 +12,7 @@ through sys.stdout and sys.stderr takes the lines away first; they come back wit
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterable, Sequence
@@ -94,7 +95,7 @@ class Screen:
             self.erase()
             return
         with self._lock:
-            if self._shown == (lines, size):
+            if self._shown == (lines, size) or not self._takes_more():
                 return
             count = len(lines)
             room = f"{_DOWN * (count + 1)}\x1b[{count + 1}A"
@@ -110,7 +111,8 @@ class Screen:
         with self._lock:
             if self._shown is not None:
                 self._shown = None
-                self._write(_CLEAR_BELOW)
+                if self._takes_more():
+                    self._write(_CLEAR_BELOW)
 
     def print(self, target: TextIO, text: str) -> int:
         """Write something of somebody else's, where the lines are now."""
@@ -119,6 +121,15 @@ class Screen:
             written = target.write(text)
             target.flush()
         return written
+
+    def _takes_more(self) -> bool:
+        """False of a terminal that is stopped by Ctrl-S: the run must not stop with it."""
+        try:
+            poll = select.poll()
+            poll.register(self._stream, select.POLLOUT)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return False
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # the terminal is gone: SIGHUP ends the run

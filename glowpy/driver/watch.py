@@ -25,7 +25,7 @@ from glowpy.timing import Timing
 
 if TYPE_CHECKING:
     from glowpy.driver.bars import Paint
-    from glowpy.driver.progress import Progress
+    from glowpy.driver.progress import RunProgress
     from glowpy.driver.run_log import RunLog
     from glowpy.driver.screen import Screen
     from glowpy.driver.tally import Tally
@@ -54,7 +54,7 @@ class Watch:
         self._begun_at = time.monotonic()
         self._early: list[tuple[object, float]] = []  # what was heard before there was a tally
         self._tally: Tally | None = None
-        self._progress: Progress | None = None
+        self._progress: RunProgress | None = None
         self._screen: Screen | None = None
         self._paint: Paint | None = None
         self._painted: list[str] = []
@@ -124,10 +124,10 @@ class Watch:
             self._screen = Screen(sys.stderr)
             self._screen.__enter__()
 
-    def _follow(self) -> Progress:
+    def _follow(self) -> RunProgress:
         """The tally of all that was heard so far, and what can be said of it."""
         if self._progress is None:
-            from glowpy.driver.progress import Progress
+            from glowpy.driver.progress import RunProgress
             from glowpy.driver.tally import Tally
 
             tally = Tally(self._plan)
@@ -135,7 +135,7 @@ class Watch:
                 tally.take(event, at)
             self._early.clear()
             self._tally = tally
-            self._progress = Progress(tally, self._begun_at)
+            self._progress = RunProgress(tally, self._begun_at)
         return self._progress
 
     def __enter__(self) -> Watch:
