@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glowpy import Dataset
+from glowpy import Channel, Dataset, Flow
 from tests.operators.ugly import (
     ALL_WORK,
     EMPTY,
@@ -54,6 +54,21 @@ def numbered(rows: Iterator[Any], shard: int) -> Iterator[Any]:
 def leave_a_mark(path: Path, row: Any) -> None:
     with path.open("ab", 0) as file:
         file.write(b".")
+
+
+def sent(flow: Flow, data: Data) -> Dataset:
+    channel = Channel(capacity=1000)
+    with channel:
+        for row in data.rows:
+            channel.send(row)
+    return flow.channel(channel, data.shard_count)
+
+
+def received(rows: Dataset, _path: Path) -> list[Any]:
+    channel = Channel(capacity=1000)
+    rows.add_output(channel)
+    rows.run()
+    return list(channel)
 
 
 def marks_left(rows: Dataset, path: Path) -> int:
@@ -141,7 +156,14 @@ TABLE: dict[str, Entry] = {
         ROWS,
     ),
     "Flow.text_file": Elsewhere("test_text.py::test_every_line_is_read_once_and_in_order"),
+    "Flow.start": Elsewhere(
+        "operators/test_channels.py::test_each_row_comes_back_before_the_next_is_sent"
+    ),
     "Flow.run": Elsewhere("operators/test_runs.py::test_run_gives_nothing_and_runs_each_leaf"),
+    "Flow.channel": Source(sent, lambda data: dealt([data.rows], data.shard_count), ENDS),
+    "Flow.named_channel": Elsewhere(
+        "operators/test_channel_failures.py::test_calls_that_make_no_sense"
+    ),
     # --- one row after another ---
     "Dataset.map": Use(
         lambda rows: rows.map(boxed),
@@ -314,7 +336,8 @@ TABLE: dict[str, Entry] = {
         PAIRED,
         in_order=False,
     ),
-    # --- terminal calls ---
+    # --- channels and terminal calls ---
+    "Dataset.add_output": Call(received, all_rows, ENDS, STORED),
     "Dataset.collect": Call(lambda rows, _: rows.collect(), all_rows, ENDS, STORED),
     "Dataset.count": Call(
         lambda rows, _: rows.count(), lambda shards: len(all_rows(shards)), ENDS, ALL_WORK
