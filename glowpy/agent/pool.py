@@ -146,6 +146,7 @@ class ExecutorPool:
             if slot.has_greeted:
                 yield ToExecutor(slot.peer, message)
             else:
+                slot.is_dismissed = True
                 yield from self._kill(slot, "retired before it had started")
 
     def _abort(self, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
@@ -292,7 +293,7 @@ class ExecutorPool:
             yield from self._index.lose(run.name, attempt, f"its executor died: {cause}")
         yield LeasesChanged()
         if not run.is_closing:
-            is_expected = slot.state is State.RETIRING
+            is_expected = slot.state is State.RETIRING or slot.is_dismissed
             early, greeted = slot.early_output, slot.has_greeted
             yield ToDriver(
                 run.peer,
