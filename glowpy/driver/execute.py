@@ -11,6 +11,7 @@ from glowpy.driver.job import Job, Runner
 from glowpy.driver.listing import list_inputs
 from glowpy.driver.results import result_of
 from glowpy.driver.stopping import Stopping
+from glowpy.errors import ConfigError
 from glowpy.flags import Mode, Options
 from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.fingerprint import describe
@@ -90,4 +91,7 @@ def execute_call(
             [output for output in outputs if output.dataset in plan.outputs],
             control or Control(),
         )
-        return run(job)
+        try:
+            return run(job)
+        except OSError as exc:  # too few descriptors, processes, memory; others have names already
+            raise ConfigError(f"the run cannot go on on {description.host}: {exc}") from exc

@@ -7,6 +7,7 @@ ZeroMQ's heartbeats where the network swallows it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ _ANSWERS = 1_000_000
 MOST_SOCKETS = 16_384  # of one transport: three for each link
 FEW_SOCKETS = 256  # for a run on this host: ZeroMQ needs 1.4 ms to make room for so many more
 _OVERHEAD_BYTES = 1024  # what encryption may add to a frame
+_DESCRIPTORS = 24  # of a context, a server and a link; each further link takes five
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
 _MONITORED = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -62,7 +64,7 @@ class Transport:
         most_sockets: that may be open at a time.
 
     Raises:
-        ConfigError: the policy's key is damaged.
+        ConfigError: the policy's key is damaged, or this process may not open files enough.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Transport:
     ) -> None:
         if policy.key is not None and not _is_pair(policy.key):
             raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
+        _check_descriptors()
         self._policy = policy
         self._timing = timing
         self._coder = Coder(MESSAGES if more is None else {**MESSAGES, **more})
@@ -192,6 +195,27 @@ def _explained(act: str, *sockets: zmq.Socket[bytes]) -> Iterator[None]:
             socket.close(0)
         reason = "it is in use" if exc.errno == zmq.EADDRINUSE else zmq.strerror(exc.errno or 0)
         raise ConfigError(f"cannot {act}: {reason}") from exc
+
+
+def _check_descriptors() -> None:
+    """Can a context and some sockets be had? ZeroMQ aborts the process where its own cannot.
+
+    Raises:
+        ConfigError: too many files are open.
+    """
+    held: list[int] = []
+    try:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+        while len(held) < _DESCRIPTORS:
+            held.append(os.dup(held[0]))
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot open sockets: {exc.strerror}; they take {_DESCRIPTORS} descriptors, and this "
+            "process may not have so many more (ulimit -n)"
+        ) from exc
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _url(address: Endpoint, *, is_server: bool) -> str:
