@@ -1,0 +1,110 @@
+"""An agent refuses what exceeds its limits, whatever a master grants; its driver asks again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.greeting import welcome
+from glowpy.wire.messages import (
+    AskExecutors,
+    Grants,
+    Heartbeat,
+    Hello,
+    Lease,
+    ReturnLeases,
+)
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Poller, Server, Transport
+from tests.processes import run, server
+
+
+class Generous:
+    """A master that grants two executors of each agent at the first ask, whatever they have."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._server: Server = transport.serve(Address("127.0.0.1", 0))
+        self._poller = Poller()
+        self._poller.register(self._server, self._receive)
+        self._agents: dict[str, Heartbeat] = {}
+        self._is_over = threading.Event()
+        self.address = str(self._server.address)
+        self.granted: list[str] = []
+        self.given_back: list[str] = []
+        self.asked_since = 0  # asks for more after something was given back
+
+    def serve(self) -> None:
+        while not self._is_over.is_set():
+            for handle in self._poller.poll(0.05):
+                handle()
+
+    def end(self) -> None:
+        self._is_over.set()
+
+    def _receive(self) -> None:
+        while (received := self._server.receive()) is not None:
+            peer, message, _payload = received
+            if isinstance(message, Hello):
+                self._server.send(peer, welcome(message, "master"))
+            elif isinstance(message, Heartbeat):
+                self._agents[message.agent] = message
+            elif isinstance(message, AskExecutors):
+                self.asked_since += bool(self.given_back and message.executor_count)
+                self._server.send(peer, self._grants())
+            elif isinstance(message, ReturnLeases):
+                self.given_back += message.leases
+
+    def _grants(self) -> Grants:
+        leases = [
+            Lease(f"lease-{number}", beat.agent, beat.address, "dc", "r", 1, 64)
+            for beat in self._agents.values()
+            for number in range(2)
+            if not self.granted
+        ]
+        self.granted += [lease.lease for lease in leases]
+        return Grants(tuple(leases), None, len(self._agents), 2, 1024)
+
+
+@contextmanager
+def generous_master() -> Iterator[Generous]:
+    with Transport(Policy(), Timing()) as transport:
+        master = Generous(transport)
+        thread = threading.Thread(target=master.serve)
+        thread.start()
+        try:
+            yield master
+        finally:
+            master.end()
+            thread.join()
+
+
+@pytest.mark.slow
+def test_what_is_too_much_is_refused_and_asked_for_again(tmp_path: Path) -> None:
+    """The rows take until the driver has asked again: one executor runs them all."""
+    script = """
+import os, time
+from glowpy import Flow
+
+def wait(row):
+    time.sleep(0.1)
+    return os.getpid()
+
+print(len(set(Flow().slice(range(30), 30).map(wait).collect())))
+"""
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    with generous_master() as master:
+        place = ["--host", "127.0.0.1", "--port", "0", "--dir", str(tmp_path / "agent")]
+        words = ["--master", master.address, *place, "--max.executors", "1"]
+        with server(tmp_path, "agent", *words, "--log-level", "info") as agent:
+            ended = run(tmp_path, "script.py", "-glow", f"-glow.leader={master.address}")
+            agent.log.await_match("refused: all 1 executors of this agent are taken")
+    assert ended.stdout == "1\n"
+    assert master.granted == ["lease-0", "lease-1"]
+    assert "lease-1" in master.given_back
+    assert master.asked_since > 0
