@@ -57,6 +57,7 @@ from glowpy.wire.run_messages import (
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import MOST_SOCKETS, Link, LinkEvent, Poller, Transport
 
+_LOOK_S = 0.005  # between looks for messages while batches come; each costs as much as a small one
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
 RUN_VARIABLE = "GLOWPY_RUN"
@@ -268,11 +269,15 @@ class Executor:
         """
         pause_s = self._timing.beat_s
         next_report = meter.begun_at + pause_s
+        next_look = meter.begun_at + _LOOK_S
 
         def wait(until: float, pulls: Sequence[Reading]) -> None:
-            nonlocal next_report
+            nonlocal next_report, next_look
             if live is None:
+                if not until and time.monotonic() < next_look:
+                    return  # between two batches, and the last look was only just now
                 self._wait(until)
+                next_look = time.monotonic() + _LOOK_S
             elif pulls:
                 live.wait(until, pulls)
             else:
