@@ -99,9 +99,10 @@ class Channel:
                 if len(self._rows) < self._capacity:
                     break
                 self._wait(until, "has been full")
+            # The run takes all that there is: of rows behind others it has been told already.
+            tell = None if self._rows else self._on_change
             self._rows.append(row)
             self._changed.notify_all()
-            tell = self._on_change
         if tell is not None:
             tell()
 
@@ -124,7 +125,8 @@ class Channel:
                 self._wait(until, "has had no row")
             row = self._rows.popleft()
             self._changed.notify_all()
-            tell = self._on_change
+            # A run that has found no room is told once there is some for more than a row.
+            tell = self._on_change if len(self._rows) == self._capacity // 2 else None
         if tell is not None:
             tell()
         return row
@@ -167,7 +169,8 @@ class Channel:
 
         Args:
             user: in words, for whoever tries that again.
-            on_change: called, on any thread, when a row came or went, or it was closed.
+            on_change: called, on any thread, when rows have come, there is room for some, or it was
+                closed.
 
         Raises:
             ChannelError: it is, or was, another's.
@@ -183,11 +186,11 @@ class Channel:
             self._on_change = on_change
             self._changed.notify_all()
 
-    def take(self, most: int) -> list[Row]:
-        """Rows to be had now, without waiting."""
+    def take(self) -> list[Row]:
+        """All rows to be had now, without waiting."""
         with self._changed:
-            rows = self._rows
-            taken = [rows.popleft() for _ in range(min(most, len(rows)))]
+            taken = list(self._rows)
+            self._rows.clear()
             if taken:
                 self._changed.notify_all()
             return taken

@@ -73,7 +73,9 @@ def _event(line: str) -> Any:
 
 def _told(actions: list[Any]) -> list[str]:
     # a label ends in the user's line, which is one of these files
-    return [re.sub(r" \(\S+\.py:\d+\)", "", "  " + _words(action)) for action in actions]
+    return [
+        re.sub(r" \(\S+\.py:\d+(, \S+\.py:\d+)*\)", "", "  " + _words(action)) for action in actions
+    ]
 
 
 def _words(action: Any) -> str:

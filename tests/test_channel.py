@@ -177,16 +177,36 @@ def test_the_run_is_told_of_whatever_changes() -> None:
     channel = Channel()
     channel.send(0)
     channel.attach("an input", 5, lambda: told.append("!"))
+    assert (channel.take(), channel.take()) == ([0], [])
+    assert told == []
     channel.send(1)
-    assert (channel.take(1), channel.take(9), channel.take(9)) == ([0], [1], [])
-    assert told == ["!"]
+    channel.send(2)
+    assert told == ["!"], "it takes both"
+    assert channel.take() == [1, 2]
+    channel.send(3)
+    assert told == ["!", "!"]
+    assert channel.take() == [3]
     assert not channel.is_drained
     channel.close()
     assert channel.is_drained
-    assert told == ["!", "!"]
+    assert told == ["!", "!", "!"]
     channel.detach()
     channel.close()
-    assert told == ["!", "!"]
+    assert told == ["!", "!", "!"]
+
+
+def test_the_run_is_told_once_there_is_room() -> None:
+    told: list[str] = []
+    channel = Channel()
+    channel.attach("an output", 4, lambda: told.append("!"))
+    assert not channel.offer(iter(range(9)))
+    assert (next(channel), told) == (0, [])
+    assert (next(channel), told) == (1, ["!"]), "half of it is free"
+    assert [next(channel), next(channel)] == [2, 3]
+    one = Channel(capacity=1)
+    one.attach("an output", 4, lambda: told.append("!!"))
+    assert not one.offer(iter(range(2)))
+    assert (next(one), told) == (0, ["!", "!!"])
 
 
 def test_taking_rows_lets_a_sender_go_on() -> None:
@@ -194,9 +214,9 @@ def test_taking_rows_lets_a_sender_go_on() -> None:
     channel.send(1)
     sent = in_thread(lambda: channel.send(2))
     waiting(channel)
-    assert channel.take(10) == [1]
+    assert channel.take() == [1]
     sent()
-    assert channel.take(10) == [2]
+    assert channel.take() == [2]
 
 
 def test_an_offer_takes_no_more_than_there_is_room_for() -> None:

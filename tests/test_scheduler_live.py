@@ -198,6 +198,52 @@ def test_a_lost_live_group_runs_again_with_its_readers() -> None:
     )
 
 
+def test_what_depends_on_the_order_of_rows_is_not_done_twice() -> None:
+    """g2 deals what it took as it came: another try might deal other rows to g4 than g3 has got."""
+    rows = fed(2).partition(1).round_robin(2).map(str)
+    transcript(
+        rows.sort(),
+        """
+          wants 2 more
+        > e1 joins a1
+          e1: run live g0#8 reading store#0
+          wants 1 more
+        > no more executors come
+          e1: run live g1#9 reading store#0
+          wants 0 more
+        > g0#8 starts
+        > g1#9 starts
+          wants 1 more
+        > e2 joins a2
+          e2: run live g2#10 reading a1#8, a1#9
+          wants 0 more
+        > g2#10 starts
+          wants 2 more
+        > e3 joins a1
+          e3: run live g3#11 reading a2#10
+          wants 1 more
+        > no more executors come
+          e2: run live g4#12 reading a2#10
+          wants 0 more
+        > g3#11 starts
+        > g4#12 starts
+        > g0#8 is sealed
+          g0#8 is done at a1
+        > g1#9 is sealed
+          g1#9 is done at a1
+          e1: retire
+        > g2#10 is sealed
+          g2#10 is done at a2
+        > g3#11 is sealed
+          g3#11 is done at a1
+          e3: retire
+        > agent a2 is lost
+          failed: ShardError: Partition_collect3>RoundRobin_scatter4 took rows of a channel as they \
+came, and is lost: done again, it could give others than Map5>LocalSort6 task 0 of 2 has read
+        """,
+    )
+
+
 def test_what_the_driver_has_got_is_not_done_again() -> None:
     flow = Flow(["-glow.inline"])
     rows = flow.channel(Channel()).map(abs).add_output(Channel())  # g0

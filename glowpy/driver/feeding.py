@@ -15,8 +15,6 @@ from glowpy.planner.plan import Plan
 if TYPE_CHECKING:
     from glowpy.driver.named_feed import NamedFeed
 
-_AT_ONCE = 1 << 14  # rows taken before the run loop looks at other things
-
 
 class Feeding:
     """All input channels of a run. Never waits."""
@@ -61,15 +59,14 @@ class Feeding:
         """
         for entry in list(self._open):
             channel, journal, step = entry
-            is_drained = channel.is_drained  # before the last look
-            if rows := channel.take(_AT_ONCE):
+            if rows := channel.take():
                 try:
                     journal.deal(rows)
                 except RowError as exc:
                     raise RowError(f"{step}, which reads a channel: {exc}") from exc
-            elif channel.error is not None:
+            if channel.error is not None:
                 raise channel.error
-            elif is_drained:
+            if channel.is_drained:
                 journal.seal()
                 self._open.remove(entry)
 

@@ -223,6 +223,9 @@ class Scheduler:
             lost = pending.pop()
             if board.states[lost] is not State.SEALED:
                 continue
+            if error := self._unsteadiness(lost):
+                yield from self._fail(error)
+                return
             undone.add(lost)
             board.unseal(lost)
             self._is_over = False
@@ -235,6 +238,18 @@ class Scheduler:
         for lost in undone:
             board.make_waiting(lost)
         yield from self._abort_readers(undone, "an input of it was lost")
+
+    def _unsteadiness(self, group: int) -> ShardError | None:
+        """Why a group cannot be done again: readers that are done may have read other rows."""
+        if not self._plan.has_live_groups or not self._plan.is_unsteady(group):
+            return None
+        for reader in self._board.sealed.consumers(group):
+            if self._board.states[reader] is State.SEALED:
+                return ShardError(
+                    f"{self._plan.label(group)} took rows of a channel as they came, and is lost: "
+                    f"done again, it could give others than {self._plan.label(reader)} has read"
+                )
+        return None
 
     def _abort_readers(self, groups: set[int], reason: str) -> Actions:
         """Fence every attempt that is bound to what these groups have written, and their readers.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
-from glowpy.flow.ops.kernel import passes_on
+from glowpy.flow.ops.kernel import BatchOp, passes_on
 from glowpy.record import NamedTuple
 
 
@@ -119,9 +119,10 @@ class Plan(NamedTuple):
         source = self.step_groups[edge.source]
         return ShardRef(writer_of(source, number), edge.dataset.id, number)
 
-    def is_live(self, group: int) -> bool:
-        """Does it run while a channel brings rows, beside whatever else its executor does?"""
-        return self.step_group_of(group).is_live
+    @property
+    def has_live_groups(self) -> bool:
+        """Some run while a channel brings rows."""
+        return any(step_group.is_live for step_group in self.step_groups)
 
     def mixed_edges(self, group: int) -> tuple[bool, ...]:
         """For each input edge: are its shards one stream, of rows as they come?"""
@@ -139,6 +140,28 @@ class Plan(NamedTuple):
         if edge.source < 0:
             return edge.dataset.feed is not None
         return self.step_groups[edge.source].is_live_source
+
+    def is_unsteady(self, group: int) -> bool:
+        """Done again, it may give some of its shards other rows than before.
+
+        Its rows depend on their order, and somewhere on the way to it they are taken as they come.
+        """
+        step_group = self.step_group_of(group)
+        heeds_order = step_group.output.output_kind is OutputKind.DEAL or any(
+            isinstance(step.op, BatchOp) and step.op.is_streaming for step in step_group.steps
+        )
+        if not heeds_order:
+            return False
+        pending, seen = [step_group], {step_group.number}
+        while pending:
+            each = pending.pop()
+            for edge in each.inputs:
+                if self.mixes(each, edge) and edge.dataset.shard_count > 1:
+                    return True
+                if edge.source >= 0 and edge.source not in seen:
+                    seen.add(edge.source)
+                    pending.append(self.step_groups[edge.source])
+        return False
 
     def kept_by_driver(self) -> list[DatasetNode]:
         """The datasets in the driver's own store, each once."""

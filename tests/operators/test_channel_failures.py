@@ -102,7 +102,10 @@ def test_calls_that_make_no_sense() -> None:
     rows = flow.channel(channel).add_output(out)
     bad: Any = "rows"
     for call, words in [
-        (lambda: flow.channel(bad), r"test_channel_failures.py:\d+: channel\(\) needs a glowpy.Channel"),
+        (
+            lambda: flow.channel(bad),
+            r"test_channel_failures.py:\d+: channel\(\) needs a glowpy.Channel",
+        ),
         (lambda: flow.channel(Channel(), 0), "at least 1 shard"),
         (lambda: flow.channel(channel), "an input of this flow already"),
         (lambda: flow.channel(out), "an output of this flow already"),
