@@ -53,6 +53,7 @@ class Options(NamedTuple):
     ca_file: str = ""
     inline: bool = False
     quiet: bool = False
+    speculate: bool = False
     workers: int = 0
     log_level: str = ""
 
@@ -121,6 +122,9 @@ FLAGS = (
     Flag("key.file", "key_file", "key that opens a cluster with keys", "master"),
     Flag("ca.file", "ca_file", "authority of Glow's TLS", "cluster", _CURVE),
     Flag("glow.inline", "inline", "run in this one process, for debuggers"),
+    Flag(
+        "glow.speculate", "speculate", "second attempts of tasks that are much slower than others"
+    ),
     Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),
     Flag(

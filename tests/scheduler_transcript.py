@@ -19,20 +19,34 @@ from glowpy.place import Place
 from glowpy.planner.fusion import make_plan
 
 
-def transcript(datasets: Dataset | list[Dataset], script: str, *, lost_attempts: int = 3) -> None:
-    """Play the events of a script and compare the actions with it."""
+def transcript(
+    datasets: Dataset | list[Dataset],
+    script: str,
+    *,
+    lost_attempts: int = 3,
+    speculates: bool = False,
+) -> None:
+    """Play the events of a script and compare the actions with it.
+
+    Time stands still, but for `> 5 s pass`.
+    """
     targets = datasets if isinstance(datasets, list) else [datasets]
     graph = targets[0]._graph
     outputs = [output.dataset for output in graph.outputs]
     stored = not outputs
     plan = make_plan(graph, [each._node for each in targets], stored=stored, outputs=outputs)
-    scheduler = Scheduler(plan, lost_attempts=lost_attempts, store_owner="store")
+    scheduler = Scheduler(
+        plan, lost_attempts=lost_attempts, store_owner="store", speculates=speculates
+    )
+    now = 0.0
     said = _told(scheduler.start())
     expected = dedent(script).strip("\n").rstrip()
     for line in expected.splitlines():
         if line.startswith(">"):
             said.append(line)
-            said += _told(scheduler.handle(_event(line), 0.0))
+            if line.endswith(" s pass"):
+                now += float(line.split()[1])
+            said += _told(scheduler.handle(_event(line), now))
             scheduler.check_invariants()
     assert "\n".join(said) == expected
 
@@ -62,6 +76,8 @@ def _event(line: str) -> Any:
             return do.GroupAborted(numbers[0])
         case [_, "comes", "back", "from", executor]:
             return do.Recalled(executor, numbers[0])
+        case [_, "s", "pass"]:
+            return do.TimePassed()
         case ["no", "more", "executors", "come"]:
             return do.FleetSettled()
         case ["the", "driver", "has", "got", group]:

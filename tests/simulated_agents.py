@@ -41,8 +41,21 @@ class _Agent:
 class World:
     """A scheduler and its agents. `steps()` lists what may happen next; the caller picks."""
 
-    def __init__(self, plan: Plan, *, most_executors: int, agents: int, faults: int) -> None:
-        self.scheduler = Scheduler(plan, lost_attempts=1000, store_owner=STORE)
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        most_executors: int,
+        agents: int,
+        faults: int,
+        speculates: bool = False,
+    ) -> None:
+        self.scheduler = Scheduler(
+            plan, lost_attempts=1000, store_owner=STORE, speculates=speculates
+        )
+        self.now = 0.0
+        self.ticks_left = 20 if speculates else 0
+        self.rivals: set[int] = set()  # attempts of groups that had one already
         self.plan = plan
         self.agents = {f"a{number}": _Agent(f"a{number}") for number in range(agents)}
         self.faults_left = faults
@@ -79,6 +92,8 @@ class World:
                     for live in executor.live
                     if self._can_end(live)
                 ]
+        if self.ticks_left and not self.is_finished:
+            found.append(self._pass_time)
         if self.scheduler.wants_hosts and not found:
             found.append(partial(self._handle, do.FleetSettled()))
         if self.is_finished:
@@ -115,7 +130,8 @@ class World:
 
     def _handle(self, event: Any) -> None:
         self.log.append(f"-> {event}")
-        actions = self.scheduler.handle(event, 0.0)
+        self.now += 1.0
+        actions = self.scheduler.handle(event, self.now)
         self.scheduler.check_invariants()
         self._take(actions)
 
@@ -135,11 +151,27 @@ class World:
             elif isinstance(action, do.Failed):
                 raise AssertionError(f"the run failed: {action.error}")
             else:
+                if isinstance(action, do.Assign):
+                    self._check_assign(action)
                 for agent in self.agents.values():
                     if any(action.executor == name for name in agent.executors):
                         agent.inbox.append(action)
 
+    def _check_assign(self, assign: do.Assign) -> None:
+        """Nobody is to read a rival that is not whole."""
+        board = self.scheduler._board
+        rivals = {rival.number for rival in board.rivals.values()}
+        if assign.attempt in rivals:
+            self.rivals.add(assign.attempt)
+        for edge in assign.inputs:
+            assert rivals.isdisjoint(attempt for _owner, attempt, _shard in edge.shards())
+
     # --- what happens ---
+
+    def _pass_time(self) -> None:
+        self.ticks_left -= 1
+        self.now += 100.0
+        self._handle(do.TimePassed())
 
     def _launch(self, agent: _Agent) -> None:
         self.launched += 1

@@ -23,7 +23,7 @@ def test_every_deadline_and_bound_stands_there_with_its_default() -> None:
 
 def test_the_flags_stand_there_with_their_defaults() -> None:
     rows = re.findall(r"^\| `-([\w.]+)` \| (\S+) \| \S", TEXT, re.M)
-    defaults = {flag.name: str(flag.default) for flag in FLAGS}
+    defaults = {flag.name: str(flag.default).lower() for flag in FLAGS}
     assert rows
     assert dict(rows) == {name: defaults[name] for name, _value in rows}
 

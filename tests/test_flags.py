@@ -16,9 +16,9 @@ GLOW_FLAGS = """
     key.file ca.file glow.flow.id glow.taskGroup.id glow.task.name glow.taskGroup.inputs
     glow.exe.hash glow.channel.bufferSize glow.request.id glow.agent.address
 """.split()
-OUR_FLAGS = (
-    "glow.inline glow.flow.explain glow.quiet glow.run.id glow.workers glow.log.level".split()
-)
+OUR_FLAGS = """
+    glow.inline glow.flow.explain glow.speculate glow.quiet glow.run.id glow.workers glow.log.level
+""".split()
 NOT_YET = """
     cert.file ca.file
 """.split()

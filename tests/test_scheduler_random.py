@@ -79,6 +79,20 @@ def test_every_run_ends_whatever_dies(
         assert set(world.runs.values()) <= {1}, "without faults nothing runs twice"
 
 
+@settings(max_examples=200, deadline=None)
+@given(plans(), st.integers(2, 5), st.integers(1, 3), st.integers(0, 6), st.data())
+def test_every_run_ends_with_rivals_as_well(
+    plan: Plan, executors: int, agents: int, faults: int, data: Any
+) -> None:
+    world = World(plan, most_executors=executors, agents=agents, faults=faults, speculates=True)
+    play(world, data)
+    if not faults:
+        assert set(world.done) == set(range(plan.group_count))
+        again = sum(world.runs.values()) - len(world.runs)
+        readers = len(world.rivals) * plan.group_count  # of a current attempt that has lost
+        assert again <= len(world.rivals) + readers
+
+
 @settings(max_examples=60, deadline=None)
 @given(plans(), st.data())
 def test_one_executor_is_enough(plan: Plan, data: Any) -> None:

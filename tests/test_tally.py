@@ -126,7 +126,7 @@ def test_what_it_does_not_know_is_nothing_to_it(told: Told) -> None:
 class TalliedWorld(World):
     """Each group reads one row more than its number, at every try."""
 
-    def __init__(self, plan: Plan, **how: int) -> None:
+    def __init__(self, plan: Plan, **how: Any) -> None:
         self.tally = Tally(plan)
         super().__init__(plan, **how)
 

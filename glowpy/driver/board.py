@@ -41,6 +41,7 @@ class Board:
         self.queued: dict[int, Attempt] = {}  # by number: behind another, and not asked back
         self.early: dict[int, Attempt] = {}  # current attempts that are early, by number
         self.recalled: dict[int, Attempt] = {}  # asked back, not answered yet
+        self.rivals: dict[int, Attempt] = {}  # second attempts, by group
         self.unsealed_count = plan.group_count
         self.unassigned_count = plan.group_count
         self.group_of: dict[int, int] = {}  # by number of its attempt: groups that are sealed
@@ -162,19 +163,35 @@ class Board:
         self.live.host(executor, attempt)
         return attempt
 
+    def assign_rival(self, executor: Executor, group: int) -> Attempt:
+        """A second attempt of a group that is running, on an executor that idles."""
+        rival = self.rivals[group] = self._new_attempt(executor, group, is_early=False)
+        executor.held.append(rival)
+        self._place(executor)
+        return rival
+
     def _make_attempt(self, executor: Executor, group: int, *, is_early: bool) -> Attempt:
-        number = next(self._numbers)
-        attempt = Attempt(number, group, executor.name, executor.agent, is_early=is_early)
-        self._attempts[number] = attempt
+        attempt = self._new_attempt(executor, group, is_early=is_early)
         self.current[group] = attempt
         self.states[group] = State.ASSIGNED
         self.unassigned_count -= 1
+        return attempt
+
+    def _new_attempt(self, executor: Executor, group: int, *, is_early: bool) -> Attempt:
+        number = next(self._numbers)
+        attempt = Attempt(number, group, executor.name, executor.agent, is_early=is_early)
+        self._attempts[number] = attempt
         self._load(executor.agent, 1)
         return attempt
 
     def attempt(self, number: int) -> Attempt | None:
         """An attempt that an executor holds."""
         return self._attempts.get(number)
+
+    def is_rival(self, number: int) -> bool:
+        """It is the second attempt of a group, and not fenced."""
+        attempt = self._attempts.get(number)
+        return attempt is not None and self.rivals.get(attempt.group) is attempt
 
     def is_current(self, attempt: Attempt) -> bool:
         """False once it is fenced: what it reports only frees its executor."""
@@ -190,6 +207,8 @@ class Board:
             return None
         self.recalled.pop(number, None)
         self.queued.pop(number, None)
+        if self.rivals.get(attempt.group) is attempt:
+            del self.rivals[attempt.group]
         self._load(attempt.agent, -1)
         executor = self.executors.get(attempt.executor)
         if executor is not None:
@@ -252,11 +271,25 @@ class Board:
                 self._may_be_early.append(consumer)
 
     def take_back(self, attempt: Attempt) -> None:
-        """A current attempt came to nothing: its group is to be assigned again."""
+        """A current attempt came to nothing: its rival is it now, or the group waits again."""
         self.early.pop(attempt.number, None)
         self._forget(attempt.group)
-        self.unassigned_count += 1
-        self.make_waiting(attempt.group)
+        rival = self.rivals.pop(attempt.group, None)
+        if rival is None:
+            self.unassigned_count += 1
+            self.make_waiting(attempt.group)
+            return
+        self.current[attempt.group] = rival
+        if rival.is_started:
+            self._mark_begun(attempt.group)
+
+    def running(self) -> Iterator[Attempt]:
+        """Every current attempt that is the first of its executor and has no rival."""
+        for executor in self.executors.values():
+            if executor.held:
+                attempt = executor.held[0]
+                if self.is_current(attempt) and attempt.group not in self.rivals:
+                    yield attempt
 
     def unseal(self, group: int) -> None:
         """The shards of a sealed group are gone: it waits again, until `make_waiting`."""
@@ -318,6 +351,10 @@ class Board:
             if state is State.WAITING and group not in self.live:
                 assert not self.sealed.is_satisfied(group), f"group {group} waits for nothing"
         self.live.check_invariants(self.executors)
+        for group, rival in self.rivals.items():
+            assert rival in held and rival.group == group, f"nobody holds the rival of {group}"
+            assert self.states[group] is State.ASSIGNED and self.current[group] is not rival
+            assert self.current[group].executor != rival.executor, "a rival of itself"
         assert self.unsealed_count == sum(state is not State.SEALED for state in self.states)
         assert self.unassigned_count == sum(
             state in (State.WAITING, State.READY) for state in self.states

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from math import inf
 from typing import Any
 
 from glowpy.driver import scheduling as decide
@@ -61,9 +62,13 @@ class Run:
             lost_attempts=timing.lost_attempts,
             store_owner=fleet.store_owner,
             bid=job.options.flow_bid,
+            speculates=job.options.speculate,
         )
         self._delivery = Delivery(plan, description, result, fleet, timing, clock)
         self._channels = channels_of(job, fleet.store, self._delivery.pulls)
+        # Whether somebody is slow shows while nothing happens.
+        self._tick_s = timing.beat_s if job.options.speculate else inf
+        self._next_tick = clock() + self._tick_s
         self._agents: dict[str, str] = {}  # executor -> its agent
         self._row_counts: dict[int, int] = {}  # of target groups
         self._is_finished = False
@@ -93,8 +98,14 @@ class Run:
             self._job.control.check()
             now = self._clock()
             until = min(
-                self._fleet.advance(now), self._delivery.advance(now), self._watch.advance(now)
+                self._fleet.advance(now),
+                self._delivery.advance(now),
+                self._watch.advance(now),
+                self._next_tick,
             )
+            if now >= self._next_tick:
+                self._next_tick = now + self._tick_s
+                self._decide(decide.TimePassed())
             self._fail_in_turn()
             self._channels.advance()
             is_finished = self._is_finished and self._channels.is_done

@@ -10,13 +10,14 @@ executor.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
 from glowpy.driver.attempts import Attempt, Executor, State
 from glowpy.driver.board import Board
+from glowpy.driver.losses import Losses
+from glowpy.driver.rivals import Rivals
 from glowpy.driver.scheduling import (
     Abort,
     Action,
@@ -43,7 +44,6 @@ from glowpy.driver.scheduling import (
     ShardLost,
     ShareChanged,
 )
-from glowpy.errors import ExecutorsDied, ShardError
 from glowpy.planner.plan import Plan
 
 Actions: TypeAlias = Iterator[Action]
@@ -57,18 +57,22 @@ class Scheduler:
         store_owner: address of the driver's own shard store, for the rows of slices. There the
             attempt number of a dataset is the dataset's number.
         bid: of the flow in the market; each group bids an equal part of it.
+        speculates: groups that are slow get a second attempt; see `rivals`.
     """
 
     def __init__(
-        self, plan: Plan, *, lost_attempts: int, store_owner: str, bid: float = 100.0
+        self,
+        plan: Plan,
+        *,
+        lost_attempts: int,
+        store_owner: str,
+        bid: float = 100.0,
+        speculates: bool = False,
     ) -> None:
         self._plan = plan
-        self._lost_attempts = lost_attempts
         self._board = Board(plan, bid=bid, store_owner=store_owner)
-        self._deaths: dict[int, list[str]] = {}  # causes, by group
-        self._startup_deaths: list[str] = []
-        self._input_losses: dict[int, int] = {}
-        self._shard_losses: dict[int, int] = {}
+        self._rivals = Rivals(plan) if speculates else None
+        self._losses = Losses(plan, lost_attempts)
         self._collected: set[int] = set()  # groups whose rows the driver has got, all that it wants
         self._demand = 0
         self._share: int | None = None  # executors that may be held; None: no limit is known
@@ -78,11 +82,11 @@ class Scheduler:
         """What to do first."""
         for group in self._board.sealed.satisfied():
             self._board.make_ready(group)
-        return list(self._settle())
+        return list(self._settle(0.0))
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What to do about an event; `now` is monotonic."""
-        return [*self._react(event, now), *self._settle()]
+        return [*self._react(event, now), *self._settle(now)]
 
     def check_invariants(self) -> None:
         """For tests. Raises: AssertionError."""
@@ -97,19 +101,18 @@ class Scheduler:
         elif isinstance(event, AgentLost):
             yield from self._agent_lost(event.agent, event.cause)
         elif isinstance(event, GroupStarted):
-            self._startup_deaths.clear()
+            self._losses.begun()
             attempt = board.attempt(event.attempt)
             if attempt is not None:
                 board.begin(attempt, now)
         elif isinstance(event, GroupSealed):
-            attempt = board.free(event.attempt)
-            if attempt is not None:
-                board.seal(attempt)
-                yield GroupDone(attempt.group, attempt.number, attempt.agent.name)
+            yield from self._group_sealed(event.attempt, now)
         elif isinstance(event, GroupFailed):
+            is_rival = board.is_rival(event.attempt)
             attempt = board.free(event.attempt)
             if attempt is not None:
                 board.take_back(attempt)
+            if attempt is not None or is_rival:
                 yield from self._fail(event.error)
         elif isinstance(event, InputLost):
             yield from self._input_lost(event)
@@ -126,18 +129,36 @@ class Scheduler:
         elif isinstance(event, GroupCollected):
             self._collected.add(event.group)
 
+    def _group_sealed(self, number: int, now: float) -> Actions:
+        board = self._board
+        if board.is_rival(number):
+            yield from self._let_win(board.attempt(number))
+        attempt = board.free(number)
+        if attempt is None:
+            return
+        rival = board.rivals.pop(attempt.group, None)
+        if rival is not None:
+            yield Abort(rival.executor, rival.number, "the other attempt was faster")
+        if self._rivals is not None:
+            self._rivals.sealed(attempt, now)
+        board.seal(attempt)
+        yield GroupDone(attempt.group, attempt.number, attempt.agent.name)
+
+    def _let_win(self, rival: Attempt | None) -> Actions:
+        """A rival is whole: the current attempt is fenced, and so is whoever reads it already."""
+        assert rival is not None
+        current = self._board.current[rival.group]
+        yield Abort(current.executor, current.number, "its rival was faster")
+        yield from self._abort_readers({rival.group}, "what it reads is superseded")
+        self._board.take_back(current)
+
     # --- losses ---
 
     def _input_lost(self, event: InputLost) -> Actions:
         attempt = self._board.free(event.attempt)
         if attempt is not None:
-            losses = self._input_losses.get(attempt.group, 0) + 1
-            self._input_losses[attempt.group] = losses
             self._board.take_back(attempt)
-            if losses > 3 * self._lost_attempts:
-                label = self._plan.label(attempt.group)
-                text = f"{label} lost an input {losses} times, at last: {event.reason}"
-                yield from self._fail(ShardError(text))
+            yield from self._fail(self._losses.input_missed(attempt.group, event.reason))
         yield from self._shard_lost(event.lost_attempt, event.reason)
 
     def _shard_lost(self, number: int, reason: str) -> Actions:
@@ -145,11 +166,7 @@ class Scheduler:
         group = self._board.group_of.get(number)
         if group is None:
             return
-        losses = self._shard_losses[group] = self._shard_losses.get(group, 0) + 1
-        if losses > 3 * self._lost_attempts:
-            label = self._plan.label(group)
-            text = f"what {label} writes could not be read {losses} times, at last: {reason}"
-            yield from self._fail(ShardError(text))
+        yield from self._fail(self._losses.shard_lost(group, reason))
         yield from self._unseal(group)
 
     def _executor_left(self, name: str, cause: str, last_row: str) -> Actions:
@@ -157,25 +174,11 @@ class Scheduler:
         if executor is None:
             return
         if not any(attempt.is_started for attempt in executor.attempts):
-            self._startup_deaths.append(cause)
-            if len(self._startup_deaths) >= self._lost_attempts:
-                text = (
-                    f"{len(self._startup_deaths)} executors died before they ran anything: "
-                    + _counted(self._startup_deaths)
-                )
-                yield from self._fail(ExecutorsDied(text))
+            yield from self._fail(self._losses.idle_died(cause))
         for attempt in self._free_all(executor):
             if attempt.is_started:
-                causes_of = self._deaths.setdefault(attempt.group, [])
-                causes_of.append(f"{cause}{_where(executor.agent.name)}")
-                if len(causes_of) >= self._lost_attempts:
-                    text = (
-                        f"{self._plan.label(attempt.group)} killed its executor at each of "
-                        f"{len(causes_of)} tries: {_counted(causes_of)}"
-                    )
-                    if last_row:
-                        text += f"\nthe last row that it took: {last_row}"
-                    yield from self._fail(ExecutorsDied(text))
+                agent = executor.agent.name
+                yield from self._fail(self._losses.died(attempt.group, cause, agent, last_row))
             yield from self._abort_readers({attempt.group}, f"its input was lost: {cause}")
 
     def _agent_lost(self, agent: str, cause: str) -> Actions:
@@ -260,13 +263,16 @@ class Scheduler:
         while groups:
             readers = list(self._board.bound_to(groups))
             for attempt in readers:
+                rival = self._board.rivals.pop(attempt.group, None)
+                if rival is not None:  # it reads the same
+                    yield Abort(rival.executor, rival.number, reason)
                 yield Abort(attempt.executor, attempt.number, reason)
                 self._board.take_back(attempt)
             groups = {attempt.group for attempt in readers}
 
     # --- dispatch ---
 
-    def _settle(self) -> Actions:
+    def _settle(self, now: float) -> Actions:
         """Give work to whoever can take it; say what is wanted."""
         if self._is_over:
             return
@@ -280,6 +286,7 @@ class Scheduler:
         yield from self._assign_ready()
         if board.idle and not board.market:
             yield from self._rebalance()
+            yield from self._assign_rivals(now)
             yield from self._assign_early()
             yield from self._retire_surplus()
         waiting = len(board.market) + len(board.queued) + len(board.recalled)
@@ -324,19 +331,41 @@ class Scheduler:
     def _assign_early(self) -> Actions:
         """Groups whose inputs are being computed, for executors that nobody else needs."""
         board = self._board
-        if len(board.idle) <= len(board.recalled):
+        kept = len(board.recalled) + self._rivals_to_come()
+        if len(board.idle) <= kept:
             return
         for group, executor in board.offer_early().match(board.idle):
             yield self._assign(board.executors[executor], group)
+            if len(board.idle) <= kept:
+                return
+
+    def _rivals_to_come(self) -> int:
+        """Running groups that may turn out to be slow: so many executors are kept for them."""
+        if self._rivals is None:
+            return 0
+        return sum(map(self._rivals.may_have, self._board.running()))
+
+    def _assign_rivals(self, now: float) -> Actions:
+        """Second attempts of the slowest groups, for executors that nobody else needs."""
+        board = self._board
+        if self._rivals is None or not board.idle:
+            return
+        for attempt in self._rivals.slow(board.running(), now):
             if len(board.idle) <= len(board.recalled):
                 return
+            names = list(board.idle)
+            elsewhere = (e for e in names if board.executors[e].agent is not attempt.agent)
+            executor = board.executors[next(elsewhere, names[0])]
+            rival = board.assign_rival(executor, attempt.group)
+            self._rivals.begun(attempt.group)
+            inputs = board.inputs.sources(attempt.group)
+            yield Assign(executor.name, attempt.group, rival.number, inputs)
 
     def _assign(self, executor: Executor, group: int, *, is_live: bool = False) -> Assign:
         assign = self._board.assign_live if is_live else self._board.assign
         attempt = assign(executor, group)
         inputs = self._board.inputs.sources(group)
-        deaths = len(self._deaths.get(group, ()))
-        is_last_try = deaths > 0 and deaths == self._lost_attempts - 1
+        is_last_try = self._losses.is_last_try(group)
         return Assign(executor.name, group, attempt.number, inputs, is_live, is_last_try)
 
     # --- executors that are not to be kept ---
@@ -344,7 +373,8 @@ class Scheduler:
     def _retire_surplus(self) -> Actions:
         """Executors that no group is left for."""
         board = self._board
-        surplus = len(board.idle) - board.unassigned_count - len(board.recalled)
+        needed = board.unassigned_count + len(board.recalled) + self._rivals_to_come()
+        surplus = len(board.idle) - needed
         if surplus > 0:
             unneeded = (name for name in reversed(board.idle) if name not in board.live.hosts)
             for name in list(islice(unneeded, surplus)):
@@ -375,16 +405,7 @@ class Scheduler:
             if executor.is_leaving and board.leave(executor.name) is executor:
                 yield Retire(executor.name)
 
-    def _fail(self, error: Exception) -> Actions:
-        self._is_over = True
-        yield Failed(error)
-
-
-def _counted(causes: list[str]) -> str:
-    """Causes in words, equal ones once."""
-    counts = Counter(causes)
-    return "; ".join(f"{cause} ({n} times)" if n > 1 else cause for cause, n in counts.items())
-
-
-def _where(agent: str) -> str:
-    return "" if agent.startswith("ipc:") else f" at {agent}"  # a socket file is no place
+    def _fail(self, error: Exception | None) -> Actions:
+        if error is not None:
+            self._is_over = True
+            yield Failed(error)

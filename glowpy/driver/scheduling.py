@@ -89,6 +89,10 @@ class ShardLost(NamedTuple):
     reason: str = ""
 
 
+class TimePassed(NamedTuple):
+    """Nothing has happened for a while: somebody may have become slow."""
+
+
 class FleetSettled(NamedTuple):
     """No executor is on its way: those that are there are all for now."""
 
@@ -111,6 +115,7 @@ Event: TypeAlias = (
     | Recalled
     | ShareChanged
     | ShardLost
+    | TimePassed
     | FleetSettled
     | GroupCollected
 )

@@ -138,6 +138,8 @@ def _one(seed: int, number: int, cluster: LocalCluster, agents: int, runs: int) 
     flags = ["-glow.workers=3"] if is_standalone else cluster.flags
     if random.random() < 0.2:
         flags = [*flags, "-glow.task.memoryMB=1"]
+    if random.random() < 0.3:
+        flags = [*flags, "-glow.speculate"]
     story = _Story(f"{name} on {'this machine' if is_standalone else f'{agents} agents'}")
     expected = canonical(make(Flow(["-glow.inline"])).collect())
     cluster.restore()

@@ -1,0 +1,84 @@
+"""How often something was lost in a run, and when that is too often to go on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from glowpy.errors import ExecutorsDied, ShardError
+from glowpy.planner.plan import Plan
+
+_OF_SHARDS = 3  # times as often as executors may die under a group
+
+
+class Losses:
+    """Counts; each method gives the error that ends the run, or None.
+
+    Args:
+        most_deaths: tries of a group that may each cost an executor its life.
+    """
+
+    def __init__(self, plan: Plan, most_deaths: int) -> None:
+        self._plan = plan
+        self._most_deaths = most_deaths
+        self._deaths: dict[int, list[str]] = {}  # causes, by group
+        self._startup_deaths: list[str] = []
+        self._inputs: Counter[int] = Counter()  # by reading group
+        self._shards: Counter[int] = Counter()  # by group that has written them
+
+    def begun(self) -> None:
+        """An executor has begun to run a group: it can be done."""
+        self._startup_deaths.clear()
+
+    def idle_died(self, cause: str) -> ExecutorsDied | None:
+        """An executor has died before it ran anything."""
+        causes = self._startup_deaths
+        causes.append(cause)
+        if len(causes) < self._most_deaths:
+            return None
+        count = len(causes)
+        return ExecutorsDied(f"{count} executors died before they ran anything: {_counted(causes)}")
+
+    def died(self, group: int, cause: str, agent: str, last_row: str) -> ExecutorsDied | None:
+        """An executor has died while it ran a group."""
+        causes = self._deaths.setdefault(group, [])
+        causes.append(f"{cause}{_where(agent)}")
+        if len(causes) < self._most_deaths:
+            return None
+        text = (
+            f"{self._plan.label(group)} killed its executor at each of {len(causes)} tries: "
+            + _counted(causes)
+        )
+        if last_row:
+            text += f"\nthe last row that it took: {last_row}"
+        return ExecutorsDied(text)
+
+    def is_last_try(self, group: int) -> bool:
+        """Another death would end the run."""
+        deaths = len(self._deaths.get(group, ()))
+        return 0 < deaths == self._most_deaths - 1
+
+    def input_missed(self, group: int, reason: str) -> ShardError | None:
+        """A group could not read what another has written."""
+        self._inputs[group] += 1
+        if self._inputs[group] <= _OF_SHARDS * self._most_deaths:
+            return None
+        label, times = self._plan.label(group), self._inputs[group]
+        return ShardError(f"{label} lost an input {times} times, at last: {reason}")
+
+    def shard_lost(self, group: int, reason: str) -> ShardError | None:
+        """What a group has written cannot be read."""
+        self._shards[group] += 1
+        if self._shards[group] <= _OF_SHARDS * self._most_deaths:
+            return None
+        label, times = self._plan.label(group), self._shards[group]
+        return ShardError(f"what {label} writes could not be read {times} times, at last: {reason}")
+
+
+def _counted(causes: list[str]) -> str:
+    """Causes in words, equal ones once."""
+    counts = Counter(causes)
+    return "; ".join(f"{cause} ({n} times)" if n > 1 else cause for cause, n in counts.items())
+
+
+def _where(agent: str) -> str:
+    return "" if agent.startswith("ipc:") else f" at {agent}"  # a socket file is no place
