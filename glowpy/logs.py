@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from glowpy.errors import ConfigError
 
@@ -89,7 +89,13 @@ class Damper(logging.Filter):
         return count <= _MOST_ALIKE
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # takes no parameter before Python 3.11
+
+
+class _Stderr(_StreamHandler):
     """Writes to what sys.stderr is at that moment: a live view may stand there."""
 
     def emit(self, record: logging.LogRecord) -> None:

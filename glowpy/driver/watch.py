@@ -177,5 +177,5 @@ def _run_log(level: str, description: RunDescription, plan: Plan) -> RunLog:
     from glowpy.driver.run_log import RunLog
     from glowpy.logs import start_log
 
-    start_log(level, logger="glowpy")
+    start_log(level, logger="glowpy", run=description.run)
     return RunLog(description.run, description.run_number, plan)
