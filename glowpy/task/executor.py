@@ -169,7 +169,8 @@ class Executor:
                 f"the driver runs step {max(self._description.targets)} of the flow defined at "
                 f"{graph.location}, but in the task that flow has {len(graph.steps)} steps when "
                 "run() or glowpy.ready() is reached; the script must define the same flow each "
-                "time it is started"
+                "time it is started, above glowpy.ready(); top() and for_each() add steps to it, "
+                "too"
             ) from exc
         text = describe(plan)
         if text != self._description.plan_text:
