@@ -240,7 +240,7 @@ def test_what_depends_on_the_order_of_rows_is_not_done_twice() -> None:
         > agent a2 is lost
           failed: ShardError: Partition_collect3>RoundRobin_scatter4 took rows of a channel as they \
 came, and is lost: done again, it could give others than Map5>LocalSort6 task 0 of 2 has read
-        """,
+        """,  # noqa: E501
     )
 
 

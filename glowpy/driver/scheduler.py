@@ -44,6 +44,7 @@ from glowpy.driver.scheduling import (
     ShardLost,
     ShareChanged,
 )
+from glowpy.errors import ShardError
 from glowpy.planner.plan import Plan
 
 Actions: TypeAlias = Iterator[Action]
