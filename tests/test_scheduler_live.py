@@ -238,9 +238,9 @@ def test_what_depends_on_the_order_of_rows_is_not_done_twice() -> None:
           g3#11 is done at a1
           e3: retire
         > agent a2 is lost
-          failed: ShardError: Partition_collect3>RoundRobin_scatter4 took rows of a channel as they \
-came, and is lost: done again, it could give others than Map5>LocalSort6 task 0 of 2 has read
-        """,  # noqa: E501
+          failed: ShardError: Partition_collect3>RoundRobin_scatter4 took rows of a channel as \
+they came, and is lost: done again, it could give others than Map5>LocalSort6 task 0 of 2 has read
+        """,
     )
 
 
