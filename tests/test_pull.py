@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from glowpy.shards.blocks import PackedBlocks
 from glowpy.shards.pull import FRAME_BYTES, SendBlocks, SendEnd, SendFrame, ShardIndex
 from glowpy.shards.segment import Block
 from tests.pull_transcript import NONCE, RUN, transcript
@@ -257,3 +258,19 @@ def test_blocks_that_cannot_be_are_left_to_whoever_reads_the_file(length: int) -
     index.commit(RUN, 1, [Block(0, 0, length, 1, 0)])
     sends = index.fetch("r", 1, RUN, 1, 0, first_block=0, credit_bytes=100, is_local=False)
     assert [type(send) for send in sends] == [SendFrame]
+
+
+def test_blocks_are_packed_and_come_out_as_they_went_in() -> None:
+    blocks = PackedBlocks(7)
+    written = [
+        Block(7, 24 + place, 1 << (place % 60), place, 0xFFFFFFFF - place) for place in range(99)
+    ]
+    for block in written:
+        blocks.append(block)
+    assert len(blocks) == 99 and blocks.row_count == sum(range(99))
+    assert [blocks.at(place) for place in range(99)] == written
+    assert blocks.between(97, 200) == tuple(written[97:]) and blocks.between(99, 100) == ()
+    for bad in (Block(7, -1, 1, 1, 1), Block(7, 1 << 64, 1, 1, 1), Block(7, 1, 1, 1 << 32, 1)):
+        blocks.append(bad)
+        assert blocks.at(len(blocks) - 1) == Block(7, (1 << 64) - 1, 1, 0, 0), "in no file"
+    assert blocks.row_count == sum(range(99))

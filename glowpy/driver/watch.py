@@ -101,7 +101,8 @@ class Watch:
         if self._screen is None:
             since_s = now - self._begun_at
             if since_s >= self._timing.progress_s:
-                self._report.note(progress.sentence(now))
+                if not self._only_serves():
+                    self._report.note(progress.sentence(now))
                 return self._timing.progress_s
             return self._timing.progress_s - since_s
         size = self._screen.size()
@@ -111,6 +112,13 @@ class Watch:
             self._screen.draw(self._painted)
             self._drawn_at = now
         return self._timing.view_s
+
+    def _only_serves(self) -> bool:
+        """All that runs lasts as long as channels of the driver program do."""
+        if not self._plan.has_live_groups or self._tally is None:
+            return False
+        groups = [each.group for each in self._tally.held()]
+        return bool(groups) and all(self._plan.step_group_of(group).is_live for group in groups)
 
     def _open_screen(self) -> None:
         if not is_screen(sys.stderr):

@@ -21,12 +21,14 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import TypeAlias
 
 from glowpy.record import NamedTuple
+from glowpy.shards.blocks import PackedBlocks
 from glowpy.shards.segment import Block
 
 FRAME_BYTES = 4 << 20
 _LEAST_COST_BYTES = 1 << 10  # of a frame: what waits in queues are messages, however small
 _MOST_CREDIT_BYTES = 256 << 20  # of one stream: no reader makes an owner queue more
 _LOCATED_AT_ONCE = 10_000  # blocks in one message
+_NONE = PackedBlocks(0)
 Reader: TypeAlias = Hashable
 AttemptKey: TypeAlias = tuple[str, int]  # run, attempt
 FetchKey: TypeAlias = tuple[Reader, int]  # and the reader's number for the stream
@@ -99,7 +101,7 @@ class _Attempt:
     def __init__(self, path: str, nonce: bytes) -> None:
         self.path = path
         self.nonce = nonce
-        self.blocks: dict[int, list[Block]] = {}  # by shard; none where no rows
+        self.blocks: dict[int, PackedBlocks] = {}  # by shard; none where no rows
         self.waiting: dict[int, dict[FetchKey, _Fetch]] = {}  # by shard
 
 
@@ -126,7 +128,10 @@ class ShardIndex:
             return []
         touched = {}
         for block in blocks:
-            entry.blocks.setdefault(block.shard, []).append(block)
+            of_shard = entry.blocks.get(block.shard)
+            if of_shard is None:
+                of_shard = entry.blocks[block.shard] = PackedBlocks(block.shard)
+            of_shard.append(block)
             touched[block.shard] = True
         return [send for shard in touched for send in self._serve_shard(entry, shard)]
 
@@ -205,7 +210,7 @@ class ShardIndex:
 
     def _serve_shard(self, entry: _Attempt, shard: int, only: _Fetch | None = None) -> list[Send]:
         sends: list[Send] = []
-        blocks = entry.blocks.get(shard, [])
+        blocks = entry.blocks.get(shard, _NONE)
         waiting = entry.waiting.get(shard, {})
         for fetch in [only] if only is not None else list(waiting.values()):
             sends += (
@@ -214,21 +219,21 @@ class ShardIndex:
                 else self._remote(entry, fetch, blocks)
             )
             if entry.is_sealed and fetch.next_block >= len(blocks):
-                rows = sum(block.row_count for block in blocks)
-                sends.append(SendEnd(fetch.reader, fetch.number, len(blocks), rows, ""))
+                count, rows = len(blocks), blocks.row_count
+                sends.append(SendEnd(fetch.reader, fetch.number, count, rows, ""))
                 del self._fetches[fetch.reader, fetch.number]
                 self._forget(entry, fetch)
         return sends
 
-    def _local(self, entry: _Attempt, fetch: _Fetch, blocks: list[Block]) -> Iterator[Send]:
+    def _local(self, entry: _Attempt, fetch: _Fetch, blocks: PackedBlocks) -> Iterator[Send]:
         while fetch.next_block < len(blocks):
-            found = tuple(blocks[fetch.next_block : fetch.next_block + _LOCATED_AT_ONCE])
+            found = blocks.between(fetch.next_block, fetch.next_block + _LOCATED_AT_ONCE)
             fetch.next_block += len(found)
             yield SendBlocks(fetch.reader, fetch.number, entry.path, entry.nonce, found)
 
-    def _remote(self, entry: _Attempt, fetch: _Fetch, blocks: list[Block]) -> Iterator[Send]:
+    def _remote(self, entry: _Attempt, fetch: _Fetch, blocks: PackedBlocks) -> Iterator[Send]:
         while fetch.credit_bytes > 0 and fetch.next_block < len(blocks):
-            block = blocks[fetch.next_block]
+            block = blocks.at(fetch.next_block)
             left = block.length_bytes - fetch.position_bytes
             length = min(FRAME_BYTES, left, fetch.credit_bytes)
             yield SendFrame(

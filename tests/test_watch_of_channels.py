@@ -1,0 +1,36 @@
+"""A flow that only serves a channel says nothing of how far it is: it has no end to come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from glowpy import Channel, Dataset, Flow
+from glowpy.driver import scheduling as do
+from glowpy.driver.report import Report
+from glowpy.driver.watch import Watch
+from glowpy.flags import Options
+from glowpy.planner.fusion import make_plan
+from glowpy.planner.run_description import RunDescription, Sink
+from glowpy.timing import Timing
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_it_is_shown_only_what_comes_to_an_end(
+    is_alone: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow = Flow(["-glow.inline"])
+    live, static = flow.channel(Channel()).map(abs), flow.slice([1]).map(abs)
+    datasets: list[Dataset] = [live, static]
+    plan = make_plan(flow._graph, [each._node for each in datasets], stored=True)
+    timing = Timing()._replace(view_after_s=0.0, progress_s=0.0)
+    description = RunDescription("r", 1, 0, (), Sink.ROWS, 1, {}, "", "here")
+    with Watch(plan, description, Options(), timing, Report(timing, is_quiet=False)) as watch:
+        watch.heard(do.ExecutorJoined("e1", "a1"))
+        watch.heard(do.Assign("e1", 0, 10, (), is_live=True))
+        watch.heard(do.GroupStarted(10))
+        if not is_alone:
+            watch.heard(do.Assign("e1", 1, 11, ()))
+            watch.heard(do.GroupStarted(11))
+        watch.advance(0.0)
+    said = capsys.readouterr().err
+    assert said == "" if is_alone else "2 running on 1 executor" in said
