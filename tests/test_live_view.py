@@ -86,7 +86,7 @@ def work(row):
 def talk():
     number = 0
     while not is_over.wait(0.02):
-        print(f"thread {number}")
+        sys.stdout.write(f"thread {number}\\n")  # at once: print may be interrupted
         number += 1
 
 print("no end of line: ", end="")

@@ -66,6 +66,7 @@ class Screen:
         for name, stream, above in self._replaced:
             if getattr(sys, name) is above:  # else the user has put something there meanwhile
                 setattr(sys, name, stream)
+            above.finish()
         self.erase()
         _taken.release()
 
@@ -114,13 +115,12 @@ class Screen:
                 if self._takes_more():
                     self._write(_CLEAR_BELOW)
 
-    def print(self, target: TextIO, text: str) -> int:
+    def print(self, target: TextIO, text: str) -> None:
         """Write something of somebody else's, where the lines are now."""
         with self._lock:
             self.erase()
-            written = target.write(text)
+            target.write(text)
             target.flush()
-        return written
 
     def _takes_more(self) -> bool:
         """False of a terminal that is stopped by Ctrl-S: the run must not stop with it."""
@@ -142,14 +142,39 @@ class Screen:
 
 
 class _Above:
-    """Stands in for sys.stdout or sys.stderr: what is written comes above the lines."""
+    """Stands in for sys.stdout or sys.stderr: what is written comes above the lines.
+
+    Whole lines do, for `print` writes a line and its end one after the other, and another thread
+    may come between them. The beginning of a line waits for its end, or for a flush.
+    """
 
     def __init__(self, screen: Screen, target: TextIO) -> None:
         self._screen = screen
         self._target = target
+        self._begun: dict[int, str] = {}  # lines without an end yet, by thread
 
     def write(self, text: str) -> int:
-        return self._screen.print(self._target, text)
+        thread = threading.get_ident()
+        begun = self._begun.pop(thread, "") + text
+        cut = begun.rfind("\n") + 1
+        if cut < len(begun):
+            self._begun[thread] = begun[cut:]
+        if cut:
+            self._screen.print(self._target, begun[:cut])
+        return len(text)
+
+    def flush(self) -> None:
+        begun = self._begun.pop(threading.get_ident(), "")
+        if begun:
+            self._screen.print(self._target, begun)
+        else:
+            self._target.flush()
+
+    def finish(self) -> None:
+        """Write what waits, of every thread."""
+        while self._begun:
+            _thread, begun = self._begun.popitem()
+            self._screen.print(self._target, begun)
 
     def writelines(self, lines: Iterable[str]) -> None:
         self.write("".join(lines))
