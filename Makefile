@@ -56,7 +56,7 @@ bench-full: $(INSTALLED) build/bench/full/sort.txt
 	$(BIN)/python benchmarks/memory.py sort --rows 50000000
 
 build/bench/small/sort.txt: benchmarks/make_data.py | $(INSTALLED)
-	$(BIN)/python $< $(@D) --text-mb 40 --sort-rows 500000
+	$(BIN)/python $< $(@D) --text-mb 40 --sort-rows 500000 --left-rows 500000
 
 build/bench/full/sort.txt: benchmarks/make_data.py | $(INSTALLED)
 	$(BIN)/python $< $(@D)

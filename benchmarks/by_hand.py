@@ -120,6 +120,35 @@ def w2(data: str, out: str) -> None:
     count_tokens(f"{data}/text.txt", " ")
 
 
+def w3(data: str, out: str) -> None:
+    peer = Peer()
+    product = lambda key, x, y: (1, x * y)  # noqa: E731
+    add = lambda a, b: (a[0] + b[0], a[1] + b[1])  # noqa: E731
+
+    def side(number: int, path: str, low: int, high: int) -> list[Any]:
+        halves = halves_of(path, low, high)
+        return halves[number] + peer.swap(number, halves[1 - number])
+
+    def part(number: int, low: int, high: int) -> Any:
+        table: dict[str, list[int]] = {}
+        for key, value in side(number, right, *right_ranges[number]):
+            if key in table:
+                table[key].append(value)
+            else:
+                table[key] = [value]
+        total = None
+        for key, x in side(number, left, low, high):
+            for y in table.get(key, ()):
+                row = product(key, x, y)
+                total = row if total is None else add(total, row)
+        return total
+
+    left, right = f"{data}/left.tsv", f"{data}/right.tsv"
+    right_ranges = byte_ranges(right)
+    first, second = forked(part, byte_ranges(left))
+    print("RESULT", *(first if second is None else add(first, second)))
+
+
 def w4(data: str, out: str) -> None:
     path, peer = f"{data}/sort.txt", Peer()
     pair = lambda line: (line[:10], line[11:])  # noqa: E731
@@ -142,8 +171,40 @@ def w4(data: str, out: str) -> None:
     forked(part, byte_ranges(path))
 
 
+def w5(data: str, out: str) -> None:
+    path, peer = f"{data}/left.tsv", Peer()
+    text_of = lambda key, values: f"{key}\t{len(values)}\t{max(values)}"  # noqa: E731
+
+    def part(side: int, low: int, high: int) -> None:
+        halves = halves_of(path, low, high)
+        table: dict[str, list[int]] = {}
+        for key, value in halves[side] + peer.swap(side, halves[1 - side]):
+            if key in table:
+                table[key].append(value)
+            else:
+                table[key] = [value]
+        write(out, side, peer, "".join([text_of(k, v) + "\n" for k, v in table.items()]))
+
+    forked(part, byte_ranges(path))
+
+
 def w6(data: str, out: str) -> None:
     count_tokens("/etc/passwd", ":")
+
+
+def parsed(line: str) -> tuple[str, int]:
+    key, value = line.split("\t")
+    return key, int(value)
+
+
+def halves_of(path: str, low: int, high: int) -> tuple[list[Any], list[Any]]:
+    """The rows of a range, those for each of the two processes."""
+    halves: tuple[list[Any], list[Any]] = ([], [])
+    for text in texts(path, low, high):
+        for line in text.split("\n"):
+            row = parsed(line)
+            halves[hash(row[0]) & 1].append(row)
+    return halves
 
 
 def count_tokens(path: str, separator: str) -> None:
@@ -168,4 +229,4 @@ def count_tokens(path: str, separator: str) -> None:
 
 if __name__ == "__main__":
     gc.disable()
-    {"w1": w1, "w2": w2, "w4": w4, "w6": w6}[sys.argv[1]](*sys.argv[2:])
+    {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6}[sys.argv[1]](*sys.argv[2:])

@@ -1,6 +1,6 @@
 """Runs workloads on several systems in turn, checks that they agree, and prints medians and ratios.
 
-    python benchmarks/compare.py DATA [--rounds 5] [--workloads w1,w2,w4,w6]
+    python benchmarks/compare.py DATA [--rounds 5] [--workloads w1,w2,w3,w4,w5,w6]
         [--systems "by hand,glowpy,glowpy -glow"] [--peers DIRECTORY] [--limit-s 300] [--markdown]
 
 Wall seconds are those of a whole process, from its start to its end. Every round runs each system
@@ -243,7 +243,10 @@ def print_markdown(
 ) -> None:
     """Both tables for a README: seconds, and memory."""
     print(f"\n{machine()}\n")
-    sizes = [f"{each} {megabytes(arguments.data / each)}" for each in ("text.txt", "sort.txt")]
+    sizes = [
+        f"{each} {megabytes(arguments.data / each)}"
+        for each in ("text.txt", "sort.txt", "left.tsv")
+    ]
     print(f"{', '.join(sizes)}; {arguments.rounds} rounds after one to warm up\n")
     names = {name: f"{name}{version(name, arguments.peers)}" for name in systems}
     for title in ("wall seconds, median", "peak memory, MB"):
@@ -287,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workloads", default="w1,w2,w4,w6")
+    parser.add_argument("--workloads", default="w1,w2,w3,w4,w5,w6")
     parser.add_argument("--systems", help="all that are there, if not said")
     parser.add_argument("--peers", type=Path, help="a directory with an environment for each")
     parser.add_argument("--limit-s", type=float, default=300)

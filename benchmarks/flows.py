@@ -29,6 +29,20 @@ def w2(data: str, out: str) -> None:
     count_tokens(f"{data}/text.txt", " ")
 
 
+def w3(data: str, out: str) -> None:
+    """An inner join: the number of its rows, and the sum of left times right."""
+    flow = Flow()
+    left = flow.text_file(f"{data}/left.tsv", SHARDS).map(parsed)
+    right = flow.text_file(f"{data}/right.tsv", SHARDS).map(parsed)
+    totals = (
+        left.join(right)
+        .map(lambda key, x, y: (1, x * y))
+        .reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]))
+        .collect()
+    )
+    print("RESULT", *totals[0])
+
+
 def w4(data: str, out: str) -> None:
     """Rows sorted by their key into one file."""
     (
@@ -41,9 +55,26 @@ def w4(data: str, out: str) -> None:
     )
 
 
+def w5(data: str, out: str) -> None:
+    """Rows grouped by key: how many values each has, and the largest."""
+    (
+        Flow()
+        .text_file(f"{data}/left.tsv", SHARDS)
+        .map(parsed)
+        .group_by_key()
+        .map(lambda key, values: f"{key}\t{len(values)}\t{max(values)}")
+        .save_text_to_file(out)
+    )
+
+
 def w6(data: str, out: str) -> None:
     """w2 on a small file: what it costs to start."""
     count_tokens("/etc/passwd", ":")
+
+
+def parsed(line: str) -> tuple[str, int]:
+    key, value = line.split("\t")
+    return key, int(value)
 
 
 def count_tokens(path: str, separator: str) -> None:
@@ -59,7 +90,14 @@ def count_tokens(path: str, separator: str) -> None:
     print("RESULT", *counts)
 
 
-WORKLOADS: dict[str, Callable[[str, str], None]] = {"w1": w1, "w2": w2, "w4": w4, "w6": w6}
+WORKLOADS: dict[str, Callable[[str, str], None]] = {
+    "w1": w1,
+    "w2": w2,
+    "w3": w3,
+    "w4": w4,
+    "w5": w5,
+    "w6": w6,
+}
 
 if __name__ == "__main__":
     workload, data, out = glowpy.argv()

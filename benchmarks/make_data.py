@@ -1,9 +1,12 @@
 """Makes the benchmarks' data: the same files for the same sizes, wherever it runs.
 
     python benchmarks/make_data.py DIRECTORY [--text-mb 200] [--sort-rows 5000000]
+        [--left-rows 2000000]
 
 text.txt   words by Zipf's law, 5 to 15 in a line, one blank between; 1 line in 20 begins with #
 sort.txt   a key of 10 characters, no two alike, a tab, and 20 characters more; a-z and 0-9
+left.tsv   a key, a tab and a number; about 4 rows to a key
+right.tsv  a quarter as many, about one to a key; every other row matches a key of left.tsv
 """
 
 from __future__ import annotations
@@ -65,14 +68,29 @@ def make_sort(path: Path, row_count: int) -> None:
                     file.write(b"%s\t%s\n" % (key, drawn[position + 10 : position + 30]))
 
 
+def make_pairs(path: Path, row_count: int, keys: range, seed: int) -> None:
+    """Rows of keys in no order; the same number has the same key in every file."""
+    random = Random(seed)
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        for _ in range(row_count):
+            key = random.choice(keys) * 2654435761 % 2**32
+            file.write(f"k{key:08x}\t{random.randint(1, 1000)}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the benchmarks' data.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--text-mb", type=int, default=200)
     parser.add_argument("--sort-rows", type=int, default=5_000_000)
+    parser.add_argument("--left-rows", type=int, default=2_000_000)
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
     make_text(arguments.directory / "text.txt", arguments.text_mb * 1_000_000)
+    keys = arguments.left_rows // 4
+    make_pairs(arguments.directory / "left.tsv", arguments.left_rows, range(keys), 3)
+    shifted = range(keys // 2, keys // 2 + keys)
+    make_pairs(arguments.directory / "right.tsv", keys, shifted, 4)
+    # the last file: whoever finds it finds the others, too
     make_sort(arguments.directory / "sort.txt", arguments.sort_rows)
 
 

@@ -6,12 +6,15 @@ python -m bytewax.testing -p 2 "bytewax_flow.py:flow('WORKLOAD', 'DATA', 'OUT')"
 from __future__ import annotations
 
 import os
+from typing import TypeVar
 
 import bytewax.operators as op
 from bytewax.connectors.files import FileSink
 from bytewax.connectors.stdio import StdOutSink
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+T = TypeVar("T")
 
 BATCH_LINES = 1000
 EVERYTHING = "all"  # the key where all rows have to come together
@@ -63,7 +66,7 @@ class Lines(StatefulSourcePartition[str, None]):
 def flow(workload: str, data: str, out: str) -> Dataflow:
     """The workload's flow; Bytewax's command runs it."""
     made = Dataflow(workload)
-    {"w1": w1, "w2": w2, "w4": w4, "w6": w6}[workload](made, data, out)
+    {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6}[workload](made, data, out)
     return made
 
 
@@ -81,12 +84,33 @@ def w2(flow: Dataflow, data: str, out: str) -> None:
     count_tokens(flow, f"{data}/text.txt", " ")
 
 
+def w3(flow: Dataflow, data: str, out: str) -> None:
+    """An inner join: the number of its rows, and the sum of left times right."""
+    left = op.map("left", op.input("left lines", flow, Half(f"{data}/left.tsv")), parsed)
+    right = op.map("right", op.input("right lines", flow, Half(f"{data}/right.tsv")), parsed)
+    joined = op.join("join", left, right, insert_mode="product", emit_mode="final")
+    products = op.map("product", joined, lambda row: (EVERYTHING, product(*row[1])))
+    total = op.reduce_final("sum", products, lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    texts = op.map("text", total, lambda row: f"RESULT {row[1][0]} {row[1][1]}")
+    op.output("out", texts, StdOutSink())
+
+
 def w4(flow: Dataflow, data: str, out: str) -> None:
     """Rows sorted by their key into one file. Bytewax has no sort: one worker gathers them all."""
     lines = op.input("lines", flow, Half(f"{data}/sort.txt"))
     rows = op.map("pair", lines, lambda line: (EVERYTHING, (line[:10], line[11:])))
     gathered = op.fold_final("gather", rows, list, appended)
     save(op.flat_map("sort", gathered, lambda row: sorted(row[1])), out)
+
+
+def w5(flow: Dataflow, data: str, out: str) -> None:
+    """Rows grouped by key: how many values each has, and the largest."""
+    rows = op.map("parse", op.input("lines", flow, Half(f"{data}/left.tsv")), parsed)
+    groups = op.fold_final("group", rows, list, appended)
+    save(
+        op.map("count", groups, lambda row: (row[0], f"{len(row[1])}\t{max(row[1])}")),
+        out,
+    )
 
 
 def w6(flow: Dataflow, data: str, out: str) -> None:
@@ -103,7 +127,17 @@ def count_tokens(flow: Dataflow, path: str, separator: str) -> None:
     op.output("out", op.map("text", count, lambda row: f"RESULT {row[1]}"), StdOutSink())
 
 
-def appended(rows: list[tuple[str, str]], row: tuple[str, str]) -> list[tuple[str, str]]:
+def parsed(line: str) -> tuple[str, int]:
+    key, value = line.split("\t")
+    return key, int(value)
+
+
+def product(x: int | None, y: int | None) -> tuple[int, int]:
+    """Bytewax's join is an outer one: what has no match counts for nothing."""
+    return (0, 0) if x is None or y is None else (1, x * y)
+
+
+def appended(rows: list[T], row: T) -> list[T]:
     rows.append(row)
     return rows
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import sys
 from collections.abc import Iterable
-from operator import add
+from operator import add, itemgetter
 
 import dask
 import dask.bag
@@ -45,6 +45,19 @@ def w2(data: str, out: str) -> None:
     count_tokens(f"{data}/text.txt", " ")
 
 
+def w3(data: str, out: str) -> None:
+    """An inner join: the number of its rows, and the sum of left times right."""
+    left = lines(f"{data}/left.tsv").map(parsed)
+    # a bag is joined with one of a single partition
+    right = dask.bag.read_text(f"{data}/right.tsv").map(parsed)
+    total = (
+        left.join(right, itemgetter(0), itemgetter(0))
+        .map(lambda row: (1, row[0][1] * row[1][1]))
+        .fold(lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    )
+    print("RESULT", *total.compute())
+
+
 def w4(data: str, out: str) -> None:
     """Rows sorted by their key into one file. Bags have no sort: parts are sorted, then merged."""
     parts = (
@@ -57,9 +70,25 @@ def w4(data: str, out: str) -> None:
     write(out, (f"{key}\t{payload}" for key, payload in rows))
 
 
+def w5(data: str, out: str) -> None:
+    """Rows grouped by key: how many values each has, and the largest."""
+    groups = (
+        lines(f"{data}/left.tsv")
+        .map(parsed)
+        .groupby(itemgetter(0))
+        .map(lambda group: f"{group[0]}\t{len(group[1])}\t{max(row[1] for row in group[1])}")
+    )
+    write(out, groups.compute())
+
+
 def w6(data: str, out: str) -> None:
     """w2 on a small file: what it costs to start."""
     count_tokens("/etc/passwd", ":")
+
+
+def parsed(line: str) -> tuple[str, int]:
+    key, value = line.removesuffix("\n").split("\t")
+    return key, int(value)
 
 
 def count_tokens(path: str, separator: str) -> None:
@@ -76,7 +105,7 @@ def count_tokens(path: str, separator: str) -> None:
 
 if __name__ == "__main__":
     workload, data, out, *scheduler = sys.argv[1:]
-    run = {"w1": w1, "w2": w2, "w4": w4, "w6": w6}[workload]
+    run = {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6}[workload]
     if scheduler == ["distributed"]:
         with (
             LocalCluster(n_workers=PROCESSES, threads_per_worker=1, dashboard_address=None) as here,

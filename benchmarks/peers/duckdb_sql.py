@@ -21,6 +21,11 @@ def columns(path: str, separator: str, names: list[str]) -> str:
     )
 
 
+def pairs(path: str) -> str:
+    rows = columns(path, "\t", ["key", "value"])
+    return f"SELECT key, CAST(value AS BIGINT) AS value FROM {rows}"
+
+
 def save(query: str, out: str) -> None:
     duckdb.execute(
         f"COPY ({query}) TO '{out}' (FORMAT csv, HEADER false, DELIMITER '\t', QUOTE '', ESCAPE '')"
@@ -38,10 +43,25 @@ def w2(data: str, out: str) -> None:
     count_tokens(f"{data}/text.txt", " ")
 
 
+def w3(data: str, out: str) -> None:
+    """An inner join: the number of its rows, and the sum of left times right."""
+    row = duckdb.execute(
+        f"SELECT count(*), sum(a.value * b.value) FROM ({pairs(f'{data}/left.tsv')}) a"
+        f" JOIN ({pairs(f'{data}/right.tsv')}) b ON a.key = b.key"
+    ).fetchone()
+    print("RESULT", *row)
+
+
 def w4(data: str, out: str) -> None:
     """Rows sorted by their key into one file."""
     rows = columns(f"{data}/sort.txt", "\t", ["key", "payload"])
     save(f"SELECT key, payload FROM {rows} ORDER BY key", out)
+
+
+def w5(data: str, out: str) -> None:
+    """Rows grouped by key: how many values each has, and the largest."""
+    rows = pairs(f"{data}/left.tsv")
+    save(f"SELECT key, count(*), max(value) FROM ({rows}) GROUP BY key", out)
 
 
 def w6(data: str, out: str) -> None:
@@ -60,4 +80,4 @@ def count_tokens(path: str, separator: str) -> None:
 if __name__ == "__main__":
     workload, data, out = sys.argv[1:]
     duckdb.execute(f"SET threads={THREADS}")
-    {"w1": w1, "w2": w2, "w4": w4, "w6": w6}[workload](data, out)
+    {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6}[workload](data, out)

@@ -26,6 +26,18 @@ def w2(data: str, out: str) -> None:
     count_tokens(f"{data}/text.txt", " ")
 
 
+def w3(data: str, out: str) -> None:
+    """An inner join: the number of its rows, and the sum of left times right."""
+    left = ray.data.read_text(f"{data}/left.tsv").map(parsed)
+    right = ray.data.read_text(f"{data}/right.tsv").map(parsed)
+    totals = (
+        left.join(right, join_type="inner", num_partitions=CPUS, on=("key",), right_suffix="_right")
+        .map(lambda row: {"n": 1, "product": row["value"] * row["value_right"]})
+        .sum(["n", "product"])
+    )
+    print("RESULT", totals["sum(n)"], totals["sum(product)"])
+
+
 def w4(data: str, out: str) -> None:
     """Rows sorted by their key into one file."""
     rows = (
@@ -36,9 +48,31 @@ def w4(data: str, out: str) -> None:
     save(rows, out)
 
 
+def w5(data: str, out: str) -> None:
+    """Rows grouped by key: how many values each has, and the largest."""
+    groups = (
+        ray.data.read_text(f"{data}/left.tsv")
+        .map(parsed)
+        .groupby("key")
+        .map_groups(
+            lambda group: {
+                "key": [group["key"][0]],
+                "n": [len(group["value"])],
+                "largest": [max(group["value"])],
+            }
+        )
+    )
+    save(groups, out)
+
+
 def w6(data: str, out: str) -> None:
     """w2 on a small file: what it costs to start."""
     count_tokens("/etc/passwd", ":")
+
+
+def parsed(row: dict[str, str]) -> dict[str, object]:
+    key, value = row["text"].split("\t")
+    return {"key": key, "value": int(value)}
 
 
 def count_tokens(path: str, separator: str) -> None:
@@ -53,11 +87,11 @@ def count_tokens(path: str, separator: str) -> None:
 
 
 def save(rows: ray.data.Dataset, out: str) -> None:
-    """Rows of two columns, in their order."""
+    """Rows in their order."""
     with open(out, "w", encoding="utf-8") as file:
         for batch in rows.iter_batches(batch_format="numpy", batch_size=1 << 16):
-            first, second = batch.values()
-            file.writelines(f"{x}\t{y}\n" for x, y in zip(first, second, strict=True))
+            rows = zip(*batch.values(), strict=True)
+            file.writelines("\t".join(map(str, row)) + "\n" for row in rows)
 
 
 if __name__ == "__main__":
@@ -67,4 +101,4 @@ if __name__ == "__main__":
     )
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    {"w1": w1, "w2": w2, "w4": w4, "w6": w6}[workload](data, out)
+    {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6}[workload](data, out)

@@ -29,6 +29,18 @@ def w2(spark: SparkContext, data: str, out: str) -> None:
     count_tokens(spark, f"{data}/text.txt", " ")
 
 
+def w3(spark: SparkContext, data: str, out: str) -> None:
+    """An inner join: the number of its rows, and the sum of left times right."""
+    left = spark.textFile(f"{data}/left.tsv", SHARDS).map(parsed)
+    right = spark.textFile(f"{data}/right.tsv", SHARDS).map(parsed)
+    total = (
+        left.join(right, SHARDS)
+        .map(lambda row: (1, row[1][0] * row[1][1]))
+        .reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    )
+    print("RESULT", *total)
+
+
 def w4(spark: SparkContext, data: str, out: str) -> None:
     """Rows sorted by their key into one file."""
     rows = (
@@ -40,9 +52,25 @@ def w4(spark: SparkContext, data: str, out: str) -> None:
     save(rows, out)
 
 
+def w5(spark: SparkContext, data: str, out: str) -> None:
+    """Rows grouped by key: how many values each has, and the largest."""
+    groups = (
+        spark.textFile(f"{data}/left.tsv", SHARDS)
+        .map(parsed)
+        .groupByKey(SHARDS)
+        .map(lambda row: f"{row[0]}\t{len(row[1])}\t{max(row[1])}")
+    )
+    save(groups, out)
+
+
 def w6(spark: SparkContext, data: str, out: str) -> None:
     """w2 on a small file: what it costs to start."""
     count_tokens(spark, "/etc/passwd", ":")
+
+
+def parsed(line: str) -> tuple[str, int]:
+    key, value = line.split("\t")
+    return key, int(value)
 
 
 def count_tokens(spark: SparkContext, path: str, separator: str) -> None:
@@ -75,4 +103,4 @@ if __name__ == "__main__":
     }
     conf = SparkConf().setMaster(f"local[{SHARDS}]").setAppName(workload).setAll(settings.items())
     with SparkContext(conf=conf) as spark:
-        {"w1": w1, "w2": w2, "w4": w4, "w6": w6}[workload](spark, data, out)
+        {"w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6}[workload](spark, data, out)
