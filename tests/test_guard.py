@@ -1,4 +1,4 @@
-"""Executors that grow without end or stand still, and user code that finds no memory."""
+"""Executors that grow without end or stand still."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from glowpy import Flow
 from glowpy.agent.guard import Guard, hard_limit_mb, private_mb
-from glowpy.errors import ClusterError, ExecutorsDied, TaskFailed
+from glowpy.errors import ClusterError, ExecutorsDied
 from glowpy.timing import Timing
 from tests.runners import Runner
 from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
@@ -46,11 +46,6 @@ def test_more_memory_can_be_asked_for(new_flow: Runner) -> None:  # noqa: F811
 
     flow = new_flow("-glow.task.memoryMB=200")
     assert flow.slice([1]).map(large).collect() == [600 << 20]
-
-
-def test_a_memory_error_fails_at_once(new_flow: Runner) -> None:  # noqa: F811
-    with pytest.raises(TaskFailed, match=r"Map1 .* failed on .*: MemoryError"):
-        new_flow().slice([1]).map(lambda row: bytes(1 << 60)).run()
 
 
 def test_an_executor_that_is_stopped_is_replaced(

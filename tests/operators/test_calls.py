@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glowpy import Dataset
+from glowpy.errors import TaskFailed
 from tests.runners import Runner
 
 ROWS, KEYS, SHARDS = 3000, 70, 3
@@ -39,6 +40,10 @@ def add(left: int, right: int) -> int:
     return left + right
 
 
+def negated(number: int) -> int:
+    return -number
+
+
 Use = Callable[[Dataset, Callable[[Callable[..., Any]], Callable[..., Any]]], Dataset]
 USES: dict[str, tuple[Use, int]] = {
     "map": (lambda rows, counted: rows.map(counted(str)), ROWS),
@@ -53,7 +58,42 @@ USES: dict[str, tuple[Use, int]] = {
         lambda rows, counted: rows.map(key_of).reduce_by_key(counted(add)),
         ROWS - KEYS,
     ),
-    "sort": (lambda rows, counted: rows.sort(counted(lambda number: -number)), ROWS),
+    "sort": (lambda rows, counted: rows.sort(counted(negated)), ROWS),
+    "sort, ranges": (lambda rows, counted: rows.sort(counted(negated), shards=3), ROWS),
+    "local_sort": (lambda rows, counted: rows.local_sort(counted(negated)), ROWS),
+    "merge_sorted": (
+        lambda rows, counted: rows.local_sort(negated).merge_sorted(counted(negated)),
+        ROWS,
+    ),
+    "key_by": (lambda rows, counted: rows.key_by(counted(negated)), ROWS),
+    "map_values": (lambda rows, counted: rows.map(key_of).map_values(counted(negated)), ROWS),
+    "map_partitions": (lambda rows, counted: rows.map_partitions(counted(list)), SHARDS),
+    "local_reduce": (lambda rows, counted: rows.local_reduce(counted(add)), ROWS - SHARDS),
+    "merge_reduce": (
+        lambda rows, counted: rows.local_reduce(add).merge_reduce(counted(add)),
+        SHARDS - 1,
+    ),
+    "reduce_by_key, more shards": (
+        lambda rows, counted: rows.map(key_of).reduce_by_key(counted(add), 4),
+        ROWS - KEYS,
+    ),
+    "local_reduce_by_key": (
+        lambda rows, counted: rows.map(key_of).local_reduce_by_key(counted(add)),
+        ROWS - SHARDS * KEYS,
+    ),
+    "reduce_by_user_defined_key": (
+        lambda rows, counted: rows.map(key_of).reduce_by_user_defined_key(str, counted(add)),
+        ROWS - KEYS,
+    ),
+    "the key of reduce_by_user_defined_key": (
+        lambda rows, counted: rows.map(key_of).reduce_by_user_defined_key(counted(str), add),
+        ROWS,
+    ),
+    "before a join": (
+        lambda rows, counted: rows.map(key_of).join(rows.map(counted(key_of))),
+        ROWS,
+    ),
+    "before group_by_key": (lambda rows, counted: rows.map(counted(key_of)).group_by_key(), ROWS),
     "before partition": (lambda rows, counted: rows.map(counted(str)).partition(4), ROWS),
 }
 
@@ -64,6 +104,26 @@ def test_one_call_for_each_row(name: str, new_flow: Runner, tmp_path: Path) -> N
     marks = tmp_path / "marks"
     use(new_flow().source(numbers, SHARDS), lambda function: Counted(marks, function)).run()
     assert marks.stat().st_size == expected
+
+
+def test_the_key_of_top_is_asked_for_once(new_flow: Runner, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    rows = new_flow().source(numbers, SHARDS)
+    assert rows.top(2, Counted(marks, negated)) == [0, 1]
+    assert marks.stat().st_size == ROWS
+
+
+def test_for_each_calls_once_for_each_row(new_flow: Runner, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    new_flow().source(numbers, SHARDS).for_each(Counted(marks, negated))
+    assert marks.stat().st_size == ROWS
+
+
+def test_a_memory_error_is_not_tried_again(new_flow: Runner, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    with pytest.raises(TaskFailed, match=r"Map1 .* failed on .*: MemoryError"):
+        new_flow().slice([1 << 60]).map(Counted(marks, bytes)).run()
+    assert marks.stat().st_size == 1
 
 
 def test_a_source_is_called_once(new_flow: Runner, tmp_path: Path) -> None:
