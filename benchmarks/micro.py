@@ -1,6 +1,6 @@
 """Small measurements behind choices in the data plane: medians of interleaved rounds.
 
-    python benchmarks/micro.py codec|compression|reading|hashing
+    python benchmarks/micro.py codec|compression|reading|hashing|fusion
 
 Each prints the ways that were compared, the chosen one first. `pip install msgpack` is done with
 glowpy itself; `zstandard`, for compression, is only measured where it is installed.
@@ -17,14 +17,18 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from functools import reduce
 from importlib.util import find_spec
+from itertools import chain
 from operator import itemgetter
 from statistics import median
 from typing import Any
 
-import msgpack
-
+from glowpy.flow.graph import Graph
+from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
+from glowpy.flow.ops.memory import Pace
 from glowpy.shards.codec import decode, encode
+from glowpy.task.compile import fuse
 
 ROWS = 8192
 ROUNDS = 51
@@ -57,6 +61,8 @@ def from_columns(data: bytes) -> list[tuple[Any, ...]]:
 
 def codec() -> None:
     """Batches of rows as bytes."""
+    import msgpack
+
     for title, rows in (("(str, int) pairs", PAIRS), ("strings", WORDS)):
         packed, pickled = msgpack.packb(rows), pickle.dumps(rows, 5)
         ours, plain = encode(rows), marshal.dumps(rows, 2)
@@ -156,7 +162,93 @@ def hashing() -> None:
     )
 
 
+def fusion() -> None:
+    """Ways to run filter, flat_map, map, and what may follow, over lines of 9 words; per word."""
+    lines = [" ".join(WORDS[first : first + 9]) for first in range(0, ROWS, 9)]
+    keep = lambda line: not line.startswith("#")  # noqa: E731
+    split = lambda line: line.split(" ")  # noqa: E731
+    one = lambda word: 1  # noqa: E731
+    pair = lambda word: (word, 1)  # noqa: E731
+    add = lambda x, y: x + y  # noqa: E731
+
+    def fused(last: Callable[..., Any], fold: FoldKind | None = None) -> Callable[..., None]:
+        kinds = (RowKind.FILTER, RowKind.FLAT_MAP, RowKind.MAP)
+        ops: list[Any] = [RowOp(*each, 0) for each in zip(kinds, (keep, split, last), strict=True)]
+        graph = Graph(0, "")
+        for op in [*ops, FoldOp(fold, add)] if fold else ops:
+            graph.add_step("", op, (), "", task_count=1)
+        run = fuse(graph.steps).run
+
+        def run_all(*totals: dict[str, int]) -> None:
+            for _ in run([lines], Pace(1 << 62, rows=1 << 62), *totals):
+                pass
+
+        return run_all
+
+    def words_of_chain() -> Any:
+        return chain.from_iterable(map(split, filter(keep, lines)))
+
+    def pairs_of_loop() -> Any:
+        for line in lines:
+            if keep(line):
+                for word in split(line):
+                    yield pair(word)
+
+    def generated() -> Any:
+        return (one(word) for line in lines if keep(line) for word in split(line))
+
+    def by_key(pairs: Any) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for key, value in pairs:
+            if key in totals:
+                totals[key] = add(totals[key], value)
+            else:
+                totals[key] = value
+        return totals
+
+    by_key_fused = fused(pair, FoldKind.BY_KEY)
+
+    def ones() -> list[int]:
+        return [one(word) for line in lines if keep(line) for word in split(line)]
+
+    measure(
+        "rows",
+        {
+            "glowpy (one loop)": fused(one),
+            "one comprehension": ones,
+            "list of a generator": lambda: list(generated()),
+            "chain of map, filter": lambda: list(map(one, words_of_chain())),
+        },
+    )
+    measure(
+        "reduce",
+        {
+            "glowpy (one loop)": fused(one, FoldKind.ALL),
+            "reduce of a comprehension": lambda: reduce(add, ones()),
+            "reduce of a chain": lambda: reduce(add, map(one, words_of_chain())),
+        },
+    )
+    measure(
+        "reduce_by_key",
+        {
+            "glowpy (one loop)": lambda: by_key_fused({}),
+            "loop over a list of pairs": lambda: by_key(list(pairs_of_loop())),
+            "loop over a generator": lambda: by_key(pairs_of_loop()),
+            "loop over a comprehension": lambda: by_key(
+                [pair(word) for line in lines if keep(line) for word in split(line)]
+            ),
+            "loop over a chain": lambda: by_key(map(pair, words_of_chain())),
+        },
+    )
+
+
 if __name__ == "__main__":
-    known = {"codec": codec, "compression": compression, "reading": reading, "hashing": hashing}
+    known = {
+        "codec": codec,
+        "compression": compression,
+        "reading": reading,
+        "hashing": hashing,
+        "fusion": fusion,
+    }
     for name in sys.argv[1:] or known:
         known[name]()
