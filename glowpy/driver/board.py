@@ -188,10 +188,11 @@ class Board:
         """An attempt that an executor holds."""
         return self._attempts.get(number)
 
-    def is_rival(self, number: int) -> bool:
-        """It is the second attempt of a group, and not fenced."""
+    def rival(self, number: int) -> Attempt | None:
+        """The attempt of this number, if it is the second one of a group, and not fenced."""
         attempt = self._attempts.get(number)
-        return attempt is not None and self.rivals.get(attempt.group) is attempt
+        is_rival = attempt is not None and self.rivals.get(attempt.group) is attempt
+        return attempt if is_rival else None
 
     def is_current(self, attempt: Attempt) -> bool:
         """False once it is fenced: what it reports only frees its executor."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from glowpy.errors import ExecutorsDied, ShardError
 from glowpy.planner.plan import Plan
@@ -72,6 +73,17 @@ class Losses:
             return None
         label, times = self._plan.label(group), self._shards[group]
         return ShardError(f"what {label} writes could not be read {times} times, at last: {reason}")
+
+    def cannot_repeat(self, group: int, readers: Iterable[int]) -> ShardError | None:
+        """Why a group cannot be done again: these readers, which are done, may have read others."""
+        if not self._plan.has_live_groups or not self._plan.is_unsteady(group):
+            return None
+        for reader in readers:
+            return ShardError(
+                f"{self._plan.label(group)} took rows of a channel as they came, and is lost: "
+                f"done again, it could give others than {self._plan.label(reader)} has read"
+            )
+        return None
 
 
 def _counted(causes: list[str]) -> str:

@@ -44,7 +44,6 @@ from glowpy.driver.scheduling import (
     ShardLost,
     ShareChanged,
 )
-from glowpy.errors import ShardError
 from glowpy.planner.plan import Plan
 
 Actions: TypeAlias = Iterator[Action]
@@ -109,18 +108,12 @@ class Scheduler:
         elif isinstance(event, GroupSealed):
             yield from self._group_sealed(event.attempt, now)
         elif isinstance(event, GroupFailed):
-            is_rival = board.is_rival(event.attempt)
-            attempt = board.free(event.attempt)
-            if attempt is not None:
-                board.take_back(attempt)
-            if attempt is not None or is_rival:
+            if board.rival(event.attempt) or self._came_to_nothing(event.attempt):
                 yield from self._fail(event.error)
         elif isinstance(event, InputLost):
             yield from self._input_lost(event)
         elif isinstance(event, (GroupAborted, Recalled)):
-            attempt = board.free(event.attempt)
-            if attempt is not None:
-                board.take_back(attempt)
+            self._came_to_nothing(event.attempt)
         elif isinstance(event, ShareChanged):
             self._share = event.executor_count
         elif isinstance(event, ShardLost):
@@ -130,24 +123,29 @@ class Scheduler:
         elif isinstance(event, GroupCollected):
             self._collected.add(event.group)
 
+    def _came_to_nothing(self, number: int) -> Attempt | None:
+        """An attempt has left its executor; returns it if it was its group's current one."""
+        attempt = self._board.free(number)
+        if attempt is not None:
+            self._board.take_back(attempt)
+        return attempt
+
     def _group_sealed(self, number: int, now: float) -> Actions:
         board = self._board
-        if board.is_rival(number):
-            yield from self._let_win(board.attempt(number))
+        if rival := board.rival(number):
+            yield from self._let_win(rival)
         attempt = board.free(number)
         if attempt is None:
             return
-        rival = board.rivals.pop(attempt.group, None)
-        if rival is not None:
+        if rival := board.rivals.pop(attempt.group, None):
             yield Abort(rival.executor, rival.number, "the other attempt was faster")
         if self._rivals is not None:
             self._rivals.sealed(attempt, now)
         board.seal(attempt)
         yield GroupDone(attempt.group, attempt.number, attempt.agent.name)
 
-    def _let_win(self, rival: Attempt | None) -> Actions:
+    def _let_win(self, rival: Attempt) -> Actions:
         """A rival is whole: the current attempt is fenced, and so is whoever reads it already."""
-        assert rival is not None
         current = self._board.current[rival.group]
         yield Abort(current.executor, current.number, "its rival was faster")
         yield from self._abort_readers({rival.group}, "what it reads is superseded")
@@ -156,9 +154,8 @@ class Scheduler:
     # --- losses ---
 
     def _input_lost(self, event: InputLost) -> Actions:
-        attempt = self._board.free(event.attempt)
+        attempt = self._came_to_nothing(event.attempt)
         if attempt is not None:
-            self._board.take_back(attempt)
             yield from self._fail(self._losses.input_missed(attempt.group, event.reason))
         yield from self._shard_lost(event.lost_attempt, event.reason)
 
@@ -227,7 +224,9 @@ class Scheduler:
             lost = pending.pop()
             if board.states[lost] is not State.SEALED:
                 continue
-            if error := self._unsteadiness(lost):
+            readers = board.sealed.consumers(lost)
+            done = (reader for reader in readers if board.states[reader] is State.SEALED)
+            if error := self._losses.cannot_repeat(lost, done):
                 yield from self._fail(error)
                 return
             undone.add(lost)
@@ -242,18 +241,6 @@ class Scheduler:
         for lost in undone:
             board.make_waiting(lost)
         yield from self._abort_readers(undone, "an input of it was lost")
-
-    def _unsteadiness(self, group: int) -> ShardError | None:
-        """Why a group cannot be done again: readers that are done may have read other rows."""
-        if not self._plan.has_live_groups or not self._plan.is_unsteady(group):
-            return None
-        for reader in self._board.sealed.consumers(group):
-            if self._board.states[reader] is State.SEALED:
-                return ShardError(
-                    f"{self._plan.label(group)} took rows of a channel as they came, and is lost: "
-                    f"done again, it could give others than {self._plan.label(reader)} has read"
-                )
-        return None
 
     def _abort_readers(self, groups: set[int], reason: str) -> Actions:
         """Fence every attempt that is bound to what these groups have written, and their readers.
