@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from glowpy import Flow
+from glowpy import Channel, Flow
 from glowpy.errors import DefinitionError, TaskFailed
 from tests.processes import started
 from tests.runners import Runner
@@ -120,7 +120,7 @@ def assert_ended(path: Path) -> None:
 
 
 SLEEPING = """
-from glowpy import Flow
+from glowpy import Channel, Flow
 Flow().slice("ab", 2).pipe("echo ready >&2; sleep 600; cat").run()
 """
 
@@ -136,3 +136,16 @@ def test_nothing_is_left_of_a_run_that_is_ended(
         running.stderr.await_match("ready")
         running.process.send_signal(number)
         assert running.finish().status != 0
+
+
+def test_lines_come_back_before_the_next_is_sent(new_flow: Runner) -> None:
+    words, answers = Channel(), Channel()
+    flow = new_flow()
+    flow.channel(words).pipe("sed -u s/a/b/").map(str.upper).add_output(answers)
+    handle = flow.start()
+    with words:
+        for word in ("a", "cab", "x"):
+            words.send(word)
+            assert answers.receive() == word.replace("a", "b", 1).upper()
+    handle.wait()
+    assert list(answers) == []

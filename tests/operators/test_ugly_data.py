@@ -157,3 +157,23 @@ def test_whatever_the_hash_seed_is(seed: int) -> None:
         words, env=environment, cwd=TESTS.parent, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+BIG_BYTES = 100_000_000
+
+
+def size_of(row: tuple[str, bytes]) -> tuple[str, int, bytes]:
+    return row[0], len(row[1]), row[1][:3]
+
+
+@pytest.mark.slow
+def test_one_row_of_100_megabytes(new_flow: Runner) -> None:
+    """A row may be larger than a block, a message, and the budget."""
+    flow = new_flow("-glow.quiet")
+    rows = flow.source(partial(big_rows, BIG_BYTES), 2).group_by_key().sort()
+    found = rows.map(lambda key, values: (key, values[0])).map(size_of).collect()
+    assert found == [("big", BIG_BYTES, b"big"), ("small", 5, b"sma")]
+
+
+def big_rows(size_bytes: int) -> list[tuple[str, bytes]]:
+    return [("small", b"small"), ("big", b"big!" * (size_bytes // 4))]

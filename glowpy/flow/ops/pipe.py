@@ -27,6 +27,7 @@ from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 
 _CHUNK_BYTES = 1 << 16
+_LIVE_PATIENCE_S = 0.05  # rows of a channel come when they come, and somebody waits for answers
 _TAIL_BYTES = 4096  # of standard error, shown when the command fails
 
 
@@ -42,20 +43,19 @@ def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str
         raise definition_error(f"pipe(): there can be no command {command!r}")
     return graph.add_step(
         "Pipe",
-        BatchOp(partial(pipe, plain)),
+        BatchOp(partial(pipe, plain), is_streaming=True),
         ((source, ONE_TO_ONE),),
         user_location(),
         task_count=source.shard_count,
     )
 
 
-def pipe(
-    words: tuple[str, ...], _context: TaskContext, edges: Sequence[Sequence[Stream]]
-) -> Stream:
+def pipe(words: tuple[str, ...], context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
     """Rows in, the command's lines out. When this is left, the command has ended or is killed."""
     begun = b""  # a line that has not ended yet
+    lines_in = filter(None, map(lines_of, chain(edges[0])))
     with _Command(words) as command:
-        for data in command.run(filter(None, map(lines_of, chain(edges[0])))):
+        for data in command.run(lines_in, _LIVE_PATIENCE_S if context.is_live else 0):
             *lines, begun = (begun + data).split(b"\n")
             if lines:
                 yield [line.decode("utf-8", "surrogateescape") for line in lines]
@@ -101,8 +101,11 @@ class _Command:
     def _name(self) -> str:
         return shown(self._words[-1] if self._words[:2] == ("/bin/sh", "-c") else self._words)
 
-    def run(self, data: Iterator[bytes]) -> Iterator[bytes]:
+    def run(self, lines: Iterator[bytes], patience_s: float) -> Iterator[bytes]:
         """Feed the command; what it writes to its standard output, piece by piece.
+
+        Args:
+            patience_s: for what it may answer, before more lines are asked for.
 
         Raises:
             CommandFailed: it ends with another status than 0.
@@ -111,15 +114,20 @@ class _Command:
         assert stdin is not None and stdout is not None and stderr is not None
         for each in (stdin, stdout, stderr):
             os.set_blocking(each.fileno(), False)
-        self._selector.register(stdout, selectors.EVENT_READ)
-        self._selector.register(stderr, selectors.EVENT_READ)
-        self._selector.register(stdin, selectors.EVENT_WRITE)
-        written = memoryview(b"")
+        for each in (stdout, stderr):
+            self._selector.register(each, selectors.EVENT_READ)
+        data = memoryview(b"")  # not taken by the command yet
         open_outputs = 2
         while open_outputs:
-            for key, _ in self._selector.select():
+            if data or stdin.closed:
+                ready = self._selector.select()
+            else:
+                ready = self._selector.select(patience_s)
+                if not ready:
+                    data = self._begin(stdin, lines)
+            for key, _ in ready:
                 if key.fileobj is stdin:
-                    written = self._feed(stdin, written, data)
+                    data = self._feed(stdin, data)
                     continue
                 piece = os.read(key.fd, _CHUNK_BYTES)
                 if not piece:
@@ -131,15 +139,26 @@ class _Command:
                     self._show(piece)
         self._check(self._process.wait())
 
-    def _feed(self, stdin: IO[bytes], data: memoryview, more: Iterator[bytes]) -> memoryview:
-        """Write what the pipe takes; what is left of the data."""
-        data = data or memoryview(next(more, b""))
+    def _begin(self, stdin: IO[bytes], lines: Iterator[bytes]) -> memoryview:
+        """The next lines to write; without any, the command reads its end."""
+        data = next(lines, b"")
         if data:
-            with suppress(BrokenPipeError):  # it has read enough, as `head` does
-                return data[os.write(stdin.fileno(), data) :]
-        self._selector.unregister(stdin)
-        stdin.close()
-        return memoryview(b"")
+            self._selector.register(stdin, selectors.EVENT_WRITE)
+        else:
+            stdin.close()
+        return memoryview(data)
+
+    def _feed(self, stdin: IO[bytes], data: memoryview) -> memoryview:
+        """Write what the pipe takes; what is left of the data."""
+        try:
+            data = data[os.write(stdin.fileno(), data) :]
+        except BrokenPipeError:
+            self._selector.unregister(stdin)
+            stdin.close()  # it has read enough, as `head` does
+            return memoryview(b"")
+        if not data:
+            self._selector.unregister(stdin)
+        return data
 
     def _show(self, piece: bytes) -> None:
         self._tail = (self._tail + piece)[-_TAIL_BYTES:]
