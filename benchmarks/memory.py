@@ -1,7 +1,7 @@
-"""Memory over budget: reduce_by_key and sort over more rows than fit, and what each process takes.
+"""Memory over budget: operators over more rows than fit, and what each process takes.
 
     python benchmarks/memory.py reduce_by_key --rows 50000000 --keys 22500000
-    python benchmarks/memory.py sort --rows 50000000
+    python benchmarks/memory.py sort|join|group_by_key|distinct|hot_key --rows 50000000
 
 Prints wall time and, for each process, the peak of the memory that it shares with no other.
 """
@@ -48,6 +48,40 @@ def sort(flow: Flow, rows: int, keys: int) -> None:
     check(drawn.sort().map(lambda number: (number, 1)).reduce(in_order).collect(), rows)
 
 
+def join(flow: Flow, rows: int, keys: int) -> None:
+    """Numbers with all even ones: each even number that was drawn is there once."""
+    drawn = flow.slice(range(SOURCES), SOURCES).flat_map(lambda s: numbers(s, rows, keys))
+    even = flow.slice(range(SOURCES), SOURCES).flat_map(lambda s: range(2 * s, keys, 2 * SOURCES))
+    pairs = drawn.map(lambda number: (number, 1))
+    found = pairs.join(even.map(lambda number: (number, 1))).count()
+    expected = drawn.filter(lambda number: number % 2 == 0).count()
+    assert found == expected, f"{found} instead of {expected}"
+    print(f"{found} rows")
+
+
+def hot_key(flow: Flow, rows: int, _keys: int) -> None:
+    """A join in which every row of the left side has the same key."""
+    left = flow.source(lambda: (("hot", number) for number in range(rows)), 2)
+    found = left.join(flow.slice([("hot", 1), ("cold", 2)])).count()
+    assert found == rows, f"{found} instead of {rows}"
+    print(f"{found} rows")
+
+
+def group_by_key(flow: Flow, rows: int, keys: int) -> None:
+    """All numbers, grouped."""
+    drawn = flow.slice(range(SOURCES), SOURCES).flat_map(lambda s: numbers(s, rows, keys))
+    sizes = drawn.map(lambda number: (number, 1)).group_by_key().map(lambda _key, ones: len(ones))
+    (found,) = sizes.reduce(lambda x, y: x + y).collect()
+    assert found == rows // SOURCES * SOURCES, f"{found} of {rows} rows"
+    print(f"{found} rows")
+
+
+def distinct(flow: Flow, rows: int, keys: int) -> None:
+    """Each number that was drawn, once."""
+    drawn = flow.slice(range(SOURCES), SOURCES).flat_map(lambda s: numbers(s, rows, keys))
+    print(f"{drawn.distinct().count()} rows")
+
+
 def in_order(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
     """Adds up counts; keys must not go down."""
     assert left[0] <= right[0], f"{right[0]} comes after {left[0]}"
@@ -58,6 +92,11 @@ def check(result: list[tuple[int, int]], rows: int) -> None:
     ((_last, count),) = result
     assert count == rows // SOURCES * SOURCES, f"{count} of {rows} rows"
     print(f"{count} rows, in order")
+
+
+OPERATORS = {
+    each.__name__: each for each in (reduce_by_key, sort, join, group_by_key, distinct, hot_key)
+}
 
 
 def watch(command: list[str]) -> None:
@@ -81,7 +120,7 @@ def watch(command: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("operator", choices=["reduce_by_key", "sort"])
+    parser.add_argument("operator", choices=list(OPERATORS))
     parser.add_argument("--rows", type=int, default=50_000_000)
     # of 22.5 million numbers, 50 million draws hit 20 million
     parser.add_argument("--keys", type=int, default=22_500_000)
@@ -91,9 +130,7 @@ def main() -> None:
     if not arguments.run:
         watch([sys.executable, __file__, *sys.argv[1:], "--run"])
     flow = Flow([f"-glow.task.memoryMB={arguments.memory_mb}"])
-    {"reduce_by_key": reduce_by_key, "sort": sort}[arguments.operator](
-        flow, arguments.rows, arguments.keys
-    )
+    OPERATORS[arguments.operator](flow, arguments.rows, arguments.keys)
 
 
 if __name__ == "__main__":
