@@ -220,6 +220,7 @@ def is_interrupted(at):
     return False
 
 held = []
+assert not is_interrupted(0)  # and now all modules are there: an import may be cut in two
 print(next(at for at in count(1) if not is_interrupted(at)))
 """
 
