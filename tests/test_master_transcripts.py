@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from textwrap import dedent
+from typing import Any
 
 from glowpy.master.server import Master
 from glowpy.timing import Timing
@@ -19,6 +20,8 @@ from glowpy.wire.messages import (
     LeaseInUse,
     ReturnLeases,
 )
+
+_FIELDS = {"executors": "executor_limit", "level": "cpu_level", "MB": "memory_mb"}
 
 
 class Play:
@@ -64,8 +67,8 @@ class Play:
             elif name == "using":
                 leases = tuple(self.leases[each] for each in value.split(",") if each != "none")
             else:
-                field = {"executors": "executor_limit", "level": "cpu_level", "MB": "memory_mb"}
-                beat = beat._replace(**{field[name]: int(value)})
+                fields: dict[str, Any] = {_FIELDS[name]: int(value)}
+                beat = beat._replace(**fields)
         self.agents[agent] = beat = beat._replace(leases=leases)
         self.master.handle(beat, self.now)
         return []
@@ -136,7 +139,7 @@ def test_places_levels_and_memory() -> None:
         > d1 asks for 3 near west MB 60 holding 1
           d1.2 at a3, d1.3 at a2, d1.4 at a2, may hold 4
         > d2 asks for 9 near east/r1 MB 500
-          d2.1 at a1, may hold 2
+          d2.1 at a1, d2.2 at a1, may hold 2
         > d1 asks for 0 holding 4
           may hold 3
         """
