@@ -372,16 +372,15 @@ class Scheduler:
     def _keep_to_share(self) -> Actions:
         """What is held above the share is not renewed: it is given back once it is free.
 
-        The last that came goes first, if it idles, else after the group that it is running.
+        First those that idle, the last that came before others; else after what they are running.
         """
         board = self._board
         if self._share is not None:
             excess = len(board.executors) - len(board.leaving) - self._share
             if excess > 0:
-                going = [board.executors[name] for name in islice(reversed(board.idle), excess)]
-                busy = (each for each in reversed(board.executors.values()) if each.held)
-                staying = (each for each in busy if not each.is_leaving)
-                for executor in [*going, *islice(staying, excess - len(going))]:
+                staying = (e for e in reversed(board.executors.values()) if not e.is_leaving)
+                busy = sorted(staying, key=lambda e: (len(e.live) > 0, len(e.held) > 0))
+                for executor in busy[:excess]:
                     board.dismiss(executor)
                     behind = (board.queued.get(attempt.number) for attempt in executor.held)
                     yield from self._recall([attempt for attempt in behind if attempt])
