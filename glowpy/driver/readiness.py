@@ -45,10 +45,10 @@ class Readiness:
         if self._marked[group]:
             return []
         self._marked[group] = 1
-        of = self._plan.task_group(group)
-        self._unmarked[of.step_group] -= 1
+        step_group = self._plan.step_group_number(group)
+        self._unmarked[step_group] -= 1
         found = []
-        for consumer in self._affected(group, of.step_group, was_complete=False):
+        for consumer in self._affected(group, step_group, was_complete=False):
             self._missing[consumer] -= 1
             if self._missing[consumer] == 0:
                 found.append(consumer)

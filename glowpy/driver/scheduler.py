@@ -74,6 +74,7 @@ class Scheduler:
         self._rivals = Rivals(plan) if speculates else None
         self._losses = Losses(plan, lost_attempts)
         self._collected: set[int] = set()  # groups whose rows the driver has got, all that it wants
+        self._plan_is_live = plan.has_live_groups
         self._demand = 0
         self._share: int | None = None  # executors that may be held; None: no limit is known
         self._is_over = False
@@ -269,16 +270,21 @@ class Scheduler:
             self._is_over = True
             yield Finished()
             return
-        yield from self._keep_to_share()
-        yield from self._assign_live(is_crowded=False)
-        yield from self._assign_ready()
+        if self._share is not None:
+            yield from self._keep_to(self._share)
+        if self._plan_is_live:
+            yield from self._assign_live(is_crowded=False)
+        if board.market:
+            yield from self._assign_ready()
         if board.idle and not board.market:
             yield from self._rebalance()
             yield from self._assign_rivals(now)
             yield from self._assign_early()
             yield from self._retire_surplus()
         waiting = len(board.market) + len(board.queued) + len(board.recalled)
-        demand = max(0, waiting - len(board.idle)) + board.live.waiting_count()
+        demand = max(0, waiting - len(board.idle))
+        if self._plan_is_live:
+            demand += board.live.waiting_count()
         if demand != self._demand:
             self._demand = demand
             yield Demand(demand)
@@ -369,24 +375,22 @@ class Scheduler:
                 board.leave(name)
                 yield Retire(name)
 
-    def _keep_to_share(self) -> Actions:
+    def _keep_to(self, share: int) -> Actions:
         """What is held above the share is not renewed: it is given back once it is free.
 
         First those that idle, the last that came before others; else after what they are running.
         """
         board = self._board
-        if self._share is not None:
-            excess = len(board.executors) - len(board.leaving) - self._share
-            if excess > 0:
-                staying = (e for e in reversed(board.executors.values()) if not e.is_leaving)
-                busy = sorted(staying, key=lambda e: (len(e.live) > 0, len(e.held) > 0))
-                for executor in busy[:excess]:
-                    board.dismiss(executor)
-                    behind = (board.queued.get(attempt.number) for attempt in executor.held)
-                    yield from self._recall([attempt for attempt in behind if attempt])
-            elif board.leaving:
-                for executor in list(islice(board.leaving.values(), -excess)):
-                    board.keep(executor)
+        excess = len(board.executors) - len(board.leaving) - share
+        if excess > 0:
+            staying = (e for e in reversed(board.executors.values()) if not e.is_leaving)
+            freest = sorted(staying, key=lambda e: (len(e.live) > 0, len(e.held) > 0))
+            for executor in freest[:excess]:
+                board.dismiss(executor)
+                behind = (board.queued.get(attempt.number) for attempt in executor.held)
+                yield from self._recall([attempt for attempt in behind if attempt])
+        for executor in list(islice(board.leaving.values(), max(0, -excess))):
+            board.keep(executor)
         while board.dismissed:
             executor = board.dismissed.pop()
             if executor.is_leaving and board.leave(executor.name) is executor:

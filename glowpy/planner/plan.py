@@ -89,11 +89,14 @@ class Plan(NamedTuple):
 
     def task_group(self, group: int) -> TaskGroup:
         """The task group of this number, in O(log n)."""
-        number = bisect_right(self.step_groups, group, key=_FIRST_GROUP) - 1
+        number = self.step_group_number(group)
         return TaskGroup(group, number, group - self.step_groups[number].first_group)
 
+    def step_group_number(self, group: int) -> int:
+        return bisect_right(self.step_groups, group, key=_FIRST_GROUP) - 1
+
     def step_group_of(self, group: int) -> StepGroup:
-        return self.step_groups[self.task_group(group).step_group]
+        return self.step_groups[self.step_group_number(group)]
 
     def label(self, group: int) -> str:
         """For messages: `Filter1>Map2>LocalReduce4 (hello.py:8) task 0 of 2`."""
