@@ -5,25 +5,23 @@ dies is worked around within bounds, an exception in the user's code ends the ru
 
 Every try of a group is an attempt with a number of its own. An attempt is bound to exactly one
 attempt of each group that it reads from; what a fenced attempt still reports only frees its
-executor.
+executor. What is to be given to whom, after each event, stands in `dispatch`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from glowpy.driver.attempts import Attempt, Executor, State
 from glowpy.driver.board import Board
+from glowpy.driver.dispatch import Dispatch
 from glowpy.driver.losses import Losses
 from glowpy.driver.rivals import Rivals
 from glowpy.driver.scheduling import (
     Abort,
     Action,
     AgentLost,
-    Assign,
-    Demand,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -38,9 +36,7 @@ from glowpy.driver.scheduling import (
     GroupStarted,
     GroupUndone,
     InputLost,
-    Recall,
     Recalled,
-    Retire,
     ShardLost,
     ShareChanged,
 )
@@ -73,10 +69,10 @@ class Scheduler:
         self._board = Board(plan, bid=bid, store_owner=store_owner)
         self._rivals = Rivals(plan) if speculates else None
         self._losses = Losses(plan, lost_attempts)
+        self._dispatch = Dispatch(
+            self._board, self._losses, self._rivals, is_live=plan.has_live_groups
+        )
         self._collected: set[int] = set()  # groups whose rows the driver has got, all that it wants
-        self._plan_is_live = plan.has_live_groups
-        self._demand = 0
-        self._share: int | None = None  # executors that may be held; None: no limit is known
         self._is_over = False
 
     def start(self) -> list[Action]:
@@ -116,11 +112,11 @@ class Scheduler:
         elif isinstance(event, (GroupAborted, Recalled)):
             self._came_to_nothing(event.attempt)
         elif isinstance(event, ShareChanged):
-            self._share = event.executor_count
+            self._dispatch.share = event.executor_count
         elif isinstance(event, ShardLost):
             yield from self._shard_lost(event.attempt, event.reason)
         elif isinstance(event, FleetSettled):
-            yield from self._assign_live(is_crowded=True)
+            yield from self._dispatch.assign_live(is_crowded=True)
         elif isinstance(event, GroupCollected):
             self._collected.add(event.group)
 
@@ -259,142 +255,21 @@ class Scheduler:
                 self._board.take_back(attempt)
             groups = {attempt.group for attempt in readers}
 
-    # --- dispatch ---
+    # --- after every event ---
 
     def _settle(self, now: float) -> Actions:
-        """Give work to whoever can take it; say what is wanted."""
         if self._is_over:
             return
-        board = self._board
-        if board.unsealed_count == 0:
+        if self._board.unsealed_count == 0:
             self._is_over = True
             yield Finished()
             return
-        if self._share is not None:
-            yield from self._keep_to(self._share)
-        if self._plan_is_live:
-            yield from self._assign_live(is_crowded=False)
-        if board.market:
-            yield from self._assign_ready()
-        if board.idle and not board.market:
-            yield from self._rebalance()
-            yield from self._assign_rivals(now)
-            yield from self._assign_early()
-            yield from self._retire_surplus()
-        waiting = len(board.market) + len(board.queued) + len(board.recalled)
-        demand = max(0, waiting - len(board.idle))
-        if self._plan_is_live:
-            demand += board.live.waiting_count()
-        if demand != self._demand:
-            self._demand = demand
-            yield Demand(demand)
+        yield from self._dispatch.settle(now)
 
     @property
     def wants_hosts(self) -> bool:
         """Live groups wait for executors of their own; `FleetSettled` has them share."""
         return not self._is_over and self._board.live.next() is not None
-
-    def _assign_live(self, *, is_crowded: bool) -> Actions:
-        """Give each live group an executor that has none yet; if it `is_crowded`, any."""
-        board = self._board
-        while (group := board.live.next()) is not None:
-            executor = board.live.choose(board.idle, is_crowded=is_crowded)
-            if executor is None:
-                return
-            yield self._assign(executor, group, is_live=True)
-
-    def _assign_ready(self) -> Actions:
-        """One group for each executor that idles, then one behind each that is at work."""
-        board = self._board
-        for supply in (board.idle, board.single):
-            for group, executor in board.market.match(supply):
-                yield self._assign(board.executors[executor], group)
-
-    def _rebalance(self) -> Actions:
-        """Somebody idles while an assignment waits behind another: ask for it back."""
-        board = self._board
-        wanted = len(board.idle) - len(board.recalled)
-        if board.queued and wanted > 0:
-            yield from self._recall(list(islice(board.queued.values(), wanted)))
-
-    def _recall(self, attempts: Iterable[Attempt]) -> Actions:
-        for attempt in attempts:
-            self._board.recall(attempt)
-            yield Recall(attempt.executor, attempt.number)
-
-    def _assign_early(self) -> Actions:
-        """Groups whose inputs are being computed, for executors that nobody else needs."""
-        board = self._board
-        kept = len(board.recalled) + self._rivals_to_come()
-        if len(board.idle) <= kept:
-            return
-        for group, executor in board.offer_early().match(board.idle):
-            yield self._assign(board.executors[executor], group)
-            if len(board.idle) <= kept:
-                return
-
-    def _rivals_to_come(self) -> int:
-        """Running groups that may turn out to be slow: so many executors are kept for them."""
-        if self._rivals is None:
-            return 0
-        return sum(map(self._rivals.may_have, self._board.running()))
-
-    def _assign_rivals(self, now: float) -> Actions:
-        """Second attempts of the slowest groups, for executors that nobody else needs."""
-        board = self._board
-        if self._rivals is None or not board.idle:
-            return
-        for attempt in self._rivals.slow(board.running(), now):
-            if len(board.idle) <= len(board.recalled):
-                return
-            names = list(board.idle)
-            elsewhere = (e for e in names if board.executors[e].agent is not attempt.agent)
-            executor = board.executors[next(elsewhere, names[0])]
-            rival = board.assign_rival(executor, attempt.group)
-            self._rivals.begun(attempt.group)
-            inputs = board.inputs.sources(attempt.group)
-            yield Assign(executor.name, attempt.group, rival.number, inputs)
-
-    def _assign(self, executor: Executor, group: int, *, is_live: bool = False) -> Assign:
-        assign = self._board.assign_live if is_live else self._board.assign
-        attempt = assign(executor, group)
-        inputs = self._board.inputs.sources(group)
-        is_last_try = self._losses.is_last_try(group)
-        return Assign(executor.name, group, attempt.number, inputs, is_live, is_last_try)
-
-    # --- executors that are not to be kept ---
-
-    def _retire_surplus(self) -> Actions:
-        """Executors that no group is left for."""
-        board = self._board
-        needed = board.unassigned_count + len(board.recalled) + self._rivals_to_come()
-        surplus = len(board.idle) - needed
-        if surplus > 0:
-            unneeded = (name for name in reversed(board.idle) if name not in board.live.hosts)
-            for name in list(islice(unneeded, surplus)):
-                board.leave(name)
-                yield Retire(name)
-
-    def _keep_to(self, share: int) -> Actions:
-        """What is held above the share is not renewed: it is given back once it is free.
-
-        First those that idle, the last that came before others; else after what they are running.
-        """
-        board = self._board
-        excess = len(board.executors) - len(board.leaving) - share
-        if excess > 0:
-            staying = (e for e in reversed(board.executors.values()) if not e.is_leaving)
-            freest = sorted(staying, key=lambda e: (len(e.live) > 0, len(e.held) > 0))
-            for executor in freest[:excess]:
-                board.dismiss(executor)
-                behind = (board.queued.get(attempt.number) for attempt in executor.held)
-                yield from self._recall([attempt for attempt in behind if attempt])
-        for executor in list(islice(board.leaving.values(), max(0, -excess))):
-            board.keep(executor)
-        while board.dismissed:
-            executor = board.dismissed.pop()
-            if executor.is_leaving and board.leave(executor.name) is executor:
-                yield Retire(executor.name)
 
     def _fail(self, error: Exception | None) -> Actions:
         if error is not None:

@@ -1,0 +1,158 @@
+"""Giving work to executors, and executors back: what the scheduler does after every event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeAlias
+
+from glowpy.driver.attempts import Attempt, Executor
+from glowpy.driver.board import Board
+from glowpy.driver.losses import Losses
+from glowpy.driver.rivals import Rivals
+from glowpy.driver.scheduling import Action, Assign, Demand, Recall, Retire
+
+Actions: TypeAlias = Iterator[Action]
+
+
+class Dispatch:
+    """Decides who gets what; it costs no more than what is there to be given.
+
+    Args:
+        rivals: None: a slow group gets no second attempt.
+        is_live: the plan has live groups.
+    """
+
+    def __init__(
+        self, board: Board, losses: Losses, rivals: Rivals | None, *, is_live: bool
+    ) -> None:
+        self._board = board
+        self._losses = losses
+        self._rivals = rivals
+        self._is_live = is_live
+        self._demand = 0
+        self.share: int | None = None  # executors that may be held; None: no limit is known
+
+    def settle(self, now: float) -> Actions:
+        """Give work to whoever can take it; say what is wanted."""
+        board = self._board
+        if self.share is not None:
+            yield from self._keep_to(self.share)
+        if self._is_live:
+            yield from self.assign_live(is_crowded=False)
+        if board.market:
+            yield from self._assign_ready()
+        if board.idle and not board.market:
+            yield from self._rebalance()
+            yield from self._assign_rivals(now)
+            yield from self._assign_early()
+            yield from self._retire_surplus()
+        waiting = len(board.market) + len(board.queued) + len(board.recalled)
+        demand = max(0, waiting - len(board.idle))
+        if self._is_live:
+            demand += board.live.waiting_count()
+        if demand != self._demand:
+            self._demand = demand
+            yield Demand(demand)
+
+    def assign_live(self, *, is_crowded: bool) -> Actions:
+        """Give each live group an executor that has none yet; if it `is_crowded`, any."""
+        board = self._board
+        while (group := board.live.next()) is not None:
+            executor = board.live.choose(board.idle, is_crowded=is_crowded)
+            if executor is None:
+                return
+            yield self._assign(executor, group, is_live=True)
+
+    def _assign_ready(self) -> Actions:
+        """One group for each executor that idles, then one behind each that is at work."""
+        board = self._board
+        for supply in (board.idle, board.single):
+            for group, executor in board.market.match(supply):
+                yield self._assign(board.executors[executor], group)
+
+    def _rebalance(self) -> Actions:
+        """Somebody idles while an assignment waits behind another: ask for it back."""
+        board = self._board
+        wanted = len(board.idle) - len(board.recalled)
+        if board.queued and wanted > 0:
+            yield from self._recall(list(islice(board.queued.values(), wanted)))
+
+    def _recall(self, attempts: Iterable[Attempt]) -> Actions:
+        for attempt in attempts:
+            self._board.recall(attempt)
+            yield Recall(attempt.executor, attempt.number)
+
+    def _assign_early(self) -> Actions:
+        """Groups whose inputs are being computed, for executors that nobody else needs."""
+        board = self._board
+        kept = len(board.recalled) + self._rivals_to_come()
+        if len(board.idle) <= kept:
+            return
+        for group, executor in board.offer_early().match(board.idle):
+            yield self._assign(board.executors[executor], group)
+            if len(board.idle) <= kept:
+                return
+
+    def _rivals_to_come(self) -> int:
+        """Running groups that may turn out to be slow: so many executors are kept for them."""
+        if self._rivals is None:
+            return 0
+        return sum(map(self._rivals.may_have, self._board.running()))
+
+    def _assign_rivals(self, now: float) -> Actions:
+        """Second attempts of the slowest groups, for executors that nobody else needs."""
+        board = self._board
+        if self._rivals is None or not board.idle:
+            return
+        for attempt in self._rivals.slow(board.running(), now):
+            if len(board.idle) <= len(board.recalled):
+                return
+            names = list(board.idle)
+            elsewhere = (e for e in names if board.executors[e].agent is not attempt.agent)
+            executor = board.executors[next(elsewhere, names[0])]
+            rival = board.assign_rival(executor, attempt.group)
+            self._rivals.begun(attempt.group)
+            inputs = board.inputs.sources(attempt.group)
+            yield Assign(executor.name, attempt.group, rival.number, inputs)
+
+    def _assign(self, executor: Executor, group: int, *, is_live: bool = False) -> Assign:
+        assign = self._board.assign_live if is_live else self._board.assign
+        attempt = assign(executor, group)
+        inputs = self._board.inputs.sources(group)
+        is_last_try = self._losses.is_last_try(group)
+        return Assign(executor.name, group, attempt.number, inputs, is_live, is_last_try)
+
+    # --- executors that are not to be kept ---
+
+    def _retire_surplus(self) -> Actions:
+        """Executors that no group is left for."""
+        board = self._board
+        needed = board.unassigned_count + len(board.recalled) + self._rivals_to_come()
+        surplus = len(board.idle) - needed
+        if surplus > 0:
+            unneeded = (name for name in reversed(board.idle) if name not in board.live.hosts)
+            for name in list(islice(unneeded, surplus)):
+                board.leave(name)
+                yield Retire(name)
+
+    def _keep_to(self, share: int) -> Actions:
+        """What is held above the share is not renewed: it is given back once it is free.
+
+        First those that idle, the last that came before others; else after what they are running.
+        """
+        board = self._board
+        excess = len(board.executors) - len(board.leaving) - share
+        if excess > 0:
+            staying = (e for e in reversed(board.executors.values()) if not e.is_leaving)
+            freest = sorted(staying, key=lambda e: (len(e.live) > 0, len(e.held) > 0))
+            for executor in freest[:excess]:
+                board.dismiss(executor)
+                behind = (board.queued.get(attempt.number) for attempt in executor.held)
+                yield from self._recall([attempt for attempt in behind if attempt])
+        for executor in list(islice(board.leaving.values(), max(0, -excess))):
+            board.keep(executor)
+        while board.dismissed:
+            executor = board.dismissed.pop()
+            if executor.is_leaving and board.leave(executor.name) is executor:
+                yield Retire(executor.name)
