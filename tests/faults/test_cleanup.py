@@ -14,6 +14,7 @@ from glowpy.errors import TaskFailed
 from glowpy.testing import Faults, LocalCluster, started
 from tests.faults.checks import assert_clean, await_end
 from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
+from tests.processes import run as run_script
 from tests.processes import started as started_script
 
 pytestmark = pytest.mark.slow
@@ -119,3 +120,31 @@ def test_an_error_of_the_drivers_own_leaves_nothing(
     with pytest.raises(ZeroDivisionError):
         steps_of(Flow([])).collect()
     assert list(tmp_path.iterdir()) == []
+
+
+POISONED = """
+import os, signal
+from glowpy import Flow
+
+def act(row):
+    if row == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return row
+
+Flow().slice(range(10), 2).map(act).save_text_to_file("result.txt")
+"""
+
+
+@pytest.mark.parametrize("mode", ["standalone", "cluster"])
+def test_a_script_that_cannot_go_on_says_why_and_leaves_nothing(
+    mode: str, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """The last line names the row; the exit status is 1; there is neither a result nor half one."""
+    (tmp_path / "script.py").write_text(POISONED, encoding="utf-8")
+    flags = cluster.flags if mode == "cluster" else []
+    ended = run_script(tmp_path, "script.py", *flags, status=1)
+    said = "ExecutorsDied: Input0>Map1 (script.py:10) task 1 of 2 killed its executor at each of 4"
+    assert f"\nglowpy.errors.{said}" in ended.stderr
+    assert ended.stderr.endswith("\nthe last row that it took: 7\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
+    assert cluster.left_behind() == []
