@@ -64,6 +64,7 @@ class LocalCluster:
         self._advertised: dict[int, str] = {}  # by agent
         self._key: list[str] = []  # options that name it
         self._directory = ""
+        self._timing = Timing()
         self.faults = Faults()
         self.leader = ""
 

@@ -52,6 +52,7 @@ class ArmedFault:
 
     @property
     def has_happened(self) -> bool:
+        self._faults.catch_up()
         return self.pid != 0
 
     def wait(self, timeout_s: float = _BOUND_S) -> int:
@@ -60,7 +61,7 @@ class ArmedFault:
         Raises:
             TimeoutError: nobody has come to that row.
         """
-        self._faults.wait_for(lambda: self.has_happened, timeout_s, f"fault {self.number}")
+        self._faults.wait_for(lambda: self.pid != 0, timeout_s, f"fault {self.number}")
         return self.pid
 
     def release(self) -> None:
@@ -136,9 +137,10 @@ class Faults:
             times: so many executors, one after another; the last fault is returned.
             by: the signal; SIGSTOP suspends it.
         """
-        for _ in range(times):
-            fault = self._arm("kill", AT_END if at_end else at_row, step, task, by)
-        return fault
+        row = AT_END if at_end else at_row
+        for _ in range(times - 1):
+            self._arm("kill", row, step, task, by)
+        return self._arm("kill", row, step, task, by)
 
     def hold_executor(
         self, at_row: int = 0, *, at_end: bool = False, step: str = "", task: int = -1
@@ -181,18 +183,18 @@ class Faults:
     @property
     def happened_count(self) -> int:
         """How many faults have happened since the last `reset`."""
-        self._catch_up()
+        self.catch_up()
         return sum(fault.has_happened for fault in self._armed.values())
 
     def attempts(self) -> list[Attempt]:
         """Every attempt that an executor has begun, in the order of their news."""
-        self._catch_up()
+        self.catch_up()
         with self._news:
             return list(self._attempts)
 
     def outcome(self, attempt: Attempt) -> str:
         """How its executor says that it ended; empty: not, as far as it knows."""
-        self._catch_up()
+        self.catch_up()
         with self._news:
             return self._outcomes.get((attempt.run, attempt.number), "")
 
@@ -216,7 +218,7 @@ class Faults:
             if not self._news.wait_for(is_true, timeout_s):
                 raise TimeoutError(f"{what} has not happened within {timeout_s:g} s")
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Take in all that has been told until now."""
         if self._pipe < 0:
             return  # it has been, on leaving
