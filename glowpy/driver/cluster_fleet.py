@@ -39,6 +39,9 @@ from glowpy.wire.run_messages import (
 from glowpy.wire.transfers import FetchFile
 from glowpy.wire.transport import LinkEvent, Poller, Transport
 
+# Answers of some MiB each, before the driver looks at anything else: its agents wait for its beats.
+_SERVED_AT_ONCE = 10
+
 
 class ClusterFleet:
     """Executors for one run on a cluster. A context manager: leaving it ends the run everywhere."""
@@ -193,7 +196,7 @@ class ClusterFleet:
             patience = self._timing.first_contact_s
         if now - agent.heard_at >= patience:
             self._lose(agent, f"it has been silent for {patience:g} s")
-        elif agent.state is State.OPEN:
+        elif agent.state in (State.OPENING, State.OPEN):  # a large program may take long
             agent.link.send(Beat(self._description.run))
 
     def _hear(self, agent: RemoteAgent) -> None:
@@ -296,7 +299,10 @@ class ClusterFleet:
     # --- the driver's own server ---
 
     def _serve(self) -> None:
-        while (received := self._server.receive()) is not None:
+        for _ in range(_SERVED_AT_ONCE):
+            received = self._server.receive()
+            if received is None:
+                return
             peer, message, _payload = received
             if isinstance(message, FetchFile):
                 self._programs.receive(peer, message)

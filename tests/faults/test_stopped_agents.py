@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from glowpy.driver.shipping import ProgramServer
 from glowpy.testing import LocalCluster, started
+from glowpy.wire.transfers import FetchFile
 from tests.faults.checks import BOUND_S, Notes
 from tests.faults.flows import EXPECTED, MAPS, again, agents_of, held, release, steps_of
 
@@ -55,3 +59,21 @@ def test_a_short_stop_costs_nothing(cluster: LocalCluster) -> None:
     release(faults)
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert again(cluster, MAPS) == {}
+
+
+def test_a_program_that_takes_long_to_arrive_is_waited_for(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than an agent or a driver may be silent: while it comes, both are heard."""
+    data = bytes(range(256)) * (60 << 12)  # 60 MiB
+    receive = ProgramServer.receive
+
+    def slowly(server: ProgramServer, peer: bytes, message: FetchFile) -> None:
+        threading.Event().wait(0.06)  # each of the frames
+        receive(server, peer, message)
+
+    monkeypatch.setattr(ProgramServer, "receive", slowly)
+    with Notes() as notes:
+        rows = cluster.flow().slice(range(3)).map(lambda row: data[row]).collect()
+    assert rows == [0, 1, 2]
+    assert "is lost" not in notes.getvalue(), notes.getvalue()
