@@ -126,8 +126,9 @@ class _InlineRun:
         now = time.monotonic()
         self._live.take_turns(now)
         self._channels.advance()
-        due_at = min(until, self._live.due_at(time.monotonic()))
-        select.select([self._bell], [], [], max(0.0, due_at - time.monotonic()))
+        due_at = self._live.due_at(time.monotonic())
+        until = until if due_at is None else min(until, due_at)
+        select.select([self._bell], [], [], max(0.0, until - time.monotonic()))
         self._job.control.silence()
 
     def _run_group(self, group: int, live: LiveAttempt | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from glowpy.flow.ops.kernel import Stream
 from glowpy.inside import in_task
@@ -14,10 +14,12 @@ from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
-from glowpy.task.live import LiveAttempt
 from glowpy.task.meter import Meter
 from glowpy.task.output import GroupOutput
 from glowpy.task.pipeline import Tap, build
+
+if TYPE_CHECKING:
+    from glowpy.task.live import LiveAttempt
 
 
 class AttemptResult(NamedTuple):

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
 from glowpy.flags import Options
@@ -29,7 +29,6 @@ from glowpy.stdio import flush, tell
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
 from glowpy.task.lifeline import watch_lifeline
-from glowpy.task.live import LiveAttempt, LiveAttempts
 from glowpy.task.meter import Meter
 from glowpy.task.pipeline import Tap
 from glowpy.task.printing import Forwarding
@@ -58,6 +57,9 @@ from glowpy.wire.security import Policy
 from glowpy.wire.transport import MOST_SOCKETS, Link, LinkEvent, Poller, Transport
 
 _LOOK_S = 0.005  # between looks for messages while batches come; each costs as much as a small one
+if TYPE_CHECKING:
+    from glowpy.task.live import LiveAttempt, LiveAttempts
+
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
 RUN_VARIABLE = "GLOWPY_RUN"
@@ -97,7 +99,7 @@ class Executor:
         self._aborted: set[int] = set()
         self._begun: list[Begin] = []
         self._is_retired = False
-        self._live = LiveAttempts()
+        self._live: LiveAttempts | None = None  # made with the first
         self._forwarding = Forwarding(self._print)
         self._injector: Any = None  # of faults that a test has asked for
         if _FAULTS_VARIABLE in os.environ:
@@ -128,7 +130,8 @@ class Executor:
                 self._wait(None)
                 while self._begun and not self._is_retired:
                     self._attempt(self._begun.pop(0))
-            self._live.stop_all(self._timing.shutdown_s)
+            if self._live is not None:
+                self._live.stop_all(self._timing.shutdown_s)
 
     def _greet(self) -> tuple[Describe, RunDescription]:
         hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
@@ -295,12 +298,12 @@ class Executor:
     def _wait(self, until: float | None) -> None:
         """Take what has come, waiting for something at most until the monotonic time `until`."""
         now = time.monotonic()
-        if len(self._live):
-            due_at = self._live.due_at(now)
+        due_at = None if self._live is None else self._live.due_at(now)
+        if due_at is not None:
             until = due_at if until is None else min(until, due_at)
         for handle in self._poller.poll(None if until is None else max(0.0, until - now)):
             handle()
-        if len(self._live):
+        if self._live is not None:
             self._live.take_turns(time.monotonic())
 
     def _take(self) -> None:
@@ -320,6 +323,10 @@ class Executor:
         if not begin.assign.is_live:
             self._begun.append(begin)
             return
+        from glowpy.task.live import LiveAttempt, LiveAttempts  # no other run needs them
+
+        if self._live is None:
+            self._live = LiveAttempts()
         self._live.add(
             LiveAttempt(
                 lambda live: self._attempt(begin, live),

@@ -84,9 +84,6 @@ class LiveAttempts:
     def __init__(self) -> None:
         self._attempts: list[LiveAttempt] = []
 
-    def __len__(self) -> int:
-        return len(self._attempts)
-
     def add(self, attempt: LiveAttempt) -> None:
         self._attempts.append(attempt)
 
@@ -96,11 +93,11 @@ class LiveAttempts:
             attempt.take_turn(time.monotonic())
         self._attempts = [each for each in self._attempts if not each.is_ended]
 
-    def due_at(self, now: float) -> float:
-        """When to call `take_turns` again, if nothing comes before."""
+    def due_at(self, now: float) -> float | None:
+        """When to call `take_turns` again, if nothing comes before; None: there are no attempts."""
         if any(each.is_due(now) for each in self._attempts):
             return now
-        return min((each.due_at for each in self._attempts), default=float("inf"))
+        return min((each.due_at for each in self._attempts), default=None)
 
     def stop_all(self, patience_s: float) -> None:
         """End every one of them."""
