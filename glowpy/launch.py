@@ -231,6 +231,7 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
         stored=call.terminal.is_stored,
         limit=call.limit,
         drawn=not options.flow_explain,
+        outputs=[output.dataset for output in call.outputs],
     )
     print(explain(plan) if options.flow_explain else to_dot(plan))
     if call.terminal.gives_value:

@@ -128,3 +128,34 @@ def test_a_run_after_a_loop_needs_ready(mode: str, cluster: str, tmp_path: Path)
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.quiet", status=1)
     assert ended.stdout == "answer 2\n"
     assert "call glowpy.ready() before start()" in ended.stderr
+
+
+FULL_DISK = """
+import resource
+from glowpy import Channel, Flow
+from glowpy.errors import GlowError
+
+source = Channel()
+flow = Flow()
+flow.channel(source).map(len)
+run = flow.start()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+try:
+    for number in range(1000):
+        source.send(bytes([number % 251]) * 100_000)
+except GlowError as exc:
+    print(type(exc).__name__, exc)
+try:
+    run.wait()
+except GlowError as exc:
+    print(type(exc).__name__, exc)
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["-glow.inline"]], ids=str)
+def test_a_full_disk_ends_the_run_and_whoever_sends(flags: list[str], tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(FULL_DISK, encoding="utf-8")
+    said = run(tmp_path, "script.py", *flags).stdout.splitlines()
+    assert len(said) == 2 and said[0] == said[1]
+    assert said[0].startswith("OutputError cannot write shard data to ")
+    assert said[0].endswith("File too large")

@@ -30,7 +30,9 @@ def plans(draw: st.DrawFn) -> Plan:
         datasets.append(_apply(parent, operator, draw(st.integers(1, 4))))
     target = datasets[draw(st.integers(0, len(datasets) - 1))]
     targets = [target._node] if draw(st.booleans()) else list(flow._graph.leaves())
-    return make_plan(flow._graph, targets, stored=draw(st.booleans()))
+    outputs = [each._node for each in datasets if draw(st.integers(0, 4)) == 0]
+    is_stored = not outputs and draw(st.booleans())
+    return make_plan(flow._graph, targets, stored=is_stored, outputs=outputs)
 
 
 def _source(flow: Flow, kind: str, shards: int) -> Dataset:

@@ -13,7 +13,7 @@ from glowpy.driver.results import result_of
 from glowpy.driver.stopping import Stopping
 from glowpy.errors import ConfigError
 from glowpy.flags import Mode, Options
-from glowpy.flow.entry import Call, Terminal
+from glowpy.flow.entry import Call
 from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
@@ -58,7 +58,7 @@ def execute_call(
     """
     timing = Timing.from_environment()
     with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:
-        outputs = call.graph.outputs if call.terminal is Terminal.RUN else []
+        outputs = call.outputs
         plan = make_plan(
             call.graph,
             call.datasets,

@@ -123,9 +123,10 @@ class _InlineRun:
         check_stopped()
         self._job.control.check()
         self._channels.advance()
-        now = time.monotonic()
-        self._live.take_turns(now)
+        have_ended = self._live.take_turns(time.monotonic())
         self._channels.advance()
+        if have_ended:
+            return  # others may have waited for that
         due_at = self._live.due_at(time.monotonic())
         until = until if due_at is None else min(until, due_at)
         select.select([self._bell], [], [], max(0.0, until - time.monotonic()))

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from glowpy.errors import GlowError, ProgramError, TaskFailed
-from glowpy.flow.graph import DatasetNode, Graph
+from glowpy.flow.graph import DatasetNode, Graph, Output
 from glowpy.inside import is_in_task
 from glowpy.record import NamedTuple
 
@@ -68,6 +68,11 @@ class Call(NamedTuple):
     terminal: Terminal
     path: str = ""  # of save_*
     limit: int = 0  # of take(): so many rows are enough
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Channels that may get rows: a call that gives a value itself leaves them alone."""
+        return list(self.graph.outputs) if self.terminal is Terminal.RUN else []
 
 
 _flow_numbers = count()

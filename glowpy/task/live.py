@@ -87,11 +87,16 @@ class LiveAttempts:
     def add(self, attempt: LiveAttempt) -> None:
         self._attempts.append(attempt)
 
-    def take_turns(self, now: float) -> None:
-        """Let each that has something to do run once. Raises: whatever their work raises."""
-        for attempt in [each for each in self._attempts if each.is_due(now)]:
+    def take_turns(self, now: float) -> bool:
+        """Let each that has something to do run once; True: some have ended by that.
+
+        Raises: whatever their work raises.
+        """
+        before = self._attempts
+        for attempt in [each for each in before if each.is_due(now)]:
             attempt.take_turn(time.monotonic())
-        self._attempts = [each for each in self._attempts if not each.is_ended]
+        self._attempts = [each for each in before if not each.is_ended]
+        return len(self._attempts) < len(before)
 
     def due_at(self, now: float) -> float | None:
         """When to call `take_turns` again, if nothing comes before; None: there are no attempts."""
