@@ -194,7 +194,8 @@ def _parse_explicit(arguments: Sequence[str]) -> Options:
 
 
 def _call_in_task(session: _Session, call: Call) -> Any:
-    from glowpy.task.executor import is_serving, recorded_result
+    from glowpy.task.executor import is_serving
+    from glowpy.task.recorded import recorded_result
 
     if is_serving():  # off the main thread
         raise no_flows_in_tasks(call)

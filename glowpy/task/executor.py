@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import signal
 import sys
 import time
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
     from glowpy.task.live import LiveAttempt, LiveAttempts
 
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
-PROGRAM_VARIABLE = "GLOWPY_PROGRAM"
 RUN_VARIABLE = "GLOWPY_RUN"
 _FAULTS_VARIABLE = "GLOWPY_FAULTS"
 
@@ -386,19 +384,3 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
         # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
         flush()
         os._exit(status)
-
-
-def recorded_result(number: int) -> Any:
-    """What the driver recorded of an earlier run of this script.
-
-    Raises:
-        ProgramError: it was not shipped with the program.
-    """
-    path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), "recorded", str(number))
-    try:
-        with open(path, "rb") as file:
-            return pickle.load(file)
-    except OSError as exc:
-        raise ProgramError(
-            f"the result of run {number} of this script is not here: {exc.strerror}"
-        ) from exc

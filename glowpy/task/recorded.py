@@ -1,0 +1,26 @@
+"""Results of a script's earlier runs, as a task of a later one gets them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import Any
+
+from glowpy.errors import ProgramError
+from glowpy.program.related import PROGRAM_VARIABLE
+
+
+def recorded_result(number: int) -> Any:
+    """What the driver recorded of an earlier run of this script.
+
+    Raises:
+        ProgramError: it was not shipped with the program.
+    """
+    path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), "recorded", str(number))
+    try:
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    except OSError as exc:
+        raise ProgramError(
+            f"the result of run {number} of this script is not here: {exc.strerror}"
+        ) from exc
