@@ -10,7 +10,7 @@ instead of twice, and cross the network once.
 
 from __future__ import annotations
 
-from glowpy.flow.graph import EdgeKind
+from glowpy.flow.graph import EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import PassOp
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
 
@@ -50,6 +50,8 @@ def only_collects(group: StepGroup) -> bool:
     """True if its tasks read what others have spread for them, and write it down as it is."""
     if len(group.inputs) != 1 or not all(isinstance(step.op, PassOp) for step in group.steps):
         return False
+    if group.output.output_kind is not OutputKind.ONE_SHARD:
+        return False  # it spreads them anew
     return group.inputs[0].edge.kind is EdgeKind.COLLECT
 
 

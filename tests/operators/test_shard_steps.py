@@ -144,6 +144,13 @@ def test_round_robin_of_many_short_shards_does_not_pile_up(new_flow: Runner) -> 
     assert len(shards_of(new_flow().slice(range(12), 12).round_robin(4))) == 4
 
 
+def test_what_was_dealt_is_dealt_again(new_flow: Runner) -> None:
+    rows = new_flow().slice(range(5), 2).round_robin(1).round_robin(3)
+    assert rows.collect() == [0, 3, 1, 4, 2]
+    assert rows.round_robin(4).collect() == [0, 3, 1, 4, 2]
+    assert rows.partition(2).round_robin(2).count() == 5
+
+
 def test_union_puts_shards_side_by_side(new_flow: Runner) -> None:
     flow = new_flow()
     words, numbers = flow.slice(WORDS, 2), flow.slice(range(5), 3)
