@@ -29,11 +29,10 @@ from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
 from glowpy.agent.named_channels import NamedChannels
 from glowpy.agent.processes import Processes
-from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.agent.row_note import read_row_note
+from glowpy.agent.run_programs import RunPrograms
 from glowpy.agent.serving import ShardServer
 from glowpy.agent.told import ids_of, log_told
-from glowpy.errors import GlowError
 from glowpy.resources import cores
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
@@ -128,7 +127,14 @@ class AgentServer:
             timing=timing,
             make_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
         )
-        self._cache = ProgramCache(directory.cache)
+        self._programs = RunPrograms(
+            directory.cache,
+            transport,
+            self._poller,
+            timing,
+            self._program_ready,
+            self._program_failed,
+        )
         self._shards = ShardServer(self._core.index, self._server, options.address.host)
         self._channels = NamedChannels(
             str(directory.channels),
@@ -139,8 +145,6 @@ class AgentServer:
         )
         self._guard = Guard(timing)
         self._processes = Processes(self._poller, self._process_said, self._process_ended)
-        self._fetches: dict[str, ProgramFetch] = {}
-        self._programs: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
         self._name = f"{self._advertised}-{secrets.token_hex(4)}"
         self._membership = Membership(
             transport, self._poller, options.master, self._name, self._heartbeat, timing
@@ -153,8 +157,7 @@ class AgentServer:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for fetch in list(self._fetches.values()):
-            fetch.close()
+        self._programs.close()
         self._processes.__exit__(None, None, None)
         self._shards.close()
         self._channels.close()
@@ -166,15 +169,14 @@ class AgentServer:
             ClusterError, VersionMismatch: the master does not want this agent.
         """
         self._poller.register(stop, self._stop)
-        self._trim_cache()
+        self._programs.trim()
         while not self._has_stopped:
             now = time.monotonic()
             timeout_s = min(self._membership.advance(now) - now, self._timing.beat_s)
             for handle in self._poller.poll(timeout_s):
                 handle()
             now = time.monotonic()
-            for fetch in list(self._fetches.values()):
-                fetch.expire(now)
+            self._programs.tick()
             self._carry_out(self._core.tick(now))
             self._carry_out(self._channels.tick(now))
             for executor, reason in self._guard.condemned(now, self._core.processes()):
@@ -270,44 +272,19 @@ class AgentServer:
         log.info("run %s%s begins", action.run, of_module, extra={"run": action.run})
         try:
             os.mkdir(action.directory, 0o700)
-            fetch = ProgramFetch(
-                action.message,
-                self._cache,
-                self._transport,
-                self._poller,
-                self._timing,
-                self._fetched,
-            )
-        except (OSError, GlowError) as exc:
-            self._carry_out(self._core.program_failed(action.run, str(exc)))
-            return
-        self._fetches[action.run] = fetch
-        fetch.begin()
+        except OSError as exc:
+            self._program_failed(action.run, str(exc))
+        else:
+            self._programs.begin(action.message)
 
-    def _fetched(
-        self, fetch: ProgramFetch, directory: ProgramDirectory | None, error: GlowError | None
-    ) -> None:
-        self._fetches.pop(fetch.run, None)
-        if directory is None:
-            self._carry_out(self._core.program_failed(fetch.run, str(error)))
-            return
-        self._programs[fetch.run] = fetch, directory
-        log.info(
-            "run %s: %d program files fetched",
-            fetch.run,
-            fetch.files_fetched,
-            extra={"run": fetch.run},
-        )
-        self._carry_out(
-            self._core.program_ready(fetch.run, fetch.files_fetched, fetch.bytes_fetched)
-        )
+    def _program_ready(self, fetch: ProgramFetch) -> None:
+        files, size_bytes = fetch.files_fetched, fetch.bytes_fetched
+        self._carry_out(self._core.program_ready(fetch.run, files, size_bytes))
+
+    def _program_failed(self, run: str, reason: str) -> None:
+        self._carry_out(self._core.program_failed(run, reason))
 
     def _delete(self, run: str, directory: str) -> None:
-        fetch = self._fetches.pop(run, None)
-        if fetch is not None:
-            fetch.close()
-        elif run in self._programs:
-            fetch, _directory = self._programs.pop(run)
         served = self._shards.forget(directory)
         log.info(
             "run %s is over: served %d frames, %d bytes to other hosts; "
@@ -315,25 +292,15 @@ class AgentServer:
             run,
             served.frames,
             served.size_bytes,
-            fetch.files_fetched if fetch is not None else 0,
-            fetch.bytes_fetched if fetch is not None else 0,
+            *self._programs.end(run),
             extra={"run": run},
         )
         shutil.rmtree(directory, ignore_errors=True)
-        if fetch is not None and fetch.files_fetched and not self._fetches:
-            self._trim_cache()
-
-    def _trim_cache(self) -> None:
-        used = [directory for _fetch, directory in self._programs.values()]
-        most_bytes = self._timing.program_cache_mb << 20
-        gone = self._cache.trim(used, most_bytes, self._timing.program_age_s)
-        if gone:
-            log.info("%d things are forgotten of programs that nobody has used for long", gone)
 
     # --- processes ---
 
     def _start(self, action: StartProcess) -> None:
-        fetch, directory = self._programs[action.run]
+        fetch, directory = self._programs.of_run(action.run)
         try:
             start = task_start(
                 fetch.opening,

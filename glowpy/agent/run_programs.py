@@ -1,0 +1,104 @@
+"""The programs of an agent's runs: on their way, here, and forgotten when nobody uses them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from glowpy.agent.fetching import ProgramFetch
+from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
+from glowpy.errors import GlowError
+from glowpy.timing import Timing
+from glowpy.wire.run_messages import OpenRun
+from glowpy.wire.transport import Poller, Transport
+
+log = logging.getLogger(__name__)
+
+
+class RunPrograms:
+    """Brings the program of each run here, and knows where it lies.
+
+    Args:
+        directory: of the cache.
+        ready: told the fetch of a program that is here.
+        failed: told the run whose program cannot be had, and why.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        transport: Transport,
+        poller: Poller,
+        timing: Timing,
+        ready: Callable[[ProgramFetch], None],
+        failed: Callable[[str, str], None],
+    ) -> None:
+        self._cache = ProgramCache(directory)
+        self._transport = transport
+        self._poller = poller
+        self._timing = timing
+        self._ready = ready
+        self._failed = failed
+        self._fetches: dict[str, ProgramFetch] = {}  # on their way, by run
+        self._here: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
+
+    def begin(self, opening: OpenRun) -> None:
+        """A run begins: have its program brought here."""
+        try:
+            fetch = ProgramFetch(
+                opening, self._cache, self._transport, self._poller, self._timing, self._fetched
+            )
+        except GlowError as exc:
+            self._failed(opening.run, str(exc))
+            return
+        self._fetches[opening.run] = fetch
+        fetch.begin()
+
+    def of_run(self, run: str) -> tuple[ProgramFetch, ProgramDirectory]:
+        """How the program of a run came, and where it lies; only of one that was `ready`."""
+        return self._here[run]
+
+    def end(self, run: str) -> tuple[int, int]:
+        """A run is over; the files and bytes that were fetched for it."""
+        fetch = self._fetches.pop(run, None)
+        if fetch is not None:
+            fetch.close()
+        elif run in self._here:
+            fetch, _directory = self._here.pop(run)
+        if fetch is None:
+            return 0, 0
+        if fetch.files_fetched and not self._fetches:
+            self.trim()
+        return fetch.files_fetched, fetch.bytes_fetched
+
+    def tick(self) -> None:
+        """Give up what does not come."""
+        now = time.monotonic()
+        for fetch in list(self._fetches.values()):
+            fetch.expire(now)
+
+    def trim(self) -> None:
+        """Forget programs that nobody has used for long, or that are too many."""
+        used = [directory for _fetch, directory in self._here.values()]
+        most_bytes = self._timing.program_cache_mb << 20
+        gone = self._cache.trim(used, most_bytes, self._timing.program_age_s)
+        if gone:
+            log.info("%d things are forgotten of programs that nobody has used for long", gone)
+
+    def close(self) -> None:
+        for fetch in list(self._fetches.values()):
+            fetch.close()
+
+    def _fetched(
+        self, fetch: ProgramFetch, directory: ProgramDirectory | None, error: GlowError | None
+    ) -> None:
+        self._fetches.pop(fetch.run, None)
+        if directory is None:
+            self._failed(fetch.run, str(error))
+            return
+        self._here[fetch.run] = fetch, directory
+        text = "run %s: %d program files fetched"
+        log.info(text, fetch.run, fetch.files_fetched, extra={"run": fetch.run})
+        self._ready(fetch)
