@@ -32,7 +32,7 @@ class Timing(NamedTuple):
     driver_lost_s: float = 30.0  # an agent's driver that is silent this long is dead
     executor_start_s: float = 60.0  # from launching an executor to its hello
     send_s: float = 60.0  # a full queue to a peer that takes nothing
-    handshake_s: float = 10.0  # transport: connection and key exchange
+    handshake_s: float = 8.0  # transport: key exchange; before first contact is given up
     linger_s: float = 2.0  # transport: last messages may leave after a close
     shutdown_s: float = 5.0  # a process told to stop is killed after this
     program_age_s: float = 30 * 86_400.0  # an agent forgets a program that was not used since
