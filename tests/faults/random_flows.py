@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import add
+from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
@@ -13,11 +14,17 @@ Change: TypeAlias = Callable[[Dataset], Dataset]
 _MOST_ROWS = 3000
 
 
-def _rows(random: Random) -> Callable[[Flow], Dataset]:
+def _rows(random: Random, directory: Path) -> Callable[[Flow], Dataset]:
     count, shards = random.choice([0, 1, 7, 100, 1000, _MOST_ROWS]), random.randint(1, 6)
     size = random.choice([0, 0, 0, 20, 2000])  # of what each row carries along
     keys = random.choice([1, 5, 97])
-    kind = random.choice(["slice", "slice", "source"])
+    kind = random.choice(["slice", "slice", "source", "text"])
+    if kind == "text":
+        path = directory / "input.txt"
+        path.write_text("".join(f"{row}\n" for row in range(count)))
+        return lambda flow: flow.text_file(path, shards).map(
+            lambda line: (int(line) % keys, (int(line), "x" * (int(line) * size // count)))
+        )
     if kind == "slice":
         return lambda flow: flow.slice(
             [(row % keys, (row, "x" * (row * size // count))) for row in range(count)], shards
@@ -51,9 +58,9 @@ def _changes(random: Random) -> dict[str, Change]:
     }
 
 
-def random_flow(random: Random) -> tuple[str, Callable[[Flow], Dataset]]:
+def random_flow(random: Random, directory: Path) -> tuple[str, Callable[[Flow], Dataset]]:
     """A flow in words, and how it is made; the same for the same random numbers."""
-    source = _rows(random)
+    source = _rows(random, directory)
     changes = _changes(random)
     names = [random.choice(list(changes)) for _ in range(random.randint(1, 5))]
 
@@ -64,6 +71,24 @@ def random_flow(random: Random) -> tuple[str, Callable[[Flow], Dataset]]:
         return rows
 
     return ", ".join(names), make
+
+
+def terminal_call(random: Random, directory: Path) -> tuple[str, Callable[[Dataset], list[str]]]:
+    """How a result is asked for, in words, and its rows as a multiset."""
+    name = random.choice(["collect", "collect", "collect", "count", "save"])
+    path = directory / "result.txt"
+
+    def collect(rows: Dataset) -> list[str]:
+        return canonical(rows.collect())
+
+    def count(rows: Dataset) -> list[str]:
+        return [str(rows.count())]
+
+    def save(rows: Dataset) -> list[str]:
+        rows.save_text_to_file(path)
+        return sorted(path.read_text().splitlines())
+
+    return name, {"collect": collect, "count": count, "save": save}[name]
 
 
 def canonical(rows: list[Any]) -> list[str]:

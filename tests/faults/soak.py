@@ -14,13 +14,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random, SystemRandom
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from glowpy import Flow
 from glowpy.testing import Faults, LocalCluster, started
 from tests.faults.checks import assert_clean
-from tests.faults.random_flows import canonical, random_flow
+from tests.faults.random_flows import random_flow, terminal_call
 
 _RUNS_OF_A_CLUSTER = 10
 _BOUND_S = 120.0
@@ -125,30 +127,36 @@ def soak(runs: int, seed: int, *, only: int = -1, say: Callable[[str], Any] = pr
         ) as cluster:
             for number in numbers:
                 if only in (-1, number):
-                    happened += _one(seed, number, cluster, agents, runs)
+                    with TemporaryDirectory(prefix="glowpy-soak-") as directory:
+                        place = Path(directory)
+                        happened += _one(seed, number, cluster, agents, runs, place)
                     say(f"run {number} of seed {seed} is right")
     counts = ", ".join(f"{count} {what}" for what, count in sorted(happened.items()))
     return f"{runs} runs of seed {seed} in {time.monotonic() - begun_at:.0f} s: {counts}"
 
 
-def _one(seed: int, number: int, cluster: LocalCluster, agents: int, runs: int) -> Counter[str]:
+def _one(
+    seed: int, number: int, cluster: LocalCluster, agents: int, runs: int, directory: Path
+) -> Counter[str]:
     random = Random(f"{seed} run {number}")
-    name, make = random_flow(random)
+    name, make = random_flow(random, directory)
+    call, result_of = terminal_call(random, directory)
     is_standalone = random.random() < 0.25
     flags = ["-glow.workers=3"] if is_standalone else cluster.flags
     if random.random() < 0.2:
         flags = [*flags, "-glow.task.memoryMB=1"]
     if random.random() < 0.3:
         flags = [*flags, "-glow.speculate"]
-    story = _Story(f"{name} on {'this machine' if is_standalone else f'{agents} agents'}")
-    expected = canonical(make(Flow(["-glow.inline"])).collect())
+    story = _Story(f"{name}, {call} on {'this machine' if is_standalone else f'{agents} agents'}")
+    expected = result_of(make(Flow(["-glow.inline"])))
     cluster.restore()
     _arm(random, cluster.faults, story)
     try:
         with _disturbed(is_standalone, random, cluster, agents, story):
-            rows = started(make(Flow([*flags, "-glow.quiet"])).collect).result(_BOUND_S)
-        if canonical(rows) != expected:
-            raise SoakError(f"{len(rows)} rows, but inline {len(expected)}, or others")
+            dataset = make(Flow([*flags, "-glow.quiet"]))
+            found = started(lambda: result_of(dataset)).result(_BOUND_S)
+        if found != expected:
+            raise SoakError(f"{len(found)} rows, but inline {len(expected)}, or others")
         cluster.faults.disarm()
         assert_clean(cluster)
     except Exception as exc:

@@ -75,6 +75,21 @@ def test_a_full_disk_at_an_agent(small_disk: Path) -> None:
     assert list(small_disk.iterdir()) == []
 
 
+def test_a_full_disk_at_the_driver(
+    cluster: LocalCluster, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the rows of slices wait, and where a result goes."""
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    rows = [bytes([row]) * (1 << 20) for row in range(20)]
+    with pytest.raises(OutputError, match=r"cannot write .*rows.*: No space left on device"):
+        cluster.flow().slice(rows, 4).map(len).collect()
+    target = small_disk / "result.txt"
+    with pytest.raises(OutputError, match=r"cannot write .*result\.txt: No space left on device"):
+        cluster.flow().slice(range(20), 4).map(lambda n: "x" * (1 << 20)).save_text_to_file(target)
+    assert list(small_disk.iterdir()) == []
+    assert cluster.left_behind() == []
+
+
 # --- limits -------------------------------------------------------------------------------------
 
 
