@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import add
 from typing import Any
 
@@ -292,3 +293,32 @@ def test_what_live_steps_print_is_shown(
 def said(row: int) -> int:
     print("row", row)
     return row
+
+
+def test_the_flag_says_how_many_rows_a_channel_holds(new_flow: Runner) -> None:
+    source, out = Channel(), Channel()
+    flow = new_flow("-glow.channel.bufferSize=3")
+    flow.channel(source).flat_map(range).add_output(out)
+    handle = flow.start()
+    source.send(50)
+    assert out.receive(BOUND_S) == 0
+    assert repr(out).endswith(" of 3 rows>") and repr(source).endswith(" of 3 rows>")
+    source.close()
+    assert list(out) == list(range(1, 50))
+    handle.wait()
+
+
+def test_several_flows_at_once(new_flow: Runner) -> None:
+    started = []
+    for number in range(3):
+        source, out = Channel(), Channel()
+        flow = new_flow()
+        flow.channel(source).map(partial(add, number)).add_output(out)
+        started.append((source, out, flow.start()))
+    for number, (source, out, _handle) in enumerate(started):
+        source.send(10)
+        assert out.receive(BOUND_S) == 10 + number
+    for source, out, handle in reversed(started):
+        source.close()
+        assert list(out) == []
+        handle.wait()
