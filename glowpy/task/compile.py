@@ -26,15 +26,21 @@ CPython 3.11+ inlines calls of Python functions made from such a loop, so the ch
 of the user's function per row and step and little else. Each step stands on lines of its own: when
 a function raises, the line number tells the step, and the variable before it still holds the row.
 
-Measured on `filter, flat_map(split), map` over 9-word lines, median ns per word, one run on each
-Python (3.10 / 3.11 / 3.12 / 3.13):
+Measured on `filter, flat_map(split), map` over 9-word lines, ns per word, the least of 51 rounds on
+each Python (3.10 / 3.11 / 3.12 / 3.13; `python benchmarks/micro.py fusion`):
 
-    one comprehension          143 /  93 / 106 / 137
-    loop with rows.append      170 /  98 / 106 / 143
-    list(generator expression) 144 / 113 / 115 / 164
+                               rows                  reduce                   reduce_by_key
+    this loop                  153 / 84 / 97 / 85    200 / 116 / 126 / 120    308 / 195 / 218 / 203
+    a loop, and nothing else   107 / 67 / 75 / 67
+    one comprehension           89 / 64 / 70 / 62    146 / 107 / 124 / 114    276 / 231 / 237 / 218
+    chain of map and filter     83 / 70 / 85 / 77    135 / 110 / 134 / 125    207 / 180 / 204 / 186
+    generator                  101 / 75 / 86 / 73                             232 / 179 / 192 / 174
 
-The comprehension gains nothing where it is inlined itself (3.12+), and then it forgets its
-variables when a function raises, so that the row could not be shown.
+Loop and comprehension are equals where Python calls are inlined (3.11+). What this loop takes above
+a bare one is what it does besides: it looks whether a line became many rows (9 ns a word) and when
+they are enough (3 ns), tells a pair from what only unpacks like one, and keeps each step's row in a
+variable. A comprehension would forget these when a function raises (3.12+); a chain of `map` has
+none, and calls from C, which Python does not inline. Neither could show the row.
 """
 
 from __future__ import annotations
