@@ -363,3 +363,36 @@ def test_groups_go_where_their_inputs_are() -> None:
           e5: run g5#11 reading a2#6
         """,
     )
+
+
+def test_what_the_driver_has_got_is_not_done_again() -> None:
+    """Both groups were at the agent that is lost; one of them the driver has not read yet."""
+    transcript(
+        Flow(["-glow.inline"]).slice([1], 2).map(abs),
+        """
+          wants 2 more
+        > e1 joins a1
+          e1: run g0#2 reading store#0
+          e1: run g1#3 reading store#0
+          wants 1 more
+        > g0#2 starts
+        > g0#2 is sealed
+          g0#2 is done at a1
+          wants 0 more
+        > g1#3 starts
+        > g1#3 is sealed
+          g1#3 is done at a1
+          finished
+        > the driver has got g0
+        > agent a1 is lost
+          g1 is undone
+          wants 1 more
+        > e2 joins a2
+          e2: run g1#4 reading store#0
+          wants 0 more
+        > g1#4 starts
+        > g1#4 is sealed
+          g1#4 is done at a2
+          finished
+        """,
+    )
