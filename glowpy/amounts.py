@@ -4,6 +4,7 @@ from __future__ import annotations
 
 
 def counted(number: int, what: str) -> str:
+    """In words: 1 task, 2 tasks."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

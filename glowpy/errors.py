@@ -141,6 +141,15 @@ class RunCancelled(GlowError):
     """Somebody ended the run before it was complete."""
 
 
+def reason_of(error: Exception) -> str:
+    """In words, what the system says of an error: without its number, or a path that is known.
+
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "x"))
+    'No such file or directory'
+    """
+    return getattr(error, "strerror", None) or str(error)
+
+
 def shown(value: object) -> str:
     """A row or key of the user's as it stands in a message: its repr, cut, whatever that does."""
     try:

@@ -92,7 +92,6 @@ class Flag(NamedTuple):
         return value
 
 
-_NOT_YET = "does not act yet and is ignored"
 _CURVE = (
     "does not act: not TLS but CURVE encrypts, with one -key.file (`glowpy keys FILE` makes it)"
 )

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from glowpy.errors import ConfigError
+from glowpy.errors import ConfigError, reason_of
 
 LEVELS = ("debug", "info", "warning", "error")
 FIELDS = ("agent", "run", "executor", "group", "attempt", "lease")
@@ -132,7 +132,7 @@ def start_log(
         try:
             handler = _File(file, maxBytes=file_mb << 20, backupCount=KEPT_FILES, encoding="utf-8")
         except OSError as exc:
-            raise ConfigError(f"cannot write the log file {file}: {exc.strerror or exc}") from exc
+            raise ConfigError(f"cannot write the log file {file}: {reason_of(exc)}") from exc
     lines = Lines(**of_process)
     handler.setFormatter(lines)
     handler.addFilter(Damper())

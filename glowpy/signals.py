@@ -1,4 +1,4 @@
-"""Keeping the signals that end a process away from what must not be cut in two."""
+"""Signals: their names, and keeping them away from what must not be cut in two."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL, say; empty if no signal has this number, or none that has a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections import deque
 from enum import Enum
 
 from glowpy.agent.runs import Run
 from glowpy.record import NamedTuple
+from glowpy.signals import signal_name
 from glowpy.wire.run_messages import Assign, GroupEnded, LaunchRefused, Outcome, Progress, Work
 
 _MOST_EARLY_CHARACTERS = 4096
@@ -124,7 +124,4 @@ def exit_cause(code: int) -> str:
     """In words, how a process ended: its exit status, or minus the number of a signal."""
     if code >= 0:
         return f"exit status {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:
-        return f"signal {-code}"
+    return f"signal {signal_name(-code) or -code}"

@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 from glowpy.errors import ClusterError, VersionMismatch
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Goodbye, Heartbeat, Hello, Welcome
+from glowpy.wire.greeting import hello_of
+from glowpy.wire.messages import Goodbye, Heartbeat, Welcome
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class Membership:
         self._transport = transport
         self._poller = poller
         self._master = master
-        self._hello = Hello(PROTOCOL_VERSION, __version__, PYTHON, "agent", name)
+        self._hello = hello_of("agent", name)
         self._heartbeat = heartbeat
         self._timing = timing
         self._link: Link | None = self._connect()

@@ -17,6 +17,7 @@ from types import TracebackType
 
 from glowpy.cli.folders import temporary_folder
 from glowpy.errors import ClusterError
+from glowpy.signals import signal_name
 from glowpy.stdio import tell
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
@@ -187,7 +188,7 @@ class LocalCluster:
         except subprocess.TimeoutExpired:
             return f"the {child.role}{where} has closed its output"
         if status < 0:
-            return f"the {child.role}{where} was killed by {signal.Signals(-status).name}"
+            return f"the {child.role}{where} was killed by {signal_name(-status) or -status}"
         return f"the {child.role}{where} ended with status {status}"
 
     def _end_children(self) -> None:

@@ -9,7 +9,6 @@ import time
 from glowpy.errors import ChannelError, ClusterError, InputError, VersionMismatch
 from glowpy.shards.codec import encode
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import (
     CHANNEL_MESSAGES,
@@ -18,8 +17,8 @@ from glowpy.wire.channel_messages import (
     EndChannel,
     OpenChannel,
 )
-from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+from glowpy.wire.greeting import hello_of
+from glowpy.wire.messages import Welcome
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
@@ -55,9 +54,8 @@ class Sender:
             self._poller = Poller()
             self._poller.register(self._link, self._link)
             self._poller.register(self._stop, _STOP)
-            hello = Hello(PROTOCOL_VERSION, __version__, PYTHON, "sender", self._name)
             self._await_connection()
-            self._link.send(hello)
+            self._link.send(hello_of("sender", self._name))
             self._say(OpenChannel(self._name))
             self._await_answers()
             if not self._send_all(descriptor):

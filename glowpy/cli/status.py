@@ -10,19 +10,18 @@ import time
 from collections.abc import Sequence
 
 from glowpy.amounts import counted, in_time
-from glowpy.errors import ClusterError, NoMaster, VersionMismatch
+from glowpy.errors import ClusterError, NoMaster, VersionMismatch, reason_of
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+from glowpy.wire.greeting import hello_of
+from glowpy.wire.messages import Hello, Welcome
 from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 _MOST_LISTED = 1000  # agents and runs; the head counts the others, too
 _ASK = AskStatus(_MOST_LISTED)
-_HELLO = Hello(PROTOCOL_VERSION, __version__, PYTHON, "status", "glowpy status")
+_HELLO = hello_of("status", "glowpy status")
 _STOP = "stop"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -107,7 +106,7 @@ class StatusClient:
                 pass
         except OSError as exc:
             raise NoMaster(
-                f"no master at {self._master}: {exc.strerror or exc}; start one with "
+                f"no master at {self._master}: {reason_of(exc)}; start one with "
                 f"`glowpy master --address {self._master}`"
             ) from exc
 

@@ -9,14 +9,11 @@ from glowpy.errors import ClusterError, NoAgents, NoMaster, VersionMismatch
 from glowpy.flags import Options
 from glowpy.resources import host_name
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import PYTHON
+from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import (
-    PROTOCOL_VERSION,
     AskExecutors,
     Grants,
-    Hello,
     Lease,
     ReturnLeases,
     Welcome,
@@ -173,7 +170,7 @@ class Leasing:
 
     def _reach(self) -> Link | None:
         link = self._transport.connect(self._leader)
-        link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", self._run))
+        link.send(hello_of("driver", self._run))
         self._poller.register(link, self._hear)
         return link
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from glowpy.errors import InputError
+from glowpy.errors import InputError, reason_of
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import TextOp
 from glowpy.planner.plan import Plan
@@ -48,10 +48,8 @@ def _entry(step: Step, path: str) -> FileEntry:
     try:
         status = os.stat(path)
     except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise InputError(
-            f"{step.describe()}: cannot read {_absolute(path)} on {host_name()}: {reason}"
-        ) from exc
+        where = f"{_absolute(path)} on {host_name()}"
+        raise InputError(f"{step.describe()}: cannot read {where}: {reason_of(exc)}") from exc
     if stat.S_ISDIR(status.st_mode):
         raise InputError(
             f"{step.describe()}: {_absolute(path)} on {host_name()} is a directory; "

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from glowpy.errors import ExecutorsDied, ShardError
 from glowpy.planner.plan import Plan
+from glowpy.wire.address import is_place
 
 _OF_SHARDS = 3  # times as often as executors may die under a group
 
@@ -93,4 +94,4 @@ def _counted(causes: list[str]) -> str:
 
 
 def _where(agent: str) -> str:
-    return "" if agent.startswith("ipc:") else f" at {agent}"  # a socket file is no place
+    return f" at {agent}" if is_place(agent) else ""

@@ -45,7 +45,7 @@ class NamedFeed:
         os.eventfd_write(self._stop, 1)
         self.channel.close()  # for whoever waits to send
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join()  # bounded: it waits for the stop as well
         os.close(self._stop)
 
     def _run(self) -> None:

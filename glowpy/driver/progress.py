@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from glowpy.amounts import counted, in_rows, in_time
 from glowpy.driver.tally import AttemptTally, Tally
 from glowpy.record import NamedTuple
+from glowpy.wire.address import is_place
 
 _WINDOW_S = 5.0  # rows per second are those of this time
 _MOST_NAMED = 3  # step groups in the line for those without a terminal
@@ -96,7 +97,7 @@ class RunProgress:
     def _state(self, attempt: AttemptTally, begun_at: float, now: float) -> str:
         work = attempt.work
         agent = self._tally.executors.get(attempt.executor, "")
-        where = "" if not agent or agent.startswith("ipc:") else f" at {agent}"
+        where = f" at {agent}" if is_place(agent) else ""
         parts = [f"running for {in_time(now - begun_at)}"]
         if work.waited_s:
             parts.append(f"of which it waited {in_time(work.waited_s)} for its inputs")

@@ -8,9 +8,8 @@ from enum import Enum
 
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.program import Program
-from glowpy.version import __version__
-from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Lease
+from glowpy.wire.greeting import hello_of
+from glowpy.wire.messages import Lease
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.transport import Link
 
@@ -44,7 +43,7 @@ class RemoteAgent:
         self.leases: deque[Lease] = deque()  # to be launched once it is open
 
     def greet(self, run: str) -> None:
-        self.link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", run))
+        self.link.send(hello_of("driver", run))
 
     def open_run(self, opening: OpenRun, description: bytes) -> None:
         """Have it bring the program there, and get ready for executors."""

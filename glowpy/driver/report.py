@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-from glowpy.errors import OutputError
+from glowpy.errors import OutputError, reason_of
 from glowpy.stdio import tell
 from glowpy.timing import Timing
 
@@ -44,9 +44,8 @@ class Report:
         try:
             _write(target, text)
         except (OSError, ValueError) as exc:  # ValueError: the stream was closed
-            reason = getattr(exc, "strerror", None) or str(exc)
             name = getattr(target, "name", "its stream")
-            raise OutputError(f"cannot write what tasks print to {name}: {reason}") from exc
+            raise OutputError(f"cannot write what tasks print to {name}: {reason_of(exc)}") from exc
 
     def note(self, text: str) -> None:
         """One thing that the user should know."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from glowpy.driver.stopping import at_risk
-from glowpy.errors import OutputError
+from glowpy.errors import OutputError, reason_of
 from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.run_description import Sink
 
@@ -182,8 +182,7 @@ class File(Result):
         try:
             yield
         except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
-            reason = getattr(exc, "strerror", None) or str(exc)
-            raise OutputError(f"cannot write {self._path}: {reason}") from exc
+            raise OutputError(f"cannot write {self._path}: {reason_of(exc)}") from exc
 
 
 class TextFile(File):

@@ -7,6 +7,7 @@ from typing import Any
 
 from glowpy.driver import scheduling as do
 from glowpy.planner.plan import Plan
+from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import GroupEnded, Outcome
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,6 @@ class RunLog:
             return
         executor = ids.get("executor")
         agent = self._agents.get(str(executor))
-        if agent is not None and not agent.startswith("ipc:"):
+        if agent is not None and is_place(agent):
             ids["agent"] = agent
         log.log(level, "%s", text, extra={"run": self._run, **ids})

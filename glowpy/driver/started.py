@@ -11,6 +11,7 @@ from typing import Any
 
 from glowpy.driver.control import Control
 from glowpy.errors import GlowError, RunRunning
+from glowpy.stdio import flush, tell
 
 _unseen: set[StartedRun] = set()  # nobody has waited for their end
 
@@ -48,7 +49,7 @@ class StartedRun:
         _unseen.add(self)
         self._thread.start()
         try:
-            self._control.begun.wait()
+            self._control.begun.wait()  # bounded: by the deadlines of the run itself
         except KeyboardInterrupt:
             self.cancel()
             raise
@@ -89,7 +90,7 @@ class StartedRun:
     def _note(self, text: str, *, is_error: bool = False) -> None:
         # An exception that has ended the program says more.
         if getattr(sys, "last_value", None) is None and (is_error or not self._is_quiet):
-            sys.stderr.write(f"glowpy: {text}\n")
+            tell(f"glowpy: {text}")
 
     def _run(self) -> None:
         try:
@@ -104,6 +105,5 @@ def _end_all() -> None:
     """The program ends: so do its runs, in order, and leave nothing behind."""
     ends = [run.end() for run in list(_unseen)]
     if not all(ends) and getattr(sys, "last_value", None) is None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         os._exit(1)

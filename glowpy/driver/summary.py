@@ -10,6 +10,7 @@ from typing import Any
 from glowpy.amounts import counted, in_bytes, in_time
 from glowpy.driver.tally import SealedWork, Tally, work_of
 from glowpy.record import NamedTuple
+from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import Work
 
 _MOST_LABEL = 40
@@ -208,4 +209,4 @@ def _places(agents: Collection[str]) -> str:
 
 
 def _place(agent: str) -> str:
-    return _HERE if not agent or agent.startswith("ipc:") else agent
+    return agent if is_place(agent) else _HERE

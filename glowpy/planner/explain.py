@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glowpy.amounts import counted
 from glowpy.flow.graph import EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import BatchOp, FoldOp, PassOp, RowOp, TextOp
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
@@ -30,15 +31,15 @@ def explain(plan: Plan) -> str:
     steps = sum(len(step_group.steps) for step_group in plan.step_groups)
     merged = steps - len(plan.step_groups)
     head = (
-        f"{_count(steps, 'step')} in {_count(len(plan.step_groups), 'step group')}, "
-        f"{_count(plan.group_count, 'task group')} in all; {merged} merged into the step before; "
+        f"{counted(steps, 'step')} in {counted(len(plan.step_groups), 'step group')}, "
+        f"{counted(plan.group_count, 'task group')} in all; {merged} merged into the step before; "
         "any number of executors will do\n"
     )
     return head + "\n".join("\n".join(_paragraph(plan, group)) for group in plan.step_groups)
 
 
 def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
-    tasks = _count(step_group.task_count, "task")
+    tasks = counted(step_group.task_count, "task")
     yield f"\nstep group {step_group.number}, {tasks}"
     for step in step_group.steps:
         yield f"  {step.label:20} {step.location:24} {_what(step.op)}"
@@ -71,14 +72,14 @@ def _output(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     if not step_group.is_stored:
         yield "  writes  nothing: its rows are counted and dropped, nobody reads them"
         return
-    shards = _count(step_group.output.shard_count, "shard")
+    shards = counted(step_group.output.shard_count, "shard")
     yield f"  writes  {shards}, {_WRITES[step_group.output.output_kind]}"
     if step_group.output in plan.targets:
         yield "  result  the driver reads them"
 
 
 def _source(plan: Plan, edge: InputEdge) -> str:
-    shards, kind = _count(edge.dataset.shard_count, "shard"), edge.edge.kind
+    shards, kind = counted(edge.dataset.shard_count, "shard"), edge.edge.kind
     if edge.dataset.feed is not None:
         return f"{shards} of rows that a channel brings, {kind.value}"
     if edge.source < 0:
@@ -101,7 +102,3 @@ def _what(op: object) -> str:
         return "lines of files, split by byte ranges"
     assert isinstance(op, BatchOp)
     return "a pass over all rows"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from glowpy.errors import ConfigError, ProgramError
+from glowpy.errors import ConfigError, ProgramError, reason_of
 from glowpy.program.manifest import Related
 from glowpy.program.program import Sources
 
@@ -107,7 +107,7 @@ def _files(given: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _raise(error: OSError) -> None:
-    raise _refused(error.filename, error.strerror or str(error)) from error
+    raise _refused(error.filename, reason_of(error)) from error
 
 
 def _related(path: str, local: str) -> Related:
@@ -117,7 +117,7 @@ def _related(path: str, local: str) -> Related:
             raise _refused(local, "it is neither a file nor a folder")
         sha256 = _sha256(local, status)
     except OSError as exc:
-        raise _refused(local, exc.strerror or str(exc)) from exc
+        raise _refused(local, reason_of(exc)) from exc
     return Related(path, sha256, status.st_size, bool(status.st_mode & stat.S_IXUSR))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glowpy.errors import ProgramError
+from glowpy.errors import ProgramError, reason_of
 from glowpy.program.manifest import sha256_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_source(path: str) -> Source:
             stamp = _stamp(os.fstat(file.fileno()))
             content = file.read()
     except OSError as exc:
-        reason = exc.strerror or str(exc)
+        reason = reason_of(exc)
         if exc.errno == errno.ENOTDIR:
             reason = "it is inside an archive; unpack that, agents get plain files"
         raise ProgramError(

@@ -55,8 +55,8 @@ from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp, Stream
 from glowpy.flow.ops.memory import batches_from
 from glowpy.record import NamedTuple
+from glowpy.task.failure import FUSED
 
-_FILE = "<glowpy fused steps>"
 _PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else pieces(y):"
 
 
@@ -142,7 +142,7 @@ class _Source:
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> CodeType:
     """All task groups of a step group run the same code."""
-    return compile(text, _FILE, "exec")
+    return compile(text, FUSED, "exec")
 
 
 def fuse(steps: Sequence[Step]) -> FusedSteps:

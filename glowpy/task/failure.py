@@ -22,7 +22,7 @@ from glowpy.resources import host_name
 
 NO_ROW: Any = object()
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_FUSED = "<glowpy fused steps>"
+FUSED = "<glowpy fused steps>"  # the file of the loop that they are compiled into
 # What a failure may weigh on its way to the driver. Exceptions that quote their whole input exist.
 _MOST_WORDS = 10_000
 _MOST_TRACEBACK = 200_000
@@ -131,7 +131,7 @@ def _traceback(cause: BaseException) -> str:
     pending = [story]
     while pending:
         each = pending.pop()
-        while each.stack and each.stack[0].filename.startswith((_PACKAGE, _FUSED)):
+        while each.stack and each.stack[0].filename.startswith((_PACKAGE, FUSED)):
             del each.stack[0]
         others = (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ()))
         pending += [other for other in others if other is not None]

@@ -9,11 +9,10 @@ from glowpy.errors import ChannelError, NoMaster, ShardError, VersionMismatch
 from glowpy.shards.codec import decode
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
-from glowpy.version import __version__
 from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel, run_of
-from glowpy.wire.greeting import PYTHON
-from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
+from glowpy.wire.greeting import hello_of
+from glowpy.wire.messages import Welcome
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
@@ -131,8 +130,7 @@ class NamedChannelReader:
             if self._link.is_connected and now >= next_ask:
                 next_ask = now + timing.ask_s / 4
                 if not is_asked:
-                    role = "receiver"
-                    self._link.send(Hello(PROTOCOL_VERSION, __version__, PYTHON, role, self._name))
+                    self._link.send(hello_of("receiver", self._name))
                     is_asked = True
                 self._link.send(FindChannel(self._name))
             while (received := self._link.receive()) is not None:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Protocol
 
-from glowpy.errors import InputError
+from glowpy.errors import InputError, reason_of
 from glowpy.flow.ops.kernel import Batch, TextOp
 from glowpy.planner.run_description import FileEntry
 from glowpy.record import NamedTuple
@@ -84,8 +84,7 @@ def read_lines(part: FileRange, op: TextOp) -> Iterator[Batch]:
                 yield from _lines_of_stream(file, path, op)
             _check_unchanged(file, part.file)
     except (OSError, EOFError, zlib.error) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise InputError(f"cannot read {path} on {host_name()}: {reason}") from exc
+        raise InputError(f"cannot read {path} on {host_name()}: {reason_of(exc)}") from exc
 
 
 def _can_be_cut(path: str, encoding: str) -> bool:

@@ -76,6 +76,11 @@ def parse_endpoint(text: str) -> Endpoint:
     return IpcAddress(path)
 
 
+def is_place(owner: str) -> bool:
+    """Would a user know where that is? The socket file of a standalone run says nothing."""
+    return bool(owner) and not owner.startswith(_IPC)
+
+
 def _is_ipv6(host: str) -> bool:
     address = _ip_address(host)
     return address is not None and address.version == 6

@@ -11,6 +11,11 @@ from glowpy.wire.run_messages import ExecutorHello
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def hello_of(role: str, name: str) -> Hello:
+    """How a process of this release greets another."""
+    return Hello(PROTOCOL_VERSION, __version__, PYTHON, role, name)
+
+
 def welcome(hello: Hello, role: str) -> Welcome:
     """The answer to a greeting; with a refusal in words if the two cannot work together."""
     return Welcome(PROTOCOL_VERSION, __version__, PYTHON, role, refusal(hello, role))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from glowpy.flow.arguments import definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
+from glowpy.signals import signal_name
 
 _CHUNK_BYTES = 1 << 16
 _LIVE_PATIENCE_S = 0.05  # rows of a channel come when they come, and somebody waits for answers
@@ -169,9 +169,9 @@ class _Command:
             return
         how = f"ended with exit status {status}"
         if status < 0:
-            how = f"was killed by {_signal_name(-status)}"
-        elif status > 128 and _signal_name(status - 128):
-            how += f", as after {_signal_name(status - 128)}"
+            how = f"was killed by {signal_name(-status)}"
+        elif status > 128 and signal_name(status - 128):
+            how += f", as after {signal_name(status - 128)}"
         said = self._tail.decode("utf-8", "replace").rstrip()
         raise CommandFailed(
             f"pipe: the command {self._name} {how}"
@@ -194,13 +194,6 @@ class _Command:
         for each in (self._process.stdin, self._process.stdout, self._process.stderr):
             if each is not None:
                 each.close()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
 
 
 def _kill_family(pid: int) -> None:
