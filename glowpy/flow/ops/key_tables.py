@@ -93,7 +93,9 @@ def windows(
             side = sides[number]
             if number == filtered and runs.is_empty:
                 side = side._replace(rows=_only_keys_of(tables[1 - number], side))
-            share_bytes = left_bytes // (len(sides) - place)
+            share_bytes = left_bytes
+            if place + 1 < len(sides):  # the second side has the rest; if filtered, it needs less
+                share_bytes = left_bytes // 2 if filtered is None else left_bytes * 3 // 4
             for table, size_bytes, is_all in tables_of(side, share_bytes):
                 if is_all and not runs.has(number):
                     tables[number] = table
