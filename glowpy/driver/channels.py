@@ -72,7 +72,7 @@ class RunChannels(NoChannels):
         self._assigned: dict[int, int] = {}  # group -> its attempt
         step_groups = {step_group.output: step_group for step_group in job.plan.step_groups}
         self._outlets = [
-            Outlet(job.plan, step_groups[output.dataset], output.channel, pulls)
+            Outlet(job.plan, step_groups[output.dataset], output.channel, pulls, job.timing.beat_s)
             for output in job.outputs
         ]
         self._undelivered = {  # group -> outlets that have not had all of it

@@ -21,15 +21,26 @@ _PULLED_AHEAD = 4  # shards of a dataset that is not live
 
 
 class Outlet:
-    """Never waits."""
+    """Never waits.
+
+    Args:
+        grace_s: so long after a loss that cannot be made good, its cause may still come.
+    """
 
     def __init__(
-        self, plan: Plan, step_group: StepGroup, channel: Channel, pulls: Readings
+        self,
+        plan: Plan,
+        step_group: StepGroup,
+        channel: Channel,
+        pulls: Readings,
+        grace_s: float,
     ) -> None:
         self.step_group = step_group
         self.channel = channel
         self._plan = plan
         self._pulls = pulls
+        self._grace_s = grace_s
+        self._doom: tuple[float, RowsDelivered] | None = None  # when what is to be raised
         self._is_live = step_group.is_live_source
         # Taken anew, the rows of a shard come in the same order, unless a step takes what comes.
         self._is_steady = not any(
@@ -90,6 +101,8 @@ class Outlet:
         Raises:
             RowsDelivered: rows are lost after others of that shard have been given out.
         """
+        if self._doom is not None and self._pulls.clock() >= self._doom[0]:
+            raise self._doom[1]
         self._pull_ahead()
         while self._give_pending() and self._take_next():
             pass
@@ -101,7 +114,7 @@ class Outlet:
             if position in self._open:
                 self._open.pop(position).cancel()
             if self._given[position] and (self._is_live or not self._is_steady):
-                raise self._delivered(position, cause)
+                raise self._doom[1] if self._doom else self._delivered(position, cause)
             if self._pending is not None and self._pending[0] == position:
                 self._pending = None
 
@@ -165,8 +178,10 @@ class Outlet:
         group = self._shards[position].group
         if self._readable.get(group, (-1, ""))[0] == pull.attempt:
             del self._readable[group]
-        if self._given[position] and (self._is_live or not self._is_steady):
-            raise self._delivered(position, cause)
+        if self._given[position] and (self._is_live or not self._is_steady) and not self._doom:
+            # Why it is lost may be on its way, by another connection: a failure says more.
+            until = self._pulls.clock() + self._grace_s
+            self._doom = until, self._delivered(position, cause)
 
     def _finish(self, position: int) -> None:
         del self._open[position], self._left[position]
