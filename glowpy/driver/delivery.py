@@ -20,6 +20,8 @@ from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
 
 _PULLED_AHEAD = 16  # shards; small ones would otherwise cost a round trip each
+# Blocks of about a MiB: agents wait for the driver's beats meanwhile, new executors for answers.
+_GIVEN_AT_ONCE = 64
 
 
 class Delivery:
@@ -43,6 +45,7 @@ class Delivery:
             if result.sink is Sink.DRAIN
             else [shard for target in plan.targets for shard in plan.output_shards(target)]
         )
+        self._budget = 0  # blocks that may still be given in this call of `advance`
         self._next = 0  # the first shard not delivered yet
         self._sealed: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
         self._open: dict[int, Pull] = {}  # by position in the order
@@ -89,6 +92,7 @@ class Delivery:
     def advance(self, now: float) -> float:
         """Pull what is sealed, give what is whole; when to be called again at the latest."""
         self.pulls.expire(now)
+        self._budget = _GIVEN_AT_ONCE
         while not self.is_done:
             self._pull_ahead()
             pull = self._open.get(self._next)
@@ -101,7 +105,7 @@ class Delivery:
             if not self._left[group]:
                 self._collected.append(group)
             self._next += 1
-        return self.pulls.deadline(now)
+        return self.pulls.deadline(now) if self._budget else now
 
     def _pull_ahead(self) -> None:
         last = min(self._next + _PULLED_AHEAD, len(self._order))
@@ -116,6 +120,9 @@ class Delivery:
         try:
             while (payload := pull.next_block()) is not None:
                 self._result.add(decode(payload))
+                self._budget -= 1
+                if not self._budget:
+                    return False  # there may be more: others have their turn first
         except ShardError as exc:
             self._lost.append((pull.attempt, str(exc)))
             self.group_undone(self._order[self._next].group)

@@ -134,7 +134,9 @@ class Executor:
     def _greet(self) -> tuple[Describe, RunDescription]:
         hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
         self._link.send(hello)
-        deadline = time.monotonic() + self._timing.first_contact_s
+        # The agent may have much to do, above all one in a driver. It ends whoever is too late.
+        patience_s = self._timing.executor_start_s
+        deadline = time.monotonic() + patience_s
         while True:
             while (received := self._link.receive()) is not None:
                 message, payload = received
@@ -145,8 +147,7 @@ class Executor:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise ClusterError(
-                    f"the agent at {self._agent_address} has not answered within "
-                    f"{self._timing.first_contact_s:g} s"
+                    f"the agent at {self._agent_address} has not answered within {patience_s:g} s"
                 )
             self._poller.poll(left)
             self._link.events()  # taken, so that the poller does not report them for ever
