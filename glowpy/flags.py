@@ -15,6 +15,7 @@ from typing import Literal
 from glowpy.errors import FlagError
 from glowpy.record import NamedTuple
 
+MASTER_PORT = 8930
 Value = bool | int | float | str
 Place = Literal["anywhere", "cluster", "master", "standalone", "task"]
 
@@ -33,7 +34,7 @@ class Options(NamedTuple):
     """The value of every flag, or its default. Defaults are written down here only."""
 
     glow: bool = False
-    leader: str = "localhost:8930"
+    leader: str = f"localhost:{MASTER_PORT}"
     leader_given: bool = (
         False  # not a flag: a leader named by the user is never replaced by our own
     )

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 
+from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.record import NamedTuple
-
-SCALE_VARIABLE = "GLOWPY_TIME_SCALE"
 
 
 class Timing(NamedTuple):

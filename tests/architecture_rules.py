@@ -14,8 +14,8 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "errors", "inside", "logs", "place", "record", "resources"),
-        *("signals", "stdio", "timing", "version"),
+        *("amounts", "channel", "environment", "errors", "inside", "logs", "place", "record"),
+        *("resources", "signals", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "flags"),
     ("planner", "program", "wire"),
@@ -23,7 +23,12 @@ FLOORS = (
     ("driver", "cli", "testing"),
     ("launch",),
 )
-GROUND = {"errors", "inside", "record"}  # what every room stands on, those of floor 0 too
+GROUND = {
+    "environment",
+    "errors",
+    "inside",
+    "record",
+}  # what every room stands on, those of floor 0 too
 FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() reaches launch, lazily

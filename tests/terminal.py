@@ -88,6 +88,7 @@ def on_terminal(
     environment: Mapping[str, str] | None = None,
     size: tuple[int, int] = (120, 40),
     stdout: int | None = None,
+    stderr: int | None = None,
 ) -> Iterator[Terminal]:
     """`python WORDS…` on a terminal of its own. Within the block it has to end, by `finish()`."""
     ours, theirs = pty.openpty()
@@ -105,10 +106,10 @@ def on_terminal(
             },
             stdin=theirs,
             stdout=theirs if stdout is None else stdout,
-            stderr=theirs,
+            stderr=theirs if stderr is None else stderr,
             start_new_session=True,
             # the terminal becomes its own, so that Ctrl-C there reaches it
-            preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
         terminal = Terminal(process, ours, size)

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from glowpy.agent.guard import hard_limit_mb
+from glowpy.environment import SCALE_VARIABLE
 from glowpy.flags import FLAGS
-from glowpy.timing import SCALE_VARIABLE, Timing
+from glowpy.timing import Timing
 
 TEXT = (Path(__file__).parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -198,7 +199,10 @@ def test_nothing_is_drawn(how: str, tmp_path: Path) -> None:
     flags = ["-glow.quiet"] if how == "quiet" else []
     if how == "dumb":
         environment["TERM"] = "dumb"
-    with on_terminal(tmp_path, "script.py", *flags, environment=environment) as terminal:
+    stderr = subprocess.DEVNULL if how == "output only" else None
+    with on_terminal(
+        tmp_path, "script.py", *flags, environment=environment, stderr=stderr
+    ) as terminal:
         assert terminal.finish() == 0
     assert b"\x1b" not in terminal.raw, terminal.raw
 

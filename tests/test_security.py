@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from glowpy.environment import KEY_FILE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.wire.address import Address, Endpoint, IpcAddress
 from glowpy.wire.security import (
-    KEY_FILE_VARIABLE,
     ClusterKey,
     Policy,
     load_key,

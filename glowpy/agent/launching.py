@@ -8,19 +8,24 @@ from pathlib import Path
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.program_cache import ProgramDirectory
+from glowpy.environment import (
+    FAULTS_VARIABLE,
+    KEY_FILE_VARIABLE,
+    PROGRAM_VARIABLE,
+    RUN_VARIABLE,
+    SCALE_VARIABLE,
+)
 from glowpy.flags import task_arguments
 from glowpy.program.program import Pickled, Program
-from glowpy.program.related import PROGRAM_VARIABLE
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import OpenRun
-from glowpy.wire.security import KEY_FILE_VARIABLE
 
 _PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
 
 # Of the agent's own environment; the rest of it is nobody's business.
 _KEPT_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"),
-    *("GLOWPY_TIME_SCALE", "GLOWPY_FAULTS"),  # of tests
+    *(SCALE_VARIABLE, FAULTS_VARIABLE),  # of tests
 )
 
 # `python -m` looks in the working directory first, and there the driver's own files may lie. This
@@ -70,7 +75,7 @@ def task_start(
         PROGRAM_VARIABLE: str(directory.path),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONHASHSEED": str(opening.hash_seed),
-        "GLOWPY_RUN": start.run,
+        RUN_VARIABLE: start.run,
     }
     if key_file:
         environment[KEY_FILE_VARIABLE] = key_file

@@ -12,10 +12,9 @@ from types import TracebackType
 
 from glowpy.agent.executors import exit_cause
 from glowpy.agent.output import OutputPipe
+from glowpy.environment import LIFELINE_VARIABLE
 from glowpy.wire.run_messages import Stream
 from glowpy.wire.transport import Poller
-
-LIFELINE_VARIABLE = "GLOWPY_LIFELINE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,11 @@ import click
 
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
 from glowpy.cli.ending import until_told
+from glowpy.cli.options import AGENT_PORT, key_file_option, master_option
 from glowpy.errors import InputError
+from glowpy.flags import MASTER_PORT
 from glowpy.stdio import tell
 from glowpy.timing import Timing
-
-_AGENT_PORT, _MASTER_PORT = 8931, 8930
-
-_key_file = click.option(
-    "--key.file",
-    "--key-file",
-    "key_file",
-    default="",
-    metavar="FILE",
-    help="The cluster's key, made by `glowpy keys FILE`.",
-)
 
 
 @click.command()
@@ -33,12 +24,12 @@ _key_file = click.option(
 @click.option(
     "--agent",
     "agent",
-    default=f"localhost:{_AGENT_PORT}",
+    default=f"localhost:{AGENT_PORT}",
     show_default=True,
     metavar="HOST:PORT",
     help="Who keeps it.",
 )
-@_key_file
+@key_file_option
 def send(name: str, path: str, agent: str, key_file: str) -> None:
     """Send lines to a channel at an agent, in place of what is there under its name."""
     from glowpy.cli.sending import Sender
@@ -46,7 +37,7 @@ def send(name: str, path: str, agent: str, key_file: str) -> None:
     from glowpy.wire.security import policy_of
 
     _check_name(name)
-    where = parse_address(agent, _AGENT_PORT)
+    where = parse_address(agent, AGENT_PORT)
     policy = policy_of(key_file)
     policy.check(where, is_server=False)
     descriptor = _opened(path)
@@ -62,15 +53,8 @@ def send(name: str, path: str, agent: str, key_file: str) -> None:
 
 @click.command()
 @click.option("--from", "name", required=True, metavar="NAME", help="Name of the channel.")
-@click.option(
-    "--master",
-    "leader",
-    default=f"localhost:{_MASTER_PORT}",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Who knows where it is.",
-)
-@_key_file
+@master_option("Who knows where it is.")
+@key_file_option
 def receive(name: str, leader: str, key_file: str) -> None:
     """Print the lines of a channel, wherever it is, also while it is being sent."""
     from glowpy.task.named_channel import NamedChannelReader
@@ -78,7 +62,7 @@ def receive(name: str, leader: str, key_file: str) -> None:
     from glowpy.wire.security import policy_of
 
     _check_name(name)
-    where = parse_address(leader, _MASTER_PORT)
+    where = parse_address(leader, MASTER_PORT)
     timing = Timing.from_environment()
     with (
         until_told() as stop,

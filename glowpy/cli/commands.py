@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
 
 import click
 
 from glowpy.cli.channels import receive, send
 from glowpy.cli.ending import until_told
+from glowpy.cli.options import (
+    AGENT_PORT,
+    key_file_option,
+    log_level_option,
+    master_option,
+    server_options,
+)
 from glowpy.errors import ConfigError, GlowError
-from glowpy.logs import FILE_MB, KEPT_FILES, LEVELS, Lines, start_log
+from glowpy.flags import MASTER_PORT
+from glowpy.logs import Lines, start_log
 from glowpy.stdio import hold_descriptors, tell
 from glowpy.timing import Timing
 from glowpy.version import __version__
-
-MASTER_PORT = 8930
-AGENT_PORT = 8931
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,55 +33,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except GlowError as exc:
         tell(f"glowpy: {exc}")
         sys.exit(1)
-
-
-def _shared_options(command: _Command) -> _Command:
-    """What every server takes."""
-    for option in (
-        click.option(
-            "--until-stdin-closes",
-            is_flag=True,
-            hidden=True,
-            help="End when standard input ends: for servers that another program starts.",
-        ),
-        click.option(
-            "--log-file-mb",
-            type=click.IntRange(1),
-            default=FILE_MB,
-            show_default=True,
-            metavar="MB",
-            help=f"When to rotate the log file; {KEPT_FILES} old ones are kept.",
-        ),
-        click.option(
-            "--log-file", default="", metavar="FILE", help="Log there, not on standard error."
-        ),
-        _log_level("info"),
-        click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
-        _key_file,
-    ):
-        command = option(command)
-    return command
-
-
-def _key_file(command: _Command) -> _Command:
-    return click.option(
-        "--key.file",
-        "--key-file",
-        "key_file",
-        default="",
-        metavar="FILE",
-        help="The cluster's key, made by `glowpy keys FILE`.",
-    )(command)
-
-
-def _log_level(default: str) -> Callable[[_Command], _Command]:
-    return click.option(
-        "--log-level",
-        type=click.Choice(LEVELS),
-        default=default,
-        show_default=True,
-        help="How much to log.",
-    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,7 +50,7 @@ def commands() -> None:
     help="Where to listen; without a host on all interfaces, which takes a key.",
 )
 @click.option("--then-remove", "leftovers", default="", hidden=True, help="Removed at the end.")
-@_shared_options
+@server_options
 def master(
     address: str,
     leftovers: str,
@@ -143,14 +96,7 @@ def master(
     metavar="HOST:PORT",
     help="Where others reach it, if that is not where it listens: behind a port mapping.",
 )
-@click.option(
-    "--master",
-    "leader",
-    default=f"localhost:{MASTER_PORT}",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Whom to tell what this agent has.",
-)
+@master_option("Whom to tell what this agent has.")
 @click.option(
     "--dataCenter",
     "--data-center",
@@ -194,7 +140,7 @@ def master(
     show_default=True,
     help="Forget the programs that an earlier agent has left in the folder.",
 )
-@_shared_options
+@server_options
 def agent(
     folder: str,
     host: str,
@@ -261,7 +207,7 @@ def agent(
     show_default=True,
     help="Of the master; 0 takes any.",
 )
-@_log_level("warning")
+@log_level_option("warning")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def cluster(
     agents: int, executors: int | None, port: int, log_level: str, until_stdin_closes: bool
@@ -280,14 +226,7 @@ def cluster(
 
 
 @commands.command()
-@click.option(
-    "--master",
-    "leader",
-    default=f"localhost:{MASTER_PORT}",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Whom to ask.",
-)
+@master_option("Whom to ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one line for each answer.")
 @click.option("--watch", "is_watched", is_flag=True, help="Again and again, until Ctrl-C.")
 @click.option(
@@ -299,7 +238,7 @@ def cluster(
     metavar="SECONDS",
     help="Between two answers, with --watch.",
 )
-@_key_file
+@key_file_option
 def status(leader: str, as_json: bool, is_watched: bool, pause_s: float, key_file: str) -> None:
     """Show agents, runs and what is wanted: all that a master knows."""
     from glowpy.cli.status import StatusClient, show_once, watch

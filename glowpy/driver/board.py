@@ -48,9 +48,7 @@ class Board:
         self._agents: dict[str, Agent] = {}
         self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
         self._may_be_early: list[int] = []  # not offered yet; may hold groups that no longer wait
-        # Datasets in the driver's own store are attempts with their own numbers: stay above them.
-        last = max((step.output.id for sg in plan.step_groups for step in sg.steps), default=0)
-        self._numbers = count(last + 1)
+        self._numbers = count(plan.first_attempt)
 
     # --- groups ---
 

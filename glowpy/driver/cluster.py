@@ -17,13 +17,11 @@ from glowpy.driver.run import Run
 from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.shipping import make_program
 from glowpy.driver.watch import Watch
-from glowpy.flags import Options
+from glowpy.flags import MASTER_PORT, Options
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
 from glowpy.wire.security import Policy, policy_of
 from glowpy.wire.transport import Transport
-
-_MASTER_PORT = 8930
 
 
 def run_on_cluster(job: Job) -> Any:
@@ -61,7 +59,7 @@ def run_on_cluster(job: Job) -> Any:
 @contextlib.contextmanager
 def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple[Address, Policy]]:
     """The leader that was named or that is on this host, else a cluster of the driver's own."""
-    leader = parse_address(options.leader, _MASTER_PORT)
+    leader = parse_address(options.leader, MASTER_PORT)
     if options.leader_given or is_answering(leader, timing.notice_s):
         policy = policy_of(options.key_file)
         policy.check(leader, is_server=False)  # before our own address, which follows from it

@@ -68,9 +68,7 @@ class _InlineRun:
         self._live = LiveAttempts()
         self._unsealed = {each.number: each.task_count for each in self._plan.step_groups}
         self._begun: set[int] = set()  # live step groups
-        # Datasets in the store are attempts with their own numbers: stay above them.
-        steps = (step for step_group in self._plan.step_groups for step in step_group.steps)
-        self._first_attempt = 1 + max(step.output.id for step in steps)
+        self._first_attempt = job.plan.first_attempt
         self._row_count = 0
 
     def run(self) -> Any:

@@ -8,13 +8,11 @@ from collections.abc import Callable
 
 from glowpy.channel import Channel
 from glowpy.errors import ChannelError, GlowError
-from glowpy.flags import Options
+from glowpy.flags import MASTER_PORT, Options
 from glowpy.task.named_channel import NamedChannelReader
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.security import policy_of
-
-_MASTER_PORT = 8930
 
 
 class NamedFeed:
@@ -29,7 +27,7 @@ class NamedFeed:
     ) -> None:
         self.channel = Channel()
         self._name = name
-        self._master = parse_address(options.leader, _MASTER_PORT)
+        self._master = parse_address(options.leader, MASTER_PORT)
         self._policy = policy_of(options.key_file)
         self._policy.check(self._master, is_server=False)
         self._timing = timing

@@ -17,6 +17,7 @@ import threading
 import time
 
 from glowpy.driver.scratch import make_directory, remove
+from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
 from glowpy.signals import undisturbed
@@ -26,7 +27,6 @@ from glowpy.wire.security import policy_of, save_key
 from glowpy.wire.transport import make_key
 
 _HOST = "127.0.0.1"
-_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def is_answering(address: Address, timeout_s: float) -> bool:
@@ -122,13 +122,12 @@ class OwnCluster:
 
     def _start(self, role: str, arguments: list[str]) -> Address:
         """Start `glowpy ROLE`; the address that it announces."""
-        path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
         process = subprocess.Popen(
             [sys.executable, "-m", "glowpy", role, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=self._directory,  # an empty one: nothing there can stand in for a module
-            env={**os.environ, "PYTHONPATH": path},
+            env=with_glowpy(),
             start_new_session=True,  # Ctrl-C is the driver's to handle
         )
         self._processes.append(process)

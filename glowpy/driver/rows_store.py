@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from glowpy.flow.graph import DatasetNode
-from glowpy.flow.ops.kernel import Batch
+from glowpy.flow.ops.kernel import Batch, dealt
 from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan
@@ -78,10 +78,9 @@ class Journal:
         Raises:
             RowError: a row cannot be pickled; OutputError: the disk takes no more.
         """
-        count, first = self._shard_count, self._next_shard
-        for offset in range(min(count, len(rows))):
-            self.write((first + offset) % count, rows[offset::count])
-        self._next_shard = (first + len(rows)) % count
+        for shard, some in dealt(rows, self._next_shard, self._shard_count):
+            self.write(shard, some)
+        self._next_shard = (self._next_shard + len(rows)) % self._shard_count
 
     def write(self, shard: int, rows: Batch) -> None:
         """Add rows to a shard, for whoever waits for them.

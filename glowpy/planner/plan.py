@@ -166,6 +166,15 @@ class Plan(NamedTuple):
                     pending.append(self.step_groups[edge.source])
         return False
 
+    @property
+    def first_attempt(self) -> int:
+        """The lowest number of an attempt.
+
+        Datasets in the driver's own store are read as attempts with the datasets' numbers.
+        """
+        steps = (step for step_group in self.step_groups for step in step_group.steps)
+        return 1 + max((step.output.id for step in steps), default=0)
+
     def kept_by_driver(self) -> list[DatasetNode]:
         """The datasets in the driver's own store, each once."""
         edges = (edge for step_group in self.step_groups for edge in step_group.inputs)

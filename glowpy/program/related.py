@@ -13,11 +13,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from glowpy.environment import PROGRAM_VARIABLE
 from glowpy.errors import ConfigError, ProgramError, reason_of
 from glowpy.program.manifest import Related
 from glowpy.program.program import Sources
 
-PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds its program's directory
 RELATED = "related"  # the folder there
 
 _READ_BYTES = 1 << 20

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from glowpy.environment import FAULTS_VARIABLE, RUN_VARIABLE
 from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
 from glowpy.flags import Options
 from glowpy.flow.entry import graph_of
@@ -60,8 +61,6 @@ if TYPE_CHECKING:
     from glowpy.task.live import LiveAttempt, LiveAttempts
 
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
-RUN_VARIABLE = "GLOWPY_RUN"
-_FAULTS_VARIABLE = "GLOWPY_FAULTS"
 
 FindGraph = Callable[[RunDescription], Graph]
 
@@ -100,10 +99,10 @@ class Executor:
         self._live: LiveAttempts | None = None  # made with the first
         self._forwarding = Forwarding(self._print)
         self._injector: Any = None  # of faults that a test has asked for
-        if _FAULTS_VARIABLE in os.environ:
+        if FAULTS_VARIABLE in os.environ:
             from glowpy.task.injection import Injector
 
-            self._injector = Injector(os.environ[_FAULTS_VARIABLE])
+            self._injector = Injector(os.environ[FAULTS_VARIABLE])
 
     def serve(self) -> None:
         """Run task groups until there are no more.

@@ -20,7 +20,6 @@ from glowpy.flow.ops.kernel import Stream
 from glowpy.planner.plan import Plan
 from glowpy.record import NamedTuple
 
-FAULTS_VARIABLE = "GLOWPY_FAULTS"
 ARMED, GATES, NEWS = "armed", "gates", "news"
 AT_END = -1
 _UNCATCHABLE = (signal.SIGKILL, signal.SIGSTOP)

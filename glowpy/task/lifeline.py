@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-LIFELINE_VARIABLE = "GLOWPY_LIFELINE"
+from glowpy.environment import LIFELINE_VARIABLE
 
 
 def watch_lifeline() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from glowpy.errors import OutputError, RowError, shown
 from glowpy.flow.graph import OutputKind, Step
-from glowpy.flow.ops.kernel import Batch
+from glowpy.flow.ops.kernel import Batch, dealt
 from glowpy.flow.ops.memory import size_of
 from glowpy.planner.plan import Plan, shards_written
 from glowpy.planner.run_description import Sink
@@ -51,7 +51,7 @@ class GroupOutput:
         # a batch of text is one row
         self._target_rows = 1 if self._sink is Sink.TEXT else _FIRST_ROWS
         # Not everybody begins with the first shard: many short ones would make it a long one.
-        self._next_shard = self._shards.start % len(self._shards)
+        self._next_part = self._shards.start % len(self._shards)
         self._blocks: list[Block] = []
 
     def write(self, batch: Batch) -> None:
@@ -113,11 +113,9 @@ class GroupOutput:
         elif len(buffers) == 1 or self._kind is OutputKind.ONE_SHARD:
             buffers[0] += batch  # of a task that makes several shards: their rows, in shard order
         elif self._kind is OutputKind.DEAL:
-            count = len(buffers)
-            first = self._next_shard
-            for offset in range(min(count, len(batch))):
-                buffers[(first + offset) % count] += batch[offset::count]
-            self._next_shard = (first + len(batch)) % count
+            for part, rows in dealt(batch, self._next_part, len(buffers)):
+                buffers[part] += rows
+            self._next_part = (self._next_part + len(batch)) % len(buffers)
         else:
             from glowpy.flow.ops.hashing import parts_of
             from glowpy.flow.ops.keys import keys_of

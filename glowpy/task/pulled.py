@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 
 from glowpy.flow.graph import OutputKind
-from glowpy.flow.ops.kernel import Batch, Scratch, Stream
+from glowpy.flow.ops.kernel import Batch, Scratch, Stream, dealt
 from glowpy.planner.plan import StepGroup, places_outside, shards_read, tasks_of
 from glowpy.planner.pulling import wanted_rows
 from glowpy.planner.run_description import FileEntry
@@ -116,8 +116,8 @@ class _Dealt:
         count = self._part_count
         parts: list[Batch] = [[] for _ in range(count)]
         if self._group.output.output_kind is OutputKind.DEAL:
-            for offset in range(min(count, len(batch))):
-                parts[(self._next_part + offset) % count] = batch[offset::count]
+            for number, rows in dealt(batch, self._next_part, count):
+                parts[number] = rows
             self._next_part = (self._next_part + len(batch)) % count
             return parts
         for number, row in zip(self._hashed(batch, count), batch, strict=True):
@@ -126,10 +126,10 @@ class _Dealt:
 
     def _hashed(self, batch: Batch, count: int) -> Iterator[int]:
         from glowpy.flow.ops.hashing import parts_of
-        from glowpy.flow.ops.keys import key_of
+        from glowpy.flow.ops.keys import keys_of
 
         try:
-            return iter(parts_of([key_of(row) for row in batch], count))
+            return iter(parts_of(keys_of(batch), count))
         except Exception as exc:
             # Hashing runs the rows' own code.
             raise StepFailed(self._group.steps[-1], NO_ROW, exc) from exc

@@ -6,8 +6,8 @@ import os
 import pickle
 from typing import Any
 
+from glowpy.environment import PROGRAM_VARIABLE
 from glowpy.errors import ProgramError
-from glowpy.program.related import PROGRAM_VARIABLE
 
 
 def recorded_result(number: int) -> Any:

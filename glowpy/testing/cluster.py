@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.flow.flow import Flow
 from glowpy.testing.faults import ArmedFault, Attempt, Faults
 from glowpy.testing.server import ServerProcess
-from glowpy.timing import SCALE_VARIABLE, Timing
+from glowpy.timing import Timing
 from glowpy.wire.security import save_key
 from glowpy.wire.transport import make_key
 

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import IO, Any
 
+from glowpy.environment import FAULTS_VARIABLE
 from glowpy.record import NamedTuple
-from glowpy.task.injection import ARMED, AT_END, FAULTS_VARIABLE, GATES, NEWS, Fault
+from glowpy.task.injection import ARMED, AT_END, GATES, NEWS, Fault
 
 _BOUND_S = 60.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -12,9 +11,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO
 
+from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError
 
-_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LISTENING = r"^glowpy \w+ listening on (\S+)$"
 _START_S = 60.0  # more than the slowest machine needs; whoever cannot start ends, which is heard
 
@@ -70,7 +69,6 @@ class ServerProcess:
     def __init__(
         self, role: str, arguments: list[str], directory: str, environment: Mapping[str, str]
     ) -> None:
-        path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
         self.role = role
         self.process = subprocess.Popen(
             [sys.executable, "-m", "glowpy", role, *arguments, "--until-stdin-closes"],
@@ -80,7 +78,7 @@ class ServerProcess:
             encoding="utf-8",
             errors="replace",
             cwd=directory,  # an empty one: nothing there can stand in for a module
-            env={**os.environ, **environment, "PYTHONPATH": path},
+            env={**with_glowpy(), **environment},
             start_new_session=True,  # Ctrl-C is for the test
         )
         assert self.process.stdout is not None and self.process.stderr is not None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 
+from glowpy.environment import KEY_FILE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.record import NamedTuple
 from glowpy.wire.address import Endpoint, IpcAddress, is_loopback
 
-KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"
 _KEY_CHARACTERS = 40  # a CURVE key in Z85
 
 

@@ -140,6 +140,16 @@ def passes_on(op: Op) -> bool:
     return isinstance(op, (RowOp, PassOp)) or (isinstance(op, BatchOp) and op.is_streaming)
 
 
+def dealt(rows: Batch, first: int, part_count: int) -> Iterator[tuple[int, Batch]]:
+    """Rows dealt round robin to parts, from part `first` on; each part that gets any, and its rows.
+
+    >>> list(dealt(list("abcd"), 2, 3))
+    [(2, ['a', 'd']), (0, ['b']), (1, ['c'])]
+    """
+    for offset in range(min(part_count, len(rows))):
+        yield (first + offset) % part_count, rows[offset::part_count]
+
+
 def chain(streams: Sequence[Stream]) -> Stream:
     """All batches of several shards, in shard order."""
     for stream in streams:

@@ -1,0 +1,78 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from glowpy.flags import MASTER_PORT
+from glowpy.logs import FILE_MB, KEPT_FILES, LEVELS
+
+AGENT_PORT = 8931
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def server_options(command: _Command) -> _Command:
+    """What every server takes."""
+    for option in (
+        click.option(
+            "--until-stdin-closes",
+            is_flag=True,
+            hidden=True,
+            help="End when standard input ends: for servers that another program starts.",
+        ),
+        click.option(
+            "--log-file-mb",
+            type=click.IntRange(1),
+            default=FILE_MB,
+            show_default=True,
+            metavar="MB",
+            help=f"When to rotate the log file; {KEPT_FILES} old ones are kept.",
+        ),
+        click.option(
+            "--log-file", default="", metavar="FILE", help="Log there, not on standard error."
+        ),
+        log_level_option("info"),
+        click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
+        key_file_option,
+    ):
+        command = option(command)
+    return command
+
+
+def key_file_option(command: _Command) -> _Command:
+    """Of whoever talks to a cluster."""
+    return click.option(
+        "--key.file",
+        "--key-file",
+        "key_file",
+        default="",
+        metavar="FILE",
+        help="The cluster's key, made by `glowpy keys FILE`.",
+    )(command)
+
+
+def log_level_option(default: str) -> Callable[[_Command], _Command]:
+    """Of whoever starts servers."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default=default,
+        show_default=True,
+        help="How much to log.",
+    )
+
+
+def master_option(meaning: str) -> Callable[[_Command], _Command]:
+    """Of whoever talks to a master."""
+    return click.option(
+        "--master",
+        "leader",
+        default=f"localhost:{MASTER_PORT}",
+        show_default=True,
+        metavar="HOST:PORT",
+        help=meaning,
+    )
