@@ -16,8 +16,9 @@ from glowpy.task.meter import Meter
 from glowpy.task.pulling import Pulls, streams_of
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.run_messages import Assign, Sources
+from glowpy.wire.run_messages import Assign
 from glowpy.wire.security import Policy
+from glowpy.wire.sources import Sources
 from glowpy.wire.transport import Poller, Transport
 from tests.echoing import BOUND_S, TIMING
 

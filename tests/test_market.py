@@ -8,7 +8,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glowpy.driver.market import Agent, Market, Origin, Supply, score
+from glowpy.driver.market import Market, Origin, score
+from glowpy.driver.supply import Agent, Supply
 from glowpy.place import Place
 
 BID = 100.0

@@ -13,8 +13,9 @@ from itertools import count
 from glowpy.driver.attempts import Attempt, Executor, State
 from glowpy.driver.inputs import Inputs
 from glowpy.driver.live_groups import LiveGroups
-from glowpy.driver.market import Agent, Market, Supply
+from glowpy.driver.market import Market
 from glowpy.driver.readiness import Readiness
+from glowpy.driver.supply import Agent, Supply
 from glowpy.place import Place
 from glowpy.planner.plan import Plan
 

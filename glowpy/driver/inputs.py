@@ -16,7 +16,7 @@ from glowpy.flow.graph import OutputKind
 from glowpy.place import Place
 from glowpy.planner.plan import InputEdge, Plan, shards_read, writer_of
 from glowpy.record import NamedTuple
-from glowpy.wire.run_messages import Sources
+from glowpy.wire.sources import Sources
 
 
 class _Boundary(NamedTuple):

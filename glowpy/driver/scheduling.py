@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from glowpy.place import Place
 from glowpy.record import NamedTuple
-from glowpy.wire.run_messages import Sources
+from glowpy.wire.sources import Sources
 
 # --- events ---
 

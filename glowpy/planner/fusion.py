@@ -59,7 +59,7 @@ def make_plan(
     group_count = sum(step_group.task_count for step_group in step_groups)
     plan = Plan(tuple(step_groups), group_count, tuple(targets), tuple(outputs))
     if limit and not drawn:
-        from glowpy.planner.pulling import pulled
+        from glowpy.planner.pulled import pulled
 
         return pulled(plan)
     if len(step_groups) > 2 and not drawn:  # the self-join of a slice has three, and one collects

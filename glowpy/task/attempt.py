@@ -60,7 +60,7 @@ def run_attempt(
     meter = meter or Meter()
     wanted = 0
     if description.limit and step_group.output in plan.targets:
-        from glowpy.planner.pulling import wanted_rows  # no other run needs it
+        from glowpy.planner.pulled import wanted_rows  # no other run needs it
 
         wanted = wanted_rows(step_group, description.limit)
     context = Context(

@@ -1,4 +1,4 @@
-"""A task that computes what it reads, row for row as it needs it: see `planner/pulling`."""
+"""A task that computes what it reads, row for row as it needs it: see `planner/pulled`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from glowpy.flow.graph import OutputKind
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream, dealt
 from glowpy.planner.plan import StepGroup, places_outside, shards_read, tasks_of
-from glowpy.planner.pulling import wanted_rows
+from glowpy.planner.pulled import wanted_rows
 from glowpy.planner.run_description import FileEntry
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed

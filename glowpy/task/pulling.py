@@ -20,7 +20,8 @@ from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.task.meter import Meter
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
-from glowpy.wire.run_messages import Assign, Sources
+from glowpy.wire.run_messages import Assign
+from glowpy.wire.sources import Sources
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 

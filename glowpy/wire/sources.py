@@ -1,0 +1,49 @@
+"""Where the input of a task group is, as it stands in its assignment."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from glowpy.errors import ProtocolError
+from glowpy.record import NamedTuple
+
+_WRITER = struct.Struct("<II")
+
+
+class Sources(NamedTuple):
+    """Where the shards of one input edge are, in the order in which they are consumed.
+
+    They are numbered from `first_shard` on, each with its writer:
+
+        +0  owner     u32 LE   index in `owners`
+        +4  attempt   u32 LE   the attempt that wrote it
+
+    All readers of one boundary share one such value, but for its first number.
+    """
+
+    first_shard: int
+    owners: tuple[str, ...]  # addresses of shard owners
+    writers: bytes
+
+    def shards(self) -> Iterator[tuple[str, int, int]]:
+        """Owner, attempt and number of each shard.
+
+        Raises:
+            ProtocolError: they are not laid out so.
+        """
+        try:
+            for place, (owner, attempt) in enumerate(_WRITER.iter_unpack(self.writers)):
+                yield self.owners[owner], attempt, self.first_shard + place
+        except (struct.error, IndexError) as exc:
+            raise ProtocolError(f"an assignment's sources make no sense: {exc}") from exc
+
+    @classmethod
+    def of(cls, first_shard: int, writers: Iterable[tuple[str, int]]) -> Sources:
+        """From owner and attempt of each shard."""
+        numbers: dict[str, int] = {}
+        packed = b"".join(
+            _WRITER.pack(numbers.setdefault(owner, len(numbers)), attempt)
+            for owner, attempt in writers
+        )
+        return cls(first_shard, tuple(numbers), packed)
