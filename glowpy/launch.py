@@ -194,7 +194,7 @@ def _parse_explicit(arguments: Sequence[str]) -> Options:
 
 
 def _call_in_task(session: _Session, call: Call) -> Any:
-    from glowpy.task.executor import is_serving
+    from glowpy.task.process import is_serving
     from glowpy.task.recorded import recorded_result
 
     if is_serving():  # off the main thread
@@ -213,7 +213,7 @@ def _call_in_task(session: _Session, call: Call) -> Any:
 
 
 def _become_executor(session: _Session) -> NoReturn:
-    from glowpy.task.executor import serve_script
+    from glowpy.task.process import serve_script
 
     atexit.unregister(_complain_of_no_run)
     serve_script(session.options)

@@ -13,7 +13,8 @@ from glowpy.shards.codec import encode
 from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.meter import Meter
-from glowpy.task.pulling import Pulls, streams_of
+from glowpy.task.pulling import Pulls
+from glowpy.task.reading import streams_of
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.run_messages import Assign

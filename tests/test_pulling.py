@@ -13,7 +13,7 @@ import pytest
 
 from glowpy.errors import ShardCorrupt, ShardLost
 from glowpy.shards.codec import decode
-from glowpy.task.pulling import InputLost
+from glowpy.task.reading import InputLost
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, make_key
 from tests.echoing import TIMING, echoing

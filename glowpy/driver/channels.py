@@ -12,7 +12,7 @@ from glowpy.errors import GlowError, RunCancelled
 
 if TYPE_CHECKING:
     from glowpy.channel import Channel
-    from glowpy.task.pulling import Readings
+    from glowpy.task.reading import Readings
 
 
 class NoChannels:

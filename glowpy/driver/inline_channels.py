@@ -9,27 +9,26 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
 from typing import Any
 
 from glowpy.driver.channels import RunChannels
 from glowpy.driver.job import Job
+from glowpy.driver.local_pulls import LocalPull, LocalPulls
 from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.stopping import check_stopped
 from glowpy.planner.plan import Plan, ShardRef, StepGroup
 from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import decode
-from glowpy.shards.pull import Send, SendBlocks, SendEnd, ShardIndex
-from glowpy.shards.receiver import LocatedBlock, PullReceiver
-from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
+from glowpy.shards.pull import ShardIndex
+from glowpy.shards.segment import NONCE_BYTES, Block
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import StepFailed
 from glowpy.task.live import LiveAttempt, LiveAttempts
 from glowpy.task.meter import Meter
-from glowpy.task.pulling import Reading, batches_of_pulls
+from glowpy.task.reading import Reading, batches_of_pulls
 
 _OWNER = "here"
 _BEAT_S = 1.0
@@ -194,69 +193,3 @@ class _InlineRun:
                         result.add(decode(payload))
                     result.mark()
         return result.finish(self._row_count)
-
-
-class LocalPull:
-    """Implements `task.pulling.Reading` where index and reader are in one process."""
-
-    def __init__(self, index: ShardIndex, number: int, attempt: int) -> None:
-        self._index = index
-        self._number = number
-        self.attempt = attempt
-        self.receiver = PullReceiver(0)
-
-    @property
-    def has_news(self) -> bool:
-        return self.receiver.has_news
-
-    @property
-    def is_ended(self) -> bool:
-        return self.receiver.is_ended
-
-    def next_block(self) -> bytes | None:
-        ready = self.receiver.next_block()
-        if ready is None:
-            return None
-        assert isinstance(ready, LocatedBlock)
-        with SegmentReader(ready.path, ready.nonce) as reader:
-            return reader.read(ready.block)
-
-    def cancel(self) -> None:
-        self._index.cancel(self, self._number)
-
-
-class LocalPulls:
-    """Implements `task.pulling.Readings` for one process."""
-
-    clock = staticmethod(time.monotonic)
-
-    def __init__(self, index: ShardIndex, run: str) -> None:
-        self._index = index
-        self._run = run
-        self._numbers = count(1)
-
-    def open(self, _owner: str, attempt: int, shard: int) -> LocalPull:
-        number = next(self._numbers)
-        pull = LocalPull(self._index, number, attempt)
-        self.serve(
-            self._index.fetch(
-                pull, number, self._run, attempt, shard,
-                first_block=0, credit_bytes=0, is_local=True,
-            )
-        )  # fmt: skip
-        return pull
-
-    def serve(self, sends: Iterable[Send]) -> None:
-        """Give readers what the index has for them."""
-        for send in sends:
-            reader: Any = send.reader
-            if isinstance(send, SendBlocks):
-                reader.receiver.blocks(send.path, send.nonce, send.blocks)
-            elif isinstance(send, SendEnd):
-                reader.receiver.end(send.block_count, send.row_count, send.lost)
-
-    def expire(self, now: float) -> None:
-        """Nobody can be silent here."""
-
-    def deadline(self, now: float) -> float:
-        return now + _BEAT_S

@@ -15,7 +15,7 @@ from glowpy.errors import RowsDelivered, ShardError
 from glowpy.flow.ops.kernel import Batch
 from glowpy.planner.plan import Plan, StepGroup
 from glowpy.shards.codec import decode
-from glowpy.task.pulling import Reading, Readings
+from glowpy.task.reading import Reading, Readings
 
 _PULLED_AHEAD = 4  # shards of a dataset that is not live
 

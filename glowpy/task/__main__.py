@@ -9,7 +9,7 @@ from pathlib import Path
 from glowpy.flags import parse
 from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
-from glowpy.task.executor import serve_and_exit
+from glowpy.task.process import serve_and_exit
 
 
 def main() -> None:

@@ -9,30 +9,25 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from glowpy.environment import FAULTS_VARIABLE, RUN_VARIABLE
+from glowpy.environment import FAULTS_VARIABLE
 from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
-from glowpy.flags import Options
-from glowpy.flow.entry import graph_of
 from glowpy.flow.graph import Graph
 from glowpy.planner.fingerprint import describe, difference
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block
-from glowpy.stdio import flush, tell
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
-from glowpy.task.lifeline import watch_lifeline
 from glowpy.task.meter import Meter
 from glowpy.task.pipeline import Tap
 from glowpy.task.printing import Forwarding
-from glowpy.task.pulling import InputLost, Pull, Pulls, Reading, Wait, streams_of
+from glowpy.task.pulling import Pulls
+from glowpy.task.reading import InputLost, Reading, Wait, streams_of
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_endpoint
@@ -63,13 +58,6 @@ if TYPE_CHECKING:
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 
 FindGraph = Callable[[RunDescription], Graph]
-
-_is_serving = False
-
-
-def is_serving() -> bool:
-    """True once this process, started by an agent, runs task groups."""
-    return _is_serving
 
 
 class Executor:
@@ -184,7 +172,7 @@ class Executor:
 
     def _attempt(self, begin: Begin, live: LiveAttempt | None = None) -> None:
         assign = begin.assign
-        opened: list[Pull] = []
+        opened: list[Reading] = []
         outcome, reason, payload, lost = Outcome.SEALED, "", b"", -1
         blocks: tuple[Block, ...] = ()
         meter = Meter()
@@ -342,45 +330,3 @@ def _collect_less_often() -> None:
     youngest, *_older = gc.get_threshold()
     if 0 < youngest <= _USUAL_THRESHOLD:
         gc.set_threshold(_THRESHOLD)
-
-
-def serve_script(options: Options) -> NoReturn:
-    """Become an executor of the script that this process runs; called at its terminal call."""
-
-    def find_graph(description: RunDescription) -> Graph:
-        graph = graph_of(description.flow)
-        if graph is None:
-            raise PlanMismatch(
-                f"the driver runs flow {description.flow} of the script, but the task has not "
-                "made that flow when run() or glowpy.ready() is reached: define it above"
-            )
-        return graph
-
-    serve_and_exit(options.agent_address, options.executor_id, find_graph)
-
-
-def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> NoReturn:
-    """Serve in a process that an agent has started, then end it at once."""
-    from glowpy.wire.security import policy_from_environment
-
-    global _is_serving
-    _is_serving = True
-    flush()  # what the script has printed so far is not of the flow
-    watch_lifeline()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    status = 0
-    try:
-        run = os.environ.get(RUN_VARIABLE, "")
-        policy = policy_from_environment()
-        timing = Timing.from_environment()
-        Executor(agent_address, executor, run, find_graph, policy, timing).serve()
-    except GlowError as exc:
-        tell(f"glowpy: {exc}")
-        status = 1
-    except BaseException:  # noqa: BLE001
-        sys.excepthook(*sys.exc_info())  # into the log of this process, which the driver shows
-        status = 1
-    finally:
-        # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
-        flush()
-        os._exit(status)

@@ -7,81 +7,20 @@ the driver gathers its results with it inside its own loop.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
-from glowpy.errors import ClusterError, ProtocolError, ShardCorrupt, ShardError, ShardLost
-from glowpy.flow.ops.kernel import Batch, Stream
-from glowpy.shards.codec import decode
+from glowpy.errors import ClusterError, ProtocolError, ShardLost
 from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
-from glowpy.task.meter import Meter
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
-from glowpy.wire.run_messages import Assign
-from glowpy.wire.sources import Sources
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 CREDIT_BYTES = 16 << 20  # of one stream
-_OPEN_AHEAD = 8  # streams fetched before the kernel asks for them, so that owners never idle
-
-
-class Reading(Protocol):
-    """One shard on its way here."""
-
-    @property
-    def attempt(self) -> int:
-        """That writes it, or wrote it."""
-
-    @property
-    def has_news(self) -> bool:
-        """`next_block` has something to give or to raise, or it has ended."""
-
-    @property
-    def is_ended(self) -> bool:
-        """Every block has been taken, and that was all."""
-
-    def next_block(self) -> bytes | None:
-        """The payload of the next block; None: it has not come yet, or there is none.
-
-        Raises:
-            ShardLost, ShardCorrupt: the shard cannot be had.
-        """
-
-    def cancel(self) -> None:
-        """Nothing more of it is wanted."""
-
-
-class Readings(Protocol):
-    """All shards that somebody is reading. Never waits."""
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """Monotonic seconds."""
-
-    def open(self, owner: str, attempt: int, shard: int) -> Reading:
-        """Begin to read a shard."""
-
-    def expire(self, now: float) -> None:
-        """Give up on owners that are silent."""
-
-    def deadline(self, now: float) -> float:
-        """When `expire` is due next."""
-
-
-# Wait for events until this monotonic time at most, or until one of these has news.
-Wait = Callable[[float, Sequence[Reading]], None]
-
-
-class InputLost(ShardError):
-    """A shard that an attempt is bound to cannot be read; carries the attempt that wrote it."""
-
-    def __init__(self, attempt: int, reason: str) -> None:
-        super().__init__(reason)
-        self.attempt = attempt
 
 
 class Pull:
@@ -272,83 +211,3 @@ class Pulls:
         elif isinstance(message, FetchEnd):
             pull.receiver.end(message.block_count, message.row_count, message.lost)
             self.forget(number)
-
-
-def streams_of(
-    pulls: Pulls,
-    assign: Assign,
-    wait: Wait,
-    meter: Meter,
-    *,
-    mixed: Sequence[bool] = (),
-    opened: list[Pull] | None = None,
-) -> list[list[Stream]]:
-    """The input streams of an assignment: by edge, in shard order; each is read when drawn from.
-
-    Args:
-        wait: waits until a monotonic time at most, handling whatever comes.
-        meter: counts what is read and waited for.
-        mixed: edges whose shards are one stream, of rows as they come.
-        opened: gets what has been begun to read.
-    """
-    opened = [] if opened is None else opened
-    return [
-        [_mixed_stream(pulls, edge, wait, meter, opened)]
-        if number < len(mixed) and mixed[number]
-        else _edge_streams(pulls, edge, wait, meter, opened)
-        for number, edge in enumerate(assign.inputs)
-    ]
-
-
-def _edge_streams(
-    pulls: Pulls, sources: Sources, wait: Wait, meter: Meter, opened: list[Pull]
-) -> list[Stream]:
-    shards = list(sources.shards())
-    of_edge: dict[int, Pull] = {}
-
-    def open_until(position: int) -> None:
-        for ahead in range(position, min(position + _OPEN_AHEAD, len(shards))):
-            if ahead not in of_edge:
-                of_edge[ahead] = pulls.open(*shards[ahead])
-                opened.append(of_edge[ahead])
-
-    def read(position: int) -> Stream:
-        open_until(position)
-        yield from batches_of_pulls(pulls, [of_edge[position]], wait, meter)
-
-    return [read(position) for position in range(len(shards))]
-
-
-def _mixed_stream(
-    pulls: Pulls, sources: Sources, wait: Wait, meter: Meter, opened: list[Pull]
-) -> Stream:
-    of_edge = [pulls.open(*shard) for shard in sources.shards()]
-    opened += of_edge
-    yield from batches_of_pulls(pulls, of_edge, wait, meter)
-
-
-def batches_of_pulls(
-    pulls: Readings, some: Sequence[Reading], wait: Wait, meter: Meter
-) -> Iterator[Batch]:
-    """Batches of one shard, or of several as they come: a block of each in turn."""
-    left = list(some)
-    while left:
-        is_idle = True
-        for pull in tuple(left):
-            try:
-                payload = pull.next_block()
-            except (ShardLost, ShardCorrupt) as exc:
-                raise InputLost(pull.attempt, str(exc)) from exc
-            if payload is not None:
-                is_idle = False
-                batch = decode(payload)
-                meter.rows_in += len(batch)
-                meter.bytes_in += len(payload)
-                yield batch
-            elif pull.is_ended:
-                left.remove(pull)
-        if is_idle and left:
-            now = pulls.clock()
-            pulls.expire(now)
-            wait(pulls.deadline(now), left)
-            meter.waited_s += pulls.clock() - now

@@ -1,0 +1,67 @@
+"""The process of an executor that an agent has started: it serves, and ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from glowpy.environment import RUN_VARIABLE
+from glowpy.errors import GlowError, PlanMismatch
+from glowpy.flags import Options
+from glowpy.flow.entry import graph_of
+from glowpy.flow.graph import Graph
+from glowpy.planner.run_description import RunDescription
+from glowpy.stdio import flush, tell
+from glowpy.task.executor import Executor, FindGraph
+from glowpy.task.lifeline import watch_lifeline
+from glowpy.timing import Timing
+from glowpy.wire.security import policy_from_environment
+
+_is_serving = False
+
+
+def is_serving() -> bool:
+    """True once this process, started by an agent, runs task groups."""
+    return _is_serving
+
+
+def serve_script(options: Options) -> NoReturn:
+    """Become an executor of the script that this process runs; called at its terminal call."""
+
+    def find_graph(description: RunDescription) -> Graph:
+        graph = graph_of(description.flow)
+        if graph is None:
+            raise PlanMismatch(
+                f"the driver runs flow {description.flow} of the script, but the task has not "
+                "made that flow when run() or glowpy.ready() is reached: define it above"
+            )
+        return graph
+
+    serve_and_exit(options.agent_address, options.executor_id, find_graph)
+
+
+def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> NoReturn:
+    """Serve in a process that an agent has started, then end it at once."""
+    global _is_serving
+    _is_serving = True
+    flush()  # what the script has printed so far is not of the flow
+    watch_lifeline()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    status = 0
+    try:
+        run = os.environ.get(RUN_VARIABLE, "")
+        policy = policy_from_environment()
+        timing = Timing.from_environment()
+        Executor(agent_address, executor, run, find_graph, policy, timing).serve()
+    except GlowError as exc:
+        tell(f"glowpy: {exc}")
+        status = 1
+    except BaseException:  # noqa: BLE001
+        sys.excepthook(*sys.exc_info())  # into the log of this process, which the driver shows
+        status = 1
+    finally:
+        # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
+        flush()
+        os._exit(status)
