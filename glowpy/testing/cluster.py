@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -63,6 +64,7 @@ class LocalCluster:
         self._agents: list[ServerProcess] = []
         self._addresses: list[str] = []  # of agents, dead ones too
         self._advertised: dict[int, str] = {}  # by agent
+        self._joined_before: dict[int, int] = {}  # how often, before an agent was started anew
         self._key: list[str] = []  # options that name it
         self._directory = ""
         self._timing = Timing()
@@ -204,6 +206,8 @@ class LocalCluster:
         if self._agents[agent].is_alive:
             self.kill_agent(agent)
         port = self._addresses[agent].rpartition(":")[2]
+        assert self._master is not None
+        self._joined_before[agent] = self._master.log.count(self._joining(agent))
         self._agents[agent] = self._start_agent(agent, port)
         self._agents[agent].await_address()
 
@@ -266,6 +270,7 @@ class LocalCluster:
             "master", ["--address", address, *self._key], self._directory, {}
         )
         self.leader = self._master.await_address()
+        self._joined_before.clear()
 
     def _start_agent(self, number: int, port: str) -> ServerProcess:
         place = ["--host", f"127.0.0.{number + 1}", "--port", port, "--master", self.leader]
@@ -281,9 +286,13 @@ class LocalCluster:
     def _await_member(self, agent: int) -> None:
         """Wait until the master knows a living agent."""
         assert self._master is not None
+        number = self._joined_before.get(agent, 0) + 1
+        self._master.log.wait_for(self._joining(agent), _BOUND_S, number)
+
+    def _joining(self, agent: int) -> str:
+        """What the master says when it hears of an agent first."""
         address = self._advertised.get(agent) or self._addresses[agent]
-        name = address.replace(".", r"\.")
-        self._master.log.wait_for(rf"at {name} \(.*joined", _BOUND_S)
+        return rf"at {re.escape(address)} \(.*joined"
 
 
 def _listed(directory: str) -> Sequence[str]:

@@ -34,13 +34,22 @@ class Said:
         with self._news:
             return "".join(self._lines)
 
-    def wait_for(self, pattern: str, timeout_s: float) -> re.Match[str] | None:
-        """The first place that matches; None if the process ends, or says nothing like it."""
+    def wait_for(self, pattern: str, timeout_s: float, number: int = 1) -> re.Match[str] | None:
+        """The `number`-th place that matches; None if it ends, or does not say that so often."""
         with self._news:
             self._news.wait_for(
-                lambda: self._has_ended or re.search(pattern, "".join(self._lines), re.M), timeout_s
+                lambda: self._has_ended or len(self._matches(pattern)) >= number, timeout_s
             )
-            return re.search(pattern, "".join(self._lines), re.M)
+            matches = self._matches(pattern)
+            return matches[number - 1] if len(matches) >= number else None
+
+    def count(self, pattern: str) -> int:
+        """How often it has said that so far."""
+        with self._news:
+            return len(self._matches(pattern))
+
+    def _matches(self, pattern: str) -> list[re.Match[str]]:
+        return list(re.finditer(pattern, "".join(self._lines), re.M))
 
     def finish(self) -> None:
         """The process has ended."""

@@ -15,7 +15,7 @@ import pytest
 from glowpy import Channel, Flow
 from glowpy.errors import RowsDelivered
 from glowpy.testing import Faults, LocalCluster
-from tests.faults.checks import BOUND_S, await_end
+from tests.faults.checks import BOUND_S, await_end, await_idle
 from tests.faults.test_executors import Place
 
 pytestmark = pytest.mark.slow
@@ -139,6 +139,7 @@ def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None
 
 def test_shards_that_are_whole_and_received_are_not_missed(cluster: LocalCluster) -> None:
     """An agent dies that held nothing any more that somebody wants."""
+    await_idle(cluster)  # each group gets an executor of its own
     first, second, out, other = Channel(), Channel(), Channel(), Channel()
     flow = cluster.flow()
     flow.channel(first).map(abs).add_output(out)
