@@ -18,19 +18,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from math import inf
 
 from glowpy.master.capacity import Capacity
+from glowpy.master.drivers import Driver, Drivers
 from glowpy.master.free_order import FreeOrder
-from glowpy.master.shares import LEAST_BID, Claim, shares
 from glowpy.master.topology import Agent
 from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
 from glowpy.wire.status_messages import RunStatus
 
 # A bound on one answer, whatever an agent claims to have; who wants more asks again.
 MOST_LEASES_AT_ONCE = 1000
-_MOST_WANTED = 1_000_000
-_USUAL_BID = 100.0  # of a driver that holds executors and has not asked this master yet
 
 
 class LeaseState(Enum):
@@ -67,21 +64,6 @@ class _Room:
         return max(0, self.agent.memory_mb - self.reported_memory_mb - self.waiting_memory_mb)
 
 
-@dataclass(slots=True)
-class _Driver:
-    """What a driver holds, and what it asked for and did not get."""
-
-    memory_mb: int = 0
-    bid: float = _USUAL_BID
-    script: str = ""
-    held: int = 0
-    open_count: int = 0
-    asked_at: float = -inf
-    turn_ends_at: float = 0.0
-    served_s: float = 0.0
-    served_until: float = 0.0  # when that was reckoned
-
-
 class Allocator:
     """Grants executors as leases.
 
@@ -92,15 +74,13 @@ class Allocator:
         self, *, lease_s: float, demand_s: float, turn_s: float, mint: Callable[[], str]
     ) -> None:
         self._lease_s = lease_s
-        self._demand_s = demand_s  # an open demand not repeated for this long is over
-        self._turn_s = turn_s  # where drivers take turns, each keeps its executor so long
         self._mint = mint
         self._rooms: dict[str, _Room] = {}
         self._order = FreeOrder()
         self._capacity = Capacity()
         self._leases: dict[str, _Granted] = {}
         self._expiries: deque[tuple[float, str]] = deque()  # in order: every lease lasts as long
-        self._drivers: dict[str, _Driver] = {}
+        self._drivers = Drivers(self._capacity, demand_s, turn_s)
         self._unused: list[LeaseInUse] = []  # that have run out
         self._now = 0.0  # of the last event that came with a time
 
@@ -119,7 +99,7 @@ class Allocator:
         for used in leases:
             granted = self._leases.get(used.lease)
             if granted is None:
-                self._hold(used.driver)
+                self._drivers.holds(used.driver, now)
                 memory_mb = max(0, used.memory_mb)
                 self._leases[used.lease] = _Granted(
                     agent.agent, used.driver, memory_mb, LeaseState.IN_USE
@@ -148,15 +128,8 @@ class Allocator:
         the driver has leases of agents that have not been heard of since the master was started.
         """
         self.expire(now)
-        driver = self._drivers.get(ask.driver)
-        if driver is None:
-            driver = self._drivers[ask.driver] = self._new_driver()
-        driver.open_count = min(max(0, ask.executor_count), _MOST_WANTED)
-        driver.memory_mb = max(0, ask.memory_mb)
-        driver.bid = ask.bid
-        driver.script = ask.script
-        driver.asked_at = now
-        share = self._share(ask.driver)
+        driver = self._drivers.asks(ask, now)
+        share = self._drivers.share(ask.driver, now)
         leases: list[Lease] = []
         count = min(driver.open_count, share - driver.held, MOST_LEASES_AT_ONCE)
         while len(leases) < count:
@@ -191,17 +164,7 @@ class Allocator:
 
     def runs(self, now: float) -> list[RunStatus]:
         """The runs that hold executors or want some, for `glowpy status`."""
-        found = []
-        for name, each in self._drivers.items():
-            silent_s = now - each.asked_at if each.asked_at > -inf else -1.0
-            wanted = each.open_count if silent_s <= self._demand_s else 0
-            if each.held or wanted:
-                found.append(
-                    RunStatus(
-                        name, each.script, each.bid, each.held, wanted, each.memory_mb, silent_s
-                    )
-                )
-        return found
+        return self._drivers.runs(now)
 
     def unused(self) -> list[LeaseInUse]:
         """The leases that ran out, unused, since the last call."""
@@ -218,55 +181,11 @@ class Allocator:
                 self._withdraw(lease, granted)
                 self._unused.append(LeaseInUse(lease, granted.driver, granted.memory_mb))
 
-    def _share(self, name: str) -> int:
-        """How many executors this driver may hold now."""
-        now = self._now
-        claims = {}
-        for each, driver in list(self._drivers.items()):
-            if now - driver.asked_at > self._demand_s:
-                driver.open_count = 0
-            if not driver.held and not driver.open_count:
-                if each != name:
-                    del self._drivers[each]
-                continue
-            self._reckon(driver)
-            claims[each] = Claim(
-                driver.bid,
-                driver.held,
-                driver.held + driver.open_count,
-                self._capacity.of(driver.memory_mb),
-                driver.served_s,
-                is_in_turn=driver.held > 0 and now < driver.turn_ends_at,
-            )
-        return dict(zip(claims, shares(list(claims.values())), strict=True)).get(name, 0)
-
-    def _reckon(self, driver: _Driver) -> None:
-        """Bring up to date for how long a driver has held executors."""
-        if driver.held:
-            held_s = self._now - driver.served_until
-            driver.served_s += driver.held * held_s / max(LEAST_BID, driver.bid)
-        driver.served_until = self._now
-
-    def _new_driver(self) -> _Driver:
-        """It is not behind those that are there already: it would get every turn."""
-        served_s = min((driver.served_s for driver in self._drivers.values()), default=0.0)
-        return _Driver(served_s=served_s, served_until=self._now)
-
-    def _hold(self, name: str) -> None:
-        """A driver holds one executor more."""
-        driver = self._drivers.get(name)
-        if driver is None:
-            driver = self._drivers[name] = self._new_driver()
-        self._reckon(driver)
-        driver.held += 1
-        if driver.held == 1:
-            driver.turn_ends_at = self._now + self._turn_s
-
-    def _grant(self, room: _Room, name: str, driver: _Driver) -> Lease:
+    def _grant(self, room: _Room, name: str, driver: Driver) -> Lease:
         lease = self._mint()
         self._leases[lease] = _Granted(room.agent.agent, name, driver.memory_mb, LeaseState.GRANTED)
         self._expiries.append((self._now + self._lease_s, lease))
-        self._hold(name)
+        self._drivers.holds(name, self._now)
         driver.open_count -= 1
         self._take_out(room)
         room.waiting.add(lease)
@@ -296,9 +215,7 @@ class Allocator:
         if granted is None or granted.agent != agent:
             return
         del self._leases[lease]
-        driver = self._drivers[granted.driver]  # one that holds something is never forgotten
-        self._reckon(driver)
-        driver.held -= 1
+        self._drivers.holds(granted.driver, self._now, -1)
 
     def _take_out(self, room: _Room) -> None:
         self._order.remove(room.agent.agent)
@@ -323,8 +240,5 @@ class Allocator:
             room = self._rooms[granted.agent]
             in_use = granted.state is LeaseState.IN_USE
             assert lease in (room.reported if in_use else room.waiting), lease
-        for name, driver in self._drivers.items():
-            held = [g for g in self._leases.values() if g.driver == name]
-            assert driver.held == len(held), name
-            assert driver.open_count >= 0, name
+        self._drivers.check_invariants([granted.driver for granted in self._leases.values()])
         self._capacity.check_invariants()

@@ -1,0 +1,123 @@
+"""The drivers of a cluster: what each holds, what it wants beyond that, and its share. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+from glowpy.master.capacity import Capacity
+from glowpy.master.shares import LEAST_BID, Claim, shares
+from glowpy.wire.messages import AskExecutors
+from glowpy.wire.status_messages import RunStatus
+
+_MOST_WANTED = 1_000_000
+_USUAL_BID = 100.0  # of a driver that holds executors and has not asked this master yet
+
+
+@dataclass(slots=True)
+class Driver:
+    """What a driver holds, and what it asked for and did not get."""
+
+    memory_mb: int = 0
+    bid: float = _USUAL_BID
+    script: str = ""
+    held: int = 0
+    open_count: int = 0
+    asked_at: float = -inf
+    turn_ends_at: float = 0.0
+    served_s: float = 0.0
+    served_until: float = 0.0  # when that was reckoned
+
+
+class Drivers:
+    """All that hold executors or want some; others are forgotten.
+
+    Args:
+        demand_s: an open demand not repeated for this long is over.
+        turn_s: where drivers take turns, each keeps its executor so long.
+    """
+
+    def __init__(self, capacity: Capacity, demand_s: float, turn_s: float) -> None:
+        self._capacity = capacity
+        self._demand_s = demand_s
+        self._turn_s = turn_s
+        self._drivers: dict[str, Driver] = {}
+
+    def asks(self, ask: AskExecutors, now: float) -> Driver:
+        """A driver says all that it wants."""
+        driver = self._known(ask.driver, now)
+        driver.open_count = min(max(0, ask.executor_count), _MOST_WANTED)
+        driver.memory_mb = max(0, ask.memory_mb)
+        driver.bid = ask.bid
+        driver.script = ask.script
+        driver.asked_at = now
+        return driver
+
+    def holds(self, name: str, now: float, more: int = 1) -> None:
+        """A driver holds one executor more, or one less."""
+        driver = self._known(name, now)
+        _reckon(driver, now)
+        driver.held += more
+        if driver.held == more == 1:
+            driver.turn_ends_at = now + self._turn_s
+
+    def share(self, name: str, now: float) -> int:
+        """How many executors this driver may hold now."""
+        claims = {}
+        for each, driver in list(self._drivers.items()):
+            if now - driver.asked_at > self._demand_s:
+                driver.open_count = 0
+            if not driver.held and not driver.open_count:
+                if each != name:
+                    del self._drivers[each]
+                continue
+            _reckon(driver, now)
+            claims[each] = Claim(
+                driver.bid,
+                driver.held,
+                driver.held + driver.open_count,
+                self._capacity.of(driver.memory_mb),
+                driver.served_s,
+                is_in_turn=driver.held > 0 and now < driver.turn_ends_at,
+            )
+        return dict(zip(claims, shares(list(claims.values())), strict=True)).get(name, 0)
+
+    def runs(self, now: float) -> list[RunStatus]:
+        """The runs that hold executors or want some, for `glowpy status`."""
+        found = []
+        for name, each in self._drivers.items():
+            silent_s = now - each.asked_at if each.asked_at > -inf else -1.0
+            wanted = each.open_count if silent_s <= self._demand_s else 0
+            if each.held or wanted:
+                found.append(
+                    RunStatus(
+                        name, each.script, each.bid, each.held, wanted, each.memory_mb, silent_s
+                    )
+                )
+        return found
+
+    def _known(self, name: str, now: float) -> Driver:
+        driver = self._drivers.get(name)
+        if driver is None:
+            # It is not behind those that are there already: it would get every turn.
+            served_s = min((each.served_s for each in self._drivers.values()), default=0.0)
+            driver = self._drivers[name] = Driver(served_s=served_s, served_until=now)
+        return driver
+
+    def check_invariants(self, holders: Sequence[str]) -> None:
+        """For tests: every count agrees with who holds each lease. Raises: AssertionError."""
+        held = Counter(holders)
+        for name, driver in self._drivers.items():
+            assert driver.held == held.pop(name, 0), name
+            assert driver.open_count >= 0, name
+        assert not held, "somebody is forgotten who holds an executor"
+
+
+def _reckon(driver: Driver, now: float) -> None:
+    """Bring up to date for how long a driver has held executors."""
+    if driver.held:
+        held_s = now - driver.served_until
+        driver.served_s += driver.held * held_s / max(LEAST_BID, driver.bid)
+    driver.served_until = now
