@@ -12,6 +12,7 @@ PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds what came with its pro
 LIFELINE_VARIABLE = "GLOWPY_LIFELINE"  # descriptor of a pipe that ends when a task's agent does
 KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"  # the cluster's key, for a task
 FAULTS_VARIABLE = "GLOWPY_FAULTS"  # directory of faults that a test has armed
+FAMILY_VARIABLE = "GLOWPY_PIPE"  # marks what a command of pipe() has started
 SCALE_VARIABLE = "GLOWPY_TIME_SCALE"  # a factor for all durations
 
 _PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from glowpy.environment import FAMILY_VARIABLE
 from glowpy.errors import CommandFailed, RowError, shown
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
@@ -26,8 +27,12 @@ from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 from glowpy.signals import signal_name
 
+if TYPE_CHECKING:
+    import psutil
+
 _CHUNK_BYTES = 1 << 16
 _LIVE_PATIENCE_S = 0.05  # rows of a channel come when they come, and somebody waits for answers
+_MOST_SEARCHES = 100  # for what is left of a command that is killed
 _TAIL_BYTES = 4096  # of standard error, shown when the command fails
 
 
@@ -89,10 +94,15 @@ class _Command:
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = words
         self._tail = b""
+        self._mark = os.urandom(8).hex()
+        self._has_ended = False
         self._selector = selectors.DefaultSelector()
         pipe = subprocess.PIPE
+        environment = {**os.environ, FAMILY_VARIABLE: self._mark}
         try:
-            self._process = subprocess.Popen(words, 0, stdin=pipe, stdout=pipe, stderr=pipe)
+            self._process = subprocess.Popen(
+                words, 0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+            )
         except OSError as exc:
             self._selector.close()
             raise CommandFailed(f"pipe cannot start {self._name}: {exc.strerror}") from exc
@@ -137,7 +147,9 @@ class _Command:
                     yield piece
                 else:
                     self._show(piece)
-        self._check(self._process.wait())
+        status = self._process.wait()
+        self._has_ended = True
+        self._check(status)
 
     def _begin(self, stdin: IO[bytes], lines: Iterator[bytes]) -> memoryview:
         """The next lines to write; without any, the command reads its end."""
@@ -188,24 +200,37 @@ class _Command:
         trace: TracebackType | None,
     ) -> None:
         self._selector.close()
-        if self._process.poll() is None:
-            _kill_family(self._process.pid)
+        if not self._has_ended:
+            _kill_family(self._mark)
             self._process.wait()
         for each in (self._process.stdin, self._process.stdout, self._process.stderr):
             if each is not None:
                 each.close()
 
 
-def _kill_family(pid: int) -> None:
-    """SIGKILL a process that has not been waited for, and all that it has started."""
+def _kill_family(mark: str) -> None:
+    """SIGKILL whatever a command has started, by the mark in its environment.
+
+    Who its parents are says little: some may have ended before, and left their children to init.
+    """
     import psutil
 
-    parent = psutil.Process(pid)
-    with suppress(psutil.Error):
-        parent.suspend()  # it starts no more while its children are looked for
-    family = [parent]
-    with suppress(psutil.Error):
-        family += parent.children(recursive=True)
-    for each in family:
-        with suppress(psutil.Error):
-            each.kill()
+    for _ in range(_MOST_SEARCHES):  # one may have started another while it was looked for
+        found = [each for each in psutil.process_iter() if _is_marked(each, mark)]
+        if not found:
+            return
+        for each in found:
+            with suppress(psutil.Error):
+                each.kill()
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    import psutil
+
+    try:
+        return (
+            process.status() != psutil.STATUS_ZOMBIE
+            and process.environ().get(FAMILY_VARIABLE) == mark
+        )
+    except (psutil.Error, OSError):  # it has ended, or is another user's
+        return False
