@@ -30,8 +30,8 @@ from typing import Any
 import psutil
 
 from glowpy import Flow
-from glowpy.driver import scheduling as do
-from glowpy.driver.scheduler import Scheduler
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.scheduling.scheduler import Scheduler
 from glowpy.place import Place
 from glowpy.planner.fusion import make_plan
 from glowpy.timing import Timing

@@ -12,8 +12,8 @@ from textwrap import dedent
 from typing import Any
 
 from glowpy import Dataset, Flow
-from glowpy.driver import scheduling as do
-from glowpy.driver.scheduler import Scheduler
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.scheduling.scheduler import Scheduler
 from glowpy.errors import TaskFailed
 from glowpy.place import Place
 from glowpy.planner.fusion import make_plan

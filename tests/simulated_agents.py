@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from glowpy.driver import scheduling as do
-from glowpy.driver.scheduler import Scheduler
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.scheduling.scheduler import Scheduler
 from glowpy.place import Place
 from glowpy.planner.plan import Plan
 

@@ -125,7 +125,7 @@ def test_what_is_allowed_is_allowed(tmp_path: Path) -> None:
         "glowpy/wire/transport/poller.py": "import zmq",
         "glowpy/wire/messages.py": "import msgpack",
         "glowpy/driver/x.py": "import pickle\nfrom glowpy.agent import y\nfrom glowpy import task",
-        "glowpy/driver/report.py": "print('done')",
+        "glowpy/driver/view/report.py": "print('done')",
         "glowpy/cli/x.py": "import sys\nfrom glowpy import __version__\nprint(1)\nsys.exit(1)",
         "tests/x.py": "import zmq\nprint(1)\ntry:\n    1\nexcept SystemExit:\n    f()",
     }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from glowpy import Dataset, Flow
-from glowpy.driver.shipping import make_program
+from glowpy.driver.fleets.shipping import make_program
 from glowpy.errors import ProgramError
 
 

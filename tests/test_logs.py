@@ -214,5 +214,5 @@ def test_without_the_flag_a_driver_logs_nothing(tmp_path: Path) -> None:
     )
     assert run(tmp_path, "script.py").stderr == ""
     quiet = run(tmp_path, "script.py", "-glow.log.level=info").stderr
-    assert {name for name, _ids in ids_in(quiet)} == {"glowpy.driver.run_log"}
+    assert {name for name, _ids in ids_in(quiet)} == {"glowpy.driver.view.run_log"}
     assert executors() == []

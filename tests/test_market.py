@@ -8,8 +8,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glowpy.driver.market import Market, Origin, score
-from glowpy.driver.supply import Agent, Supply
+from glowpy.driver.scheduling.market import Market, Origin, score
+from glowpy.driver.scheduling.supply import Agent, Supply
 from glowpy.place import Place
 
 BID = 100.0

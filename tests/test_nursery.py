@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from glowpy.driver.nursery import Exited, Nursery, Started, Unstarted
+from glowpy.driver.fleets.nursery import Exited, Nursery, Started, Unstarted
 from tests.forked import become_nobody, in_fork
 
 BOUND_S = 60.0
@@ -200,7 +200,7 @@ def test_a_process_that_cannot_be_made_is_told() -> None:
 def test_output_that_waits_in_the_drivers_buffers_is_written_once(tmp_path: Path) -> None:
     script = """
 import sys
-from glowpy.driver.nursery import Nursery
+from glowpy.driver.fleets.nursery import Nursery
 print("before")
 def live(name):
     print(f"in {name}")
@@ -287,7 +287,7 @@ def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
 def test_when_the_driver_is_killed_everything_of_it_ends(directory: Path) -> None:
     script = """
 import os, select, signal, sys
-from glowpy.driver.nursery import Nursery
+from glowpy.driver.fleets.nursery import Nursery
 def live(name):
     signal.pause()
 with Nursery(live, sys.argv[1]) as nursery:

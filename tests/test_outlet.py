@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy import Channel, Dataset, Flow
-from glowpy.driver.outlet import Outlet
+from glowpy.driver.channels.outlet import Outlet
 from glowpy.errors import RowsDelivered, ShardLost
 from glowpy.planner.fusion import make_plan
 from glowpy.shards.codec import encode

@@ -8,11 +8,11 @@ import pytest
 
 from glowpy import Flow
 from glowpy.amounts import in_bytes, in_rows, in_time
-from glowpy.driver import scheduling as do
-from glowpy.driver.bars import plain
-from glowpy.driver.progress import RunProgress, StepLine, worth_showing
-from glowpy.driver.summary import as_json, as_table, summary_of
-from glowpy.driver.tally import Tally
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.view.bars import plain
+from glowpy.driver.view.progress import RunProgress, StepLine, worth_showing
+from glowpy.driver.view.summary import as_json, as_table, summary_of
+from glowpy.driver.view.tally import Tally
 from glowpy.planner.fusion import make_plan
 from glowpy.wire import run_messages as wire
 from glowpy.wire.run_messages import GroupEnded, Outcome, Work

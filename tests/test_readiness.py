@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glowpy import Flow
-from glowpy.driver.readiness import Readiness
+from glowpy.driver.scheduling.readiness import Readiness
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import InputEdge, Plan, StepGroup, shards_read, writer_of

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from glowpy.driver.report import Report
+from glowpy.driver.view.report import Report
 from glowpy.timing import Timing
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from glowpy.driver.screen import Screen, _Above
+from glowpy.driver.view.screen import Screen, _Above
 
 
 @pytest.fixture

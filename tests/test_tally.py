@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glowpy import Flow
-from glowpy.driver import scheduling as do
-from glowpy.driver.tally import Tally
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.view.tally import Tally
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
 from glowpy.wire.run_messages import GroupEnded, Outcome, Progress, Work

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from glowpy import Channel, Dataset, Flow
-from glowpy.driver import scheduling as do
-from glowpy.driver.report import Report
-from glowpy.driver.watch import Watch
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.view.report import Report
+from glowpy.driver.view.watch import Watch
 from glowpy.flags import Options
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink

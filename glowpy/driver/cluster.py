@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from glowpy.driver.clock import Clock
-from glowpy.driver.cluster_fleet import ClusterFleet
+from glowpy.driver.fleets.cluster_fleet import ClusterFleet
+from glowpy.driver.fleets.own_cluster import end_shared_cluster, is_answering, shared_cluster
+from glowpy.driver.fleets.shipping import make_program
 from glowpy.driver.job import Job
-from glowpy.driver.own_cluster import end_shared_cluster, is_answering, shared_cluster
-from glowpy.driver.report import Report
 from glowpy.driver.run import Run
 from glowpy.driver.scratch import scratch_directory
-from glowpy.driver.shipping import make_program
-from glowpy.driver.watch import Watch
+from glowpy.driver.view.report import Report
+from glowpy.driver.view.watch import Watch
 from glowpy.flags import MASTER_PORT, Options
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address

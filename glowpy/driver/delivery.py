@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from glowpy.driver.clock import Clock
-from glowpy.driver.fleet import Fleet
+from glowpy.driver.fleets.fleet import Fleet
 from glowpy.driver.results import Result
 from glowpy.errors import ShardError
 from glowpy.planner.plan import Plan, ShardRef

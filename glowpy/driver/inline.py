@@ -121,9 +121,9 @@ def _told(job: Job) -> Iterator[Tell]:
     if not (job.options.flow_stat or job.options.log_level):
         yield lambda _group, _meter: None
         return
-    from glowpy.driver import scheduling as do
-    from glowpy.driver.report import Report
-    from glowpy.driver.watch import Watch
+    from glowpy.driver.scheduling import events as do
+    from glowpy.driver.view.report import Report
+    from glowpy.driver.view.watch import Watch
     from glowpy.wire.run_messages import GroupEnded, Outcome
 
     def tell(group: int, meter: Meter) -> None:

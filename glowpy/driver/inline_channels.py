@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from glowpy.driver.channels import RunChannels
+from glowpy.driver.channels.run_channels import RunChannels
 from glowpy.driver.job import Job
 from glowpy.driver.local_pulls import LocalPull, LocalPulls
 from glowpy.driver.rows_store import RowsStore

@@ -7,17 +7,17 @@ from collections import deque
 from math import inf
 from typing import Any
 
-from glowpy.driver import scheduling as decide
-from glowpy.driver.channels import channels_of
+from glowpy.driver.channels.run_channels import channels_of
 from glowpy.driver.clock import Clock
 from glowpy.driver.delivery import Delivery
-from glowpy.driver.fleet import AgentSaid, Fleet, FleetFailed
+from glowpy.driver.fleets.fleet import AgentSaid, Fleet, FleetFailed
 from glowpy.driver.job import Job
-from glowpy.driver.report import Report
-from glowpy.driver.scheduler import Scheduler
-from glowpy.driver.scheduling import AgentLost, Event, ExecutorJoined, ShareChanged
+from glowpy.driver.scheduling import events as do
+from glowpy.driver.scheduling.events import AgentLost, Event, ExecutorJoined, ShareChanged
+from glowpy.driver.scheduling.scheduler import Scheduler
 from glowpy.driver.stopping import check_stopped
-from glowpy.driver.watch import Watch
+from glowpy.driver.view.report import Report
+from glowpy.driver.view.watch import Watch
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.task.failure import refused, unpacked
 from glowpy.wire.run_messages import (
@@ -72,7 +72,7 @@ class Run:
         self._agents: dict[str, str] = {}  # executor -> its agent
         self._row_counts: dict[int, int] = {}  # of target groups
         self._is_finished = False
-        self._held_back: dict[int, decide.GroupFailed] = {}  # failures that may not matter
+        self._held_back: dict[int, do.GroupFailed] = {}  # failures that may not matter
 
     def execute(self) -> Any:
         """Run to the end; the value of the terminal call.
@@ -105,7 +105,7 @@ class Run:
             )
             if now >= self._next_tick:
                 self._next_tick = now + self._tick_s
-                self._decide(decide.TimePassed())
+                self._decide(do.TimePassed())
             self._fail_in_turn()
             self._channels.advance()
             is_finished = self._is_finished and self._channels.is_done
@@ -118,14 +118,14 @@ class Run:
                 for event in events:
                     self._take(event)
             if self._scheduler.wants_hosts and self._fleet.is_settled:
-                self._decide(decide.FleetSettled())
+                self._decide(do.FleetSettled())
             lost = (*self._delivery.lost_attempts(), *self._channels.lost_attempts())
             for attempt, reason in lost:
-                self._decide(decide.ShardLost(attempt, reason))
+                self._decide(do.ShardLost(attempt, reason))
             for group in self._delivery.collected():
-                self._decide(decide.GroupCollected(group))
+                self._decide(do.GroupCollected(group))
             for group in self._channels.done_groups():
-                self._decide(decide.GroupCollected(group))
+                self._decide(do.GroupCollected(group))
 
     def _take(self, event: object) -> None:
         if isinstance(event, AgentSaid):
@@ -153,20 +153,20 @@ class Run:
             self._watch.heard(message)
         elif isinstance(message, GroupStarted):
             self._channels.group_begun(message.group, message.attempt, agent)
-            self._decide(decide.GroupStarted(message.attempt))
+            self._decide(do.GroupStarted(message.attempt))
         elif isinstance(message, GroupEnded):
             self._ended(message, payload)
             if message.began is not None:
                 self._hear(agent, message.began, b"")
         elif isinstance(message, Recalled):
-            event = decide.Recalled(message.executor, message.attempt)
+            event = do.Recalled(message.executor, message.attempt)
             self._decide(event)
         elif isinstance(message, ExecutorExited):
             self._exited(agent, message)
         elif isinstance(message, LaunchRefused):
             if message.fatal:
                 raise refused(f"agent {agent}: {message.reason}", payload)
-            self._decide(decide.ExecutorLeft(message.executor, message.reason))
+            self._decide(do.ExecutorLeft(message.executor, message.reason))
         elif isinstance(message, RunRefused):
             self._take(AgentLost(agent, message.reason))
 
@@ -177,16 +177,16 @@ class Run:
         if message.outcome is Outcome.SEALED:
             if is_target:
                 self._row_counts[message.group] = message.work.rows_out
-            event = decide.GroupSealed(message.attempt, message.work.rows_out)
+            event = do.GroupSealed(message.attempt, message.work.rows_out)
         elif message.outcome is Outcome.FAILED:
-            event = decide.GroupFailed(message.attempt, unpacked(message.reason, payload))
+            event = do.GroupFailed(message.attempt, unpacked(message.reason, payload))
             if is_target and self._job.description.limit:
                 self._held_back[message.group] = event
                 return
         elif message.outcome is Outcome.INPUT_LOST:
-            event = decide.InputLost(message.attempt, message.lost_attempt, message.reason)
+            event = do.InputLost(message.attempt, message.lost_attempt, message.reason)
         else:
-            event = decide.GroupAborted(message.attempt)
+            event = do.GroupAborted(message.attempt)
         self._decide(event)
 
     def _fail_in_turn(self) -> None:
@@ -211,7 +211,7 @@ class Run:
             where = f" at {agent}" if self._fleet.shows_hosts else ""
             wrote = f", it wrote:\n{message.log_tail}" if message.log_tail.strip() else ""
             self._report.note(f"an executor{where} died: {message.cause}{wrote}")
-        self._decide(decide.ExecutorLeft(message.executor, message.cause, message.last_row))
+        self._decide(do.ExecutorLeft(message.executor, message.cause, message.last_row))
 
     def _decide(self, event: Event) -> None:
         self._watch.heard(event)
@@ -225,30 +225,30 @@ class Run:
     def _perform(self, action: Any) -> None:
         self._watch.heard(action)
         run = self._description.run
-        if isinstance(action, decide.Assign):
+        if isinstance(action, do.Assign):
             self._channels.group_assigned(action.group, action.attempt)
             self._tell(action.executor, Assign(run, *action))
-        elif isinstance(action, decide.Demand):
+        elif isinstance(action, do.Demand):
             self._fleet.demand(action.executor_count)
-        elif isinstance(action, decide.GroupDone):
+        elif isinstance(action, do.GroupDone):
             self._delivery.group_done(action.group, action.attempt, action.owner)
             self._channels.group_done(action.group, action.attempt, action.owner)
-        elif isinstance(action, decide.GroupUndone):
+        elif isinstance(action, do.GroupUndone):
             self._row_counts.pop(action.group, None)
             self._is_finished = False
             self._delivery.group_undone(action.group)
             self._channels.group_undone(action.group)
-        elif isinstance(action, decide.Finished):
+        elif isinstance(action, do.Finished):
             self._is_finished = True
-        elif isinstance(action, decide.Failed):
+        elif isinstance(action, do.Failed):
             if isinstance(action.error, GlowError):
                 raise action.error
             raise ClusterError(str(action.error))
-        elif isinstance(action, decide.Recall):
+        elif isinstance(action, do.Recall):
             self._tell(action.executor, Recall(run, action.executor, action.attempt))
-        elif isinstance(action, decide.Abort):
+        elif isinstance(action, do.Abort):
             self._tell(action.executor, Abort(run, action.executor, action.attempt))
-        elif isinstance(action, decide.Retire):
+        elif isinstance(action, do.Retire):
             self._tell(action.executor, Retire(run, action.executor))
 
     def _tell(self, executor: str, message: object) -> None:

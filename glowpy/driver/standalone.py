@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from glowpy.driver.fleets.nursery import Nursery, executor_name
 from glowpy.driver.job import Job
 from glowpy.driver.loading import loading
-from glowpy.driver.nursery import Nursery, executor_name
-from glowpy.driver.report import Report, is_screen
 from glowpy.driver.scratch import scratch_directory
+from glowpy.driver.view.report import Report, is_screen
 from glowpy.flags import Options
 from glowpy.flow.graph import Graph
 from glowpy.planner.plan import Plan
@@ -28,7 +28,7 @@ from glowpy.wire.security import Policy
 from glowpy.wire.transport import FEW_SOCKETS, Poller, Transport
 
 if TYPE_CHECKING:
-    from glowpy.driver.captured import CapturedOutput
+    from glowpy.driver.view.captured import CapturedOutput
 
 
 def run_standalone(job: Job) -> Any:
@@ -59,9 +59,9 @@ def run_standalone(job: Job) -> Any:
                 nursery.start_ahead([executor_name(number) for number in range(1, ahead + 1)])
                 with loading():
                     from glowpy.driver.clock import Clock
+                    from glowpy.driver.fleets.standalone_fleet import StandaloneFleet
                     from glowpy.driver.run import Run
-                    from glowpy.driver.standalone_fleet import StandaloneFleet
-                    from glowpy.driver.watch import Watch
+                    from glowpy.driver.view.watch import Watch
                 clock = Clock(2 * timing.beat_s)
                 fleet = StandaloneFleet(
                     nursery,
@@ -95,7 +95,7 @@ def _captured(
     """What executors write is taken in, where it would get in the way of lines on a terminal."""
     if options.quiet or not is_screen(sys.stderr):
         return nullcontext()
-    from glowpy.driver.captured import CapturedOutput
+    from glowpy.driver.view.captured import CapturedOutput
 
     return CapturedOutput(poller, report)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from glowpy.driver.shipping import ProgramServer
+from glowpy.driver.fleets.shipping import ProgramServer
 from glowpy.testing import LocalCluster, started
 from glowpy.wire.transfers import FetchFile
 from tests.faults.checks import BOUND_S, Notes

@@ -10,8 +10,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
-from glowpy.driver.attempts import Attempt, Executor, State
-from glowpy.driver.readiness import Readiness
+from glowpy.driver.scheduling.attempts import Attempt, Executor, State
+from glowpy.driver.scheduling.readiness import Readiness
 from glowpy.planner.plan import Plan
 
 

@@ -17,18 +17,18 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from glowpy.driver.report import Report, is_screen
+from glowpy.driver.view.report import Report, is_screen
 from glowpy.flags import Options
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.timing import Timing
 
 if TYPE_CHECKING:
-    from glowpy.driver.bars import Paint
-    from glowpy.driver.progress import RunProgress
-    from glowpy.driver.run_log import RunLog
-    from glowpy.driver.screen import Screen
-    from glowpy.driver.tally import Tally
+    from glowpy.driver.view.bars import Paint
+    from glowpy.driver.view.progress import RunProgress
+    from glowpy.driver.view.run_log import RunLog
+    from glowpy.driver.view.screen import Screen
+    from glowpy.driver.view.tally import Tally
 
 
 _SOONER = 5  # times, than without prints in between
@@ -123,10 +123,10 @@ class Watch:
     def _open_screen(self) -> None:
         if not is_screen(sys.stderr):
             return
-        from glowpy.driver.screen import Screen, take_terminal
+        from glowpy.driver.view.screen import Screen, take_terminal
 
         if take_terminal():  # else another run of this process is shown there
-            from glowpy.driver.bars import painter
+            from glowpy.driver.view.bars import painter
 
             self._paint = painter(sys.stderr)
             self._screen = Screen(sys.stderr)
@@ -135,8 +135,8 @@ class Watch:
     def _follow(self) -> RunProgress:
         """The tally of all that was heard so far, and what can be said of it."""
         if self._progress is None:
-            from glowpy.driver.progress import RunProgress
-            from glowpy.driver.tally import Tally
+            from glowpy.driver.view.progress import RunProgress
+            from glowpy.driver.view.tally import Tally
 
             tally = Tally(self._plan)
             for event, at in self._early:
@@ -172,7 +172,7 @@ class Watch:
             self._report.show(self._summary(outcome, now - self._begun_at))
 
     def _summary(self, outcome: str, took_s: float) -> str:
-        from glowpy.driver.summary import as_json, as_table, summary_of
+        from glowpy.driver.view.summary import as_json, as_table, summary_of
 
         self._follow()
         assert self._tally is not None
@@ -182,7 +182,7 @@ class Watch:
 
 
 def _run_log(level: str, description: RunDescription, plan: Plan) -> RunLog:
-    from glowpy.driver.run_log import RunLog
+    from glowpy.driver.view.run_log import RunLog
     from glowpy.logs import start_log
 
     start_log(level, logger="glowpy", run=description.run)

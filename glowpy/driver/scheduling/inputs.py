@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import count
 
-from glowpy.driver.attempts import Attempt
-from glowpy.driver.market import Origin
+from glowpy.driver.scheduling.attempts import Attempt
+from glowpy.driver.scheduling.market import Origin
 from glowpy.flow.graph import OutputKind
 from glowpy.place import Place
 from glowpy.planner.plan import InputEdge, Plan, shards_read, writer_of

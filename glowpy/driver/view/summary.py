@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from glowpy.amounts import counted, in_bytes, in_time
-from glowpy.driver.tally import SealedWork, Tally, work_of
+from glowpy.driver.view.tally import SealedWork, Tally, work_of
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import Work

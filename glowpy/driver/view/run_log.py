@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from glowpy.driver import scheduling as do
+from glowpy.driver.scheduling import events as do
 from glowpy.planner.plan import Plan
 from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import GroupEnded, Outcome

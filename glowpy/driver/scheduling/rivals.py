@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glowpy.driver.attempts import Attempt
+from glowpy.driver.scheduling.attempts import Attempt
 from glowpy.planner.plan import Plan
 
 _SLOW = 2.0  # times the mean of those tasks of its step that are whole

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from glowpy.driver.attempts import Attempt, Executor, State
-from glowpy.driver.inputs import Inputs
-from glowpy.driver.live_groups import LiveGroups
-from glowpy.driver.market import Market
-from glowpy.driver.readiness import Readiness
-from glowpy.driver.supply import Agent, Supply
+from glowpy.driver.scheduling.attempts import Attempt, Executor, State
+from glowpy.driver.scheduling.inputs import Inputs
+from glowpy.driver.scheduling.live_groups import LiveGroups
+from glowpy.driver.scheduling.market import Market
+from glowpy.driver.scheduling.readiness import Readiness
+from glowpy.driver.scheduling.supply import Agent, Supply
 from glowpy.place import Place
 from glowpy.planner.plan import Plan
 

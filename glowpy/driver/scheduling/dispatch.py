@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from glowpy.driver.attempts import Attempt, Executor
-from glowpy.driver.board import Board
-from glowpy.driver.losses import Losses
-from glowpy.driver.rivals import Rivals
-from glowpy.driver.scheduling import Action, Assign, Demand, Recall, Retire
+from glowpy.driver.scheduling.attempts import Attempt, Executor
+from glowpy.driver.scheduling.board import Board
+from glowpy.driver.scheduling.events import Action, Assign, Demand, Recall, Retire
+from glowpy.driver.scheduling.losses import Losses
+from glowpy.driver.scheduling.rivals import Rivals
 
 Actions: TypeAlias = Iterator[Action]
 

@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from glowpy.driver.attempts import Attempt, Executor, State
-from glowpy.driver.board import Board
-from glowpy.driver.dispatch import Dispatch
-from glowpy.driver.losses import Losses
-from glowpy.driver.rivals import Rivals
-from glowpy.driver.scheduling import (
+from glowpy.driver.scheduling.attempts import Attempt, Executor, State
+from glowpy.driver.scheduling.board import Board
+from glowpy.driver.scheduling.dispatch import Dispatch
+from glowpy.driver.scheduling.events import (
     Abort,
     Action,
     AgentLost,
@@ -40,6 +38,8 @@ from glowpy.driver.scheduling import (
     ShardLost,
     ShareChanged,
 )
+from glowpy.driver.scheduling.losses import Losses
+from glowpy.driver.scheduling.rivals import Rivals
 from glowpy.planner.plan import Plan
 
 Actions: TypeAlias = Iterator[Action]

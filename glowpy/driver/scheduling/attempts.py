@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
-from glowpy.driver.supply import Agent
+from glowpy.driver.scheduling.supply import Agent
 
 
 class State(Enum):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Protocol, TypeAlias
 
 from glowpy.driver.rows_store import RowsStore
-from glowpy.driver.scheduling import AgentLost, ExecutorJoined, ShareChanged
+from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.record import NamedTuple
 from glowpy.wire.transport import Poller, Transport
 

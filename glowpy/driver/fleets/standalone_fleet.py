@@ -21,10 +21,10 @@ from glowpy.agent.executors import Limits, exit_cause
 from glowpy.agent.guard import Guard
 from glowpy.agent.row_note import read_row_note
 from glowpy.agent.serving import ShardServer
-from glowpy.driver.fleet import AgentSaid, FleetEvent
-from glowpy.driver.nursery import Exited, Nursery, Started, executor_name
+from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
+from glowpy.driver.fleets.nursery import Exited, Nursery, Started, executor_name
 from glowpy.driver.rows_store import RowsStore
-from glowpy.driver.scheduling import ExecutorJoined
+from glowpy.driver.scheduling.events import ExecutorJoined
 from glowpy.errors import ClusterError
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -34,7 +34,7 @@ from glowpy.wire.run_messages import Beat, GroupEnded, Launch, OpenRun, Printed
 from glowpy.wire.transport import Poller, Server, Transport
 
 if TYPE_CHECKING:
-    from glowpy.driver.captured import CapturedOutput
+    from glowpy.driver.view.captured import CapturedOutput
 
 _UNLIMITED_MB = 1 << 40
 _NURSERY = "nursery"

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from glowpy.driver import scheduling as do
+from glowpy.driver.scheduling import events as do
 from glowpy.planner.plan import Plan
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import GroupEnded, Outcome, Progress, Work

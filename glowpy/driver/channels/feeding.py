@@ -13,7 +13,7 @@ from glowpy.flow.graph import DatasetNode, Feed
 from glowpy.planner.plan import Plan
 
 if TYPE_CHECKING:
-    from glowpy.driver.named_feed import NamedFeed
+    from glowpy.driver.channels.named_feed import NamedFeed
 
 
 class Feeding:
@@ -33,8 +33,8 @@ class Feeding:
         if not feed.name:
             channel: Channel = feed.channel
             return channel
-        from glowpy.driver.named_feed import NamedFeed
-        from glowpy.driver.report import Report
+        from glowpy.driver.channels.named_feed import NamedFeed
+        from glowpy.driver.view.report import Report
 
         note = Report(job.timing, is_quiet=job.options.quiet).note
         named = NamedFeed(feed.name, job.options, job.timing, note)

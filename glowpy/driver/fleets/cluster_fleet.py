@@ -8,12 +8,12 @@ from typing import Any
 
 from glowpy.agent.serving import ShardServer
 from glowpy.driver.clock import Clock
-from glowpy.driver.fleet import AgentSaid, FleetEvent, FleetFailed
-from glowpy.driver.leasing import Leasing
-from glowpy.driver.remote_agent import RemoteAgent, State, opening_of
+from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent, FleetFailed
+from glowpy.driver.fleets.leasing import Leasing
+from glowpy.driver.fleets.remote_agent import RemoteAgent, State, opening_of
+from glowpy.driver.fleets.shipping import OwnPaths, ProgramServer, Shipment
 from glowpy.driver.rows_store import RowsStore
-from glowpy.driver.scheduling import AgentLost, ExecutorJoined, ShareChanged
-from glowpy.driver.shipping import OwnPaths, ProgramServer, Shipment
+from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.errors import GlowError, VersionMismatch
 from glowpy.flags import Options
 from glowpy.place import Place

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 
 from glowpy.agent.output import OutputPipe
-from glowpy.driver.report import Report
+from glowpy.driver.view.report import Report
 from glowpy.wire.transport import Poller
 
 

@@ -63,8 +63,8 @@ class RunChannels(NoChannels):
     """
 
     def __init__(self, job: Job, store: RowsStore, pulls: Readings) -> None:
-        from glowpy.driver.feeding import Feeding
-        from glowpy.driver.outlet import Outlet
+        from glowpy.driver.channels.feeding import Feeding
+        from glowpy.driver.channels.outlet import Outlet
 
         self._job = job
         self._feeding = Feeding(job, store)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 
-from glowpy.driver.supply import EVERYWHERE, Agent, Scope, Supply, scopes_of
+from glowpy.driver.scheduling.supply import EVERYWHERE, Agent, Scope, Supply, scopes_of
 from glowpy.place import BEYOND, SAME_DATA_CENTER, SAME_RACK, SAME_SERVER, Place
 from glowpy.record import NamedTuple
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
-from glowpy.driver.report import is_screen
+from glowpy.driver.view.report import is_screen
 
 _DOWN, _SAVE, _RESTORE = "\x1bD", "\x1b7", "\x1b8"
 _CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO, TypeAlias
 
 from glowpy.amounts import in_rows
-from glowpy.driver.progress import StepLine, worth_showing
+from glowpy.driver.view.progress import StepLine, worth_showing
 
 _MOST_LABEL, _MOST_BAR = 32, 20  # characters
 _NUMBERS = 45  # what the rest of a line takes

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from glowpy.amounts import counted, in_rows, in_time
-from glowpy.driver.tally import AttemptTally, Tally
+from glowpy.driver.view.tally import AttemptTally, Tally
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 

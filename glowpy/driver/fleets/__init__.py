@@ -1,0 +1,1 @@
+"""Where a run's executors come from: this machine, or a cluster."""

@@ -1,0 +1,1 @@
+"""What runs when and where, and what is lost with whom: pure machines."""
