@@ -47,6 +47,7 @@ def test_it_has_a_row_for_each_flag_and_each_option() -> None:
         "| `glowpy status` | `--watch` | bool | `false` | Again and again",
         "| `glowpy status` | `--pause` | number | `2.0` | Between",
         "| `glowpy keys` | `FILE` | text |",
+        "| `glowpy send` | `--to` | text | required | Name",
     ],
 )
 def test_defaults_and_types_are_told(row: str) -> None:

@@ -64,7 +64,9 @@ def _row_of_option(option: click.Option, context: click.Context) -> tuple[str, .
     if isinstance(option.type, click.Choice):
         kind = ", ".join(map(str, option.type.choices))
     default: Any = option.get_default(context)
-    if isinstance(option.show_default, str):
+    if option.required:
+        shown = "required"
+    elif isinstance(option.show_default, str):
         shown = option.show_default
     elif option.is_flag:
         shown = f"`{bool(default)}`".lower()
