@@ -184,7 +184,7 @@ def test_steps_behind_a_union_run_in_its_tasks() -> None:
     for group, shard in ((0, "d0_0"), (1, "d0_1"), (2, "d1_0"), (3, "d1_1"), (4, "d1_2")):
         assert f"{shard} -> Union2_{group}_5;" in dot
     assert dot.count(" -> Union2_") == 5
-    assert "reads 2 shards of Input0, offset" in explain(plan)
+    assert "reads   2 shards of Input0, offset: each goes to a task of its own" in explain(plan)
 
 
 def test_union_of_what_cannot_be_put_together() -> None:
