@@ -109,7 +109,8 @@ class _Command:
 
     @property
     def _name(self) -> str:
-        return shown(self._words[-1] if self._words[:2] == ("/bin/sh", "-c") else self._words)
+        is_shell = self._words[:2] == ("/bin/sh", "-c")
+        return shown(self._words[-1] if is_shell else list(self._words))
 
     def run(self, lines: Iterator[bytes], patience_s: float) -> Iterator[bytes]:
         """Feed the command; what it writes to its standard output, piece by piece.
