@@ -36,9 +36,26 @@ MAIN = "glowpy.__main__"  # python -m glowpy: nothing but a door to cli
 SERVERS = {"master", "agent"}  # they hold opaque bytes: no user code, no unpickling
 CLOSED_TO_SERVERS = ("glowpy.flow", "glowpy.planner", "glowpy.shards.codec")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "marshal", "shelve", "dill"}
-ONLY_IMPORTER = {"zmq": "glowpy.wire.transport", "msgpack": "glowpy.wire"}
-MAY_PRINT = ("glowpy.cli", "glowpy.launch", "glowpy.driver.view.report")
+TRANSPORT = "glowpy.wire.transport"
+ONLY_IMPORTER = {"zmq": TRANSPORT, "msgpack": "glowpy.wire"}
+MAY_PRINT = ("glowpy.cli", "glowpy.launch")
 MAY_EXIT = ("glowpy.cli", "glowpy.launch", MAIN)
+PURE = (  # machines: whoever embeds them tells them the time, and does what they want done
+    "glowpy.driver.scheduling",
+    *("glowpy.driver.view.progress", "glowpy.driver.view.summary", "glowpy.driver.view.tally"),
+    *("glowpy.agent.core", "glowpy.agent.executors", "glowpy.agent.pool", "glowpy.agent.runs"),
+    *("glowpy.master.allocator", "glowpy.master.capacity", "glowpy.master.channels"),
+    *("glowpy.master.drivers", "glowpy.master.free_order", "glowpy.master.shares"),
+    *("glowpy.master.status", "glowpy.master.topology"),
+    *("glowpy.shards.blocks", "glowpy.shards.pull", "glowpy.shards.receiver"),
+    *("glowpy.flow.graph", "glowpy.planner"),
+)
+# Clocks, chance, sockets, processes, threads, files, logs.
+WORLDLY = {
+    *("asyncio", "ctypes", "datetime", "fcntl", "io", "logging", "mmap", "multiprocessing"),
+    *("pathlib", "psutil", "random", "secrets", "select", "selectors", "shutil", "signal"),
+    *("socket", "subprocess", "sys", "tempfile", "threading", "time", "zmq"),
+}
 MAX_LINES = 400
 FOLDERS = ("glowpy", "tests")
 
@@ -238,6 +255,22 @@ def loaded_by(start: Module, modules: Modules) -> dict[str, list[str]]:
     return ways
 
 
+def machines_are_pure(modules: Modules) -> Iterator[str]:
+    """Decisions see no clock, no file, no socket and no process; of `os` they take paths apart."""
+    for module in ours(modules):
+        if not inside(module.name, *PURE):
+            continue
+        for found in module.imports:
+            if found.name.partition(".")[0] in WORLDLY or inside(found.name, TRANSPORT):
+                yield f"{module.path}:{found.line}: a pure machine imports {found.name}"
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.Call(func=ast.Name(id="open" | "print" | "input" as name)):
+                    yield f"{module.path}:{node.lineno}: a pure machine calls {name}()"
+                case ast.Attribute(value=ast.Name(id="os"), attr=attr) if attr != "path":
+                    yield f"{module.path}:{node.lineno}: a pure machine takes os.{attr}"
+
+
 def no_cycles(modules: Modules) -> Iterator[str]:
     """Modules form no ring by imports outside functions."""
     graph = {
@@ -310,6 +343,7 @@ RULES: tuple[Rule, ...] = (
     outside_packages,
     quick_records,
     servers_stay_closed,
+    machines_are_pure,
     no_cycles,
     habits,
     short_files,
