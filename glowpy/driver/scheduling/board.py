@@ -15,7 +15,7 @@ from glowpy.driver.scheduling.inputs import Inputs
 from glowpy.driver.scheduling.live_groups import LiveGroups
 from glowpy.driver.scheduling.market import Market
 from glowpy.driver.scheduling.readiness import Readiness
-from glowpy.driver.scheduling.supply import Agent, Supply
+from glowpy.driver.scheduling.roster import Roster
 from glowpy.place import Place
 from glowpy.planner.plan import Plan
 
@@ -34,11 +34,7 @@ class Board:
         bid_of_group = bid / max(1, plan.group_count)
         self.market = Market(bid_of_group)  # the groups that are ready
         self.early_market = Market(bid_of_group)  # groups offered to executors nobody else needs
-        self.executors: dict[str, Executor] = {}
-        self.idle = Supply()  # executors that hold nothing
-        self.single = Supply()  # hold one attempt that is not early, with nothing behind it
-        self.leaving: dict[str, Executor] = {}
-        self.dismissed: list[Executor] = []  # of these, with nothing left to do
+        self.roster = Roster()
         self.queued: dict[int, Attempt] = {}  # by number: behind another, and not asked back
         self.early: dict[int, Attempt] = {}  # current attempts that are early, by number
         self.recalled: dict[int, Attempt] = {}  # asked back, not answered yet
@@ -46,7 +42,6 @@ class Board:
         self.unsealed_count = plan.group_count
         self.unassigned_count = plan.group_count
         self.group_of: dict[int, int] = {}  # by number of its attempt: groups that are sealed
-        self._agents: dict[str, Agent] = {}
         self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
         self._may_be_early: list[int] = []  # not offered yet; may hold groups that no longer wait
         self._numbers = count(plan.first_attempt)
@@ -90,55 +85,14 @@ class Board:
 
     def join(self, name: str, agent: str, place: Place, cpu_level: int) -> None:
         """An executor is there."""
-        at = self._agents.get(agent)
-        if at is None:
-            at = self._agents[agent] = Agent(agent, place, cpu_level, len(self._agents))
-        executor = self.executors[name] = Executor(name, at)
-        self.idle.add(name, at)
-        self.live.join(executor)
+        self.live.join(self.roster.join(name, agent, place, cpu_level))
 
     def leave(self, name: str) -> Executor | None:
         """An executor is gone; the attempts it holds stay to be freed."""
-        executor = self.executors.pop(name, None)
+        executor = self.roster.leave(name)
         if executor is not None:
-            self.idle.discard(name)
-            self.single.discard(name)
-            self.leaving.pop(name, None)
             self.live.leave(name)
         return executor
-
-    def dismiss(self, executor: Executor) -> None:
-        """An executor gets nothing more."""
-        executor.is_leaving = True
-        self.leaving[executor.name] = executor
-        self._place(executor)
-
-    def keep(self, executor: Executor) -> None:
-        """An executor that was leaving stays."""
-        executor.is_leaving = False
-        del self.leaving[executor.name]
-        self._place(executor)
-
-    def _place(self, executor: Executor) -> None:
-        """Put an executor where it belongs by what it holds."""
-        name, held = executor.name, executor.held
-        stays = not executor.is_leaving
-        for supply, belongs in (
-            (self.idle, stays and not held),
-            # Nothing is put behind an early attempt: it may have to wait for that very group.
-            (self.single, stays and len(held) == 1 and not held[0].is_early),
-        ):
-            if belongs and name not in supply:
-                supply.add(name, executor.agent)
-            elif not belongs:
-                supply.discard(name)
-        if executor.is_leaving and not executor.attempts:
-            self.dismissed.append(executor)
-
-    def _load(self, agent: Agent, more: int) -> None:
-        agent.load += more
-        self.idle.load_changed(agent)
-        self.single.load_changed(agent)
 
     # --- attempts ---
 
@@ -150,7 +104,7 @@ class Board:
         if executor.held:
             self.queued[attempt.number] = attempt
         executor.held.append(attempt)
-        self._place(executor)
+        self.roster.place(executor)
         if is_early:
             self.early[attempt.number] = attempt
         return attempt
@@ -166,7 +120,7 @@ class Board:
         """A second attempt of a group that is running, on an executor that idles."""
         rival = self.rivals[group] = self._new_attempt(executor, group, is_early=False)
         executor.held.append(rival)
-        self._place(executor)
+        self.roster.place(executor)
         return rival
 
     def _make_attempt(self, executor: Executor, group: int, *, is_early: bool) -> Attempt:
@@ -180,7 +134,7 @@ class Board:
         number = next(self._numbers)
         attempt = Attempt(number, group, executor.name, executor.agent, is_early=is_early)
         self._attempts[number] = attempt
-        self._load(executor.agent, 1)
+        self.roster.load(executor.agent, 1)
         return attempt
 
     def attempt(self, number: int) -> Attempt | None:
@@ -209,8 +163,8 @@ class Board:
         self.queued.pop(number, None)
         if self.rivals.get(attempt.group) is attempt:
             del self.rivals[attempt.group]
-        self._load(attempt.agent, -1)
-        executor = self.executors.get(attempt.executor)
+        self.roster.load(attempt.agent, -1)
+        executor = self.roster.executors.get(attempt.executor)
         if executor is not None:
             if attempt.is_live:
                 self.live.free(executor, attempt)
@@ -218,7 +172,7 @@ class Board:
                 executor.held.remove(attempt)
             if executor.held:
                 self.queued.pop(executor.held[0].number, None)  # it is about to begin
-            self._place(executor)
+            self.roster.place(executor)
         return attempt if self.is_current(attempt) else None
 
     def recall(self, attempt: Attempt) -> None:
@@ -261,9 +215,9 @@ class Board:
         """All that it reads is sealed by now."""
         self.early.pop(attempt.number)
         attempt.is_early = False
-        executor = self.executors.get(attempt.executor)
+        executor = self.roster.executors.get(attempt.executor)
         if executor is not None:
-            self._place(executor)
+            self.roster.place(executor)
 
     def _mark_begun(self, group: int) -> None:
         for consumer in self.begun.mark(group):
@@ -285,7 +239,7 @@ class Board:
 
     def running(self) -> Iterator[Attempt]:
         """Every current attempt that is the first of its executor and has no rival."""
-        for executor in self.executors.values():
+        for executor in self.roster.executors.values():
             if executor.held:
                 attempt = executor.held[0]
                 if self.is_current(attempt) and attempt.group not in self.rivals:
@@ -323,17 +277,10 @@ class Board:
         Raises:
             AssertionError: the board contradicts itself.
         """
-        held = [attempt for each in self.executors.values() for attempt in each.attempts]
+        held = [attempt for each in self.roster.executors.values() for attempt in each.attempts]
         assert len({attempt.number for attempt in held}) == len(held), "an attempt is held twice"
         assert {attempt.number for attempt in held} == set(self._attempts), "an attempt is lost"
-        for name, executor in self.executors.items():
-            leaves, holds = executor.is_leaving, executor.held
-            assert leaves == (name in self.leaving), f"{name} leaves or not?"
-            assert (name in self.idle) == (not holds and not leaves), f"{name} idles or not?"
-            may_queue = len(holds) == 1 and not holds[0].is_early and not leaves
-            assert (name in self.single) == may_queue, f"{name} holds one or not?"
-            assert executor.agent.load == sum(a.agent is executor.agent for a in held)
-        assert not {*self.idle, *self.single, *self.leaving} - set(self.executors), "the dead work"
+        self.roster.check_invariants()
         sealed = {self.current[group].group: number for number, group in self.group_of.items()}
         for group, state in enumerate(self.states):
             attempt = self.current.get(group)
@@ -350,7 +297,7 @@ class Board:
                 assert self.sealed.is_satisfied(group), f"group {group} has not all its inputs"
             if state is State.WAITING and group not in self.live:
                 assert not self.sealed.is_satisfied(group), f"group {group} waits for nothing"
-        self.live.check_invariants(self.executors)
+        self.live.check_invariants(self.roster.executors)
         for group, rival in self.rivals.items():
             assert rival in held and rival.group == group, f"nobody holds the rival of {group}"
             assert self.states[group] is State.ASSIGNED and self.current[group] is not rival
@@ -364,7 +311,7 @@ class Board:
         assert set(self.recalled) == {attempt.number for attempt in held if attempt.is_recalled}
         assert set(self.queued) == {
             attempt.number
-            for executor in self.executors.values()
+            for executor in self.roster.executors.values()
             for attempt in list(executor.held)[1:]
             if not (attempt.is_started or attempt.is_recalled)
         }

@@ -27,6 +27,7 @@ class Dispatch:
         self, board: Board, losses: Losses, rivals: Rivals | None, *, is_live: bool
     ) -> None:
         self._board = board
+        self._roster = board.roster
         self._losses = losses
         self._rivals = rivals
         self._is_live = is_live
@@ -42,13 +43,13 @@ class Dispatch:
             yield from self.assign_live(is_crowded=False)
         if board.market:
             yield from self._assign_ready()
-        if board.idle and not board.market:
+        if self._roster.idle and not board.market:
             yield from self._rebalance()
             yield from self._assign_rivals(now)
             yield from self._assign_early()
             yield from self._retire_surplus()
         waiting = len(board.market) + len(board.queued) + len(board.recalled)
-        demand = max(0, waiting - len(board.idle))
+        demand = max(0, waiting - len(self._roster.idle))
         if self._is_live:
             demand += board.live.waiting_count()
         if demand != self._demand:
@@ -59,7 +60,7 @@ class Dispatch:
         """Give each live group an executor that has none yet; if it `is_crowded`, any."""
         board = self._board
         while (group := board.live.next()) is not None:
-            executor = board.live.choose(board.idle, is_crowded=is_crowded)
+            executor = board.live.choose(self._roster.idle, is_crowded=is_crowded)
             if executor is None:
                 return
             yield self._assign(executor, group, is_live=True)
@@ -67,14 +68,14 @@ class Dispatch:
     def _assign_ready(self) -> Actions:
         """One group for each executor that idles, then one behind each that is at work."""
         board = self._board
-        for supply in (board.idle, board.single):
+        for supply in (self._roster.idle, self._roster.single):
             for group, executor in board.market.match(supply):
-                yield self._assign(board.executors[executor], group)
+                yield self._assign(self._roster.executors[executor], group)
 
     def _rebalance(self) -> Actions:
         """Somebody idles while an assignment waits behind another: ask for it back."""
         board = self._board
-        wanted = len(board.idle) - len(board.recalled)
+        wanted = len(self._roster.idle) - len(board.recalled)
         if board.queued and wanted > 0:
             yield from self._recall(list(islice(board.queued.values(), wanted)))
 
@@ -87,11 +88,11 @@ class Dispatch:
         """Groups whose inputs are being computed, for executors that nobody else needs."""
         board = self._board
         kept = len(board.recalled) + self._rivals_to_come()
-        if len(board.idle) <= kept:
+        if len(self._roster.idle) <= kept:
             return
-        for group, executor in board.offer_early().match(board.idle):
-            yield self._assign(board.executors[executor], group)
-            if len(board.idle) <= kept:
+        for group, executor in board.offer_early().match(self._roster.idle):
+            yield self._assign(self._roster.executors[executor], group)
+            if len(self._roster.idle) <= kept:
                 return
 
     def _rivals_to_come(self) -> int:
@@ -103,14 +104,14 @@ class Dispatch:
     def _assign_rivals(self, now: float) -> Actions:
         """Second attempts of the slowest groups, for executors that nobody else needs."""
         board = self._board
-        if self._rivals is None or not board.idle:
+        if self._rivals is None or not self._roster.idle:
             return
         for attempt in self._rivals.slow(board.running(), now):
-            if len(board.idle) <= len(board.recalled):
+            if len(self._roster.idle) <= len(board.recalled):
                 return
-            names = list(board.idle)
-            elsewhere = (e for e in names if board.executors[e].agent is not attempt.agent)
-            executor = board.executors[next(elsewhere, names[0])]
+            names = list(self._roster.idle)
+            elsewhere = (e for e in names if self._roster.executors[e].agent is not attempt.agent)
+            executor = self._roster.executors[next(elsewhere, names[0])]
             rival = board.assign_rival(executor, attempt.group)
             self._rivals.begun(attempt.group)
             inputs = board.inputs.sources(attempt.group)
@@ -129,9 +130,11 @@ class Dispatch:
         """Executors that no group is left for."""
         board = self._board
         needed = board.unassigned_count + len(board.recalled) + self._rivals_to_come()
-        surplus = len(board.idle) - needed
+        surplus = len(self._roster.idle) - needed
         if surplus > 0:
-            unneeded = (name for name in reversed(board.idle) if name not in board.live.hosts)
+            unneeded = (
+                name for name in reversed(self._roster.idle) if name not in board.live.hosts
+            )
             for name in list(islice(unneeded, surplus)):
                 board.leave(name)
                 yield Retire(name)
@@ -142,17 +145,17 @@ class Dispatch:
         First those that idle, the last that came before others; else after what they are running.
         """
         board = self._board
-        excess = len(board.executors) - len(board.leaving) - share
+        excess = len(self._roster.executors) - len(self._roster.leaving) - share
         if excess > 0:
-            staying = (e for e in reversed(board.executors.values()) if not e.is_leaving)
+            staying = (e for e in reversed(self._roster.executors.values()) if not e.is_leaving)
             freest = sorted(staying, key=lambda e: (len(e.live) > 0, len(e.held) > 0))
             for executor in freest[:excess]:
-                board.dismiss(executor)
+                self._roster.dismiss(executor)
                 behind = (board.queued.get(attempt.number) for attempt in executor.held)
                 yield from self._recall([attempt for attempt in behind if attempt])
-        for executor in list(islice(board.leaving.values(), max(0, -excess))):
-            board.keep(executor)
-        while board.dismissed:
-            executor = board.dismissed.pop()
+        for executor in list(islice(self._roster.leaving.values(), max(0, -excess))):
+            self._roster.keep(executor)
+        while self._roster.dismissed:
+            executor = self._roster.dismissed.pop()
             if executor.is_leaving and board.leave(executor.name) is executor:
                 yield Retire(executor.name)

@@ -178,7 +178,9 @@ class Scheduler:
 
     def _agent_lost(self, agent: str, cause: str) -> Actions:
         board = self._board
-        for executor in [each for each in board.executors.values() if each.agent.name == agent]:
+        for executor in [
+            each for each in board.roster.executors.values() if each.agent.name == agent
+        ]:
             board.leave(executor.name)
             for attempt in self._free_all(executor):
                 yield from self._abort_readers({attempt.group}, cause)

@@ -1,0 +1,92 @@
+"""The roster: which executors a run has, what each could take, and which of them are to go."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from glowpy.driver.scheduling.attempts import Executor
+from glowpy.driver.scheduling.supply import Agent, Supply
+from glowpy.place import Place
+
+
+class Roster:
+    """A part of the board; nothing is decided here.
+
+    Attributes:
+        idle: executors that hold nothing.
+        single: they hold one attempt that is not early, with nothing behind it.
+        leaving: they get nothing more.
+        dismissed: of these, with nothing left to do.
+    """
+
+    def __init__(self) -> None:
+        self.executors: dict[str, Executor] = {}
+        self.idle = Supply()
+        self.single = Supply()
+        self.leaving: dict[str, Executor] = {}
+        self.dismissed: list[Executor] = []
+        self._agents: dict[str, Agent] = {}
+
+    def join(self, name: str, agent: str, place: Place, cpu_level: int) -> Executor:
+        """An executor is there."""
+        at = self._agents.get(agent)
+        if at is None:
+            at = self._agents[agent] = Agent(agent, place, cpu_level, len(self._agents))
+        executor = self.executors[name] = Executor(name, at)
+        self.idle.add(name, at)
+        return executor
+
+    def leave(self, name: str) -> Executor | None:
+        """An executor is gone."""
+        executor = self.executors.pop(name, None)
+        if executor is not None:
+            self.idle.discard(name)
+            self.single.discard(name)
+            self.leaving.pop(name, None)
+        return executor
+
+    def dismiss(self, executor: Executor) -> None:
+        """An executor gets nothing more."""
+        executor.is_leaving = True
+        self.leaving[executor.name] = executor
+        self.place(executor)
+
+    def keep(self, executor: Executor) -> None:
+        """An executor that was leaving stays."""
+        executor.is_leaving = False
+        del self.leaving[executor.name]
+        self.place(executor)
+
+    def place(self, executor: Executor) -> None:
+        """Put an executor where it belongs by what it holds."""
+        name, held = executor.name, executor.held
+        stays = not executor.is_leaving
+        for supply, belongs in (
+            (self.idle, stays and not held),
+            # Nothing is put behind an early attempt: it may have to wait for that very group.
+            (self.single, stays and len(held) == 1 and not held[0].is_early),
+        ):
+            if belongs and name not in supply:
+                supply.add(name, executor.agent)
+            elif not belongs:
+                supply.discard(name)
+        if executor.is_leaving and not executor.attempts:
+            self.dismissed.append(executor)
+
+    def load(self, agent: Agent, more: int) -> None:
+        """The executors of an agent hold so many attempts more."""
+        agent.load += more
+        self.idle.load_changed(agent)
+        self.single.load_changed(agent)
+
+    def check_invariants(self) -> None:
+        """For tests. Raises: AssertionError."""
+        loads = Counter(each.agent for each in self.executors.values() for _ in each.attempts)
+        for name, executor in self.executors.items():
+            leaves, holds = executor.is_leaving, executor.held
+            assert leaves == (name in self.leaving), f"{name} leaves or not?"
+            assert (name in self.idle) == (not holds and not leaves), f"{name} idles or not?"
+            may_queue = len(holds) == 1 and not holds[0].is_early and not leaves
+            assert (name in self.single) == may_queue, f"{name} holds one or not?"
+            assert executor.agent.load == loads[executor.agent], f"{name} is counted wrongly"
+        assert not {*self.idle, *self.single, *self.leaving} - set(self.executors), "the dead work"
