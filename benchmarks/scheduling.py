@@ -195,7 +195,7 @@ def drive(size: int, width: int, executors: int, per_agent: int) -> tuple[int, f
             ended = queue.popleft()
             if queue:
                 starts.append(queue[0])
-            tell(do.GroupSealed(ended.attempt, 1))
+            tell(do.GroupSealed(ended.attempt))
     return event_count, time.process_time() - began
 
 

@@ -67,7 +67,7 @@ def _event(line: str) -> Any:
         case [_, "starts"]:
             return do.GroupStarted(numbers[0])
         case [_, "is", "sealed"]:
-            return do.GroupSealed(numbers[0], 1)
+            return do.GroupSealed(numbers[0])
         case [_, "raises"]:
             return do.GroupFailed(numbers[0], TaskFailed("boom"))
         case [_, "misses", _]:

@@ -260,7 +260,7 @@ class World:
             agent.outbox.append(do.InputLost(assign.attempt, min(lost), "gone"))
         else:
             agent.written[assign.attempt] = "sealed"
-            agent.outbox.append(do.GroupSealed(assign.attempt, 1))
+            agent.outbox.append(do.GroupSealed(assign.attempt))
 
     def _change_share(self, count: int) -> None:
         """Other drivers want some, too, or want them no longer."""

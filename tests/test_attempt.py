@@ -101,7 +101,7 @@ def test_a_plain_step_writes_its_own_shard(tmp_path: Path) -> None:
     attempt = Attempt(slice_of(3).map(lambda row: -row), tmp_path)
     result = attempt.run([[[1, 2], [3]]], group=2)
     assert attempt.rows() == {2: [-1, -2, -3]}
-    assert result.row_count == 3 and result.bytes_stored == attempt.blocks[0].length_bytes
+    assert result.row_count == 3
 
 
 @given(rows=st.lists(st.integers(), max_size=200), shards=st.integers(2, 5))
@@ -128,7 +128,7 @@ def test_a_scattering_step_writes_its_part_of_every_shard(tmp_path: Path) -> Non
 def test_rows_that_nobody_wants_are_counted_and_not_written(tmp_path: Path) -> None:
     attempt = Attempt(slice_of().map(lambda row: row), tmp_path, Sink.DRAIN)
     result = attempt.run([[[1], [2, 3]]])
-    assert (result.row_count, result.bytes_stored, result.blocks) == (3, 0, ())
+    assert (result.row_count, result.blocks) == (3, ())
     assert os.listdir(tmp_path) == []
 
 

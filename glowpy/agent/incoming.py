@@ -26,10 +26,6 @@ class Incoming:
         self._file: IO[bytes] | None = None
 
     @property
-    def received_bytes(self) -> int:
-        return self._received_bytes
-
-    @property
     def is_whole(self) -> bool:
         """True when there is nothing more to wait for: commit it."""
         return self._received_bytes == self._size_bytes

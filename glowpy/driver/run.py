@@ -177,7 +177,7 @@ class Run:
         if message.outcome is Outcome.SEALED:
             if is_target:
                 self._row_counts[message.group] = message.work.rows_out
-            event = do.GroupSealed(message.attempt, message.work.rows_out)
+            event = do.GroupSealed(message.attempt)
         elif message.outcome is Outcome.FAILED:
             event = do.GroupFailed(message.attempt, unpacked(message.reason, payload))
             if is_target and self._job.description.limit:

@@ -27,7 +27,6 @@ class AttemptResult(NamedTuple):
 
     blocks: tuple[Block, ...]
     row_count: int
-    bytes_stored: int
 
 
 def run_attempt(
@@ -88,7 +87,7 @@ def run_attempt(
                     break
                 between_batches()
         blocks = output.finish()
-    return AttemptResult(tuple(blocks), meter.rows_out, meter.bytes_out)
+    return AttemptResult(tuple(blocks), meter.rows_out)
 
 
 def _pulled(

@@ -45,7 +45,6 @@ class GroupSealed(NamedTuple):
     """An attempt is whole."""
 
     attempt: int
-    row_count: int
 
 
 class GroupFailed(NamedTuple):

@@ -36,10 +36,6 @@ class Readiness:
         """Every group that is satisfied now."""
         return (group for group, missing in enumerate(self._missing) if missing == 0)
 
-    def is_complete(self, step_group: int) -> bool:
-        """True when every task group of a step group is marked."""
-        return self._unmarked[step_group] == 0
-
     def mark(self, group: int) -> list[int]:
         """Mark a group; the groups that are satisfied by it."""
         if self._marked[group]:
