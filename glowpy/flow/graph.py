@@ -158,6 +158,28 @@ class Graph:
         self.steps.append(Step(number, name, op, task_count, inputs, output, location))
         return output
 
+    def add_scatter_step(
+        self,
+        name: str,
+        op: Op,
+        source: DatasetNode,
+        location: str,
+        *,
+        part_count: int,
+        output_kind: OutputKind,
+    ) -> DatasetNode:
+        """A step whose tasks each spread the rows of their shard over so many parts."""
+        return self.add_step(
+            name,
+            op,
+            ((source, ONE_TO_ONE),),
+            location,
+            task_count=source.shard_count,
+            shard_count=source.shard_count * part_count,
+            part_count=part_count,
+            output_kind=output_kind,
+        )
+
     def step_of(self, dataset: DatasetNode) -> Step:
         return self.steps[dataset.id]
 

@@ -266,9 +266,7 @@ class LocalCluster:
     # --- processes ---
 
     def _start_master(self, address: str) -> None:
-        self._master = ServerProcess(
-            "master", ["--address", address, *self._key], self._directory, {}
-        )
+        self._master = ServerProcess("master", ["--address", address, *self._key], self._directory)
         self.leader = self._master.await_address()
         self._joined_before.clear()
 
@@ -278,7 +276,7 @@ class LocalCluster:
         folder = ["--dir", self._directory_of(number)]
         if self._advertised.get(number):
             place += ["--advertise", self._advertised[number]]
-        return ServerProcess("agent", [*place, *limits, *folder, *self._key], self._directory, {})
+        return ServerProcess("agent", [*place, *limits, *folder, *self._key], self._directory)
 
     def _directory_of(self, agent: int) -> str:
         return os.path.join(self._directory, f"agent-{agent}")

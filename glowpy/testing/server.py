@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO
 
@@ -75,9 +74,7 @@ class ServerProcess:
         ClusterError: it did not start; says what it wrote.
     """
 
-    def __init__(
-        self, role: str, arguments: list[str], directory: str, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, role: str, arguments: list[str], directory: str) -> None:
         self.role = role
         self.process = subprocess.Popen(
             [sys.executable, "-m", "glowpy", role, *arguments, "--until-stdin-closes"],
@@ -87,7 +84,7 @@ class ServerProcess:
             encoding="utf-8",
             errors="replace",
             cwd=directory,  # an empty one: nothing there can stand in for a module
-            env={**with_glowpy(), **environment},
+            env=with_glowpy(),
             start_new_session=True,  # Ctrl-C is for the test
         )
         assert self.process.stdout is not None and self.process.stderr is not None

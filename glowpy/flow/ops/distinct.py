@@ -26,13 +26,11 @@ def add_distinct_steps(graph: Graph, source: DatasetNode) -> DatasetNode:
         return _add_local_step(graph, source, distinct_kernel)
     local = _add_local_step(graph, source, fewer_kernel)
     location = user_location()
-    scattered = graph.add_step(
+    scattered = graph.add_scatter_step(
         "Partition_scatter",
         BatchOp(partial(scatter_kernel, shards)),
-        ((local, ONE_TO_ONE),),
+        local,
         location,
-        task_count=shards,
-        shard_count=shards * shards,
         part_count=shards,
         output_kind=OutputKind.PLACED,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glowpy.flow.arguments import check_shards
-from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
+from glowpy.flow.graph import COLLECT, DatasetNode, Graph, OutputKind
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import PassOp
 
@@ -14,13 +14,11 @@ def add_partition_steps(graph: Graph, source: DatasetNode, shards: int) -> Datas
     if source.shard_count == shards and (source.partitioned_by_key or shards == 1):
         return source
     location = user_location()
-    scattered = graph.add_step(
+    scattered = graph.add_scatter_step(
         "Partition_scatter",
         PassOp(),
-        ((source, ONE_TO_ONE),),
+        source,
         location,
-        task_count=source.shard_count,
-        shard_count=source.shard_count * shards,
         part_count=shards,
         output_kind=OutputKind.SCATTER,
     )
