@@ -11,6 +11,7 @@ agent    -> executor  Describe, Begin, Abort, Retire
 reader   -> owner     Fetch, MoreCredit, CancelFetch
 owner    -> reader    Blocks, BlockFrame, FetchEnd
 anybody  -> master    Hello, AskStatus; master -> anybody  Welcome, Status (status_messages)
+senders and readers of channels that have a name: see channel_messages
 agent    -> driver    FetchFile (at the driver's own server); driver -> agent FileFrame
 """
 
