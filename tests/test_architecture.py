@@ -8,16 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture_rules import RULES, Rule, parse_tree
+from tests.architecture_rules import RULES, Modules, Rule, parse_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_house_keeps_the_rule(rule: Rule) -> None:
+@pytest.fixture(scope="module")
+def house() -> Modules:
     modules = parse_tree(ROOT)
     assert "glowpy.errors" in modules, f"no sources below {ROOT}"
-    found = list(rule(modules))
+    return modules
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_house_keeps_the_rule(rule: Rule, house: Modules) -> None:
+    found = list(rule(house))
     assert not found, "\n".join([rule.__doc__ or rule.__name__, *found])
 
 

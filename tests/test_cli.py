@@ -268,6 +268,7 @@ def test_a_cluster_leaves_nothing_behind(tmp_path, way):
         nothing_is_left(leader, children, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_clusters_processes_end_when_it_is_killed(tmp_path):
     with started("cluster", "--port", "0", TMPDIR=str(tmp_path)) as cluster:
         leader, children = start_cluster(cluster)

@@ -42,6 +42,7 @@ def test_a_killed_driver_leaves_nothing(mode: str, cluster: str, tmp_path: Path)
     # and `started` has looked for files
 
 
+@pytest.mark.slow
 def test_a_directory_goes_with_whoever_has_made_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

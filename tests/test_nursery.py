@@ -165,6 +165,7 @@ def test_an_executor_that_was_started_ahead_is_started_once(directory: Path, gat
         assert gate.arrived() == "e1"
 
 
+@pytest.mark.slow
 def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     names = [f"e{number}" for number in range(400)]
     with Nursery(lambda name: None, str(directory)) as nursery:

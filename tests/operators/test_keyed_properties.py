@@ -303,6 +303,7 @@ def test_any_rows(family: str, new_flow: Runner) -> None:
     check()
 
 
+@pytest.mark.slow
 def test_over_a_budget_of_1_mb(new_flow: Runner) -> None:
     flow = new_flow("-glow.task.memoryMB=1")
     left = [(number * 7919 % 10_007, number) for number in range(30_000)]

@@ -102,6 +102,7 @@ def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
         new_flow().slice([1, 0]).map(lambda row: 1 / row).pipe("cat; sleep 600").collect()
 
 
+@pytest.mark.slow
 def test_what_a_command_has_started_ends_with_it(new_flow: Runner, tmp_path: Path) -> None:
     command = f"(sleep 600 & echo $! >{tmp_path}/$!; wait) & cat"
     rows = new_flow().slice([1, 0], 1).pipe(command).map(lambda row: 1 / int(row))
