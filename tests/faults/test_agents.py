@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from glowpy.testing import LocalCluster, started
-from tests.faults.checks import BOUND_S, await_end
+from tests.faults.checks import BOUND_S, Notes, await_end
 from tests.faults.flows import EXPECTED, MAPS, READS, again, agents_of, held, release, steps_of
 
 pytestmark = pytest.mark.slow
@@ -78,7 +78,9 @@ def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalClus
     attempts = cluster.attempts()
     victim = cluster.agent_of(stages[-1][0].pid)
     lost = {each.name for each in attempts if cluster.agent_of(each.pid) == victim}
-    cluster.kill_agent(victim)
+    with Notes() as notes:  # readers that go on too soon may be whole before anybody knows
+        cluster.kill_agent(victim)
+        notes.wait_for(r"agent \S+ is lost")
     release(stages[-1])
     assert sorted(run.result(BOUND_S)) == [(row + 3, 1) for row in range(90)]
     readers = {each.name for each in attempts if "Map10" in each.steps}
