@@ -135,7 +135,7 @@ import resource
 from glowpy import Channel, Flow
 from glowpy.errors import GlowError
 
-source = Channel()
+source = Channel(10)
 flow = Flow()
 flow.channel(source).map(len)
 run = flow.start()

@@ -27,7 +27,7 @@ from tests.operators.ugly import (
     all_rows,
     groups_of,
 )
-from tests.ugly_rows import UGLY
+from tests.ugly_rows import UGLY, written_length
 
 
 def boxed(row: Any) -> list[Any]:
@@ -347,8 +347,8 @@ TABLE: dict[str, Entry] = {
         lambda rows, _: rows.take(7), lambda shards: all_rows(shards)[:7], ENDS, STORED
     ),
     "Dataset.top": Call(
-        lambda rows, _: rows.top(7, key=repr),
-        lambda shards: sorted(all_rows(shards), key=repr, reverse=True)[:7],
+        lambda rows, _: rows.top(7, key=written_length),
+        lambda shards: sorted(all_rows(shards), key=written_length, reverse=True)[:7],
         ENDS,
         STORED,
     ),
