@@ -143,6 +143,19 @@ def test_somebody_else_listens(tmp_path: Path) -> None:
     assert text.endswith(" or it is no glowpy master")
 
 
+def test_an_agent_that_is_taken_for_a_master(master: Served, tmp_path: Path) -> None:
+    """Driver and agent say so at once, and name the master."""
+    with server(tmp_path, "agent", "--port", "0", "--master", master.address) as agent:
+        said = (
+            f"at {agent.address} listens no master, but an agent of the master at {master.address};"
+            " name its master by "
+        )
+        ended = driver_failure(tmp_path, agent.address)
+        assert told(ended, NoMaster) == f"{said}-glow.leader={master.address}"
+        options = ["--port", "0", "--master", agent.address, "--dir", str(tmp_path / "other")]
+        assert refusal(tmp_path, "agent", *options) == f"{said}--master {master.address}"
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [("", "cluster.key"), ("cluster.key", ""), ("cluster.key", "other.key")],

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from glowpy.errors import ClusterError, NoMaster, VersionMismatch
 from glowpy.version import __version__
-from glowpy.wire.greeting import PYTHON, refusal, welcome
+from glowpy.wire.address import Address
+from glowpy.wire.greeting import PYTHON, check_welcome, refusal, welcome
 from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
 from glowpy.wire.run_messages import ExecutorHello
 
@@ -40,6 +42,46 @@ def test_all_differences_are_named() -> None:
     said = refusal(HELLO._replace(glowpy="9.9", python="2.7"), "agent")
     assert "glowpy 9.9" in said
     assert "; Python 2.7" in said
+
+
+AGENT = Address("node1", 8931)
+MASTER = Address("node1", 8930)
+
+
+def test_who_is_wanted_may_be_talked_to() -> None:
+    check_welcome(welcome(HELLO, "agent", "node1:8930"), "agent", AGENT, "--agent ")
+    check_welcome(welcome(HELLO, "master"), "master", MASTER, "--master ")
+
+
+@pytest.mark.parametrize(
+    ("masters_address", "said"),
+    [
+        ("big:8930", "an agent of the master at big:8930; name its master by --master big:8930"),
+        ("localhost:7", "an agent of the master at node1:7; name its master by --master node1:7"),
+        ("node1:8931", "an agent; name its master by --master HOST:PORT"),  # itself, by mistake
+        ("\x1b[2J", "an agent; name its master by --master HOST:PORT"),
+    ],
+)
+def test_an_agent_that_is_taken_for_a_master_names_its_own(masters_address: str, said: str) -> None:
+    answer = welcome(HELLO, "agent", masters_address)
+    with pytest.raises(NoMaster) as raised:
+        check_welcome(answer, "master", AGENT, "--master ")
+    assert str(raised.value) == f"at node1:8931 listens no master, but {said}"
+
+
+def test_a_master_that_is_taken_for_an_agent_can_name_some() -> None:
+    with pytest.raises(ClusterError) as raised:
+        check_welcome(welcome(HELLO, "master"), "agent", MASTER, "--agent ")
+    assert str(raised.value) == (
+        "at node1:8930 listens no agent, but a master; name one of its agents by --agent HOST:PORT "
+        "(`glowpy status --master node1:8930` lists them)"
+    )
+
+
+def test_another_release_of_who_is_wanted_is_refused() -> None:
+    answer = welcome(HELLO._replace(glowpy="9.9"), "master")
+    with pytest.raises(VersionMismatch, match="^master at node1:8930: driver d7 and the master"):
+        check_welcome(answer, "master", MASTER, "--master ")
 
 
 def test_a_strangers_words_cannot_fill_or_forge_a_log() -> None:

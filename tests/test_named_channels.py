@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from glowpy import Channel, Flow
-from glowpy.errors import ChannelError
+from glowpy.errors import ChannelError, NoMaster
 from glowpy.testing import LocalCluster
 from tests.processes import BOUND_S, run, started
 
@@ -143,6 +143,11 @@ def test_an_agent_that_dies_takes_its_channels_along(tmp_path: Path) -> None:
         (("receive", "--from", "", "--master", "{master}"), 2, "a channel's name has"),
         (("send", "--to", "x", "--agent", "{master}"), 1, "listens no agent, but a master"),
         (
+            ("receive", "--from", "x", "--master", "{agent}"),
+            1,
+            "name its master by --master {master}",
+        ),
+        (
             ("send", "--to", "x", "--file", "/none", "--agent", "{agent}"),
             1,
             "cannot read /none: No",
@@ -158,7 +163,7 @@ def test_what_cannot_be(
 ) -> None:
     places = {"agent": nodes.address_of(0), "master": nodes.leader}
     ended = glowpy(*(word.format(**places) for word in words), scale="0.05")
-    assert ended.returncode == status and said in ended.stderr.decode(), ended
+    assert ended.returncode == status and said.format(**places) in ended.stderr.decode(), ended
 
 
 def test_with_a_key() -> None:
@@ -203,6 +208,12 @@ def test_a_flow_reads_one_while_it_is_sent(nodes: LocalCluster, tmp_path: Path) 
         assert to.finish().status == 0
     assert list(out) == []
     handle.wait()
+
+
+def test_a_flow_that_takes_an_agent_for_the_master(nodes: LocalCluster) -> None:
+    flow = Flow([f"-glow.leader={nodes.address_of(0)}"])
+    with pytest.raises(NoMaster, match=f"name its master by -glow.leader={nodes.leader}$"):
+        flow.named_channel("words").count()
 
 
 def test_a_flow_that_is_cancelled_reads_no_further(nodes: LocalCluster) -> None:

@@ -10,10 +10,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from glowpy.errors import ClusterError, VersionMismatch
+from glowpy.errors import ClusterError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import hello_of
+from glowpy.wire.greeting import check_welcome, hello_of
 from glowpy.wire.messages import Goodbye, Heartbeat, Welcome
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
@@ -101,13 +101,15 @@ class Membership:
                 self._welcome(message)
 
     def _welcome(self, message: Welcome) -> None:
-        if not message.refusal:
+        try:
+            check_welcome(message, "master", self._master, "--master ")
+        except ClusterError as exc:
+            if not self._was_welcome:
+                raise
+            log.error("this agent is not welcome any more: %s", exc)
+        else:
             self._is_welcome = self._was_welcome = True
             self.changed()
-        elif self._was_welcome:
-            log.error("the master at %s refuses this agent: %s", self._master, message.refusal)
-        else:
-            raise VersionMismatch(f"master at {self._master}: {message.refusal}")
 
     def _refused(self, link: Link) -> None:
         """No handshake came about. ZeroMQ may not try again, so a later beat does."""

@@ -215,7 +215,7 @@ class AgentServer:
             if self._shards.receive(peer, message):
                 continue
             if isinstance(message, Hello):
-                self._server.send(peer, welcome(message, "agent"))
+                self._server.send(peer, welcome(message, "agent", str(self._options.master)))
             elif isinstance(message, _OF_EXECUTORS):
                 if isinstance(message, _AFTER_OUTPUT):
                     self._processes.drain(message.executor)

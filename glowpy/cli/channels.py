@@ -66,7 +66,9 @@ def receive(name: str, leader: str, key_file: str) -> None:
     timing = Timing.from_environment()
     with (
         until_told() as stop,
-        NamedChannelReader(name, where, policy_of(key_file), timing, stop, _note) as reader,
+        NamedChannelReader(
+            name, where, policy_of(key_file), timing, stop, _note, "--master ", "--key-file"
+        ) as reader,
     ):
         try:
             for lines in reader.batches():

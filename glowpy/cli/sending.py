@@ -6,7 +6,7 @@ import os
 import stat
 import time
 
-from glowpy.errors import ChannelError, ClusterError, InputError, VersionMismatch
+from glowpy.errors import ChannelError, ClusterError, InputError
 from glowpy.shards.codec import encode
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -17,10 +17,9 @@ from glowpy.wire.channel_messages import (
     EndChannel,
     OpenChannel,
 )
-from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import Welcome
+from glowpy.wire.contact import Caller, Contact
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+from glowpy.wire.transport import Poller, Transport
 
 _CHUNK_BYTES = 256 << 10
 _MOST_UNDERWAY = 8  # messages that the agent has not answered
@@ -50,12 +49,14 @@ class Sender:
         """
         timing = self._timing
         with Transport(self._policy, timing, CHANNEL_MESSAGES) as transport:
-            self._link: Link = transport.connect(self._agent)
             self._poller = Poller()
-            self._poller.register(self._link, self._link)
             self._poller.register(self._stop, _STOP)
-            self._await_connection()
-            self._link.send(hello_of("sender", self._name))
+            caller = Caller("sender", self._name, "--agent ")
+            self._contact = Contact(
+                transport, self._poller, self._agent, "agent", caller, timing, _STOP
+            )
+            if not self._contact.greet(timing.first_contact_s):
+                return False
             self._say(OpenChannel(self._name))
             self._await_answers()
             if not self._send_all(descriptor):
@@ -97,23 +98,8 @@ class Sender:
     def _say(
         self, message: OpenChannel | ChannelRows | EndChannel, payload: bytes | None = None
     ) -> None:
-        self._link.send(message, payload)
+        self._contact.send(message, payload)
         self._underway += 1
-
-    def _await_connection(self) -> None:
-        deadline = time.monotonic() + self._timing.first_contact_s
-        while not self._link.is_connected:
-            self._wait(max(0.0, deadline - time.monotonic()))
-            if LinkEvent.REFUSED in self._link.events():
-                raise ClusterError(
-                    f"whoever listens at {self._agent} refuses to talk: name the cluster's key by "
-                    "--key-file, if it has one"
-                )
-            if time.monotonic() >= deadline:
-                raise ClusterError(
-                    f"no agent answers at {self._agent} (waited {self._timing.first_contact_s:g} "
-                    "s); start one with `glowpy agent`, or name another by --agent"
-                )
 
     def _await_answers(self) -> None:
         while self._underway:
@@ -130,12 +116,8 @@ class Sender:
 
     def _wait(self, timeout_s: float) -> list[str]:
         ready = self._poller.poll(timeout_s)
-        while (received := self._link.receive()) is not None:
+        while (received := self._contact.receive()) is not None:
             message, _payload = received
-            if isinstance(message, Welcome) and message.refusal:
-                raise VersionMismatch(f"agent at {self._agent}: {message.refusal}")
-            if isinstance(message, Welcome) and message.role != "agent":
-                raise ClusterError(f"at {self._agent} listens no agent, but a {message.role}")
             if isinstance(message, ChannelState):
                 if message.refusal:
                     raise ChannelError(
@@ -143,6 +125,6 @@ class Sender:
                         f"{message.refusal}"
                     )
                 self._underway -= 1
-        if LinkEvent.DISCONNECTED in self._link.events():
+        if not self._contact.is_welcome:
             raise ClusterError(f"the agent at {self._agent} is gone")
         return [each for each in ready if isinstance(each, str)]

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Sequence
 
 from glowpy.amounts import counted, in_time
-from glowpy.errors import ClusterError, NoMaster, VersionMismatch, reason_of
+from glowpy.errors import ClusterError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import Hello, Welcome
+from glowpy.wire.contact import Caller, Contact
 from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
-from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+from glowpy.wire.transport import Poller, Transport
 
 _MOST_LISTED = 1000  # agents and runs; the head counts the others, too
 _ASK = AskStatus(_MOST_LISTED)
-_HELLO = hello_of("status", "glowpy status")
+_CALLER = Caller("status", "glowpy status", "--master ")
 _STOP = "stop"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -42,14 +40,13 @@ class StatusClient:
 
     def __init__(self, master: Address, policy: Policy, timing: Timing, stop: int) -> None:
         policy.check(master, is_server=False)
-        self._master = master
         self._timing = timing
         self._transport = Transport(policy, timing.hurried(), STATUS_MESSAGES)
         self._poller = Poller()
-        self._link: Link = self._transport.connect(master)
-        self._poller.register(self._link, self._link)
         self._poller.register(stop, _STOP)
-        self._is_welcome = False
+        self._contact = Contact(
+            self._transport, self._poller, master, "master", _CALLER, timing, _STOP
+        )
 
     def __enter__(self) -> StatusClient:
         return self
@@ -63,59 +60,27 @@ class StatusClient:
         Raises:
             NoMaster: nobody answers, or somebody else; VersionMismatch; Stopped.
         """
-        patience_s = self._timing.first_contact_s
-        deadline = time.monotonic() + patience_s
-        while self._link.receive() is not None:
+        contact, patience_s = self._contact, self._timing.first_contact_s
+        while contact.receive() is not None:
             pass  # an answer that came too late
-        if not self._is_welcome:
-            self._knock()
-        first: AskStatus | Hello | None = _ASK if self._is_welcome else _HELLO
-        while time.monotonic() < deadline:
-            if self._link.is_connected and first is not None:
-                self._link.send(first)  # not before: a connection that is refused takes nothing
-                first = None
-            while (received := self._link.receive()) is not None:
-                message, _payload = received
-                if isinstance(message, Welcome):
-                    self._welcome(message)
-                    self._link.send(_ASK)
-                elif isinstance(message, Status):
-                    return message
+        if not contact.is_welcome:
+            contact.knock()
+        if not contact.greet(patience_s):
+            raise Stopped
+        contact.send(_ASK)
+        deadline = time.monotonic() + patience_s
+        while True:
+            while (received := contact.receive()) is not None:
+                if isinstance(received[0], Status):
+                    return received[0]
+            if not contact.is_welcome or time.monotonic() >= deadline:
+                raise contact.silent(patience_s)
             self.wait(deadline)
-        raise NoMaster(f"no master answers at {self._master} (waited {patience_s:g} s)")
 
     def wait(self, until: float) -> None:
-        """Wait for news until a monotonic time.
-
-        Raises:
-            NoMaster: whoever listens there refuses the connection; Stopped.
-        """
+        """Wait for news until a monotonic time. Raises: Stopped."""
         if _STOP in self._poller.poll(max(0.0, until - time.monotonic())):
             raise Stopped
-        if LinkEvent.REFUSED in self._link.events():
-            raise NoMaster(
-                f"whoever listens at {self._master} refuses to talk: name the cluster's key by "
-                "--key-file, if it has one"
-            )
-
-    def _knock(self) -> None:
-        """ZeroMQ would go on trying where nobody listens."""
-        try:
-            address = (self._master.host or "localhost", self._master.port)
-            with socket.create_connection(address, timeout=self._timing.first_contact_s):
-                pass
-        except OSError as exc:
-            raise NoMaster(
-                f"no master at {self._master}: {reason_of(exc)}; start one with "
-                f"`glowpy master --address {self._master}`"
-            ) from exc
-
-    def _welcome(self, message: Welcome) -> None:
-        if message.role != "master":
-            raise NoMaster(f"at {self._master} listens no master, but an {message.role}")
-        if message.refusal:
-            raise VersionMismatch(f"master at {self._master}: {message.refusal}")
-        self._is_welcome = True
 
 
 def show_once(client: StatusClient, master: Address, *, as_json: bool) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from glowpy.errors import ChannelError, NoMaster, ShardError, VersionMismatch
+from glowpy.errors import ChannelError, ShardError
 from glowpy.shards.codec import decode
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel, run_of
-from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import Welcome
+from glowpy.wire.contact import Caller, Contact
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+from glowpy.wire.transport import Poller, Transport
 
 _STOP = "stop"
 
@@ -27,6 +26,7 @@ class NamedChannelReader:
     Args:
         stop: a file descriptor that becomes readable when no more rows are wanted.
         note: told in words what is being waited for, when that lasts.
+        option, key_option: how the user names the master and the key.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class NamedChannelReader:
         timing: Timing,
         stop: int,
         note: Callable[[str], None],
+        option: str,
+        key_option: str,
     ) -> None:
         policy.check(master, is_server=False)
         self._name = name
@@ -46,8 +48,10 @@ class NamedChannelReader:
         self._transport = Transport(policy, timing.hurried(), CHANNEL_MESSAGES)
         self._poller = Poller()
         self._poller.register(stop, _STOP)
-        self._link: Link = self._transport.connect(master)
-        self._poller.register(self._link, self._link)
+        caller = Caller("receiver", name, option, key_option)
+        self._contact = Contact(
+            self._transport, self._poller, master, "master", caller, timing, _STOP
+        )
         self._is_stopped = False
 
     def __enter__(self) -> NamedChannelReader:
@@ -103,43 +107,32 @@ class NamedChannelReader:
 
     def _find(self) -> ChannelPlace | None:
         """Ask the master until some agent has the channel; None: stopped meanwhile."""
-        timing = self._timing
+        timing, contact = self._timing, self._contact
         begun_at = time.monotonic()
-        answered_at: float | None = None  # that nobody has it, first
-        is_asked = is_noted = False
-        next_ask = begun_at
+        patience_s = timing.first_contact_s  # later, that for a cluster that has worked
+        is_noted = False
+        next_ask = 0.0
         while not self._is_stopped:
+            if not contact.is_welcome:
+                if not contact.greet(patience_s):
+                    return None
+                patience_s, next_ask = timing.patience_s, 0.0
+            while (received := contact.receive()) is not None:
+                place = received[0]
+                if isinstance(place, ChannelPlace) and place.address:
+                    return place
             now = time.monotonic()
             waited_s = now - begun_at
-            if answered_at is None and waited_s >= timing.first_contact_s:
-                raise NoMaster(
-                    f"no master answers at {self._master} (waited {timing.first_contact_s:g} s)"
-                )
             if waited_s >= timing.patience_s:
                 raise ChannelError(
                     f"no agent of the master at {self._master} has a channel {self._name} (waited "
                     f"{timing.patience_s:g} s); write one with `glowpy send --to {self._name}`"
                 )
-            if waited_s >= timing.notice_s and not is_noted and answered_at is not None:
+            if waited_s >= timing.notice_s and not is_noted:
                 is_noted = True
                 self._note(f"waiting for channel {self._name}")
-            if LinkEvent.REFUSED in self._link.events():
-                raise NoMaster(
-                    f"whoever listens at {self._master} refuses to talk: it holds another key"
-                )
-            if self._link.is_connected and now >= next_ask:
+            if now >= next_ask:
                 next_ask = now + timing.ask_s / 4
-                if not is_asked:
-                    self._link.send(hello_of("receiver", self._name))
-                    is_asked = True
-                self._link.send(FindChannel(self._name))
-            while (received := self._link.receive()) is not None:
-                message, _payload = received
-                if isinstance(message, Welcome) and message.refusal:
-                    raise VersionMismatch(f"master at {self._master}: {message.refusal}")
-                if isinstance(message, ChannelPlace):
-                    answered_at = now
-                    if message.address:
-                        return message
-            self._wait(min(next_ask, now + timing.ask_s / 4))
+                contact.send(FindChannel(self._name))
+            self._wait(next_ask)
         return None

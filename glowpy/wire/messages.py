@@ -42,6 +42,7 @@ class Welcome(NamedTuple):
     python: str
     role: str
     refusal: str
+    master: str = ""  # an agent's: for whoever takes it for one
 
 
 # --- master ---------------------------------------------------------------------------------

@@ -49,7 +49,14 @@ class NamedFeed:
     def _run(self) -> None:
         try:
             with NamedChannelReader(
-                self._name, self._master, self._policy, self._timing, self._stop, self._note
+                self._name,
+                self._master,
+                self._policy,
+                self._timing,
+                self._stop,
+                self._note,
+                option="-glow.leader=",
+                key_option="-key.file",
             ) as reader:
                 for lines in reader.batches():
                     for line in lines:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from glowpy.errors import ClusterError, NoAgents, NoMaster, VersionMismatch
+from glowpy.errors import ClusterError, NoAgents, NoMaster
 from glowpy.flags import Options
 from glowpy.resources import host_name
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import hello_of
+from glowpy.wire.greeting import check_welcome, hello_of
 from glowpy.wire.messages import (
     AskExecutors,
     Grants,
@@ -221,9 +221,10 @@ class Leasing:
         while (received := self._link.receive()) is not None:
             message, _payload = received
             if isinstance(message, Welcome):
-                if message.refusal:
-                    text = f"master at {self._leader}: {message.refusal}"
-                    self._errors.append(VersionMismatch(text))
+                try:
+                    check_welcome(message, "master", self._leader, "-glow.leader=")
+                except ClusterError as exc:
+                    self._errors.append(exc)
             elif isinstance(message, Grants):
                 self._take(message)
 

@@ -1,0 +1,142 @@
+"""A client's way to one master or agent: found, greeted, and waited for.
+
+Whoever only asks (`glowpy status`, `send`, `receive`, a flow's named channels) may stand still
+until there is an answer. Drivers and agents have other things to do meanwhile, and do the same step
+by step (`driver/fleets/leasing.py`, `agent/membership.py`).
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from glowpy.errors import ClusterError, NoMaster, reason_of
+from glowpy.record import NamedTuple
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.greeting import check_welcome, hello_of
+from glowpy.wire.messages import Welcome
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
+
+
+class Caller(NamedTuple):
+    """Who calls, for the server's log, and how that user names the server and the key."""
+
+    role: str
+    name: str
+    option: str  # "--master ": the address stands behind it
+    key_option: str = "--key-file"
+
+
+class Contact:
+    """One connection to a server that is told who calls. It opens nothing before `greet`.
+
+    Args:
+        role: who is to listen there: "master" or "agent".
+        stop: what the poller reports when the user wants the end.
+    """
+
+    is_welcome = False  # on the connection that there is
+
+    def __init__(
+        self,
+        transport: Transport,
+        poller: Poller,
+        address: Address,
+        role: str,
+        caller: Caller,
+        timing: Timing,
+        stop: object,
+    ) -> None:
+        self._transport = transport
+        self._poller = poller
+        self._address = address
+        self._role = role
+        self._caller = caller
+        self._hello = hello_of(caller.role, caller.name)
+        self._timing = timing
+        self._stop = stop
+        self._link: Link | None = None
+
+    def knock(self) -> None:
+        """Is anybody there at all? Says so at once, where ZeroMQ would go on trying.
+
+        Raises:
+            NoMaster, ClusterError: nobody listens.
+        """
+        try:
+            address = (self._address.host or "localhost", self._address.port)
+            with socket.create_connection(address, timeout=self._timing.first_contact_s):
+                pass
+        except OSError as exc:
+            raise self._absent(f"no {self._role} at {self._address}: {reason_of(exc)}") from exc
+
+    def greet(self, patience_s: float) -> bool:
+        """Wait until it answers; False: the user wants the end.
+
+        Raises:
+            NoMaster, ClusterError: nobody answers, or somebody else; VersionMismatch.
+        """
+        deadline = time.monotonic() + patience_s
+        while True:
+            while self.receive() is not None:
+                pass  # answers that came too late
+            if self.is_welcome:
+                return True
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise self.silent(patience_s)
+            if self._stop in self._poller.poll(left_s):
+                return False
+
+    def send(self, message: Any, payload: bytes | None = None) -> None:
+        """Raises: ClusterError: it takes nothing."""
+        if self._link is not None:
+            self._link.send(message, payload)
+
+    def receive(self) -> tuple[Any, bytes] | None:
+        """The next message and its payload, None if there is none now; greets where that is due.
+
+        Raises:
+            NoMaster, ClusterError: whoever listens there is somebody else; VersionMismatch.
+        """
+        if self._link is None:
+            self._link = self._transport.connect(self._address)
+            self._poller.register(self._link, self._link)
+        while (received := self._link.receive()) is not None:
+            if not isinstance(received[0], Welcome):
+                return received
+            check_welcome(received[0], self._role, self._address, self._caller.option)
+            self.is_welcome = True
+        for event in self._link.events():
+            self.is_welcome = False
+            if event is LinkEvent.CONNECTED:
+                self._link.send(self._hello)  # not before: who is refused waits for ever to send
+            elif event is LinkEvent.REFUSED:
+                self._forget(self._link)
+                raise self._failure(
+                    f"whoever listens at {self._address} refuses to talk: name the cluster's key "
+                    f"by {self._caller.key_option}, if it has one; or it is no glowpy {self._role}"
+                )
+        return None
+
+    def silent(self, waited_s: float) -> ClusterError:
+        """What to raise if nothing comes for so long."""
+        return self._absent(f"no {self._role} answers at {self._address} (waited {waited_s:g} s)")
+
+    def _forget(self, link: Link) -> None:
+        """No handshake came about. ZeroMQ may not try again: the next `receive` does."""
+        self._poller.unregister(link)
+        link.close(is_lost=True)
+        self._link = None
+
+    def _absent(self, text: str) -> ClusterError:
+        start = f"--address {self._address}" if self._role == "master" else "--master HOST:PORT"
+        return self._failure(
+            f"{text}; start one with `glowpy {self._role} {start}`, or name another by "
+            f"{self._caller.option}HOST:PORT"
+        )
+
+    def _failure(self, text: str) -> ClusterError:
+        return NoMaster(text) if self._role == "master" else ClusterError(text)
