@@ -13,7 +13,10 @@ import pytest
 from glowpy import Dataset, Flow
 from glowpy.errors import DefinitionError, TaskFailed
 from glowpy.planner.fusion import make_plan
+from glowpy.resources import cores
 from tests.runners import Runner
+
+CLUSTER_EXECUTORS = 6  # of the fixture's
 
 MakeRows = Callable[[Flow], Dataset]
 
@@ -134,8 +137,12 @@ def test_functions_are_called_once_for_each_row_that_is_needed(
 def test_shards_are_begun_in_their_order(new_flow: Runner, tmp_path: Path) -> None:
     rows = new_flow().slice(range(300), 100).map(partial(marked, tmp_path))
     assert rows.take(4) == [0, 1, 2, 3]
-    # shards 0 and 1 are needed; what was begun meanwhile is a small part of the rest
-    assert max(calls(tmp_path)) < 150
+    # How many were begun before the driver had shards 0 and 1 is a matter of luck, but not which:
+    # gaps are at most those that were assigned, and withdrawn before they were begun.
+    begun = {row // 3 for row in calls(tmp_path)}
+    assert {0, 1} <= begun
+    # each executor may hold two
+    assert len(set(range(max(begun))) - begun) <= 2 * max(CLUSTER_EXECUTORS, cores())
     assert set(calls(tmp_path).values()) <= {0, 1}  # 0: cancelled on the way
 
 
