@@ -2,6 +2,7 @@
 
 GlowError
 ├── DefinitionError      the flow is written wrongly; points at the user's file and line
+│   └── NotComputed      a dataset is used as if its rows were there: a TypeError, too
 ├── FlagError            the command line is wrong
 ├── ConfigError          an address, port, directory or key that cannot be used
 ├── InputError           an input file is missing, changed, or cannot be decoded
@@ -39,6 +40,10 @@ class GlowError(Exception):
 
 class DefinitionError(GlowError):
     """The flow is written wrongly. The message names the user's file and line."""
+
+
+class NotComputed(DefinitionError, TypeError):
+    """A dataset is used as if it held its rows. The message names the call that computes them."""
 
 
 class FlagError(GlowError):

@@ -80,7 +80,7 @@ def test_a_master_that_is_taken_for_an_agent_can_name_some() -> None:
 
 def test_another_release_of_who_is_wanted_is_refused() -> None:
     answer = welcome(HELLO._replace(glowpy="9.9"), "master")
-    with pytest.raises(VersionMismatch, match="^master at node1:8930: driver d7 and the master"):
+    with pytest.raises(VersionMismatch, match=r"^master at node1:8930: driver d7 and the master"):
         check_welcome(answer, "master", MASTER, "--master ")
 
 

@@ -68,7 +68,9 @@ def test_an_empty_slice_is_sealed_too(tmp_path: Path) -> None:
 
 
 def test_a_row_that_cannot_be_stored_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(RowError, match=r"row <generator .*> cannot be pickled"):
+    with pytest.raises(
+        RowError, match=r"^Input0 \(test_rows_store.py:\d+\), a slice: row <gen.*> cannot be"
+    ):
         store(tmp_path, Flow(["-glow.inline"]).slice([1, (each for each in "abc")]))
 
 

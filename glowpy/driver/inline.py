@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from glowpy.driver.job import Job
 from glowpy.driver.scratch import scratch_directory
-from glowpy.errors import GlowError
+from glowpy.errors import GlowError, RowError
 from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.flow.ops.source import slice_shard
@@ -45,7 +45,12 @@ def run_inline(job: Job) -> Any:
         for step_group in plan.step_groups:
             for edge in step_group.inputs:
                 if edge.source < 0:
-                    store.keep_rows(edge.dataset)
+                    try:
+                        store.keep_rows(edge.dataset)
+                    except RowError as exc:
+                        from glowpy.driver.rows_store import of_slice
+
+                        raise of_slice(plan, edge.dataset, exc) from exc
         groups = iter(range(plan.group_count))  # each behind what it reads
         if result.sink is Sink.DRAIN:
             row_count = 0

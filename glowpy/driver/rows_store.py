@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+from glowpy.errors import RowError
 from glowpy.flow.graph import DatasetNode
 from glowpy.flow.ops.kernel import Batch, dealt
 from glowpy.flow.ops.memory import batches_of
@@ -36,18 +37,26 @@ class RowsStore:
         """Write the rows of every slice of a plan.
 
         Raises:
-            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+            RowError: a row cannot be pickled, names its slice; OutputError: the disk takes no more.
         """
         for dataset in plan.kept_by_driver():
             if dataset.rows is not None:
                 with Journal(dataset, self._run, self._directory, self._index, self._serve) as kept:
                     for shard in range(dataset.shard_count):
-                        kept.append(shard, list(slice_shard(dataset, shard)))
+                        try:
+                            kept.append(shard, list(slice_shard(dataset, shard)))
+                        except RowError as exc:
+                            raise of_slice(plan, dataset, exc) from exc
                     kept.seal()
 
     def open_journal(self, dataset: DatasetNode) -> Journal:
         """Where the rows of a channel are kept: they can be read from the moment they are there."""
         return Journal(dataset, self._run, self._directory, self._index, self._serve)
+
+
+def of_slice(plan: Plan, dataset: DatasetNode, error: RowError) -> RowError:
+    """The error of a row, with the slice that it belongs to."""
+    return RowError(f"{plan.reader_of(dataset).describe()}, a slice: {error}")
 
 
 class Journal:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glowpy.errors import NotComputed, shown
 from glowpy.flow.channel_steps import ChannelSteps
 from glowpy.flow.join_steps import JoinSteps
 from glowpy.flow.keyed_steps import KeyedSteps
+from glowpy.flow.location import user_location
 from glowpy.flow.row_steps import RowSteps
 from glowpy.flow.shard_steps import ShardSteps
 from glowpy.flow.terminal_calls import TerminalCalls
@@ -23,7 +25,10 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
     positional parameters they get the fields of the row, which must then be a tuple or list of
     exactly that length. They run in other processes, once for each row.
 
-    Methods raise `DefinitionError`, with the user's file and line, when they are called wrongly.
+    Methods raise `DefinitionError`, with the user's file and line, when they are called wrongly. A
+    dataset is no container: what Python does with one (`for`, `len`, `[]`, `+`) raises
+    `NotComputed`, which says what to call instead. It is true, as any object is, whether or not it
+    will have rows.
     Go: flow/dataset.go.
     """
 
@@ -39,7 +44,40 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"a Dataset has no attribute {name!r}")
 
+        def __iter__(self) -> Any:
+            raise _not_computed(
+                "a Dataset holds no rows that one could go through: collect() computes them and "
+                "gives a list; with add_output() and start() they come through a Channel"
+            )
+
+        def __contains__(self, row: object) -> Any:
+            self.__iter__()  # Python would put words of its own in place of ours
+
+        def __len__(self) -> Any:
+            raise _not_computed("a Dataset has no length: count() computes the number of rows")
+
+        def __bool__(self) -> bool:
+            return True  # it would ask __len__
+
+        def __getitem__(self, key: object) -> Any:
+            raise _not_computed(
+                f"a Dataset holds no rows to pick from ([{shown(key)}]): take(n) computes the "
+                "first n, collect() all of them, and gives a list"
+            )
+
+        def __add__(self, _other: object) -> Any:
+            raise _not_computed(
+                "datasets cannot be added: a.union(b, c) has the rows of all of them, and a.join(b)"
+                " their fields side by side"
+            )
+
+        __radd__ = __or__ = __ror__ = __add__
+
     @property
     def shard_count(self) -> int:
         """Number of shards, which is the number of tasks that can work on it side by side."""
         return self._node.shard_count
+
+
+def _not_computed(text: str) -> NotComputed:
+    return NotComputed(f"{user_location()}: {text}")

@@ -180,6 +180,17 @@ class Plan(NamedTuple):
         edges = (edge for step_group in self.step_groups for edge in step_group.inputs)
         return list(dict.fromkeys(edge.dataset for edge in edges if edge.source < 0))
 
+    def reader_of(self, dataset: DatasetNode) -> Step:
+        """The step that reads a dataset of the driver's own store: it stands for the slice, or the
+        channel, in messages."""
+        steps = (
+            step
+            for step_group in self.step_groups
+            for each in (step_group, *step_group.pulled)
+            for step in each.steps
+        )
+        return next(step for step in steps if any(node is dataset for node, _ in step.inputs))
+
     def output_shards(self, dataset: DatasetNode) -> Iterator[ShardRef]:
         """Every shard of a target dataset, in shard order."""
         for step_group in self.step_groups:

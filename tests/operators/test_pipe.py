@@ -60,9 +60,18 @@ def test_a_command_may_stop_reading(new_flow: Runner) -> None:
     assert rows.pipe("exec <&-; echo done").collect() == ["done", "done"]
 
 
+def test_a_command_that_finds_nothing_may_say_so(new_flow: Runner) -> None:
+    """As the message for one that may not advises."""
+    rows = new_flow().slice(["a", "x", "b"], 3)
+    assert rows.pipe("grep x || true").collect() == ["x"]
+
+
 FAILING: list[tuple[Any, str]] = [
     ("echo so sad >&2; exit 3", r"ended with exit status 3; .* ended with:\nso sad"),
-    ("cat; exit 1", r"'cat; exit 1' ended with exit status 1$"),
+    ("cat; exit 4", r"'cat; exit 4' ended with exit status 4$"),
+    ("grep x", r"'grep x' ended with exit status 1, and wrote .*: pipe\('grep x \|\| true'\)$"),
+    (["grep", "x"], r"\['grep', 'x'\] ended with exit status 1, and wrote .* \|\| true"),
+    ("echo no >&2; exit 1", r"ended with exit status 1; its standard error ended with:\nno$"),
     ("no-such-command -x", r"ended with exit status 127; .* ended with:\n.*not found"),
     (["no-such-command", "-x"], r"cannot start \['no-such-command', '-x'\]: No such file"),
     (["/"], r"cannot start \['/'\]: Permission denied"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from glowpy.errors import TaskFailed
+from glowpy.errors import RowError, TaskFailed
 from tests.runners import Runner
 from tests.ugly_rows import UGLY, same
 
@@ -55,6 +56,17 @@ def test_functions_keep_their_closures_defaults_and_state(new_flow: Runner) -> N
 
     dataset = new_flow().slice([1, 2], 2).map(lambda row: row + offset).map(Adder(100))
     assert dataset.map(Adder(1000).twice).collect() == [2111, 2112]
+
+
+@pytest.mark.parametrize("last", ["collect", "take"])
+def test_a_row_of_a_slice_that_cannot_travel_is_shown(new_flow: Runner, last: str) -> None:
+    """Before anything runs: its rows are the driver's. `take` pulls several step groups as one."""
+    flow = new_flow()
+    dataset = flow.slice([1, (each for each in "abc")], 2).union(flow.slice([2])).partition(2)
+    with pytest.raises(RowError) as failure:
+        dataset.take(1) if last == "take" else dataset.collect()
+    said = r"Input0 \(test_rows\.py:\d+\), a slice: row <generator .*> cannot be pickled: TypeError"
+    assert re.match(said, str(failure.value))
 
 
 def test_a_row_that_cannot_travel_is_shown(new_flow: Runner) -> None:

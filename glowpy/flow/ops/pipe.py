@@ -186,10 +186,14 @@ class _Command:
         elif status > 128 and signal_name(status - 128):
             how += f", as after {signal_name(status - 128)}"
         said = self._tail.decode("utf-8", "replace").rstrip()
-        raise CommandFailed(
-            f"pipe: the command {self._name} {how}"
-            + (f"; its standard error ended with:\n{said}" if said else "")
-        )
+        if said:
+            how += f"; its standard error ended with:\n{said}"
+        elif status == 1:
+            how += (
+                ", and wrote nothing to standard error; if that says that it has found nothing, "
+                "as it does of `grep`, let the shell take it for success: pipe('grep x || true')"
+            )
+        raise CommandFailed(f"pipe: the command {self._name} {how}")
 
     def __enter__(self) -> _Command:
         return self

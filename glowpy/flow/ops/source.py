@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Union
 
+from glowpy.errors import NotComputed
 from glowpy.flow.arguments import check_shards, definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph, OutputKind, Step
 from glowpy.flow.location import user_location
@@ -56,6 +57,8 @@ def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
     check_shards(shards, "slice")
     try:
         kept = tuple(rows)
+    except NotComputed:
+        raise
     except TypeError as exc:
         raise definition_error(f"slice() needs rows to iterate over, not {rows!r:.100}") from exc
     stored = DatasetNode(len(graph.steps), shards, shards, OutputKind.ONE_SHARD, rows=kept)
