@@ -48,6 +48,13 @@ class Notes(io.StringIO):
             assert self._news.wait_for(is_said, BOUND_S), self.getvalue()
 
 
+def kill_and_await_loss(cluster: LocalCluster, agent: int) -> None:
+    """Kill an agent; return once a driver knows: readers that go on sooner may be whole before."""
+    with Notes() as notes:
+        cluster.kill_agent(agent)
+        notes.wait_for(rf"agent {re.escape(cluster.address_of(agent))} is lost")
+
+
 def await_idle(cluster: LocalCluster) -> None:
     """Wait until the master knows that no executor is in use: a run before has been over for all.
 

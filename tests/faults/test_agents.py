@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from glowpy.testing import LocalCluster, started
-from tests.faults.checks import BOUND_S, Notes, await_end
+from tests.faults.checks import BOUND_S, await_end, kill_and_await_loss
 from tests.faults.flows import EXPECTED, MAPS, READS, again, agents_of, held, release, steps_of
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_an_agent_dies_with_shards_that_are_still_to_be_read(cluster: LocalClust
     victim = agents_of(cluster, producers)[1]
     release(producers)
     agents_of(cluster, readers)
-    cluster.kill_agent(victim)
+    kill_and_await_loss(cluster, victim)
     release(readers)
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert again(cluster, MAPS) == {1: 1}
@@ -57,7 +57,7 @@ def test_an_agent_dies_under_a_reader_in_mid_pull(cluster: LocalCluster) -> None
     reader = cluster.hold_executor(2, step="Map4", task=0)
     run = started(sizes.collect)
     assert cluster.agent_of(reader.wait()) != cluster.agent_of(producer.wait())
-    cluster.kill_agent(cluster.agent_of(producer.pid))
+    kill_and_await_loss(cluster, cluster.agent_of(producer.pid))
     release([producer, reader])
     assert sorted(run.result(BOUND_S)) == [(row, 3 << 20) for row in range(60)]
     assert again(cluster, MAPS) == {0: 1}
@@ -78,9 +78,7 @@ def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalClus
     attempts = cluster.attempts()
     victim = cluster.agent_of(stages[-1][0].pid)
     lost = {each.name for each in attempts if cluster.agent_of(each.pid) == victim}
-    with Notes() as notes:  # readers that go on too soon may be whole before anybody knows
-        cluster.kill_agent(victim)
-        notes.wait_for(r"agent \S+ is lost")
+    kill_and_await_loss(cluster, victim)
     release(stages[-1])
     assert sorted(run.result(BOUND_S)) == [(row + 3, 1) for row in range(90)]
     readers = {each.name for each in attempts if "Map10" in each.steps}
@@ -90,17 +88,17 @@ def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalClus
 
 def test_what_nobody_needs_any_more_is_not_done_again(cluster: LocalCluster) -> None:
     """Its readers have read it all, and what they have written is elsewhere."""
-    rows = cluster.flow().slice(range(60), 3).map(abs).partition(2).map(abs).partition(2).map(abs)
+    rows = cluster.flow().slice(range(60), 3).map(abs).partition(2).map(abs).partition(3).map(abs)
     first = cluster.hold_executor(step="Map1", at_end=True, task=0)
     middle = [cluster.hold_executor(step="Map4", at_end=True, task=task) for task in range(2)]
-    last = [cluster.hold_executor(step="Map7", task=task) for task in range(2)]
+    last = [cluster.hold_executor(step="Map7", task=task) for task in range(3)]
     run = started(rows.collect)
     victim = cluster.agent_of(first.wait())
     cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # early, at the other agents
     first.release()
     assert victim not in agents_of(cluster, middle)
     release(middle)
-    agents_of(cluster, last)
+    agents_of(cluster, last)  # on every executor: so the driver knows that the middle is whole
     lost = {each.name for each in cluster.attempts() if cluster.agent_of(each.pid) == victim}
     cluster.kill_agent(victim)
     release(last)
@@ -118,18 +116,20 @@ def test_consumers_that_wait_give_way_to_their_producer(cluster: LocalCluster) -
     cluster.kill_agent(victim)
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert again(cluster, MAPS) == {0: 1}
-    assert set(again(cluster, READS)) == {0, 1}  # once more if a reader knows before the driver
+    # A reader that knows before the driver may be begun again too soon, or another in its place.
+    assert set(again(cluster, READS)) >= {0, 1}
     assert victim not in {cluster.agent_of(each.pid) for each in cluster.attempts()[5:]}
 
 
 def test_an_agent_is_restarted_without_its_shards(cluster: LocalCluster) -> None:
-    """On the same port: whoever asks it for them is told that they are gone."""
+    """On the same port: nobody takes it for the one that had them."""
     producers = held(cluster, "Map1")
     readers = held(cluster, "Map4")
     run = started(steps_of(cluster.flow()).collect)
     victim = agents_of(cluster, producers)[2]
     release(producers)
     agents_of(cluster, readers)
+    kill_and_await_loss(cluster, victim)
     cluster.restart_agent(victim)
     release(readers)
     assert sorted(run.result(BOUND_S)) == EXPECTED

@@ -22,12 +22,12 @@ def test_a_result_of_many_blocks_is_taken_between_beats(monkeypatch: pytest.Monk
     add = Rows.add
 
     def slowly(rows: Rows, batch: list[Any]) -> None:
-        threading.Event().wait(0.01)  # each of 400 blocks; a silent driver is dead after 1.5 s
+        threading.Event().wait(0.01)  # each of 400 blocks; a silent driver is dead after 3 s
         add(rows, batch)
 
     monkeypatch.setattr(Rows, "add", slowly)
     sizes = [1 << 20] * 400
-    with LocalCluster(1, time_scale=0.05) as cluster, Notes() as notes:
+    with LocalCluster(1, time_scale=0.1) as cluster, Notes() as notes:
         rows = cluster.flow().slice(range(400), 1).map(lambda row: bytes(1 << 20)).collect()
         assert list(map(len, rows)) == sizes
         assert "is lost" not in notes.getvalue(), notes.getvalue()

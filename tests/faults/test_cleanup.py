@@ -54,10 +54,10 @@ def test_nothing_is_left_when_an_agent_dies(cluster: LocalCluster) -> None:
     cluster.kill_agent(victim)
     await_end(faults[0].pid)
     assert os.listdir(cluster.runs_of(victim)) != []
-    cluster.restart_agent(victim)
-    assert os.listdir(cluster.runs_of(victim)) == []
     release(faults)
     assert sorted(run.result()) == EXPECTED
+    cluster.restart_agent(victim)
+    assert os.listdir(cluster.runs_of(victim)) == []
     assert cluster.left_behind() == []
 
 

@@ -14,7 +14,7 @@ from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
 
 pytestmark = pytest.mark.slow
 
-TIME_SCALE = 0.1
+TIME_SCALE = 0.2
 
 
 def test_the_master_is_restarted_in_the_middle(cluster: LocalCluster) -> None:
@@ -22,12 +22,11 @@ def test_the_master_is_restarted_in_the_middle(cluster: LocalCluster) -> None:
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
     agents_of(cluster, faults)
-    killed = cluster.kill_executor(60, step="Map1", task=2)
     cluster.restart_master()
+    killed = cluster.kill_executor(step="Map4", task=1)  # this needs another executor
     release(faults)
-    killed_later = cluster.kill_executor(step="Map4", task=1)  # this needs another executor
     assert sorted(run.result(BOUND_S)) == EXPECTED
-    assert killed_later.has_happened and not killed.has_happened
+    assert killed.has_happened
     assert cluster.recomputed() == {"Partition_collect3>Map4 task 1": 1}
 
 
@@ -64,7 +63,7 @@ def test_the_master_stays_away_and_every_executor_dies(cluster: LocalCluster) ->
     agents_of(cluster, faults)
     cluster.kill_master()
     release(faults)
-    with pytest.raises(NoMaster, match=r"no master answers at \S+ \(waited 6 s\)"):
+    with pytest.raises(NoMaster, match=r"no master answers at \S+ \(waited 12 s\)"):
         run.result(BOUND_S)
 
 
@@ -72,7 +71,7 @@ def test_the_master_comes_after_the_driver(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.kill_master()
-    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.5")  # of the driver, which waits for a new process
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "1")  # of the driver, which waits for a new process
     with Notes() as notes:
         run = started(steps_of(cluster.flow()).collect)
         notes.wait_for(r"waiting for the master at \S+\n")
@@ -83,5 +82,5 @@ def test_the_master_comes_after_the_driver(
 def test_the_master_does_not_come(cluster: LocalCluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         leader = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(NoMaster, match=rf"no master answers at {leader} \(waited 1 s\)"):
+    with pytest.raises(NoMaster, match=rf"no master answers at {leader} \(waited 2 s\)"):
         steps_of(Flow(["-glow", f"-glow.leader={leader}"])).collect()

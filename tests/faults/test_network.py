@@ -15,7 +15,7 @@ from tests.faults.proxy import Proxy, Way, proxy
 
 pytestmark = pytest.mark.slow
 
-TIME_SCALE = 0.1
+TIME_SCALE = 0.2
 LARGE = sorted((row, 1 << 20) for row in range(120))
 
 
