@@ -58,9 +58,9 @@ class Options(NamedTuple):
     workers: int = 0
     log_level: str = ""
 
-    # A task's own. Ids of -1 were not given, as in Glow.
+    # A task's own. An id of -1 was not given, as in Glow.
     flow_id: int = -1
-    group_id: int = -1
+    group_ids: str = ""
     run_number: int = 1
     task_name: str = ""
     group_inputs: str = ""
@@ -134,7 +134,7 @@ FLAGS = (
         choices=("debug", "info", "warning", "error"),
     ),
     Flag("glow.flow.id", "flow_id", "number of the flow in the script", "task"),
-    Flag("glow.taskGroup.id", "group_id", "number of the task group in the plan", "task"),
+    Flag("glow.taskGroup.id", "group_ids", "@: told by the agent, one after another", "task"),
     Flag("glow.run.id", "run_number", "number of the run in the script", "task", least=1),
     Flag("glow.task.name", "task_name", "name of the group's first task", "task", "", True),
     Flag("glow.taskGroup.inputs", "group_inputs", "@: asked of the agent", "task", "", True),
@@ -199,7 +199,7 @@ def mode(options: Options) -> Mode:
     >>> mode(parse(["-glow.flow.plot", "-glow"])[0])
     <Mode.PLOT: 'plot'>
     """
-    ids_given = (options.flow_id >= 0) + (options.group_id >= 0)
+    ids_given = (options.flow_id >= 0) + bool(options.group_ids)
     if ids_given == 2:
         return Mode.TASK
     if ids_given == 1:
@@ -230,7 +230,6 @@ def is_module_name(text: str) -> bool:
 def task_arguments(
     *,
     flow_id: int,
-    group_id: int,
     run_number: int,
     agent_address: str,
     executor_id: str,
@@ -240,7 +239,7 @@ def task_arguments(
     """The words that make a script a task. They go before its own words, which may hold a `--`."""
     return [
         f"-glow.flow.id={flow_id}",
-        f"-glow.taskGroup.id={group_id}",
+        "-glow.taskGroup.id=@",
         f"-glow.run.id={run_number}",
         f"-glow.agent.address={agent_address}",
         f"-glow.request.id={executor_id}",

@@ -79,8 +79,8 @@ def opened(core: Any, run: str = "r1") -> None:
 
 
 def ready(core: Any, executor: str = "e1", *, memory_mb: int = 40) -> None:
-    started = tell(core, Launch("r1", executor, f"lease-{executor}", memory_mb, 0))
-    assert started == [StartProcess("r1", executor, 0), LeasesChanged()]
+    started = tell(core, Launch("r1", executor, f"lease-{executor}", memory_mb))
+    assert started == [StartProcess("r1", executor), LeasesChanged()]
     assert core.process_started(executor, 77) == [ToDriver(DRIVER, Launched("r1", executor, 77))]
     hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", executor)
     (answer,) = core.from_executor(EXECUTOR, hello, b"")
@@ -209,7 +209,7 @@ def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> 
 
 def test_what_a_process_writes_is_told_once_it_is_ready(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1, 0))
+    tell(core, Launch("r1", "e1", "l", 1))
     assert core.process_said("e1", Stream.STDOUT, "of the script\n") == []
     *_, told = core.process_exited("e1", "exit status 1")
     assert told.message.log_tail == "of the script\n", "it has died there"
@@ -231,11 +231,11 @@ def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
         return told.message
 
     ready(core, "e1", memory_mb=40)
-    assert "taken" in refusal(Launch("r1", "e1", "l", 1, 0)).reason
-    assert "40 of this agent's 100 MB" in refusal(Launch("r1", "e2", "l", 61, 0)).reason
-    assert "name" in refusal(Launch("r1", "../e", "l", 1, 0)).reason
+    assert "taken" in refusal(Launch("r1", "e1", "l", 1)).reason
+    assert "40 of this agent's 100 MB" in refusal(Launch("r1", "e2", "l", 61)).reason
+    assert "name" in refusal(Launch("r1", "../e", "l", 1)).reason
     ready(core, "e2", memory_mb=60)
-    assert "all 2 executors" in refusal(Launch("r1", "e3", "l", 0, 0)).reason
+    assert "all 2 executors" in refusal(Launch("r1", "e3", "l", 0)).reason
 
 
 @pytest.mark.parametrize("run", ["", ".", "..", "a/b", "../x", "-x", "R", "x" * 65, "a\0b"])
@@ -259,7 +259,7 @@ def test_a_run_belongs_to_the_driver_that_opened_it(core: Any) -> None:
     opened(core)
     stranger: list[Any] = []
     for message in (
-        Launch("r1", "e1", "l", 1, 0),
+        Launch("r1", "e1", "l", 1),
         Beat("r1"),
         OpenRun("r1", 1, 0, "", "", "", {}, 0, ""),
     ):
@@ -281,7 +281,7 @@ def test_an_executor_that_is_not_known_is_sent_away(core: Any) -> None:
 
 def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1, 0))
+    tell(core, Launch("r1", "e1", "l", 1))
     hello = ExecutorHello(PROTOCOL_VERSION, "0.0.0", "2.7", "r1", "e1")
     told, killed = core.from_executor(EXECUTOR, hello, b"")
     assert told.message.fatal and killed == KillProcess("e1")
@@ -290,7 +290,7 @@ def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
 
 def test_an_executor_whose_plan_differs_is_refused_for_good(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1, 0))
+    tell(core, Launch("r1", "e1", "l", 1))
     hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e1")
     core.from_executor(EXECUTOR, hello, b"")
     told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"it")
@@ -343,7 +343,7 @@ def test_a_run_ends_with_its_drivers_connection(core: Any) -> None:
 
 def test_an_executor_that_never_reaches_its_flow_is_killed(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1, 0))
+    tell(core, Launch("r1", "e1", "l", 1))
     tell(core, Beat("r1"), now=TIMING.executor_start_s - 1.0)
     assert core.tick(TIMING.executor_start_s - 0.1) == []
     assert core.tick(TIMING.executor_start_s) == [KillProcess("e1")]
@@ -373,7 +373,7 @@ def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:
 
 def test_a_process_that_cannot_be_started_is_no_death(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1, 0))
+    tell(core, Launch("r1", "e1", "l", 1))
     told, changed = core.start_failed("e1", "no memory")
     assert isinstance(told.message, LaunchRefused) and "no memory" in told.message.reason
     assert changed == LeasesChanged() and core.leases() == ()

@@ -225,7 +225,7 @@ def test_a_flag_that_does_nothing_says_so(words: str, notes: list[str]) -> None:
         ("-glow -glow.flow.plot", Mode.PLOT),
         ("-glow.inline -glow.flow.plot", Mode.PLOT),
         ("-glow -glow.flow.explain", Mode.PLOT),
-        ("-glow.flow.id=0 -glow.taskGroup.id=0", Mode.TASK),
+        ("-glow.flow.id=0 -glow.taskGroup.id=@", Mode.TASK),
         ("-glow -glow.flow.plot -glow.flow.id=1 -glow.taskGroup.id=2", Mode.TASK),
     ],
 )
@@ -270,7 +270,6 @@ own_words = st.one_of(
 
 @given(
     flow_id=numbers,
-    group_id=numbers,
     run_number=st.integers(1, 2**31 - 1),
     agent_address=words_of_ids,
     executor_id=words_of_ids,
@@ -280,7 +279,6 @@ own_words = st.one_of(
 )
 def test_task_arguments_come_back(
     flow_id: int,
-    group_id: int,
     run_number: int,
     agent_address: str,
     executor_id: str,
@@ -290,7 +288,6 @@ def test_task_arguments_come_back(
 ) -> None:
     words = task_arguments(
         flow_id=flow_id,
-        group_id=group_id,
         run_number=run_number,
         agent_address=agent_address,
         executor_id=executor_id,
@@ -299,11 +296,11 @@ def test_task_arguments_come_back(
     options, rest, notes = parse([*words, *own, "--", *after])
     assert options == Options(
         flow_id=flow_id,
-        group_id=group_id,
         run_number=run_number,
         agent_address=agent_address,
         executor_id=executor_id,
         exe_hash=exe_hash,
+        group_ids="@",
         group_inputs="@",
     )
     assert (rest, notes) == ([*own, "--", *after], [])

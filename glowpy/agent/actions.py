@@ -38,7 +38,6 @@ class StartProcess(NamedTuple):
 
     run: str
     executor: str
-    first_group: int
 
 
 class KillProcess(NamedTuple):

@@ -60,7 +60,6 @@ def task_start(
     """
     arguments = task_arguments(
         flow_id=opening.flow,
-        group_id=start.first_group,
         run_number=opening.run_number,
         agent_address=agent_address,
         executor_id=start.executor,

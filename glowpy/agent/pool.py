@@ -121,7 +121,7 @@ class ExecutorPool:
             return
         deadline = now + self._timing.executor_start_s
         self._slots[name] = ExecutorSlot(run, name, message.lease, memory_mb, deadline)
-        yield StartProcess(run.name, name, message.first_group)
+        yield StartProcess(run.name, name)
         yield LeasesChanged()
 
     def command(

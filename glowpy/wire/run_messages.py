@@ -68,7 +68,6 @@ class Launch(NamedTuple):
     executor: str
     lease: str
     memory_mb: int
-    first_group: int
 
 
 class Launched(NamedTuple):

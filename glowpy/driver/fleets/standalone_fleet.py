@@ -115,7 +115,7 @@ class StandaloneFleet:
         for _ in range(min(count, free)):
             self._launched += 1
             executor = executor_name(self._launched)
-            launch = Launch(self._description.run, executor, executor, self._memory_mb, 0)
+            launch = Launch(self._description.run, executor, executor, self._memory_mb)
             self.send(self._agent, launch)
             self._events.append(ExecutorJoined(executor, self._agent))
 
