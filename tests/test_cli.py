@@ -123,10 +123,30 @@ def test_a_master_with_a_key(tmp_path):
         assert agents_known(master.address(), Policy(load_key(path))) == 0
 
 
-def test_a_port_in_use_is_named():
+def test_a_port_in_use_is_named_with_whoever_has_it():
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert port in refusal("master", "--address", f"127.0.0.1:{port}")
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        us = f"{psutil.Process().name()} (process {os.getpid()})"
+        assert refusal("master", "--address", address) == (
+            f"glowpy: cannot listen on {address}: its port is in use by {us}; "
+            "name another by --address HOST:PORT, or 0 for any that is free"
+        )
+
+
+def test_a_port_of_a_master_is_named_as_that():
+    with started("master", "--address", FREE) as master:
+        address = master.address()
+        line = refusal("master", "--address", address)
+        assert f"its port is in use by a glowpy master (process {master.pid}); name" in line
+        line = refusal("cluster", "--port", address.rpartition(":")[2])
+        assert f"by a glowpy master (process {master.pid}); name another by --port PORT," in line
+
+
+def test_an_address_of_nobody_here_is_named():
+    line = refusal("master", "--address", "no-such-host.invalid:8930", "--insecure")
+    assert line.endswith(
+        "cannot listen on no-such-host.invalid:8930: this host has no such address"
+    )
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:port", "127.0.0.1:99999", "a b:1", "::1:5"])
@@ -220,7 +240,9 @@ def test_an_agents_port_in_use_is_named(leader, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         options = ("--port", port, "--master", leader, "--dir", str(tmp_path / "a"))
-        assert port in refusal("agent", *options).partition("glowpy: ")[2]
+        line = refusal("agent", *options)
+        assert f"cannot listen on 127.0.0.1:{port}: its port is in use by " in line
+        assert line.endswith("; name another by --port PORT, or 0 for any that is free")
 
 
 def test_a_folder_in_use_is_refused(leader, tmp_path):
@@ -298,6 +320,7 @@ def test_a_cluster_whose_port_is_in_use_says_so(tmp_path, monkeypatch):
         port = str(taken.getsockname()[1])
         done = run("cluster", "--port", port)
     assert done.returncode == 1
-    assert f"127.0.0.1:{port}" in done.stderr
-    assert "the cluster does not start" in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"glowpy: cannot listen on 127.0.0.1:{port}: its port is in use by ")
+    assert line.endswith("; name another by --port PORT, or 0 for any that is free")
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,7 @@ def test_what_the_master_knows() -> None:
     master.handle(BEAT._replace(cores=8), 101.0)
     other = BEAT._replace(agent="b", address="127.0.0.2:1", executor_limit=3, memory_mb=10)
     master.handle(other, 102.0)
-    master.handle(ASK._replace(script="x.py at h"), 103.0)
+    master.handle(ASK._replace(script="x.py at h", module="m"), 103.0)
     told = answer(master, 103.5)
     assert told[:6] == (3.5, 2, 1, 5, 2, 2)
     first, second = told.agents
@@ -51,7 +51,7 @@ def test_what_the_master_knows() -> None:
     assert (first.executor_limit, first.executors_busy) == (2, 2)
     assert (first.memory_mb, first.memory_used_mb) == (1024, 128)
     assert (second.address, second.executors_busy, second.silent_s) == ("127.0.0.2:1", 0, 1.5)
-    assert told.runs == (("d", "x.py at h", 100.0, 2, 2, 64, 0.5),)
+    assert told.runs == (("d", "x.py at h", 100.0, 2, 2, 64, 0.5, "m"),)
     assert answer(master, 103.0 + 3.1).executors_wanted == 0, "a demand not repeated is over"
 
 
@@ -75,7 +75,7 @@ def test_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             ),
             0.0,
         )
-        master.handle(ASK._replace(driver=name, executor_count=1, script=long), 0.0)
+        master.handle(ASK._replace(driver=name, executor_count=1, script=long, module=long), 0.0)
     for most, listed in ((10**9, 50), (3, 3), (0, 0), (-5, 0)):
         told = answer(master, 0.0, most)
         assert (len(told.agents), told.agents_known) == (listed, 60)
@@ -122,7 +122,9 @@ def status_of(address: str, *words: str) -> Any:
 def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     """While a run holds executors, and after it."""
     (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
-    with started(tmp_path, "script.py", *flags_of("cluster", cluster)) as running:
+    with started(
+        tmp_path, "script.py", *flags_of("cluster", cluster), "-glow.module=nightly"
+    ) as running:
         running.stdout.await_match("at work", 2)
         told = status_of(cluster)
         words = said(cluster)
@@ -135,7 +137,7 @@ def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     assert all(agent["cores"] >= 1 and agent["silent_s"] < 15 for agent in told["agents"])
     (one,) = told["runs"]
     assert (one["executors_held"], one["memory_mb"], one["bid"]) == (2, 64, 100.0)
-    assert one["script"].startswith("script.py at ")
+    assert one["script"].startswith("script.py at ") and one["module"] == "nightly"
     head, _, titles, *rows = words.splitlines()
     assert re.fullmatch(
         rf"master {cluster}, up .*: 3 agents, 6 executors \(2 busy, 4 free\); 1 run, .* wanted",
@@ -143,6 +145,7 @@ def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     )
     assert titles.split()[:5] == ["agent", "place", "cores", "executors", "busy"]
     assert rows[0].startswith("127.0.0.1:") and rows[-1].startswith(one["run"])
+    assert rows[-2].split()[-1] == "module" and rows[-1].endswith("  nightly")
 
 
 @pytest.fixture

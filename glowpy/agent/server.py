@@ -115,7 +115,7 @@ class AgentServer:
         self._transport = transport
         self._timing = timing
         self._poller = Poller()
-        self._server = transport.serve(options.address)
+        self._server = transport.serve(options.address, "--port PORT")
         assert isinstance(self._server.address, Address)
         self.address = self._server.address
         self._advertised = str(options.advertised or self.address)

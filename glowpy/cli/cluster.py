@@ -20,7 +20,7 @@ from glowpy.errors import ClusterError
 from glowpy.signals import signal_name
 from glowpy.stdio import tell
 from glowpy.timing import Timing
-from glowpy.wire.address import parse_address
+from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import AskExecutors, Grants
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Link, Poller, Transport
@@ -91,6 +91,7 @@ class LocalCluster:
         """Start everything, say so on standard output, and wait for the end.
 
         Raises:
+            ConfigError: the port cannot be had.
             ClusterError: a process did not start, or the cluster has fallen apart.
         """
         self._poller.register(self.stop, _STOP)
@@ -101,6 +102,9 @@ class LocalCluster:
 
     def _start(self) -> str:
         self._deadline = time.monotonic() + self.timing.patience_s
+        if self.port:
+            with Transport(Policy(), self.timing) as transport:  # the master would say it its way
+                transport.serve(Address("127.0.0.1", self.port), "--port PORT")
         folder = self._stack.enter_context(temporary_folder("glowpy-cluster-"))
         master = self._spawn("master", "--address", f"127.0.0.1:{self.port}")
         self._await_addresses()

@@ -172,11 +172,12 @@ def to_lines(master: Address, status: Status) -> list[str]:
             f"{run.memory_mb:,} MB",
             f"{run.bid:g}",
             f"{in_time(run.silent_s)} ago" if run.silent_s >= 0 else "not yet",
+            run.module,
         )
         for run in status.runs
     ]
     return lines + _table(
-        "run|script|executors|wanted|memory each|bid|asked", runs, status.runs_known
+        "run|script|executors|wanted|memory each|bid|asked|module", runs, status.runs_known
     )
 
 

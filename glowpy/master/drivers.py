@@ -23,6 +23,7 @@ class Driver:
     memory_mb: int = 0
     bid: float = _USUAL_BID
     script: str = ""
+    module: str = ""
     held: int = 0
     open_count: int = 0
     asked_at: float = -inf
@@ -52,6 +53,7 @@ class Drivers:
         driver.memory_mb = max(0, ask.memory_mb)
         driver.bid = ask.bid
         driver.script = ask.script
+        driver.module = ask.module
         driver.asked_at = now
         return driver
 
@@ -93,7 +95,14 @@ class Drivers:
             if each.held or wanted:
                 found.append(
                     RunStatus(
-                        name, each.script, each.bid, each.held, wanted, each.memory_mb, silent_s
+                        name,
+                        each.script,
+                        each.bid,
+                        each.held,
+                        wanted,
+                        each.memory_mb,
+                        silent_s,
+                        each.module,
                     )
                 )
         return found

@@ -152,7 +152,7 @@ def serve_master(
     tick_s = timing.agent_eviction_s / 15
     master = Master(timing, time.monotonic())
     with Transport(policy, timing, STATUS_MESSAGES | CHANNEL_MESSAGES) as transport:
-        server = transport.serve(address)
+        server = transport.serve(address, "--address HOST:PORT")
         poller = Poller()
         poller.register(server, server)
         poller.register(stop, _STOP)

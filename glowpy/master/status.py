@@ -32,7 +32,8 @@ def status_of(
             for agent in islice(agents, most)
         ),
         tuple(
-            run._replace(run=_cut(run.run), script=_cut(run.script)) for run in islice(runs, most)
+            run._replace(run=_cut(run.run), script=_cut(run.script), module=_cut(run.module))
+            for run in islice(runs, most)
         ),
     )
 

@@ -98,6 +98,7 @@ class AskExecutors(NamedTuple):
     rack: str
     bid: float
     script: str = ""  # what runs and where, for people
+    module: str = ""  # -glow.module, for people
 
 
 class Lease(NamedTuple):

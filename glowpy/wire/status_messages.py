@@ -40,6 +40,7 @@ class RunStatus(NamedTuple):
     executors_wanted: int  # beyond those held
     memory_mb: int  # of each
     silent_s: float  # since its driver asked last; -1: not since the master was started
+    module: str = ""  # -glow.module: what it has in common with others
 
 
 class Status(NamedTuple):

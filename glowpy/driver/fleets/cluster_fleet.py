@@ -77,7 +77,7 @@ class ClusterFleet:
         self._share: int | None = None
         self._next_beat = 0.0
         self._is_closing = False
-        server = transport.serve(own_address)
+        server = transport.serve(own_address, "-glow.driver.port=PORT")
         self._server = server
         self.store_owner = str(server.address)
         self.reader_host = own_address.host
@@ -184,9 +184,7 @@ class ClusterFleet:
             self._executor_count += 1
             executor = f"{self._description.run}-{self._executor_count}"
             self._launching[executor] = agent, lease
-            agent.link.send(
-                Launch(self._description.run, executor, lease.lease, self._memory_mb, 0)
-            )
+            agent.link.send(Launch(self._description.run, executor, lease.lease, self._memory_mb))
 
     def _keep_up(self, agent: RemoteAgent, now: float) -> None:
         if agent.state is State.LOST:

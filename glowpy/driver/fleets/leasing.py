@@ -166,6 +166,7 @@ class Leasing:
             options.rack,
             options.flow_bid,
             self._script,
+            options.module,
         )
 
     def _reach(self) -> Link | None:

@@ -8,8 +8,9 @@ ZeroMQ's heartbeats where the network swallows it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import zmq
@@ -86,8 +87,11 @@ class Transport:
         self._sockets: list[zmq.Socket[bytes]] = []
         self._gate: Gate | None = None
 
-    def serve(self, address: Endpoint) -> Server:
+    def serve(self, address: Endpoint, other: str = "") -> Server:
         """Listen; port 0 takes a free one.
+
+        Args:
+            other: how the user names another port, where this one is in use.
 
         Raises:
             ConfigError: the address cannot be had, or the policy refuses it.
@@ -103,7 +107,7 @@ class Transport:
             socket.curve_secretkey = key.secret
             socket.curve_publickey = key.public
             socket.curve_server = True
-        with _explained(f"listen on {address}", socket):
+        with _explained(f"listen on {address}", socket, why=partial(_why_not, address, other)):
             socket.bind(_url(address, is_server=True))
         if isinstance(address, Address):
             endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
@@ -186,15 +190,24 @@ def make_key() -> ClusterKey:
 
 
 @contextmanager
-def _explained(act: str, *sockets: zmq.Socket[bytes]) -> Iterator[None]:
+def _explained(
+    act: str, *sockets: zmq.Socket[bytes], why: Callable[[int], str] = zmq.strerror
+) -> Iterator[None]:
     """Within: what ZeroMQ cannot do is a ConfigError, and these sockets are closed."""
     try:
         yield
     except zmq.ZMQError as exc:
         for socket in sockets:
             socket.close(0)
-        reason = "it is in use" if exc.errno == zmq.EADDRINUSE else zmq.strerror(exc.errno or 0)
-        raise ConfigError(f"cannot {act}: {reason}") from exc
+        raise ConfigError(f"cannot {act}: {why(exc.errno or 0)}") from exc
+
+
+def _why_not(address: Endpoint, other: str, number: int) -> str:
+    if not isinstance(address, Address):
+        return zmq.strerror(number)
+    from glowpy.wire.listener import why_not
+
+    return why_not(address, other, number)
 
 
 def _check_descriptors() -> None:
