@@ -261,7 +261,6 @@ def test_a_nursery_that_has_died_is_an_error(directory: Path, gate: Gate) -> Non
         nursery.kill("e1")
         with pytest.raises(ConnectionError):
             nursery.events()
-    os.kill(started.pid, signal.SIGKILL)  # a real executor sees its agent's end
     await_end(started.pid)
 
 

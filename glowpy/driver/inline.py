@@ -40,7 +40,7 @@ def run_inline(job: Job) -> Any:
         with _told(job) as tell:
             return run_with_channels(job, tell, partial(_as_failed, plan))
     job.control.begin()
-    with scratch_directory("glowpy-") as directory, _told(job) as tell:
+    with scratch_directory("glowpy-inline-") as directory, _told(job) as tell:
         store = _InlineStore(directory)
         for step_group in plan.step_groups:
             for edge in step_group.inputs:

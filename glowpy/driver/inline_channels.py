@@ -47,7 +47,7 @@ def run_with_channels(job: Job, tell: Tell, as_failed: Fail) -> Any:
     Raises:
         TaskFailed: the user's code raised.
     """
-    with scratch_directory("glowpy-") as directory:
+    with scratch_directory("glowpy-inline-") as directory:
         return _InlineRun(job, directory, tell, as_failed).run()
 
 

@@ -15,6 +15,7 @@ from glowpy.errors import ConfigError
 from glowpy.resources import host_name
 from glowpy.signals import undisturbed
 
+NURSED_PREFIX = "glowpy-"  # of directories that a nursery removes: only a number follows
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
 _PLACES = ("/tmp", "/var/tmp")  # a directory made there is its owner's alone
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from glowpy.driver.fleets.nursery import Nursery, executor_name
 from glowpy.driver.job import Job
 from glowpy.driver.loading import loading
-from glowpy.driver.scratch import scratch_directory
+from glowpy.driver.scratch import NURSED_PREFIX, scratch_directory
 from glowpy.driver.view.report import Report, is_screen
 from glowpy.flags import Options
 from glowpy.flow.graph import Graph
@@ -41,7 +41,7 @@ def run_standalone(job: Job) -> Any:
     worker_count = options.workers or cores()
     if threading.active_count() > 1:
         _load_executor()  # here: another thread might hold the lock of a module when we fork
-    with scratch_directory("glowpy-", for_sockets=True, has_janitor=False) as directory:
+    with scratch_directory(NURSED_PREFIX, for_sockets=True, has_janitor=False) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         report = Report(timing, is_quiet=options.quiet)
         poller = Poller()
@@ -103,7 +103,9 @@ def _captured(
 def _load_executor() -> None:
     """In the nursery, so that its forks have it, while the driver loads its own part."""
     with loading():
-        import glowpy.task.executor  # noqa: F401
+        import glowpy.driver.nursed
+        import glowpy.task.executor
+        import glowpy.task.lifeline  # noqa: F401
 
 
 def _executor_main(

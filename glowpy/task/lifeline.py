@@ -1,24 +1,34 @@
-"""The pipe by which an executor learns that its agent is gone."""
+"""The pipe by which an executor learns that whoever has started it is gone."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 from glowpy.environment import LIFELINE_VARIABLE
 
 
 def watch_lifeline() -> None:
-    """End this process when its agent is gone, whatever the user's code is doing then."""
+    """End this process when the agent that has started it is gone."""
     text = os.environ.get(LIFELINE_VARIABLE)
-    if not text:
-        return
+    if text:
+        end_with(int(text))
 
-    def watch(descriptor: int) -> None:
-        os.read(descriptor, 1)  # nothing is ever written: this returns when the agent has died
+
+def end_with(descriptor: int, leave: Callable[[], object] = lambda: None) -> None:
+    """End this process when the other end of a pipe is closed, whatever the user's code is doing.
+
+    Args:
+        leave: what to do before, as nobody else is there who would.
+    """
+
+    def watch() -> None:
+        os.read(descriptor, 1)  # nothing is ever written: this returns when the other has died
+        leave()
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)  # with whatever the user's functions have started
         os._exit(1)
 
-    threading.Thread(target=watch, args=(int(text),), daemon=True, name="glowpy-lifeline").start()
+    threading.Thread(target=watch, daemon=True, name="glowpy-lifeline").start()

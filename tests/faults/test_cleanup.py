@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from glowpy import Flow
@@ -92,6 +93,24 @@ def test_a_standalone_drivers_end_by_sigkill_ends_everything_of_it(
         for fault in armed:
             await_end(fault.pid)
         assert driver.finish().status == -signal.SIGKILL
+        driver.await_nothing_left()
+
+
+def test_executors_outlive_neither_driver_nor_nursery(faults: Faults, tmp_path: Path) -> None:
+    """Both are killed at once, while functions of the user's are at work: executors see to it."""
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    armed = [faults.hold_executor(50, step="Map1", task=task) for task in range(3)]
+    with started_script(tmp_path, "script.py", "-glow.workers=3") as driver:
+        pids = [fault.wait() for fault in armed]
+        (nursery,) = {psutil.Process(pid).ppid() for pid in pids}
+        assert nursery != driver.process.pid
+        os.kill(nursery, signal.SIGSTOP)  # else it might clean up before it dies
+        driver.process.kill()
+        assert driver.process.wait() == -signal.SIGKILL
+        os.kill(nursery, signal.SIGKILL)
+        for pid in (nursery, *pids):
+            await_end(pid)
+        driver.finish()
         driver.await_nothing_left()
 
 

@@ -3,7 +3,9 @@ executor of a standalone run.
 
 Executors are forks of the driver as it was when the run began, so functions and closures need no
 pickling. The nursery itself stays single-threaded and does nothing else; when the driver dies, it
-reads the end of its socket, kills every executor and removes the run's directory.
+reads the end of its socket, kills every executor and removes the run's directory. If the nursery
+dies, too, every executor reads the end of a pipe, removes the directory and ends; and if they are
+all killed at once, a later nursery removes it.
 
     driver -> nursery   "start EXECUTOR" | "kill EXECUTOR"
     nursery -> driver   "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
@@ -24,6 +26,7 @@ from _socket import AF_UNIX, MSG_DONTWAIT, SHUT_RDWR, SOCK_SEQPACKET, socket, so
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 
 from glowpy.driver.scratch import remove
@@ -183,9 +186,13 @@ def _live(
         detach()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children could not be waited for
         prepare()
+        from glowpy.driver.nursed import hold, remove_abandoned  # the driver need not have these
+
+        hold(directory)
         gc.freeze()  # collecting in an executor would copy every page of the driver's heap
-        _Executors(ours, executor_main).serve()
+        _Executors(ours, executor_main, directory).serve()
         remove(directory)
+        remove_abandoned(os.path.dirname(directory))
         os._exit(0)
     except BaseException:  # noqa: BLE001
         _print_exception()
@@ -194,9 +201,13 @@ def _live(
 
 
 class _Executors:
-    def __init__(self, driver: socket, executor_main: Callable[[str], None]) -> None:
+    def __init__(
+        self, driver: socket, executor_main: Callable[[str], None], directory: str
+    ) -> None:
         self._driver = driver
         self._executor_main = executor_main
+        self._directory = directory
+        self._lifeline, self._held = os.pipe()  # the other end is in this process only
         self._pids: dict[str, int] = {}
         self._by_descriptor: dict[int, str] = {}
         self._unsent: deque[bytes] = deque()  # packets for which the driver has no room yet
@@ -251,8 +262,13 @@ class _Executors:
         try:
             _lead_group(0)
             self._driver.close()
+            os.close(self._held)
             for descriptor in self._by_descriptor:
                 os.close(descriptor)
+            from glowpy.task.lifeline import end_with
+
+            # The last executor to end finds nothing that another could still make.
+            end_with(self._lifeline, partial(remove, self._directory))
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             os.close(nothing)
