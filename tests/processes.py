@@ -149,6 +149,14 @@ class Running:
 
 
 @contextmanager
+def nobody() -> Iterator[str]:
+    """An address where nobody listens, and nobody else can as long as the block runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
+
+
+@contextmanager
 def started(
     directory: Path,
     *words: str | Path,

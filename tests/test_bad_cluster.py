@@ -15,7 +15,7 @@ import pytest
 from glowpy.errors import ConfigError, NoAgents, NoMaster, ProgramError, VersionMismatch
 from glowpy.version import __version__
 from tests.failing_scripts import FULL_DISK, command, ended_badly, failure, refusal, told
-from tests.processes import Ended, Served, run, server, started
+from tests.processes import Ended, Served, nobody, run, server, started
 
 pytestmark = pytest.mark.slow  # each of them starts servers, or a driver in every mode
 
@@ -79,9 +79,8 @@ def keys(tmp_path: Path) -> None:
 
 
 def test_no_master(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        leader = f"127.0.0.1:{free.getsockname()[1]}"
-    ended = driver_failure(tmp_path, leader, environment=NOBODY)
+    with nobody() as leader:
+        ended = driver_failure(tmp_path, leader, environment=NOBODY)
     assert told(ended, NoMaster) == (
         f"no master answers at {leader} (waited 0.5 s); start one with `glowpy master`, "
         "or name another with -glow.leader=host:port"
@@ -116,10 +115,8 @@ def test_agents_that_are_too_small(cluster: str, tmp_path: Path) -> None:
 
 
 def test_an_agent_without_a_master_says_so_and_waits(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        leader = f"127.0.0.1:{free.getsockname()[1]}"
-    words = ["-m", "glowpy", "agent", "--port", "0", "--master", leader]
-    with started(tmp_path, *words, environment=NOBODY) as agent:
+    words = ["-m", "glowpy", "agent", "--port", "0", "--master"]
+    with nobody() as leader, started(tmp_path, *words, leader, environment=NOBODY) as agent:
         agent.stderr.await_match(f"no master answers at {leader} yet")
         agent.process.send_signal(signal.SIGTERM)
         assert agent.finish().status == 0
@@ -282,7 +279,7 @@ Flow().slice(range(2), 2).map(work).run()
     with started(tmp_path, "-m", "glowpy", "cluster", *options) as cluster:
         leader = cluster.stdout.await_match(r"cluster ready, leader (\S+)")[1]
         flags = ["-glow", f"-glow.leader={leader}"]
-        impatient = {"GLOWPY_TIME_SCALE": "0.1"}
+        impatient = {"GLOWPY_TIME_SCALE": "0.2"}
         with started(tmp_path, "script.py", *flags, environment=impatient) as driver:
             driver.stdout.await_match("at work", 2)
             cluster.process.send_signal(signal.SIGTERM)
@@ -290,4 +287,4 @@ Flow().slice(range(2), 2).map(work).run()
             ended = ended_badly(driver)
     assert ended.stderr.count(" is lost: the connection was closed\n") == 2
     assert f"waiting for the master at {leader}, which no longer answers\n" in ended.stderr
-    assert f"no master answers at {leader} (waited 6 s)" in told(ended, NoMaster)
+    assert f"no master answers at {leader} (waited 12 s)" in told(ended, NoMaster)

@@ -6,7 +6,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import psutil
 import pytest
 
 from tests.failing_scripts import ended_badly, run_folders
-from tests.processes import BOUND_S, MODES, Running, flags_of, started
+from tests.processes import BOUND_S, MODES, Running, flags_of, nobody, started
 
 pytestmark = pytest.mark.slow  # each of them starts servers, or a driver in every mode
 
@@ -236,10 +235,11 @@ def test_what_a_function_has_started_ends_too(mode: str, cluster: str, tmp_path:
 
 
 def test_ctrl_c_while_a_master_is_waited_for(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        leader = f"127.0.0.1:{free.getsockname()[1]}"
     (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
-    with started(tmp_path, "script.py", "-glow", f"-glow.leader={leader}") as running:
+    with (
+        nobody() as leader,
+        started(tmp_path, "script.py", "-glow", f"-glow.leader={leader}") as running,
+    ):
         running.stderr.await_match("waiting for the master")
         press_ctrl_c(running)
         assert_interrupted(running)

@@ -105,7 +105,7 @@ def test_lines_are_received_while_they_are_sent(nodes: LocalCluster, tmp_path: P
 def test_a_sender_that_is_killed_has_not_sent_all(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with LocalCluster(1, time_scale=0.05) as nodes:
+    with LocalCluster(1, time_scale=0.2) as nodes:
         agent = nodes.address_of(0)
         words = ["-m", "glowpy", "send", "--to", "half", "--file", str(fifo), "--agent", agent]
         with (
@@ -128,10 +128,10 @@ def test_a_sender_that_is_killed_has_not_sent_all(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_dies_takes_its_channels_along(tmp_path: Path) -> None:
-    with LocalCluster(1, time_scale=0.1) as nodes:
+    with LocalCluster(1, time_scale=0.2) as nodes:
         send(nodes, "gone", b"row\n")
         nodes.kill_agent(0)
-        ended = glowpy("receive", "--from", "gone", "--master", nodes.leader, scale="0.1")
+        ended = glowpy("receive", "--from", "gone", "--master", nodes.leader, scale="0.2")
         assert ended.returncode == 1 and ended.stdout == b""
         assert b"channel gone" in ended.stderr
 
@@ -162,7 +162,7 @@ def test_what_cannot_be(
     nodes: LocalCluster, words: tuple[str, ...], status: int, said: str
 ) -> None:
     places = {"agent": nodes.address_of(0), "master": nodes.leader}
-    ended = glowpy(*(word.format(**places) for word in words), scale="0.05")
+    ended = glowpy(*(word.format(**places) for word in words), scale="0.2")
     assert ended.returncode == status and said.format(**places) in ended.stderr.decode(), ended
 
 
@@ -173,7 +173,7 @@ def test_with_a_key() -> None:
         ended = glowpy("send", "--to", "secret", "--agent", agent, *key, data=b"row\n")
         assert (ended.returncode, ended.stderr) == (0, b"")
         assert glowpy("receive", "--from", "secret", "--master", master, *key).stdout == b"row\n"
-        stranger = glowpy("receive", "--from", "secret", "--master", master, scale="0.1")
+        stranger = glowpy("receive", "--from", "secret", "--master", master, scale="0.2")
         assert stranger.returncode == 1 and stranger.stdout == b""
         out = Channel()
         flow = nodes.flow()
@@ -227,7 +227,7 @@ def test_a_flow_that_is_cancelled_reads_no_further(nodes: LocalCluster) -> None:
 def test_a_flow_waits_for_a_channel_within_bounds(
     nodes: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.05")
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.2")
     flow = Flow([f"-glow.leader={nodes.leader}"])
     with pytest.raises(ChannelError, match="has a channel never-sent"):
         flow.named_channel("never-sent").count()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
 from glowpy.flow.ops import key_tables, merging, sort
+from glowpy.flow.ops.broadcast_join import broadcast_join_kernel
 from glowpy.flow.ops.group import cogroup_kernel, group_kernel
 from glowpy.flow.ops.join import join_kernel
 from glowpy.flow.ops.kernel import Batch
@@ -52,6 +53,26 @@ def scratches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(ScratchFile, "_open", counting)
     return opened
+
+
+def test_a_broadcast_join_keeps_the_key_of_each_left_row(
+    tmp_path: Path, scratches: list[int]
+) -> None:
+    """Keys that are equal, but of several types, whether the right side fits or not."""
+    left = [(1, "a"), (1.0, "b"), (True, "c"), (2, "d")]
+    right = [(number, "x" * 100) for number in range(200)]
+
+    def rows(budget_bytes: int) -> Batch:
+        edges = [[batches(left)], [batches(right)]]
+        context = Context(0, 1, budget_bytes, str(tmp_path))
+        stream = broadcast_join_kernel(False, context, edges)
+        return [(type(row[0]), *row) for batch in stream for row in batch]
+
+    found = rows(64 << 20)
+    assert [row[:3] for row in found] == [(type(key), key, value) for key, value in left]
+    assert scratches == []
+    assert rows(2000) == found
+    assert scratches != []
 
 
 def batches(rows: Batch, size: int = 5) -> Iterator[Batch]:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from glowpy.timing import Timing
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
-from tests.processes import Served, flags_of, run, server, started
+from tests.processes import Served, flags_of, nobody, run, server, started
 from tests.terminal import on_terminal
 from tests.test_master_server import ASK, BEAT
 
@@ -179,11 +178,10 @@ def test_watching_goes_on_until_ctrl_c(master: Served, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     fast = {"GLOWPY_TIME_SCALE": "0.05"}
-    words = ("-m", "glowpy", "status", "--master", address, "--watch", "--pause", "0.1")
-    with server(tmp_path, "master", "--address", address) as served:
+    with server(tmp_path, "master", "--address", FREE) as served:
+        address = served.address
+        words = ("-m", "glowpy", "status", "--master", address, "--watch", "--pause", "0.1")
         watching = started(tmp_path, *words, environment=fast)
         running = watching.__enter__()
         running.stdout.await_match("0 agents", 1)
@@ -207,11 +205,10 @@ def test_who_does_not_answer_is_named(master: Served, tmp_path: Path) -> None:
         assert ended.stdout == ""
         return line
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        nobody = f"127.0.0.1:{free.getsockname()[1]}"
-    line = refusal(nobody)
-    assert f"no master at {nobody}: Connection refused; start one with" in line
-    assert refusal(nobody, "--watch") == line
+    with nobody() as address:
+        line = refusal(address)
+        assert f"no master at {address}: Connection refused; start one with" in line
+        assert refusal(address, "--watch") == line
     key = str(tmp_path / "key")
     run(tmp_path, "-m", "glowpy", "keys", key)
     assert f"{master.address} refuses to talk" in refusal(master.address, "--key-file", key)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from glowpy import Flow
@@ -11,6 +9,7 @@ from glowpy.errors import NoMaster
 from glowpy.testing import LocalCluster, started
 from tests.faults.checks import BOUND_S, Notes
 from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
+from tests.processes import nobody
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +79,8 @@ def test_the_master_comes_after_the_driver(
 
 
 def test_the_master_does_not_come(cluster: LocalCluster) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        leader = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(NoMaster, match=rf"no master answers at {leader} \(waited 2 s\)"):
+    with (
+        nobody() as leader,
+        pytest.raises(NoMaster, match=rf"no master answers at {leader} \(waited 2 s\)"),
+    ):
         steps_of(Flow(["-glow", f"-glow.leader={leader}"])).collect()

@@ -60,6 +60,19 @@ def test_a_command_may_stop_reading(new_flow: Runner) -> None:
     assert rows.pipe("exec <&-; echo done").collect() == ["done", "done"]
 
 
+def test_a_command_may_close_its_outputs_and_read_on(new_flow: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    rows = new_flow().source(lambda: range(100_000), 1)
+    assert rows.pipe(f"exec >&- 2>&-; cat >{path}").collect() == []
+    assert path.read_text() == "".join(f"{row}\n" for row in range(100_000))
+
+
+def test_a_long_line_that_comes_in_many_pieces(new_flow: Runner) -> None:
+    size = 30 << 20
+    rows = new_flow().slice([1]).pipe(f"head -c {size} /dev/zero | tr '\\0' x; echo; echo end")
+    assert rows.map(lambda line: line if line == "end" else len(line)).collect() == [size, "end"]
+
+
 def test_a_command_that_finds_nothing_may_say_so(new_flow: Runner) -> None:
     """As the message for one that may not advises."""
     rows = new_flow().slice(["a", "x", "b"], 3)
@@ -113,7 +126,7 @@ def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
 
 @pytest.mark.slow
 def test_what_a_command_has_started_ends_with_it(new_flow: Runner, tmp_path: Path) -> None:
-    command = f"(sleep 600 & echo $! >{tmp_path}/$!; wait) & cat"
+    command = f"(sleep 600 & echo $! >{tmp_path}/$!); cat"  # its parent has ended before
     rows = new_flow().slice([1, 0], 1).pipe(command).map(lambda row: 1 / int(row))
     with pytest.raises(TaskFailed, match="ZeroDivisionError"):
         rows.collect()
@@ -122,7 +135,9 @@ def test_what_a_command_has_started_ends_with_it(new_flow: Runner, tmp_path: Pat
 
 def assert_ended(path: Path) -> None:
     """None of the processes is left whose ids are the names of files."""
-    for each in path.iterdir():
+    begun = list(path.iterdir())
+    assert begun
+    for each in begun:
         if each.name.isdigit() and psutil.pid_exists(int(each.name)):
             process = psutil.Process(int(each.name))
             psutil.wait_procs([process], timeout=30)

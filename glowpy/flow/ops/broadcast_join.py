@@ -84,15 +84,16 @@ def _by_way_of_disk(
     found = windows(context, sides, is_first_streamed=True, filtered=dropped)
     rows = combined(matches(found, left_outer, right_outer=False))
     by_place = (
-        [(place, (key, value, other)) for key, (place, value), other in batch] for batch in rows
+        [(place, (key, value, other)) for _key, (place, key, value), other in batch]
+        for batch in rows
     )
     for batch in local_sort(None, False, context, [[by_place]]):
         yield [row for _place, row in batch]
 
 
 def _numbered(left: Sequence[Stream]) -> Stream:
-    """(K, A) → (K, (place, A))."""
+    """(K, A) → (K, (place, K, A)): what meets has equal keys, but each row keeps its own."""
     places = count()
     for batch in chain(left):
         check_pairs(batch, _OPERATOR)
-        yield [(key, (next(places), value)) for key, value in batch]
+        yield [(key, (next(places), key, value)) for key, value in batch]

@@ -10,6 +10,7 @@ neither can wait for the other, however much the command keeps back.
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import subprocess
 import sys
@@ -57,15 +58,18 @@ def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str
 
 def pipe(words: tuple[str, ...], context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
     """Rows in, the command's lines out. When this is left, the command has ended or is killed."""
-    begun = b""  # a line that has not ended yet
+    begun: list[bytes] = []  # of a line that has not ended yet
     lines_in = filter(None, map(lines_of, chain(edges[0])))
     with _Command(words) as command:
         for data in command.run(lines_in, _LIVE_PATIENCE_S if context.is_live else 0):
-            *lines, begun = (begun + data).split(b"\n")
+            *lines, rest = data.split(b"\n")
             if lines:
+                lines[0] = b"".join([*begun, lines[0]])
+                begun.clear()
                 yield [line.decode("utf-8", "surrogateescape") for line in lines]
-    if begun:
-        yield [begun.decode("utf-8", "surrogateescape")]
+            begun.append(rest)
+    if any(begun):
+        yield [b"".join(begun).decode("utf-8", "surrogateescape")]
 
 
 def lines_of(batch: Batch) -> bytes:
@@ -129,7 +133,7 @@ class _Command:
             self._selector.register(each, selectors.EVENT_READ)
         data = memoryview(b"")  # not taken by the command yet
         open_outputs = 2
-        while open_outputs:
+        while open_outputs or _is_read(stdin):
             if data or stdin.closed:
                 ready = self._selector.select()
             else:
@@ -211,6 +215,15 @@ class _Command:
         for each in (self._process.stdin, self._process.stdout, self._process.stderr):
             if each is not None:
                 each.close()
+
+
+def _is_read(stdin: IO[bytes]) -> bool:
+    """Has somebody the other end open? A command may close its outputs, and read on."""
+    if stdin.closed:
+        return False
+    errors = select.poll()
+    errors.register(stdin, 0)
+    return not errors.poll(0)
 
 
 def _kill_family(mark: str) -> None:
