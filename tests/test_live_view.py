@@ -8,33 +8,38 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.gate import SCRIPT, Gate
 from tests.processes import BOUND_S, flags_of, run, started
 from tests.terminal import on_terminal
 
 pytestmark = pytest.mark.slow  # runs that last
 
-# The view begins after 0.1 s and is drawn every 13 ms; a line without a terminal comes every 0.5 s.
-FAST = {"GLOWPY_TIME_SCALE": "0.05"}
+# The view begins after 0.4 s and is drawn every 50 ms; a line without a terminal comes every 2 s.
+FAST = {"GLOWPY_TIME_SCALE": "0.2"}
 
-# Each row waits until the test lets it go on, or until there are no more to wait for.
-GATED = """
-import os, sys, time
-from glowpy import Flow
-
+# Each row waits until the test lets it go on.
+GATED = (
+    SCRIPT
+    + """
 def work(row):
     {act}
-    deadline = time.monotonic() + 60
-    while not os.path.exists("open") and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return row
+    return pass_gate("work", row)
 
 Flow().slice(range(20), 20).map(work).partition(3).count()
 print("the end")
 """
+)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    with Gate() as gate:
+        yield gate
 
 
 @pytest.fixture(params=["plain", pytest.param("cluster", id="cluster")])
@@ -44,11 +49,8 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 def write(directory: Path, act: str) -> None:
-    (directory / "script.py").write_text(GATED.format(act=act), encoding="utf-8")
-
-
-def open_gate(directory: Path) -> None:
-    (directory / "open").touch()
+    text = GATED.replace("{act}", act)
+    (directory / "script.py").write_text(text, encoding="utf-8")
 
 
 def lines_of(text: str) -> list[str]:
@@ -64,17 +66,23 @@ def words(mode: str, cluster: str) -> list[str]:
 # --- on a terminal ------------------------------------------------------------------------------
 
 
-def test_prints_stand_above_the_lines_whole_and_in_order(tmp_path: Path) -> None:
-    """Of every kind: print, kept streams, logging, children, the script's own threads."""
-    script = """
-import logging, os, sys, threading, time
-from glowpy import Flow
+def test_prints_stand_above_the_lines_whole_and_in_order(gate: Gate, tmp_path: Path) -> None:
+    """Of every kind: print, kept streams, logging, children, the script's own threads.
+
+    Half of the rows come while there is a view, and each takes as long as it is drawn anew.
+    """
+    script = (
+        SCRIPT
+        + """
+import logging, sys, threading, time
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 kept = sys.stdout
 is_over = threading.Event()
 
 def work(row):
+    if row >= 10:
+        pass_gate("work", row)
     print(f"printed {row}")
     logging.info("logged %d", row)
     os.system(f"echo child {row}")
@@ -102,13 +110,14 @@ finally:
     thread.join()
 print("the end")
 """
+    )
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    with on_terminal(
-        tmp_path, "script.py", "-glow.workers=2", environment=FAST, size=(100, 24)
-    ) as terminal:
+    words = ["script.py", gate.port, "-glow.workers=2"]
+    with on_terminal(tmp_path, *words, environment=FAST, size=(100, 24)) as terminal:
+        terminal.await_match(r"\d+ of 23 tasks done, \d running on 2 executors")
+        gate.open()
         assert terminal.finish() == 0, terminal.text()
         text = terminal.text()
-    assert re.search(rb"\d+ of 23 tasks done, \d running on 2 executors", terminal.raw)
     assert text.startswith("no end of line: ")
     said = [line.removeprefix("no end of line: ") for line in text.splitlines() if line]
     threads = [line for line in said if line.startswith("thread ")]
@@ -120,67 +129,66 @@ print("the end")
     assert text.endswith("the end\n"), "the lines are gone"
 
 
-def test_a_line_for_each_step_group(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_a_line_for_each_step_group(mode: str, cluster: str, gate: Gate, tmp_path: Path) -> None:
     write(tmp_path, "print('at work', row)")
-    with on_terminal(tmp_path, "script.py", *words(mode, cluster), environment=FAST) as terminal:
+    flags = [gate.port, *words(mode, cluster)]
+    with on_terminal(tmp_path, "script.py", *flags, environment=FAST) as terminal:
         terminal.await_match(r"(?m)^0 Input0>Map1>Partition_scatter2 .* \d/20 +\d running")
         terminal.await_match(r"(?m)^1 Partition_collect3 .* 0/3 +waiting +0 rows")
         terminal.await_match(r"\d of 23 tasks done, \d running on \d executors")
-        open_gate(tmp_path)
+        gate.open()
         assert terminal.finish() == 0, terminal.text()
     assert sorted(lines_of(terminal.text())) == sorted(
         [*(f"at work {row}" for row in range(20)), "the end"]
     )
 
 
-def test_a_plain_view_without_rich(tmp_path: Path) -> None:
+def test_a_plain_view_without_rich(gate: Gate, tmp_path: Path) -> None:
     write(tmp_path, "pass")
     (tmp_path / "rich.py").write_text("raise ImportError('not installed')")
-    with on_terminal(tmp_path, "script.py", "-glow.workers=2", environment=FAST) as terminal:
+    words = ["script.py", gate.port, "-glow.workers=2"]
+    with on_terminal(tmp_path, *words, environment=FAST) as terminal:
         terminal.await_match(r"(?m)^0 Input0>Map1>Partition_scatter2 +\.+ +0/20 +2 running")
         assert b"\x1b[38" not in terminal.raw and b"\x1b[1m" not in terminal.raw
-        open_gate(tmp_path)
+        gate.open()
         assert terminal.finish() == 0, terminal.text()
     assert terminal.text() == "the end\n"
 
 
-def test_more_step_groups_than_the_terminal_has_lines(tmp_path: Path) -> None:
-    script = """
-import os, time
-from glowpy import Flow
-
-def work(row):
-    while not os.path.exists("open"):
-        time.sleep(0.01)
-    return row
-
-data = Flow().slice(range(4), 2).map(work)
+def test_more_step_groups_than_the_terminal_has_lines(gate: Gate, tmp_path: Path) -> None:
+    script = (
+        SCRIPT
+        + """
+data = Flow().slice(range(4), 2).map(lambda row: pass_gate("work", row))
 for n in range(20):
     data = data.partition(2 + n % 2)
 print(data.count())
 """
+    )
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    with on_terminal(tmp_path, "script.py", environment=FAST, size=(80, 10)) as terminal:
+    words = ["script.py", gate.port]
+    with on_terminal(tmp_path, *words, environment=FAST, size=(80, 10)) as terminal:
         terminal.await_match(r"tasks done.*; 1\d more not shown")
         assert re.match(r"\n*0 Input0", terminal.text()), "nothing was scrolled away"
         terminal.resize(40, 8)
         terminal.await_match(r"(?m)^0 Inp[^\n]{0,35}\n1 Par")
-        open_gate(tmp_path)
+        gate.open()
         assert terminal.finish() == 0, terminal.text()
     assert terminal.text().split("\n")[-2:] == ["4", ""]
 
 
-def test_a_terminal_that_is_stopped_does_not_stop_the_run(tmp_path: Path) -> None:
+def test_a_terminal_that_is_stopped_does_not_stop_the_run(gate: Gate, tmp_path: Path) -> None:
     """Ctrl-S: whatever is written waits for Ctrl-Q."""
     write(tmp_path, "pass")
     with (tmp_path / "script.py").open("a", encoding="utf-8") as script:
         script.write("os.close(os.open('left', os.O_CREAT))\nprint('the last line')\n")
     text = (tmp_path / "script.py").read_text().replace('print("the end")', "")
     (tmp_path / "script.py").write_text(text)
-    with on_terminal(tmp_path, "script.py", "-glow.workers=2", environment=FAST) as terminal:
+    words = ["script.py", gate.port, "-glow.workers=2"]
+    with on_terminal(tmp_path, *words, environment=FAST) as terminal:
         terminal.await_match("tasks done")
         terminal.press(b"\x13")
-        open_gate(tmp_path)
+        gate.open()
         deadline = time.monotonic() + BOUND_S
         while not (tmp_path / "left").exists():
             assert time.monotonic() < deadline, "the run stands still"
@@ -191,12 +199,12 @@ def test_a_terminal_that_is_stopped_does_not_stop_the_run(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("how", ["short", "quiet", "dumb", "output only"])
-def test_nothing_is_drawn(how: str, tmp_path: Path) -> None:
+def test_nothing_is_drawn(how: str, gate: Gate, tmp_path: Path) -> None:
     """A short run has no view; nor is there one where nobody wants it or could see it."""
     write(tmp_path, "print('at work')")
-    open_gate(tmp_path)
+    gate.open()
     environment = {"GLOWPY_TIME_SCALE": "30"} if how == "short" else dict(FAST)
-    flags = ["-glow.quiet"] if how == "quiet" else []
+    flags = [gate.port, *(["-glow.quiet"] if how == "quiet" else [])]
     if how == "dumb":
         environment["TERM"] = "dumb"
     stderr = subprocess.DEVNULL if how == "output only" else None
@@ -223,11 +231,10 @@ def assert_states_are_told(text: str, running: int) -> None:
         )
 
 
-def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, gate: Gate, tmp_path: Path) -> None:
     write(tmp_path, "print('at work')")
-    with on_terminal(
-        tmp_path, "script.py", *words(mode, cluster), environment=FAST, size=(300, 40)
-    ) as terminal:
+    flags = [gate.port, *words(mode, cluster)]
+    with on_terminal(tmp_path, "script.py", *flags, environment=FAST, size=(300, 40)) as terminal:
         found = terminal.await_match(r"0 of 23 tasks done, ([2-6]) running on \d executors")
         terminal.press(b"\x03")
         assert terminal.finish() == -signal.SIGINT, terminal.text()
@@ -237,9 +244,11 @@ def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, tmp_path: Path) -
     assert text.count("running for") >= int(found[1])
 
 
-def test_ctrl_c_before_there_is_a_view(tmp_path: Path) -> None:
+def test_ctrl_c_before_there_is_a_view(gate: Gate, tmp_path: Path) -> None:
     write(tmp_path, "print('at work', flush=True)")
-    with started(tmp_path, "script.py", "-glow.workers=2") as running:
+    slow = {"GLOWPY_TIME_SCALE": "30"}  # it is not there soon, however long this takes
+    words = ["script.py", gate.port, "-glow.workers=2"]
+    with started(tmp_path, *words, environment=slow) as running:
         running.stdout.await_match("at work", 2)
         os.killpg(running.process.pid, signal.SIGINT)
         ended = running.finish()
@@ -250,15 +259,16 @@ def test_ctrl_c_before_there_is_a_view(tmp_path: Path) -> None:
 # --- without a terminal -------------------------------------------------------------------------
 
 
-def test_a_line_now_and_then(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_a_line_now_and_then(mode: str, cluster: str, gate: Gate, tmp_path: Path) -> None:
     write(tmp_path, "print('at work')")
-    with started(tmp_path, "script.py", *words(mode, cluster), environment=FAST) as running:
+    flags = [gate.port, *words(mode, cluster)]
+    with started(tmp_path, "script.py", *flags, environment=FAST) as running:
         running.stderr.await_match(
             r"(?m)^glowpy: [\d.]+ m?s: 0 of 23 tasks done, [2-6] running on \d executors; "
             r"Input0>Map1>Partition_scatter2 0/20, 0 rows/s$",
             2,
         )
-        open_gate(tmp_path)
+        gate.open()
         ended = running.finish()
     assert ended.status == 0 and "the end" in ended.stdout
     assert "\x1b" not in ended.stdout + ended.stderr
@@ -344,17 +354,16 @@ print([name for name in sys.modules if name.split(".")[-1] in shown or name == "
     assert "tally" in run(tmp_path, "script.py", "-glow.flow.stat").stdout
 
 
-def test_two_runs_at_once_share_a_terminal(tmp_path: Path) -> None:
+def test_two_runs_at_once_share_a_terminal(gate: Gate, tmp_path: Path) -> None:
     """One is drawn; the other says its lines above that."""
-    script = """
-import os, threading, time
-from glowpy import Flow
+    script = (
+        SCRIPT
+        + """
+import threading
 
 def work(row):
     print("at work", row)
-    while not os.path.exists("open"):
-        time.sleep(0.01)
-    return row
+    return pass_gate("work", row)
 
 flows = [Flow().slice(range(4), 4).map(work) for _ in range(2)]
 threads = [threading.Thread(target=flow.run) for flow in flows]
@@ -364,13 +373,13 @@ for thread in threads:
     thread.join()
 print("the end")
 """
+    )
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    with on_terminal(
-        tmp_path, "script.py", "-glow.workers=1", environment=FAST, size=(110, 40)
-    ) as terminal:
+    words = ["script.py", gate.port, "-glow.workers=1"]
+    with on_terminal(tmp_path, *words, environment=FAST, size=(110, 40)) as terminal:
         terminal.await_match(r"(?m)^0 Input0>Map1 .* 0/4 ")
         terminal.await_match(r"(?m)^glowpy: .* 0 of 4 tasks done")
-        open_gate(tmp_path)
+        gate.open()
         assert terminal.finish() == 0, terminal.text()
     said = [line for line in terminal.text().splitlines() if not line.startswith("glowpy: ")]
     rows = [f"at work {row}" for row in range(4)]
