@@ -7,6 +7,7 @@ family is known, and at the end neither a process of it nor a file in that direc
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -234,6 +235,22 @@ def run(
         ended = running.finish()
         assert ended.status == status, f"ended with {ended.status}; {running.so_far()}"
     return ended
+
+
+def await_idle(leader: str) -> None:
+    """Wait until the master knows that no executor is in use: a run before is over for all.
+
+    A run that begins sooner may get fewer executors, and so other places.
+    """
+    command = [sys.executable, "-m", "glowpy", "status", "--master", leader]
+    with subprocess.Popen(
+        [*command, "--json", "--watch", "--pause", "0.1"], stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        deadline = time.monotonic() + BOUND_S
+        while (told := json.loads(watching.stdout.readline()))["executors_busy"] or told["runs"]:
+            assert time.monotonic() < deadline, f"still in use: {told}"
+        watching.terminate()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from glowpy.wire.messages import (
 )
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Server, Transport
-from tests.processes import run, server
+from tests.gate import SCRIPT, Gate
+from tests.processes import BOUND_S, server, started
 
 
 class Generous:
@@ -37,7 +38,7 @@ class Generous:
         self.address = str(self._server.address)
         self.granted: list[str] = []
         self.given_back: list[str] = []
-        self.asked_since = 0  # asks for more after something was given back
+        self.is_asked_again = threading.Event()  # for more, after something was given back
 
     def serve(self) -> None:
         while not self._is_over.is_set():
@@ -55,7 +56,8 @@ class Generous:
             elif isinstance(message, Heartbeat):
                 self._agents[message.agent] = message
             elif isinstance(message, AskExecutors):
-                self.asked_since += bool(self.given_back and message.executor_count)
+                if self.given_back and message.executor_count:
+                    self.is_asked_again.set()
                 self._server.send(peer, self._grants())
             elif isinstance(message, ReturnLeases):
                 self.given_back += message.leases
@@ -86,25 +88,28 @@ def generous_master() -> Iterator[Generous]:
 
 @pytest.mark.slow
 def test_what_is_too_much_is_refused_and_asked_for_again(tmp_path: Path) -> None:
-    """The rows take until the driver has asked again: one executor runs them all."""
-    script = """
-import os, time
-from glowpy import Flow
-
+    """The rows wait until the driver has asked again: one executor runs them all."""
+    script = (
+        SCRIPT
+        + """
 def wait(row):
-    time.sleep(0.1)
+    pass_gate("row", row)
     return os.getpid()
 
 print(len(set(Flow().slice(range(30), 30).map(wait).collect())))
 """
+    )
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    with generous_master() as master:
+    with generous_master() as master, Gate() as gate:
         place = ["--host", "127.0.0.1", "--port", "0", "--dir", str(tmp_path / "agent")]
         words = ["--master", master.address, *place, "--max.executors", "1"]
         with server(tmp_path, "agent", *words, "--log-level", "info") as agent:
-            ended = run(tmp_path, "script.py", "-glow", f"-glow.leader={master.address}")
+            flags = ["-glow", f"-glow.leader={master.address}", gate.port]
+            with started(tmp_path, "script.py", *flags) as driver:
+                assert master.is_asked_again.wait(BOUND_S)
+                gate.open()
+                ended = driver.finish()
             agent.log.await_match("refused: all 1 executors of this agent are taken")
-    assert ended.stdout == "1\n"
+    assert (ended.status, ended.stdout) == (0, "1\n"), ended.stderr
     assert master.granted == ["lease-0", "lease-1"]
     assert "lease-1" in master.given_back
-    assert master.asked_since > 0

@@ -10,25 +10,21 @@ from pathlib import Path
 import pytest
 
 from glowpy.driver.clock import Clock
+from tests.gate import SCRIPT, Gate
 from tests.processes import server, started
 
-# The first rows wait until the test says so: the run lasts as long as the test wants.
-SCRIPT = """
-import os, time
-import glowpy
-from glowpy import Flow
-
-(go,) = glowpy.argv()
-
+# The rows wait until the test says so: the run lasts as long as the test wants.
+HELD = (
+    SCRIPT
+    + """
 def hold(row):
-    print("holding", row)
-    while not os.path.exists(go):
-        time.sleep(0.01)
+    pass_gate("held", row)
     return row % 3, row
 
 rows = Flow().slice(range(12), 4).map(hold)
 print(rows.partition(3).reduce_by_key(lambda x, y: x + y).collect())
 """
+)
 SUMS = "[(0, 18), (1, 22), (2, 26)]"
 
 
@@ -37,16 +33,15 @@ SUMS = "[(0, 18), (1, 22), (2, 26)]"
 def test_whoever_comes_back_is_used_again(
     suspended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.1")
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    go = tmp_path / "go"
-    with ExitStack() as stack:
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.2")
+    (tmp_path / "script.py").write_text(HELD, encoding="utf-8")
+    with ExitStack() as stack, Gate() as gate:
         leader = stack.enter_context(server(tmp_path, "master", "--address", "127.0.0.1:0")).address
         words = ["--master", leader, "--port", "0", "--max.executors", "2"]
         agent = stack.enter_context(server(tmp_path, "agent", *words, "--dir", str(tmp_path / "a")))
-        flags = ["-glow", f"-glow.leader={leader}", str(go)]
+        flags = ["-glow", f"-glow.leader={leader}", gate.port]
         driver = stack.enter_context(started(tmp_path, "script.py", *flags))
-        driver.stdout.await_match("holding")
+        gate.wait_for(held=2)
         process = driver.process if suspended == "driver" else agent.process
         process.send_signal(signal.SIGSTOP)
         if suspended == "driver":
@@ -54,10 +49,10 @@ def test_whoever_comes_back_is_used_again(
         else:
             driver.stderr.await_match("agent .* is lost")
         process.send_signal(signal.SIGCONT)
-        go.touch()
+        gate.open()
         ended = driver.finish()
     assert ended.status == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1] == SUMS
+    assert ended.stdout == f"{SUMS}\n"
 
 
 def test_a_clock_stands_still_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:

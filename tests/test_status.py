@@ -21,7 +21,8 @@ from glowpy.timing import Timing
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
-from tests.processes import Served, flags_of, nobody, run, server, started
+from tests.gate import SCRIPT, Gate
+from tests.processes import Served, await_idle, flags_of, nobody, run, server, started
 from tests.terminal import on_terminal
 from tests.test_master_server import ASK, BEAT
 
@@ -94,17 +95,12 @@ def test_asking_changes_nothing() -> None:
 
 # --- the command --------------------------------------------------------------------------------
 
-AT_WORK = """
-import os, time
-from glowpy import Flow
-
-def work(row):
-    print("at work", flush=True)
-    while not os.path.exists("open"):
-        time.sleep(0.01)
-
-Flow().slice(range(2), 2).map(work).run()
+AT_WORK = (
+    SCRIPT
+    + """
+Flow().slice(range(2), 2).map(lambda row: pass_gate("work", row)).run()
 """
+)
 
 
 def said(address: str, *words: str) -> str:
@@ -121,13 +117,13 @@ def status_of(address: str, *words: str) -> Any:
 def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     """While a run holds executors, and after it."""
     (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
-    with started(
-        tmp_path, "script.py", *flags_of("cluster", cluster), "-glow.module=nightly"
-    ) as running:
-        running.stdout.await_match("at work", 2)
+    await_idle(cluster)
+    flags = [*flags_of("cluster", cluster), "-glow.module=nightly"]
+    with Gate() as gate, started(tmp_path, "script.py", gate.port, *flags) as running:
+        gate.wait_for(work=2)
         told = status_of(cluster)
         words = said(cluster)
-        (tmp_path / "open").touch()
+        gate.open()
         assert running.finish().status == 0
     assert (told["agents_known"], told["executors_known"], told["executors_busy"]) == (3, 6, 2)
     hosts = {agent["address"].partition(":")[0] for agent in told["agents"]}

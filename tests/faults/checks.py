@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import select
-import subprocess
 import sys
 import threading
 import time
@@ -53,22 +51,6 @@ def kill_and_await_loss(cluster: LocalCluster, agent: int) -> None:
     with Notes() as notes:
         cluster.kill_agent(agent)
         notes.wait_for(rf"agent {re.escape(cluster.address_of(agent))} is lost")
-
-
-def await_idle(cluster: LocalCluster) -> None:
-    """Wait until the master knows that no executor is in use: a run before has been over for all.
-
-    A run that begins sooner may get fewer executors, and so other places.
-    """
-    command = [sys.executable, "-m", "glowpy", "status", "--master", cluster.leader]
-    with subprocess.Popen(
-        [*command, "--json", "--watch", "--pause", "0.1"], stdout=subprocess.PIPE, text=True
-    ) as watching:
-        assert watching.stdout is not None
-        deadline = time.monotonic() + BOUND_S
-        while json.loads(line := watching.stdout.readline())["executors_busy"]:
-            assert time.monotonic() < deadline, f"still in use: {line}"
-        watching.terminate()
 
 
 def await_end(pid: int) -> None:

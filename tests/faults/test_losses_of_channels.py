@@ -15,8 +15,9 @@ import pytest
 from glowpy import Channel, Flow
 from glowpy.errors import RowsDelivered
 from glowpy.testing import Faults, LocalCluster
-from tests.faults.checks import BOUND_S, await_end, await_idle
+from tests.faults.checks import BOUND_S, await_end
 from tests.faults.test_executors import Place
+from tests.processes import await_idle
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ ROWS = list(range(40))
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "cluster":
         cluster: LocalCluster = request.getfixturevalue("cluster")
-        await_idle(cluster)  # live groups that get fewer executors share them
+        await_idle(cluster.leader)  # live groups that get fewer executors share them
         yield Place(cluster.flags, cluster.faults)
     else:
         yield Place(["-glow.workers=4"], request.getfixturevalue("faults"))
@@ -106,7 +107,7 @@ def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
 
 
 def test_an_agent_dies_with_a_live_group(cluster: LocalCluster) -> None:
-    await_idle(cluster)  # a held group holds up those that share its executor
+    await_idle(cluster.leader)  # a held group holds up those that share its executor
     source, out = Channel(), Channel()
     flow = cluster.flow()
     flow.channel(source, shards=3).map(abs).partition(2).map(abs).sort().add_output(out)
@@ -141,7 +142,7 @@ def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None
 
 def test_shards_that_are_whole_and_received_are_not_missed(cluster: LocalCluster) -> None:
     """An agent dies that held nothing any more that somebody wants."""
-    await_idle(cluster)
+    await_idle(cluster.leader)
     first, second, out, other = Channel(), Channel(), Channel(), Channel()
     flow = cluster.flow()
     flow.channel(first).map(abs).add_output(out)
