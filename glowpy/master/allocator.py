@@ -91,7 +91,6 @@ class Allocator:
         room = _Room(agent, reported, sum(max(0, each.memory_mb) for each in leases))
         old = self._rooms.get(agent.agent)
         if old is not None:
-            self._take_out(old)
             room.waiting = old.waiting
             room.waiting_memory_mb = old.waiting_memory_mb
             for lease in old.reported - reported:
@@ -108,14 +107,16 @@ class Allocator:
                 granted.state = LeaseState.IN_USE
                 room.waiting.discard(used.lease)
                 room.waiting_memory_mb -= granted.memory_mb
-        self._put_in(room)
+        self._rooms[agent.agent] = room
+        self._capacity.set(agent.agent, agent.executor_limit, agent.memory_mb)
+        self._place(room)
 
     def forget(self, agent: str) -> None:
         """The agent is gone, and its leases with it."""
         room = self._rooms.get(agent)
         if room is None:
             return
-        self._take_out(room)
+        self._order.remove(agent)
         self._capacity.forget(agent)
         del self._rooms[agent]
         for lease in room.reported | room.waiting:
@@ -187,10 +188,9 @@ class Allocator:
         self._expiries.append((self._now + self._lease_s, lease))
         self._drivers.holds(name, self._now)
         driver.open_count -= 1
-        self._take_out(room)
         room.waiting.add(lease)
         room.waiting_memory_mb += driver.memory_mb
-        self._put_in(room)
+        self._place(room)
         return Lease(
             lease=lease,
             agent=room.agent.agent,
@@ -203,10 +203,9 @@ class Allocator:
 
     def _withdraw(self, lease: str, granted: _Granted) -> None:
         room = self._rooms[granted.agent]
-        self._take_out(room)
         room.waiting.discard(lease)
         room.waiting_memory_mb -= granted.memory_mb
-        self._put_in(room)
+        self._place(room)
         self._end(lease, granted.agent)
 
     def _end(self, lease: str, agent: str) -> None:
@@ -217,14 +216,9 @@ class Allocator:
         del self._leases[lease]
         self._drivers.holds(granted.driver, self._now, -1)
 
-    def _take_out(self, room: _Room) -> None:
-        self._order.remove(room.agent.agent)
-
-    def _put_in(self, room: _Room) -> None:
-        agent = room.agent
-        self._rooms[agent.agent] = room
-        self._capacity.set(agent.agent, agent.executor_limit, agent.memory_mb)
-        self._order.put(agent, room.free_executors, room.free_memory_mb)
+    def _place(self, room: _Room) -> None:
+        """Where an agent stands in the order by what it has left."""
+        self._order.put(room.agent, room.free_executors, room.free_memory_mb)
 
     def check_invariants(self) -> None:
         """For tests: nothing is granted beyond a limit, and every count agrees with its facts."""

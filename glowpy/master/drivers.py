@@ -22,6 +22,7 @@ class Driver:
 
     memory_mb: int = 0
     bid: float = _USUAL_BID
+    weight: float = _USUAL_BID  # the bid, or if that is nothing the least that counts
     script: str = ""
     module: str = ""
     held: int = 0
@@ -51,7 +52,9 @@ class Drivers:
         driver = self._known(ask.driver, now)
         driver.open_count = min(max(0, ask.executor_count), _MOST_WANTED)
         driver.memory_mb = max(0, ask.memory_mb)
+        _reckon(driver, now)
         driver.bid = ask.bid
+        driver.weight = max(LEAST_BID, ask.bid)
         driver.script = ask.script
         driver.module = ask.module
         driver.asked_at = now
@@ -67,24 +70,22 @@ class Drivers:
 
     def share(self, name: str, now: float) -> int:
         """How many executors this driver may hold now."""
-        claims = {}
+        claims: list[Claim] = []
+        own = -1
         for each, driver in list(self._drivers.items()):
             if now - driver.asked_at > self._demand_s:
                 driver.open_count = 0
-            if not driver.held and not driver.open_count:
-                if each != name:
-                    del self._drivers[each]
+            held, wanted = driver.held, driver.held + driver.open_count
+            if each == name:
+                own = len(claims)
+            elif not wanted:
+                del self._drivers[each]
                 continue
-            _reckon(driver, now)
-            claims[each] = Claim(
-                driver.bid,
-                driver.held,
-                driver.held + driver.open_count,
-                self._capacity.of(driver.memory_mb),
-                driver.served_s,
-                is_in_turn=driver.held > 0 and now < driver.turn_ends_at,
-            )
-        return dict(zip(claims, shares(list(claims.values())), strict=True)).get(name, 0)
+            served_s = driver.served_s + held * (now - driver.served_until) / driver.weight
+            is_in_turn = held > 0 and now < driver.turn_ends_at
+            capacity = self._capacity.of(driver.memory_mb)
+            claims.append(Claim(driver.weight, held, wanted, capacity, served_s, is_in_turn))
+        return shares(claims)[own] if own >= 0 else 0
 
     def runs(self, now: float) -> list[RunStatus]:
         """The runs that hold executors or want some, for `glowpy status`."""
@@ -125,8 +126,6 @@ class Drivers:
 
 
 def _reckon(driver: Driver, now: float) -> None:
-    """Bring up to date for how long a driver has held executors."""
-    if driver.held:
-        held_s = now - driver.served_until
-        driver.served_s += driver.held * held_s / max(LEAST_BID, driver.bid)
+    """Bring up to date for how long a driver has held executors, before that changes."""
+    driver.served_s += driver.held * (now - driver.served_until) / driver.weight
     driver.served_until = now

@@ -10,9 +10,9 @@ two, so that a preferred place costs no search. An agent without a free executor
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass
 
 from glowpy.master.topology import Agent
+from glowpy.record import NamedTuple
 
 # (-cpu level, -free executors, agent id): sorted lists of these start with the agent to take.
 # A sorted list of some thousand keys moves a few kilobytes for an insertion, which costs less than
@@ -23,8 +23,7 @@ _Scope = tuple[str, str]  # data centre, rack; empty means any
 _ANYWHERE: _Scope = ("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     key: _Key
     scopes: tuple[_Scope, ...]
     free_memory_mb: int

@@ -7,14 +7,17 @@ than an executor, drivers take turns. Pure. (In Glow, who asks first gets all th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
+
+from glowpy.record import NamedTuple
 
 _ROUNDING = 1e-9
 LEAST_BID = 1e-6  # of a driver that bids nothing: it starves no more than others
 
+_Rank: TypeAlias = tuple[bool, bool, float, float]
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+
+class Claim(NamedTuple):
     """What one driver holds and wants, in executors of the size that it asks for."""
 
     bid: float
@@ -30,37 +33,48 @@ def shares(claims: Sequence[Claim]) -> list[int]:
 
     Every executor of a claim takes 1 / capacity of the cluster, so that large ones count more.
     """
-    parts = _parts(claims)
-    counts = [int(part + _ROUNDING) for part in parts]
-    left = 1.0 - sum(n / c.capacity for n, c in zip(counts, claims, strict=True) if n)
-    order = [i for i, claim in enumerate(claims) if counts[i] < min(claim.wanted, claim.capacity)]
-    order.sort(key=lambda i: _rank(claims[i], counts[i], parts[i] - counts[i]))
-    for most in 1, max((claim.wanted for claim in claims), default=0):  # one each, then the rest
-        for i in order:
+    counts = [0] * len(claims)
+    order = []
+    for i, claim in enumerate(claims):
+        if claim.wanted and claim.capacity:
+            bid = claim.bid if claim.bid > LEAST_BID else LEAST_BID
+            part = claim.wanted / claim.capacity
+            order.append((part / bid, i, part, bid))
+    order.sort()  # whoever wants least for its bid first: what it leaves is for all others
+    undivided, weight = 1.0, sum([bid for _, _, _, bid in order])
+    left = 1.0  # after rounding down
+    short = []
+    for _, i, part, bid in order:
+        due = undivided * bid / weight if undivided > 0.0 else 0.0
+        part = part if part < due else due
+        undivided -= part
+        weight -= bid
+        claim = claims[i]
+        executors = part * claim.capacity
+        count = counts[i] = int(executors + _ROUNDING)
+        left -= count / claim.capacity
+        if count < claim.wanted and count < claim.capacity:
+            short.append((_rank(claim, count, executors - count), i))
+    _give(left, sorted(short), claims, counts)
+    return counts
+
+
+def _give(
+    left: float, short: list[tuple[_Rank, int]], claims: Sequence[Claim], counts: list[int]
+) -> None:
+    """What is left goes to those that want more: one each, then the rest."""
+    largest_capacity = max([claims[i].capacity for _, i in short], default=0)
+    for most in 1, max([claims[i].wanted for _, i in short], default=0):
+        for _, i in short:
+            if (left + _ROUNDING) * largest_capacity < 1.0:
+                return
             claim = claims[i]
             more = min(most, claim.wanted - counts[i], int((left + _ROUNDING) * claim.capacity))
             counts[i] += more
             left -= more / claim.capacity
-    return counts
 
 
-def _parts(claims: Sequence[Claim]) -> list[float]:
-    """What each is due, in executors: nobody more than it wants, the others by their bids."""
-    parts = [0.0] * len(claims)
-    bids = [max(LEAST_BID, claim.bid) for claim in claims]
-    order = [i for i, claim in enumerate(claims) if claim.wanted and claim.capacity]
-    order.sort(key=lambda i: claims[i].wanted / claims[i].capacity / bids[i])
-    left, weight = 1.0, sum(bids[i] for i in order)
-    for i in order:  # whoever wants least for its bid first: what it leaves is for all others
-        due = max(0.0, left) * bids[i] / weight
-        part = min(claims[i].wanted / claims[i].capacity, due)
-        parts[i] = part * claims[i].capacity
-        left -= part
-        weight -= bids[i]
-    return parts
-
-
-def _rank(claim: Claim, count: int, rest: float) -> tuple[bool, bool, float, float]:
+def _rank(claim: Claim, count: int, rest: float) -> _Rank:
     """Who gets what is left after rounding down: first those who would get nothing, in turns."""
     if count == 0:
         return False, not claim.is_in_turn, claim.served_s, -rest
