@@ -26,8 +26,7 @@ from glowpy.task.pipeline import build
 
 tight = settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NUMBERS = st.integers(-50, 50)
 MIXED = st.one_of(st.none(), NUMBERS, st.text("ab", max_size=2), st.booleans())

@@ -191,7 +191,7 @@ class World:
 
 @mock.patch.object(pull, "_LEAST_COST_BYTES", 4)
 @mock.patch.object(pull, "FRAME_BYTES", 8)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STEPS, st.sampled_from(["as it is", "seal", "lose"]))
 def test_whatever_the_order_of_events(steps: list[tuple[str]], ending: str) -> None:
     world = World()

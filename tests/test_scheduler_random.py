@@ -66,7 +66,7 @@ def play(world: World, data: Any) -> None:
     assert world.is_finished, "\n".join([*world.log, "and then nothing happened"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(plans(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 6), st.data())
 def test_every_run_ends_whatever_dies(
     plan: Plan, executors: int, agents: int, faults: int, data: Any
@@ -81,7 +81,7 @@ def test_every_run_ends_whatever_dies(
         assert set(world.runs.values()) <= {1}, "without faults nothing runs twice"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(plans(), st.integers(2, 5), st.integers(1, 3), st.integers(0, 6), st.data())
 def test_every_run_ends_with_rivals_as_well(
     plan: Plan, executors: int, agents: int, faults: int, data: Any
@@ -95,7 +95,7 @@ def test_every_run_ends_with_rivals_as_well(
         assert again <= len(world.rivals) + readers
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans(), st.data())
 def test_one_executor_is_enough(plan: Plan, data: Any) -> None:
     world = World(plan, most_executors=1, agents=1, faults=0)

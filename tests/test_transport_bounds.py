@@ -177,7 +177,7 @@ with Transport(Policy(), TIMING) as transport:
 
 @pytest.mark.slow
 def test_whoever_does_not_read_for_long_loses_neither_messages_nor_the_connection(echo):
-    timing = TIMING._replace(beat_s=0.1, peer_lost_s=1.0)
+    timing = TIMING._replace(beat_s=0.2, peer_lost_s=2.0)
     with Transport(Policy(), timing) as transport:
         client = Client(transport.connect(echo))
         for number in range(30_000):
