@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from glowpy import Dataset, Flow
+from textwrap import dedent
+
+from glowpy import Flow
 from tests.scheduler_transcript import summed, transcript
 
+TWO_BEGUN = """\
+  wants 2 more
+> e1 joins a1
+  e1: run g0#2 reading store#0
+  e1: run g1#3 reading store#0
+  wants 1 more
+> e2 joins a2
+  e1: give back #3
+  wants 0 more
+> g0#2 starts
+> g1#3 comes back from e1
+  e2: run g1#4 reading store#0
+> g1#4 starts
+"""
 
-def mapped(shards: int) -> Dataset:
-    """Groups that read a slice, and nobody reads them."""
-    return Flow(["-glow.inline"]).slice([1], shards).map(abs)
+
+def with_two_begun(more: str, *, speculates: bool = True) -> None:
+    """What becomes of two groups that have begun at two agents, and that nobody reads."""
+    groups = Flow(["-glow.inline"]).slice([1], 2).map(abs)
+    transcript(groups, TWO_BEGUN + dedent(more).lstrip("\n"), speculates=speculates)
 
 
 def test_the_slow_one_gets_a_rival_that_wins() -> None:
-    transcript(
-        mapped(2),
+    with_two_begun(
         """
-          wants 2 more
-        > e1 joins a1
-          e1: run g0#2 reading store#0
-          e1: run g1#3 reading store#0
-          wants 1 more
-        > e2 joins a2
-          e1: give back #3
-          wants 0 more
-        > g0#2 starts
-        > g1#3 comes back from e1
-          e2: run g1#4 reading store#0
-        > g1#4 starts
         > 1 s pass
         > g1#4 is sealed
           g1#4 is done at a2
@@ -39,27 +44,13 @@ def test_the_slow_one_gets_a_rival_that_wins() -> None:
           g0#5 is done at a2
           finished
         > g0#2 is sealed
-        """,
-        speculates=True,
+        """
     )
 
 
 def test_the_slow_one_is_faster_after_all() -> None:
-    transcript(
-        mapped(2),
+    with_two_begun(
         """
-          wants 2 more
-        > e1 joins a1
-          e1: run g0#2 reading store#0
-          e1: run g1#3 reading store#0
-          wants 1 more
-        > e2 joins a2
-          e1: give back #3
-          wants 0 more
-        > g0#2 starts
-        > g1#3 comes back from e1
-          e2: run g1#4 reading store#0
-        > g1#4 starts
         > 1 s pass
         > g1#4 is sealed
           g1#4 is done at a2
@@ -70,27 +61,13 @@ def test_the_slow_one_is_faster_after_all() -> None:
           g0#2 is done at a1
           finished
         > g0#5 has stopped
-        """,
-        speculates=True,
+        """
     )
 
 
 def test_when_the_slow_one_is_lost_its_rival_takes_its_place() -> None:
-    transcript(
-        mapped(2),
+    with_two_begun(
         """
-          wants 2 more
-        > e1 joins a1
-          e1: run g0#2 reading store#0
-          e1: run g1#3 reading store#0
-          wants 1 more
-        > e2 joins a2
-          e1: give back #3
-          wants 0 more
-        > g0#2 starts
-        > g1#3 comes back from e1
-          e2: run g1#4 reading store#0
-        > g1#4 starts
         > 1 s pass
         > g1#4 is sealed
           g1#4 is done at a2
@@ -101,27 +78,13 @@ def test_when_the_slow_one_is_lost_its_rival_takes_its_place() -> None:
         > g0#5 is sealed
           g0#5 is done at a2
           finished
-        """,
-        speculates=True,
+        """
     )
 
 
 def test_a_rival_that_dies_changes_nothing() -> None:
-    transcript(
-        mapped(2),
+    with_two_begun(
         """
-          wants 2 more
-        > e1 joins a1
-          e1: run g0#2 reading store#0
-          e1: run g1#3 reading store#0
-          wants 1 more
-        > e2 joins a2
-          e1: give back #3
-          wants 0 more
-        > g0#2 starts
-        > g1#3 comes back from e1
-          e2: run g1#4 reading store#0
-        > g1#4 starts
         > 1 s pass
         > g1#4 is sealed
           g1#4 is done at a2
@@ -132,27 +95,13 @@ def test_a_rival_that_dies_changes_nothing() -> None:
         > g0#2 is sealed
           g0#2 is done at a1
           finished
-        """,
-        speculates=True,
+        """
     )
 
 
 def test_what_the_users_code_raises_in_a_rival_counts() -> None:
-    transcript(
-        mapped(2),
+    with_two_begun(
         """
-          wants 2 more
-        > e1 joins a1
-          e1: run g0#2 reading store#0
-          e1: run g1#3 reading store#0
-          wants 1 more
-        > e2 joins a2
-          e1: give back #3
-          wants 0 more
-        > g0#2 starts
-        > g1#3 comes back from e1
-          e2: run g1#4 reading store#0
-        > g1#4 starts
         > 1 s pass
         > g1#4 is sealed
           g1#4 is done at a2
@@ -161,8 +110,7 @@ def test_what_the_users_code_raises_in_a_rival_counts() -> None:
         > g0#5 starts
         > g0#5 raises
           failed: TaskFailed: boom
-        """,
-        speculates=True,
+        """
     )
 
 
@@ -216,21 +164,8 @@ def test_readers_are_bound_to_the_current_attempt_and_begin_again_when_its_rival
 
 
 def test_without_the_flag_whoever_idles_is_given_back() -> None:
-    transcript(
-        mapped(2),
+    with_two_begun(
         """
-          wants 2 more
-        > e1 joins a1
-          e1: run g0#2 reading store#0
-          e1: run g1#3 reading store#0
-          wants 1 more
-        > e2 joins a2
-          e1: give back #3
-          wants 0 more
-        > g0#2 starts
-        > g1#3 comes back from e1
-          e2: run g1#4 reading store#0
-        > g1#4 starts
         > g1#4 is sealed
           g1#4 is done at a2
           e2: retire
@@ -239,4 +174,5 @@ def test_without_the_flag_whoever_idles_is_given_back() -> None:
           g0#2 is done at a1
           finished
         """,
+        speculates=False,
     )
