@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Attempt:
         self,
         *edges: Sequence[Any],
         group: int = 0,
-        between_batches: Callable[[], None] = lambda: None,
+        look: Callable[[], None] = lambda: None,
     ) -> AttemptResult:
         """Each edge is given as its shards, each shard as its batches."""
         graph, node = self.dataset._graph, self.dataset._node
@@ -61,7 +61,7 @@ class Attempt:
             segment_path=str(self.path),
             nonce=NONCE,
             commit=self._commit,
-            between_batches=between_batches,
+            look=look,
         )
         self.blocks += result.blocks
         return result
@@ -210,9 +210,43 @@ def test_an_attempt_can_be_stopped_between_batches(tmp_path: Path) -> None:
     before = open_files()
     attempt = Attempt(slice_of().map(seen.append), tmp_path)
     with pytest.raises(AttemptAborted):
-        attempt.run([[[1], [2], [3]]], between_batches=stop)
+        attempt.run([[[1], [2], [3]]], look=stop)
     assert seen == [1, 2]
     assert open_files() == before
+
+
+@pytest.mark.parametrize(
+    "add_steps",
+    [
+        lambda rows: rows.reduce(max),
+        lambda rows: rows.map(lambda row: (row, row)).reduce_by_key(max),
+        lambda rows: rows.map(lambda row: (row, row)).group_by_key(),
+        lambda rows: rows.sort(),
+        lambda rows: rows.distinct(),
+    ],
+)
+@pytest.mark.parametrize("is_source", [False, True])
+def test_steps_that_take_in_everything_first_can_be_stopped_before(
+    add_steps: Callable[[Dataset], Dataset], is_source: bool, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+
+    def note(row: int) -> int:
+        seen.append(row)
+        return row
+
+    def stop() -> None:
+        if len(seen) >= 2:
+            raise AttemptAborted
+
+    def rows() -> Iterator[int]:
+        yield from range(100_000)
+
+    source = Flow(["-glow.inline"]).source(rows, 1) if is_source else slice_of()
+    attempt = Attempt(add_steps(source.map(note)), tmp_path)
+    with pytest.raises(AttemptAborted):
+        attempt.run(*([] if is_source else [[[[1], [2], [3]]]]), look=stop)
+    assert len(seen) < 100 if is_source else seen == [1, 2]
 
 
 def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:

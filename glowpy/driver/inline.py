@@ -159,7 +159,7 @@ def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
             segment_path=store.path(group),
             nonce=store.nonce,
             commit=lambda blocks: store.commit(group, blocks),
-            between_batches=job.control.check,
+            look=job.control.check,
             meter=meter,
         )
     except StepFailed as failure:

@@ -165,7 +165,7 @@ class _InlineRun:
                 segment_path=path,
                 nonce=self._nonce,
                 commit=commit,
-                between_batches=lambda: wait(0.0, ()),
+                look=lambda: wait(0.0, ()),
                 meter=meter,
                 live=live,
             )

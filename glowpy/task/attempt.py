@@ -38,7 +38,7 @@ def run_attempt(
     segment_path: str,
     nonce: bytes,
     commit: Callable[[Sequence[Block]], None],
-    between_batches: Callable[[], None],
+    look: Callable[[], None],
     meter: Meter | None = None,
     tap: Tap | None = None,
     live: LiveAttempt | None = None,
@@ -47,7 +47,8 @@ def run_attempt(
 
     Args:
         commit: told of blocks as they become readable, before the attempt ends.
-        between_batches: called now and then; may raise to stop the attempt.
+        look: called between batches, of what is read and what is written; may raise to stop the
+            attempt.
         meter: counts what is done; the caller's streams count what they read.
         tap: every row that the group takes in goes through it.
         live: the attempt's turns; it passes on its output when its input has nothing for it.
@@ -70,6 +71,7 @@ def run_attempt(
         meter=meter,
         wanted_rows=wanted,
         is_live=step_group.is_live,
+        look=look,
     )
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit, meter)
@@ -85,7 +87,7 @@ def run_attempt(
                 output.write(batch[: wanted - meter.rows_out] if wanted else batch)
                 if wanted and meter.rows_out >= wanted:
                     break
-                between_batches()
+                look()
         blocks = output.finish()
     return AttemptResult(tuple(blocks), meter.rows_out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream
@@ -12,6 +13,10 @@ from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWrit
 from glowpy.task.meter import Meter
 
 _UNREAD = Meter()  # of those that nobody asks
+
+
+def _look_at_nothing() -> None:
+    """Where nobody can stop a task."""
 
 
 class Context(NamedTuple):
@@ -24,6 +29,7 @@ class Context(NamedTuple):
     meter: Meter = _UNREAD
     wanted_rows: int = 0
     is_live: bool = False
+    look: Callable[[], None] = _look_at_nothing  # now and then; may raise to stop the attempt
 
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""

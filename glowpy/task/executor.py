@@ -203,7 +203,7 @@ class Executor:
                     commit=lambda some: self._link.send(
                         Commit(self._run, assign.attempt, tuple(some))
                     ),
-                    between_batches=lambda: in_attempt(0.0, ()),
+                    look=lambda: in_attempt(0.0, ()),
                     meter=meter,
                     tap=tap,
                     live=live,

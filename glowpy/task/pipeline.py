@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import glowpy.flow.ops as ops_package
-from glowpy.errors import InputError, OutputError, ShardError
+from glowpy.errors import InputError, OutputError, RunCancelled, ShardError
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import (
     BatchOp,
@@ -34,7 +34,7 @@ _MOST_NESTED = 17
 _UNBOUNDED = 1 << 62
 _NESTED = {RowKind.FILTER: 1, RowKind.FLAT_MAP: 2}
 # Not the user's doing: these go through as they are.
-_OURS = (StepFailed, AttemptAborted, ShardError, InputError, OutputError)
+_OURS = (StepFailed, AttemptAborted, RunCancelled, ShardError, InputError, OutputError)
 
 Tap: TypeAlias = Callable[[Stream], Stream]
 
@@ -54,8 +54,7 @@ def build(
     Raises (when drawn from):
         StepFailed: the user's code raised; ShardError, InputError: an input cannot be read.
     """
-    if tap is not None:
-        edges = [[tap(each) for each in edge] for edge in edges]
+    edges = [[_looking(each, context, tap) for each in edge] for edge in edges]
     made: list[Any] = []
     stream: Stream | None = None
     for part in _parts(step_group.steps):
@@ -70,9 +69,7 @@ def build(
         else:
             stream = _all_rows(inputs)
         if is_source:
-            stream = _counted(stream, context.meter)
-        if tap is not None and is_source:
-            stream = tap(stream)
+            stream = _looking(_counted(stream, context.meter), context, tap)
         made.append(stream)
     assert stream is not None
     try:
@@ -88,6 +85,16 @@ def _counted(stream: Stream, meter: Meter) -> Stream:
     """Rows of a source are what its group reads."""
     for batch in stream:
         meter.rows_in += len(batch)
+        yield batch
+
+
+def _looking(stream: Stream, context: Context, tap: Tap | None) -> Stream:
+    """What a group reads. Steps that take in everything before they give anything on may have much
+    to read: whoever wants to stop them, or to know how far they are, does not wait for that.
+    """
+    tapped = stream if tap is None else tap(stream)
+    for batch in tapped:
+        context.look()
         yield batch
 
 
