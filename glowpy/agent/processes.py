@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -97,11 +98,8 @@ class Processes:
     def kill(self, executor: str) -> None:
         """SIGKILL an executor and everything that it has started in its session."""
         process = self._processes.get(executor)
-        if process is not None and process.popen.returncode is None:
-            try:
-                os.killpg(process.popen.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return  # it has just ended by itself, which the poller will tell
+        if process is not None:
+            _kill_group(process.popen.pid)
 
     def __enter__(self) -> Processes:
         return self
@@ -122,6 +120,7 @@ class Processes:
 
     def _reap(self, executor: str) -> None:
         process = self._processes[executor]
+        _kill_group(process.popen.pid)  # nobody else has this number before it is waited for
         code = process.popen.wait()
         self._forget(executor)
         self._ended(executor, exit_cause(code))
@@ -132,3 +131,9 @@ class Processes:
         os.close(process.descriptor)
         for pipe in process.pipes:
             pipe.close()
+
+
+def _kill_group(pid: int) -> None:
+    """SIGKILL whatever the process that leads this group has started, and itself if it lives."""
+    with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
+        os.killpg(pid, signal.SIGKILL)

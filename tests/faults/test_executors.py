@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +117,37 @@ def test_three_deaths_are_survived_and_four_are_told(place: Place, by: signal.Si
     text = str(failure.value)
     assert text.startswith("Input0>Map1 (test_executors.py:")
     assert f"task 3 of 4 killed its executor at each of 4 tries: signal {by.name}" in text
+
+
+def test_what_a_dead_executor_has_started_ends_too(place: Place, tmp_path: Path) -> None:
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
+    held = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def start_something(row: int) -> int:
+        with suppress(FileNotFoundError):
+            writing_end = os.open(fifo, os.O_WRONLY)
+            fifo.unlink()  # once
+            subprocess.Popen(["/bin/sh", "-c", "echo begun; exec sleep 600"], stdout=writing_end)
+        return row
+
+    fault = place.faults.kill_executor(at_end=True)
+    assert place.flow().slice([1], 1).map(start_something).collect() == [1]
+    assert fault.has_happened
+    assert read_to_end(held, within_s=60) == b"begun\n"
+
+
+def read_to_end(descriptor: int, within_s: float) -> bytes:
+    """What others write, until the last of them has ended."""
+    deadline = time.monotonic() + within_s
+    data = b""
+    while select.select([descriptor], [], [], deadline - time.monotonic())[0]:
+        piece = os.read(descriptor, 1000)
+        if not piece:
+            os.close(descriptor)
+            return data
+        data += piece
+    raise AssertionError("somebody has not ended")
 
 
 def test_a_held_executor_goes_on(place: Place) -> None:

@@ -224,7 +224,7 @@ class _Executors:
                     self._send()
                 elif not self._obey():
                     for pid in self._pids.values():
-                        os.killpg(pid, signal.SIGKILL)
+                        _kill_group(pid)
                     for pid in self._pids.values():
                         os.waitpid(pid, 0)
                     return
@@ -240,7 +240,7 @@ class _Executors:
         if command == "start":
             self._start(executor)
         elif executor in self._pids:
-            os.killpg(self._pids[executor], signal.SIGKILL)
+            _kill_group(self._pids[executor])
         return True
 
     def _start(self, executor: str) -> None:
@@ -285,7 +285,9 @@ class _Executors:
         executor = self._by_descriptor.pop(descriptor)
         self._poll.unregister(descriptor)
         os.close(descriptor)
-        _, status = os.waitpid(self._pids.pop(executor), 0)
+        pid = self._pids.pop(executor)
+        _kill_group(pid)  # what it has started; nobody else has this number before the next line
+        _, status = os.waitpid(pid, 0)
         self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 
     def _tell(self, text: str) -> None:
@@ -312,6 +314,11 @@ def _lead_group(pid: int) -> None:
     """
     with suppress(ProcessLookupError):  # it has ended
         os.setpgid(pid, pid)
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _print_exception() -> None:
