@@ -73,7 +73,7 @@ def test_lines_are_given_whole_and_as_they_come(poller: Poller) -> None:
             handle()
         assert given == expected
         given.clear()
-    os.close(pipe.writing_end)
+    pipe.close_writing_end()
     pipe.close()
     pipe.close()
     assert given == ["rest\n"]
@@ -83,7 +83,7 @@ def test_lines_are_given_whole_and_as_they_come(poller: Poller) -> None:
 def test_an_end_is_not_reported_for_ever(poller: Poller) -> None:
     given: list[str] = []
     pipe = OutputPipe(poller, given.append)
-    os.close(pipe.writing_end)
+    pipe.close_writing_end()
     (handle,) = poller.poll(1.0)
     handle()
     assert poller.poll(0.0) == []
@@ -97,7 +97,7 @@ def test_a_line_without_end_leaves_in_pieces(poller: Poller) -> None:
     for _ in range(64):
         os.write(pipe.writing_end, b"x" * 60_000)
         pipe.drain()
-    os.close(pipe.writing_end)
+    pipe.close_writing_end()
     pipe.close()
     assert max(map(len, given)) < 1_200_000
     assert "".join(given) == "x" * 64 * 60_000 + "\n"

@@ -65,15 +65,15 @@ def is_stopped(pid: int, proc: str = "/proc") -> bool:
     try:
         with open(f"{proc}/{pid}/status", "rb") as file:
             return any(line.startswith(b"State:\tT ") for line in file)
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # it is gone; or no file can be opened now, and the next look tells
         return False
 
 
 def private_mb(pid: int, above_mb: int = 0, proc: str = "/proc") -> int:
     """Memory that ends with a process, because it shares it with no other; in MB.
 
-    It is counted exactly only where it could exceed `above_mb`: that takes time. A process that is
-    gone takes nothing.
+    It is counted exactly only where it could exceed `above_mb`: that takes time. Whoever cannot be
+    looked at, gone for one, takes nothing as far as we know.
     """
     try:
         with open(f"{proc}/{pid}/status", "rb") as file:
@@ -82,7 +82,7 @@ def private_mb(pid: int, above_mb: int = 0, proc: str = "/proc") -> int:
             return rough_mb
         with open(f"{proc}/{pid}/smaps_rollup", "rb") as file:
             return _sum_kb(file, b"Private_Clean:", b"Private_Dirty:") >> 10
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return 0
 
 

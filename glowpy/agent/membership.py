@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from glowpy.errors import ClusterError
+from glowpy.errors import ClusterError, ProtocolError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import check_welcome, hello_of
@@ -82,7 +82,8 @@ class Membership:
         """Take what has come.
 
         Raises:
-            ClusterError, VersionMismatch: the master does not want this agent, and never did.
+            ClusterError, VersionMismatch, ProtocolError: the master does not want this agent, or is
+                none, and never was another.
         """
         link = self._link
         if link is None:
@@ -95,21 +96,17 @@ class Membership:
             elif event is LinkEvent.REFUSED:
                 self._refused(link)
                 return
-        while (received := link.receive()) is not None:
-            message, _payload = received
-            if isinstance(message, Welcome):
-                self._welcome(message)
-
-    def _welcome(self, message: Welcome) -> None:
         try:
-            check_welcome(message, "master", self._master, "--master ")
-        except ClusterError as exc:
+            while (received := link.receive()) is not None:
+                message, _payload = received
+                if isinstance(message, Welcome):
+                    check_welcome(message, "master", self._master, "--master ")
+                    self._is_welcome = self._was_welcome = True
+                    self.changed()
+        except (ClusterError, ProtocolError) as exc:
             if not self._was_welcome:
                 raise
-            log.error("this agent is not welcome any more: %s", exc)
-        else:
-            self._is_welcome = self._was_welcome = True
-            self.changed()
+            log.error("this agent is not welcome any more at %s: %s", self._master, exc)
 
     def _refused(self, link: Link) -> None:
         """No handshake came about. ZeroMQ may not try again, so a later beat does."""

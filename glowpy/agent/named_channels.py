@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
-from glowpy.errors import OutputError
+from glowpy.errors import OutputError, ProtocolError
 from glowpy.shards.pull import Send, ShardIndex
-from glowpy.shards.segment import SegmentWriter
+from glowpy.shards.segment import MOST_ROWS, SegmentWriter
 from glowpy.timing import Timing
 from glowpy.wire.channel_messages import (
     ChannelRows,
@@ -134,12 +134,14 @@ class NamedChannels:
         if payload:
             try:
                 sends = self._append(name, kept, message.row_count, payload)
-            except OutputError as exc:
+            except (OutputError, ProtocolError) as exc:
                 return self._refused(name, str(exc), self._drop(name, str(exc)))
         return ChannelState(name, kept.row_count, is_whole=False, refusal=""), sends
 
     def _append(self, name: str, kept: _Kept, row_count: int, payload: bytes) -> list[Send]:
         most_bytes = self._timing.named_channels_mb << 20
+        if not 0 < row_count <= MOST_ROWS:
+            raise ProtocolError(f"a block of {row_count} rows was sent")
         if sum(each.size_bytes for each in self._kept.values()) + len(payload) > most_bytes:
             raise OutputError(f"this agent keeps {most_bytes >> 20} MB of channels at most")
         block = kept.writer.append(0, payload, row_count)

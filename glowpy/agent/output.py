@@ -22,7 +22,7 @@ class OutputPipe:
     """The reading end of a pipe, watched by a poller.
 
     Attributes:
-        writing_end: for the process; to be closed here once it has it.
+        writing_end: for the process.
     """
 
     def __init__(self, poller: Poller, give: Callable[[str], None]) -> None:
@@ -48,8 +48,15 @@ class OutputPipe:
             else:
                 self._stop()
 
+    def close_writing_end(self) -> None:
+        """The process has it: its end is to be seen."""
+        if self.writing_end >= 0:
+            os.close(self.writing_end)
+            self.writing_end = -1
+
     def close(self) -> None:
         """Give what is there, the beginning of a line as a line of its own."""
+        self.close_writing_end()
         self.drain()
         self._stop()
         text = self._rest + self._decoder.decode(b"", final=True)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -60,13 +60,14 @@ class Processes:
         """Start an executor in a session of its own; returns its process id.
 
         Raises:
-            OSError: the system would not.
+            OSError: the system would not; nothing is left of it.
+            ValueError: no process can have such arguments, or such an environment.
         """
-        out, err = pipes = (
-            OutputPipe(self._poller, partial(self._said, executor, Stream.STDOUT)),
-            OutputPipe(self._poller, partial(self._said, executor, Stream.STDERR)),
-        )
-        try:
+        with ExitStack() as failed:
+            out = OutputPipe(self._poller, partial(self._said, executor, Stream.STDOUT))
+            failed.callback(out.close)
+            err = OutputPipe(self._poller, partial(self._said, executor, Stream.STDERR))
+            failed.callback(err.close)
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -77,15 +78,13 @@ class Processes:
                 pass_fds=(self._lifeline,),
                 start_new_session=True,
             )
-        except BaseException:
-            for pipe in pipes:
-                pipe.close()
-            raise
-        finally:
-            for pipe in pipes:
-                os.close(pipe.writing_end)
-        descriptor = os.pidfd_open(popen.pid)
-        self._processes[executor] = Process(popen, descriptor, pipes)
+            failed.callback(popen.wait)
+            failed.callback(_kill_group, popen.pid)
+            descriptor = os.pidfd_open(popen.pid)
+            failed.pop_all()
+        for pipe in (out, err):
+            pipe.close_writing_end()
+        self._processes[executor] = Process(popen, descriptor, (out, err))
         self._poller.register(descriptor, lambda: self._reap(executor))
         return popen.pid
 

@@ -312,7 +312,7 @@ class AgentServer:
                 self._options.key_file,
             )
             pid = self._processes.start(action.executor, *start)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # a null byte in a word, say, or half a character
             self._carry_out(self._core.start_failed(action.executor, str(exc)))
             return
         self._carry_out(self._core.process_started(action.executor, pid))

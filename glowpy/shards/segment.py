@@ -26,6 +26,7 @@ from glowpy.record import NamedTuple
 
 MAGIC = b"GLOWSEG1"
 NONCE_BYTES = 16
+MOST_ROWS = (1 << 32) - 1  # of a block
 _HEADER_BYTES = len(MAGIC) + NONCE_BYTES
 _BLOCK_HEADER = struct.Struct("<IIQI")
 

@@ -1,0 +1,93 @@
+"""An agent and whoever listens where its master is to be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from glowpy.agent.membership import Membership
+from glowpy.errors import GlowError, ProtocolError, VersionMismatch
+from glowpy.wire.greeting import welcome
+from glowpy.wire.messages import Heartbeat, Hello
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Poller, Server, Transport
+from tests.echoing import BOUND_S, LOOPBACK, TIMING
+
+HEARTBEAT = Heartbeat("a", "127.0.0.1:1", "", "", 1, 1, 1, ())
+
+
+class Listening:
+    """Somebody at the master's address, and an agent that greets."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._server: Server = transport.serve(LOOPBACK)
+        self._poller = Poller()
+        self._poller.register(self._server, lambda: None)
+        timing = TIMING._replace(heartbeat_s=0.01)
+        self.membership = Membership(
+            transport, self._poller, self._server.address, "a", lambda: HEARTBEAT, timing
+        )
+        self.peer = b""
+
+    def hear(self, kind: type) -> Any:
+        """The next message of a kind that the agent sends. Raises: whatever ends the agent."""
+        deadline = time.monotonic() + BOUND_S
+        while time.monotonic() < deadline:
+            self.membership.advance(time.monotonic())
+            for handle in self._poller.poll(0.01):
+                handle()
+            while (received := self._server.receive()) is not None:
+                self.peer, message, _payload = received
+                if isinstance(message, kind):
+                    return message
+        raise AssertionError(f"no {kind.__name__} has come")
+
+    def say(self, message: Any) -> None:
+        assert self._server.send(self.peer, message)
+
+    def babble(self) -> None:
+        self._server._socket.send_multipart([self.peer, b"\xc1"])
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    with Transport(Policy(), TIMING) as transport:
+        yield Listening(transport)
+
+
+def refusal_of(hello: Hello) -> Any:
+    return welcome(hello._replace(glowpy="0.0.0"), "master")
+
+
+def test_a_master_that_never_wanted_it_ends_an_agent(listening: Listening) -> None:
+    listening.say(refusal_of(listening.hear(Hello)))
+    with pytest.raises(VersionMismatch):
+        listening.hear(Heartbeat)
+
+
+def test_so_does_somebody_else(listening: Listening) -> None:
+    listening.hear(Hello)
+    listening.babble()
+    with pytest.raises(ProtocolError):
+        listening.hear(Heartbeat)
+
+
+def test_an_agent_that_had_a_master_goes_on_for_its_drivers(
+    listening: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    hello = listening.hear(Hello)
+    listening.say(welcome(hello, "master"))
+    listening.hear(Heartbeat)
+    listening.babble()
+    listening.say(refusal_of(hello))
+    try:
+        while len(caplog.records) < 2:
+            listening.hear(Heartbeat)
+    except GlowError as exc:
+        raise AssertionError("the agent has ended") from exc
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "a message cannot be unpacked" in caplog.text
+    assert "cannot work together" in caplog.text
