@@ -1,0 +1,99 @@
+"""Whatever a peer of an agent says, the agent goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glowpy.program.manifest import Manifest
+from glowpy.program.program import Script
+from glowpy.wire.address import parse_address
+from glowpy.wire.channel_messages import (
+    CHANNEL_MESSAGES,
+    ChannelRows,
+    ChannelState,
+    EndChannel,
+    OpenChannel,
+)
+from glowpy.wire.greeting import hello_of
+from glowpy.wire.messages import Welcome
+from glowpy.wire.run_messages import Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Link, Poller, Transport
+from tests.echoing import BOUND_S, TIMING
+from tests.processes import server
+
+pytestmark = pytest.mark.slow
+
+
+class Peer:
+    """Somebody who talks to an agent."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._poller = Poller()
+        self._poller.register(link, None)
+
+    def say(self, message: Any, payload: bytes | None = None) -> None:
+        self._link.send(message, payload)
+
+    def hear(self, kind: type) -> Any:
+        """The next message of a kind."""
+        deadline = time.monotonic() + BOUND_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            received = self._link.receive()
+            if received is None:
+                self._poller.poll(left_s)
+                self._link.events()
+            elif isinstance(received[0], kind):
+                return received[0]
+        raise AssertionError(f"no {kind.__name__} has come")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory = tmp_path_factory.mktemp("agent")
+    nowhere = "127.0.0.1:1"
+    place = ["--host", "127.0.0.1", "--port", "0", "--dir", str(directory / "own")]
+    with server(directory, "agent", "--master", nowhere, *place) as served:
+        yield served.address
+
+
+@pytest.fixture
+def peer(address: str) -> Iterator[Peer]:
+    with Transport(Policy(), TIMING, CHANNEL_MESSAGES) as transport:
+        peer = Peer(transport.connect(parse_address(address)))
+        yield peer
+        peer.say(hello_of("driver", "still there?"))
+        assert peer.hear(Welcome).refusal == ""
+
+
+@pytest.mark.parametrize("row_count", [-1, 0, 1 << 32, (1 << 64) - 1])
+def test_rows_that_no_block_can_have(peer: Peer, row_count: int) -> None:
+    peer.say(OpenChannel("odd"))
+    assert peer.hear(ChannelState).refusal == ""
+    peer.say(ChannelRows("odd", row_count), b"payload")
+    assert peer.hear(ChannelState).refusal == f"a block of {row_count} rows was sent"
+    peer.say(EndChannel("odd"))
+    assert "does not take it from this sender" in peer.hear(ChannelState).refusal
+
+
+@pytest.mark.parametrize("name", ["null\0byte", "equals=sign", "half \ud800"])
+def test_an_environment_that_no_process_can_have(peer: Peer, name: str, tmp_path: Path) -> None:
+    program = Script((), "nowhere", Manifest(())).to_json()
+    run = f"r{len(name)}"
+    peer.say(OpenRun(run, 1, 0, program, "127.0.0.1:1", "/", {name: "x"}, 0, ""), b"")
+    peer.hear(RunOpened)
+    peer.say(Launch(run, "e1", "lease", 1, 0))
+    assert peer.hear(LaunchRefused).reason.startswith("cannot start a process: ")
+
+
+@pytest.mark.parametrize("program_server", ["", "nowhere", "ipc://", "ipc:///" + "x" * 200])
+def test_a_program_that_cannot_be_had(peer: Peer, program_server: str) -> None:
+    program = Script((), "nowhere", Manifest(())).to_json()
+    peer.say(OpenRun("refused", 1, 0, program, program_server, "/", {}, 0, ""), b"")
+    assert peer.hear(RunRefused).reason
