@@ -88,7 +88,7 @@ def test_an_environment_that_no_process_can_have(peer: Peer, name: str, tmp_path
     run = f"r{len(name)}"
     peer.say(OpenRun(run, 1, 0, program, "127.0.0.1:1", "/", {name: "x"}, 0, ""), b"")
     peer.hear(RunOpened)
-    peer.say(Launch(run, "e1", "lease", 1, 0))
+    peer.say(Launch(run, "e1", "lease", 1))
     assert peer.hear(LaunchRefused).reason.startswith("cannot start a process: ")
 
 

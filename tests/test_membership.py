@@ -10,6 +10,7 @@ import pytest
 
 from glowpy.agent.membership import Membership
 from glowpy.errors import GlowError, ProtocolError, VersionMismatch
+from glowpy.wire.address import Address
 from glowpy.wire.greeting import welcome
 from glowpy.wire.messages import Heartbeat, Hello
 from glowpy.wire.security import Policy
@@ -26,9 +27,11 @@ class Listening:
         self._server: Server = transport.serve(LOOPBACK)
         self._poller = Poller()
         self._poller.register(self._server, lambda: None)
+        address = self._server.address
+        assert isinstance(address, Address)
         timing = TIMING._replace(heartbeat_s=0.01)
         self.membership = Membership(
-            transport, self._poller, self._server.address, "a", lambda: HEARTBEAT, timing
+            transport, self._poller, address, "a", lambda: HEARTBEAT, timing
         )
         self.peer = b""
 
