@@ -24,6 +24,7 @@ from glowpy.stdio import flush, hold_descriptors, tell
 
 if TYPE_CHECKING:
     from glowpy.driver.control import Control
+    from glowpy.driver.recording import Recorded
 
 
 class _Session:
@@ -36,7 +37,7 @@ class _Session:
         self.options = options
         self.rest = rest
         self.lock = threading.Lock()
-        self.recorded: dict[int, Any] = {}  # results of earlier runs
+        self.recorded: Recorded = {}  # results of earlier runs, where tasks may need them
 
     def next_run(self) -> int:
         with self.lock:
@@ -148,8 +149,11 @@ def _execute(
             raise  # its traceback ends in the user's function
         # Where in the driver it came is no news to anybody.
         raise KeyboardInterrupt from None
-    if not session.is_ready and call.terminal.gives_value:
-        session.recorded[number] = value
+    is_asked_for = not session.is_ready and call.terminal.gives_value
+    if is_asked_for and mode(session.options) is Mode.DRIVER:
+        from glowpy.driver.recording import record
+
+        record(session.recorded, number, value)
     return value
 
 

@@ -70,6 +70,22 @@ print(len(set(tokens)), "good")
 
 
 @IN_EVERY_MODE
+def test_a_result_that_the_script_changes(mode: str, cluster: str, tmp_path: Path) -> None:
+    """A task gets it as the run returned it, and changes it once, as the driver did."""
+    script = """
+from glowpy import Flow
+
+flow = Flow()
+rows = flow.slice([[1], [2]]).collect()
+rows[0].append(3)
+rows.append(rows.pop(0) + rows[0])
+print(rows, flow.slice([0]).map(lambda _: rows).collect())
+"""
+    expected = "[[2], [1, 3, 2]]"
+    assert result_of(mode, cluster, tmp_path, script) == f"{expected} [{expected}]\n"
+
+
+@IN_EVERY_MODE
 def test_several_flows_in_one_script(mode: str, cluster: str, tmp_path: Path) -> None:
     """Made in one order, run in another, some never, one grown after its first run."""
     script = """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from glowpy.driver.control import Control
 from glowpy.driver.job import Job, Runner
@@ -19,6 +19,9 @@ from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.resources import host_name
 from glowpy.timing import Timing
+
+if TYPE_CHECKING:
+    from glowpy.driver.recording import Recorded
 
 
 def runner_for(mode: Mode) -> Runner:
@@ -42,7 +45,7 @@ def execute_call(
     options: Options,
     number: int,
     words: Sequence[str],
-    recorded: Mapping[int, Any],
+    recorded: Recorded,
     control: Control | None = None,
 ) -> Any:
     """Have a terminal call run; returns its value.
@@ -50,7 +53,7 @@ def execute_call(
     Args:
         number: of this run in the script, from 1.
         words: the script's own arguments.
-        recorded: values of the script's earlier runs, by number, for tasks that re-run it.
+        recorded: results of the script's earlier runs, by number, for tasks that re-run it.
         control: by which other threads may cancel the run.
 
     Raises:

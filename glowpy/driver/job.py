@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glowpy.driver.control import Control
 from glowpy.driver.results import Result
@@ -13,6 +13,9 @@ from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
 from glowpy.timing import Timing
+
+if TYPE_CHECKING:
+    from glowpy.driver.recording import Recorded
 
 
 class Job(NamedTuple):
@@ -25,7 +28,7 @@ class Job(NamedTuple):
     options: Options
     timing: Timing
     words: Sequence[str]  # the script's own arguments
-    recorded: Mapping[int, Any]  # values of the script's earlier runs, for tasks that re-run it
+    recorded: Recorded  # results of the script's earlier runs, for tasks that re-run it
     outputs: Sequence[Output]  # channels that get rows
     control: Control
 

@@ -109,12 +109,7 @@ class Manifest:
         """
         total = sum(map(len, results.values()))
         if total > MAX_RECORDED_BYTES:
-            raise ProgramError(
-                f"results of earlier runs in this script are {-(-total // MEGABYTE)} MB, and a "
-                "task needs them to re-run the script; the bound is "
-                f"{MAX_RECORDED_BYTES // MEGABYTE} MB; keep big results in files, or end the part "
-                "that tasks share with glowpy.ready()"
-            )
+            raise too_much_recorded(f"{-(-total // MEGABYTE)} MB")
         recorded = [Recorded(run, sha256_of(data), len(data)) for run, data in results.items()]
         return replace(self, recorded=tuple(sorted(recorded)))
 
@@ -139,6 +134,15 @@ class Manifest:
             ProtocolError: it is not one that this release would send.
         """
         return manifest_of(decoded_json(text))
+
+
+def too_much_recorded(size: str) -> ProgramError:
+    """What to raise for results of earlier runs of this size."""
+    return ProgramError(
+        f"results of earlier runs in this script are {size}, and a task needs them to re-run the "
+        f"script; the bound is {MAX_RECORDED_BYTES // MEGABYTE} MB; keep big results in files, or "
+        "end the part that tasks share with glowpy.ready()"
+    )
 
 
 def canonical_json(value: Any) -> str:

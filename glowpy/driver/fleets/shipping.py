@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from glowpy.driver.recording import Recorded
 from glowpy.errors import ProgramError
 from glowpy.flow.graph import Graph
 from glowpy.flow.ops.source import without_rows
@@ -33,13 +32,13 @@ class Shipment:
 
 
 def make_program(
-    graph: Graph, words: Sequence[str], recorded: Mapping[int, Any], related_files: str
+    graph: Graph, words: Sequence[str], recorded: Recorded, related_files: str
 ) -> Shipment:
     """What agents need to run tasks of a flow: the script, or the pickled flow without one.
 
     Args:
         words: the script's own arguments.
-        recorded: values of earlier runs, by run number; a re-launched script needs them.
+        recorded: results of earlier runs, by run number; a re-launched script needs them.
         related_files: what goes along, as the flag says it.
 
     Raises:
@@ -54,10 +53,18 @@ def make_program(
         program = with_related(program, related)
         return Shipment(program, {**sources, **sources_of_related})
     script, sources = found
-    results = {number: _pickled_result(number, value) for number, value in recorded.items()}
-    script, contents = with_recorded(script, results)
+    script, contents = with_recorded(script, _results(recorded))
     script = with_related(script, related)
     return Shipment(script, {**sources, **sources_of_related, **contents})
+
+
+def _results(recorded: Recorded) -> dict[int, bytes]:
+    results = {}
+    for number, result in list(recorded.items()):
+        if isinstance(result, ProgramError):
+            raise result
+        results[number] = result
+    return results
 
 
 def _pickled(graph: Graph) -> bytes:
@@ -74,16 +81,6 @@ def _pickled(graph: Graph) -> bytes:
                     f"{step.describe()}: its function cannot be pickled: {reason}"
                 ) from reason
         raise ProgramError(f"the flow cannot be pickled: {exc}") from exc
-
-
-def _pickled_result(number: int, value: Any) -> bytes:
-    try:
-        return pickle.dumps(value, protocol=5)
-    except Exception as exc:
-        raise ProgramError(
-            f"the result of run {number} cannot be pickled, but tasks of later runs need it to "
-            f"re-run the script ({exc}); or end the part that tasks share with glowpy.ready()"
-        ) from exc
 
 
 class OwnPaths:
