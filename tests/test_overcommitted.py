@@ -58,7 +58,7 @@ class Generous:
             elif isinstance(message, AskExecutors):
                 if self.given_back and message.executor_count:
                     self.is_asked_again.set()
-                self._server.send(peer, self._grants())
+                self._server.send(peer, self._grants()._replace(ask=message.number))
             elif isinstance(message, ReturnLeases):
                 self.given_back += message.leases
 

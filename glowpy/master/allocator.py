@@ -144,6 +144,7 @@ class Allocator:
             agents_known=len(self._rooms),
             executors_known=self._capacity.executors,
             largest_memory_mb=self._capacity.largest_memory_mb,
+            ask=ask.number,
         )
 
     def give_back(self, leases: Iterable[str]) -> None:

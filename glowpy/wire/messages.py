@@ -99,6 +99,7 @@ class AskExecutors(NamedTuple):
     bid: float
     script: str = ""  # what runs and where, for people
     module: str = ""  # -glow.module, for people
+    number: int = 0  # of this ask: its answer carries it
 
 
 class Lease(NamedTuple):
@@ -121,6 +122,7 @@ class Grants(NamedTuple):
     agents_known: int
     executors_known: int
     largest_memory_mb: int  # the most memory an executor could get at any agent
+    ask: int = 0  # the number of the ask that is answered
 
 
 class ReturnLeases(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from glowpy import Flow
+from glowpy import Channel, Flow
 from glowpy.errors import NoMaster
 from glowpy.testing import LocalCluster, started
 from tests.faults.checks import BOUND_S, Notes
 from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
-from tests.processes import nobody
+from tests.processes import await_idle, nobody
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +64,32 @@ def test_the_master_stays_away_and_every_executor_dies(cluster: LocalCluster) ->
     release(faults)
     with pytest.raises(NoMaster, match=r"no master answers at \S+ \(waited 12 s\)"):
         run.result(BOUND_S)
+
+
+def test_a_live_group_goes_to_another_executor_while_there_is_no_master(
+    cluster: LocalCluster,
+) -> None:
+    """Its own has died, and nobody answers who could grant one."""
+    await_idle(cluster.leader)
+    source, out = Channel(), Channel()
+    flow = cluster.flow()
+    flow.channel(source, shards=2).map(abs).sort().add_output(out)
+    faults = [cluster.hold_executor(2, step="Map1", task=task) for task in range(2)]
+    killed = cluster.kill_executor(5, step="Map1", task=1)
+    again = cluster.hold_executor(7, step="Map1", task=1)
+    handle = flow.start()
+    for row in range(40):
+        source.send(row, BOUND_S)
+    first, second = (fault.wait() for fault in faults)
+    assert first != second
+    cluster.kill_master()
+    release(faults)
+    assert again.wait() == first  # which still has its own group: the channel is open
+    assert killed.has_happened
+    again.release()
+    source.close()
+    assert list(out) == list(range(40))
+    handle.wait()
 
 
 def test_the_master_comes_after_the_driver(

@@ -240,6 +240,7 @@ class ClusterFleet:
         elif isinstance(message, LaunchRefused) and message.executor in self._launching:
             _agent, lease = self._launching.pop(message.executor)
             self._leasing.give_back(lease)
+            self._leasing.ask_anew()
         else:
             if isinstance(message, ExecutorExited):
                 self._launched.pop(message.executor, None)
@@ -266,6 +267,8 @@ class ClusterFleet:
             self._leasing.cannot_use(agent.leases.popleft(), cause, agent.lost_at)
         for executor in [each for each, of in self._launched.items() if of is agent]:
             del self._launched[executor]
+        if not agent.is_another_try:
+            self._leasing.ask_anew()
         if was_open:
             self._events.append(AgentLost(agent.address, cause))
         elif not agent.is_another_try:

@@ -46,7 +46,9 @@ class Leasing:
         self._granted: list[Lease] = []
         self._errors: list[ClusterError] = []
         self._demand = 0
-        self._is_demand_asked = True
+        self._ask_number = 0  # of the last ask
+        self._demand_ask = 0  # of the first ask that tells, or will tell, the whole demand
+        self._answered_ask = 0  # of the last ask that was answered
         self._pause_s = timing.ask_s
         self.next_ask = 0.0
         self._last_ask = 0.0
@@ -68,15 +70,24 @@ class Leasing:
     @demand.setter
     def demand(self, count: int) -> None:
         if count > self._demand:  # less is told with the next ask: it changes with every group
-            self._is_demand_asked = False
+            self.ask_anew()
             self._pause_s = self._timing.ask_s * _FIRST_ASK_FRACTION
             self.next_ask = min(self.next_ask, self._last_ask + self._pause_s)
         self._demand = count
 
     @property
     def is_answered(self) -> bool:
-        """The master has granted what it could of the demand; what is left has to wait."""
-        return self._asked_at is None and self._is_demand_asked and not self._granted
+        """The master has granted what it could of the demand, or says nothing for long."""
+        if (
+            self._asked_at is not None
+            and self._now - self._asked_at >= self._timing.first_contact_s
+        ):
+            return True
+        return self._answered_ask >= self._demand_ask and not self._granted
+
+    def ask_anew(self) -> None:
+        """What was answered so far does not count: more is wanted, or less will come of it."""
+        self._demand_ask = self._ask_number + 1
 
     def granted(self) -> list[Lease]:
         """Leases granted since the last call."""
@@ -131,7 +142,6 @@ class Leasing:
             if wanted or held or launching or self._last is None:
                 # of nothing: whether to keep what is held
                 self._send(self._ask(wanted, held + launching))
-                self._is_demand_asked = True
                 if self._asked_at is None:
                     self._asked_at = now
             self._last_ask = now
@@ -157,6 +167,7 @@ class Leasing:
 
     def _ask(self, count: int, held: int) -> AskExecutors:
         options = self._options
+        self._ask_number += 1
         return AskExecutors(
             self._run,
             count,
@@ -167,6 +178,7 @@ class Leasing:
             options.flow_bid,
             self._script,
             options.module,
+            self._ask_number,
         )
 
     def _reach(self) -> Link | None:
@@ -249,6 +261,7 @@ class Leasing:
 
     def _take(self, grants: Grants) -> None:
         self._asked_at = None
+        self._answered_ask = grants.ask
         self._last = grants
         self.share = grants.share
         self._granted += grants.leases

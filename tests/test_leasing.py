@@ -1,0 +1,109 @@
+"""A driver that asks a master which is slow, or silent: what has been answered, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from glowpy.driver.fleets.leasing import Leasing
+from glowpy.flags import Options
+from glowpy.timing import Timing
+from glowpy.wire.address import Address
+from glowpy.wire.messages import AskExecutors, Grants, Lease
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Poller, Transport
+
+BOUND_S = 60.0
+TIMING = Timing()
+LEASE = Lease("lease", "a", "127.0.0.1:1", "dc", "r", 1, 64)
+
+
+class Slow:
+    """A master that answers when it is told to, and the leasing that asks it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._server = transport.serve(Address("127.0.0.1", 0))
+        self._at_master, self._at_driver = Poller(), Poller()
+        self._at_master.register(self._server, self._server)
+        address = self._server.address
+        assert isinstance(address, Address)
+        self.leasing = Leasing(transport, self._at_driver, address, "run", Options(), TIMING)
+
+    def asked(self) -> tuple[bytes, AskExecutors]:
+        """The next ask, and who it is from."""
+        while True:
+            received = self._server.receive()
+            if received is None:
+                assert self._at_master.poll(BOUND_S), "nothing is asked"
+            elif isinstance(received[1], AskExecutors):
+                return received[0], received[1]
+
+    def answer(self, peer: bytes, ask: AskExecutors, *leases: Lease) -> None:
+        """The driver has taken the answer when this returns."""
+        before = self.leasing._last
+        self._server.send(peer, Grants(leases, None, 1, 2, 1024, ask.number))
+        while self.leasing._last is before:
+            ready = self._at_driver.poll(BOUND_S)
+            assert ready, "no answer comes"
+            for handle in ready:
+                handle()
+
+
+@pytest.fixture
+def master() -> Iterator[Slow]:
+    with Transport(Policy(), TIMING.hurried()) as transport:
+        yield Slow(transport)
+
+
+def test_an_answer_to_an_earlier_ask_settles_nothing(master: Slow) -> None:
+    """Live groups would share an executor while others are free."""
+    leasing = master.leasing
+    leasing.advance(0.0, launching=0, held=0)
+    first = master.asked()
+    leasing.demand = 2
+    leasing.advance(1.0, launching=0, held=0)
+    second = master.asked()
+    assert (first[1].executor_count, second[1].executor_count) == (0, 2)
+    master.answer(*first)
+    assert not leasing.is_answered
+    master.answer(*second)
+    assert leasing.is_answered
+
+
+def test_what_is_granted_is_to_be_used_first(master: Slow) -> None:
+    leasing = master.leasing
+    leasing.demand = 2
+    leasing.advance(0.0, launching=0, held=0)
+    master.answer(*master.asked(), LEASE)
+    assert not leasing.is_answered
+    assert leasing.granted() == [LEASE]
+    assert leasing.is_answered
+    leasing.ask_anew()  # the agent has refused it
+    assert not leasing.is_answered
+    leasing.advance(1.0, launching=0, held=0)
+    master.answer(*master.asked())
+    assert leasing.is_answered
+
+
+def test_a_lost_answer_is_made_up_for_by_the_next(master: Slow) -> None:
+    leasing = master.leasing
+    leasing.demand = 2
+    leasing.advance(0.0, launching=0, held=0)
+    master.asked()
+    leasing.advance(1.0, launching=0, held=0)
+    master.answer(*master.asked())
+    assert leasing.is_answered
+
+
+def test_a_master_that_is_gone_is_not_waited_for(master: Slow) -> None:
+    """Whoever has an executor goes on with it."""
+    leasing = master.leasing
+    leasing.advance(0.0, launching=0, held=1)
+    master.answer(*master.asked())
+    leasing.demand = 1
+    leasing.advance(1.0, launching=0, held=1)
+    leasing.advance(1.0 + TIMING.first_contact_s - 0.1, launching=0, held=1)
+    assert not leasing.is_answered
+    leasing.advance(1.0 + TIMING.first_contact_s, launching=0, held=1)
+    assert leasing.is_answered
