@@ -38,7 +38,7 @@ class CapturedOutput:
     def forked(self) -> None:
         """In the driver, once the nursery holds the writing ends."""
         for pipe in self._pipes.values():
-            os.close(pipe.writing_end)
+            pipe.close_writing_end()
 
     def drain(self) -> None:
         """Take what has been written so far, before what is told by other ways."""
