@@ -27,7 +27,7 @@ FILE_MB = 10  # of a log file, before it is rotated
 KEPT_FILES = 3  # of the rotated ones
 _MOST_CHARACTERS = 4000  # of one line: strangers may say anything
 _MOST_ALIKE = 100  # lines of one kind
-_ALIKE_S = 10.0  # in so many seconds
+_ALIKE_S = 10.0  # in so many seconds: what somebody reads, or a disk holds, for which no test waits
 _MOST_KINDS = 1000
 
 

@@ -1,5 +1,8 @@
 """Every interval, deadline and bound of glowpy, in one value that tests can shrink.
 
+What is not here has its reason beside it: above all what follows from the cost of some work, or
+from what people see, which no test could shrink.
+
 All durations are seconds of a monotonic clock. A process takes its `Timing` from
 `Timing.from_environment()`; GLOWPY_TIME_SCALE=0.05 runs everything at a twentieth.
 """
@@ -18,8 +21,10 @@ class Timing(NamedTuple):
 
     heartbeat_s: float = 5.0  # agent -> master; at once after each change
     agent_eviction_s: float = 15.0  # the master forgets an agent it has not heard of
+    tick_s: float = 1.0  # the master looks for agents and leases whose time is over
     lease_s: float = 15.0  # a granted lease that no agent reports in this time is free again
     ask_s: float = 1.0  # the driver repeats its demand to the master
+    find_s: float = 0.25  # whoever waits for a channel that has a name asks the master again
     first_contact_s: float = 10.0  # patience for a master that was never reached
     patience_s: float = 60.0  # patience for a cluster that worked before
     notice_s: float = 2.0  # a wait longer than this is announced on stderr

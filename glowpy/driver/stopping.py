@@ -16,7 +16,8 @@ _USUAL: dict[int, Any] = {
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,
 }
-# The terminal signals a whole group: a wrapper that passes it on makes two of one.
+# The terminal signals a whole group: a wrapper that passes it on makes two of one. Nobody presses
+# Ctrl-C twice in so short a time.
 _SAME_S = 0.1
 at_risk: set[str] = set()  # files that nobody else would remove if this process ended now
 _replaced: set[int] = set()  # signals whose usual effect is suspended now

@@ -149,7 +149,6 @@ def serve_master(
     Raises:
         ConfigError: the address cannot be had, or the policy refuses it.
     """
-    tick_s = timing.agent_eviction_s / 15
     master = Master(timing, time.monotonic())
     with Transport(policy, timing, STATUS_MESSAGES | CHANNEL_MESSAGES) as transport:
         server = transport.serve(address, "--address HOST:PORT")
@@ -157,7 +156,7 @@ def serve_master(
         poller.register(server, server)
         poller.register(stop, _STOP)
         announce(str(server.address))
-        next_tick = time.monotonic() + tick_s
+        next_tick = time.monotonic() + timing.tick_s
         while True:
             ready = poller.poll(max(0.0, next_tick - time.monotonic()))
             if _STOP in ready:
@@ -167,7 +166,7 @@ def serve_master(
             now = time.monotonic()
             if now >= next_tick:
                 master.tick(now)
-                next_tick = now + tick_s
+                next_tick = now + timing.tick_s
 
 
 def _answer_all(server: Server, master: Master) -> None:

@@ -14,7 +14,9 @@ from typing import Protocol
 from glowpy.task.output import GroupOutput
 from glowpy.task.strand import Strand
 
-_TURN_S = 0.01  # how long an attempt with much to do keeps the others waiting
+# How long an attempt with much to do keeps the others waiting. Not in `timing`: much shorter, and
+# changing to another strand would cost more than what is done in between.
+_TURN_S = 0.01
 
 
 class Source(Protocol):

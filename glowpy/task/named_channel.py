@@ -132,7 +132,7 @@ class NamedChannelReader:
                 is_noted = True
                 self._note(f"waiting for channel {self._name}")
             if now >= next_ask:
-                next_ask = now + timing.ask_s / 4
+                next_ask = now + timing.find_s
                 contact.send(FindChannel(self._name))
             self._wait(next_ask)
         return None

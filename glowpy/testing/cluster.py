@@ -19,7 +19,9 @@ from glowpy.timing import Timing
 from glowpy.wire.security import save_key
 from glowpy.wire.transport import make_key
 
-_BOUND_S = 60.0
+_BOUND_S = (
+    60.0  # more than the slowest machine needs: whoever waits longer is told what has not come
+)
 _MOST_AGENTS = 250
 
 

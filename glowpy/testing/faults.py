@@ -22,7 +22,9 @@ from glowpy.environment import FAULTS_VARIABLE
 from glowpy.record import NamedTuple
 from glowpy.task.injection import ARMED, AT_END, GATES, NEWS, Fault
 
-_BOUND_S = 60.0
+_BOUND_S = (
+    60.0  # more than the slowest machine needs: whoever waits longer is told what has not come
+)
 
 
 class Attempt(NamedTuple):

@@ -10,7 +10,7 @@ from glowpy.driver.view.tally import AttemptTally, Tally
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 
-_WINDOW_S = 5.0  # rows per second are those of this time
+_WINDOW_S = 5.0  # rows per second are those of this time: shorter, and nobody could read them
 _MOST_NAMED = 3  # step groups in the line for those without a terminal
 
 

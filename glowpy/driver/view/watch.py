@@ -95,7 +95,7 @@ class Watch:
         """Show how far the run is; for how long that will do."""
         progress = self._follow()
         if self._is_quiet:
-            return 3600.0
+            return float("inf")  # from now on it is told what happens
         if self._screen is None:
             self._open_screen()
         if self._screen is None:

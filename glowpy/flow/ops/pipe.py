@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     import psutil
 
 _CHUNK_BYTES = 1 << 16
-_LIVE_PATIENCE_S = 0.05  # rows of a channel come when they come, and somebody waits for answers
+# Rows of a channel come when they come, and somebody waits for answers. Not in `timing`: a command
+# takes as long to answer in a test as elsewhere.
+_LIVE_PATIENCE_S = 0.05
 _MOST_SEARCHES = 100  # for what is left of a command that is killed
 _TAIL_BYTES = 4096  # of standard error, shown when the command fails
 

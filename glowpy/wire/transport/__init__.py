@@ -47,6 +47,8 @@ MOST_SOCKETS = 16_384  # of one transport: three for each link
 FEW_SOCKETS = 256  # for a run on this host: ZeroMQ needs 1.4 ms to make room for so many more
 _OVERHEAD_BYTES = 1024  # what encryption may add to a frame
 _DESCRIPTORS = 48  # of a context (8), a server (5), and some links and peers (5 each)
+# Between ZeroMQ's tries to connect. Not in `timing`: each costs a connection, and there may be many
+# who wait for one server.
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
 _MONITORED = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
