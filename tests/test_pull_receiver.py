@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import ProtocolError, ShardCorrupt, ShardLost
+from glowpy.shards.pull import cost_of
 from glowpy.shards.receiver import LocatedBlock, PullReceiver, ReceivedBlock
 from glowpy.shards.segment import Block
 
@@ -176,3 +177,13 @@ def test_a_block_larger_than_the_window_comes_through() -> None:
         assert granted == (WINDOW if position < large.length_bytes else 0)
     assert len(taken(receiver)) == 1
     assert receiver.credit_due() == WINDOW
+
+
+def test_small_blocks_that_nobody_takes_are_few_however_small() -> None:
+    receiver = PullReceiver(WINDOW)
+    count, credit = 0, WINDOW
+    while credit > 0 and count < WINDOW:
+        receiver.frame(block(1), 0, b"x")
+        count += 1
+        credit += receiver.credit_due() - cost_of(1)
+    assert count == 8  # a kilobyte each, as their owner reckons

@@ -42,7 +42,7 @@ class PullReceiver:
         self._row_count = 0
         self._window_bytes = credit_bytes
         self._outstanding_bytes = credit_bytes  # granted, not received
-        self._buffered_bytes = 0  # of whole blocks that nobody has taken
+        self._buffered_bytes = 0  # of whole blocks that nobody has taken, by their cost
         self.is_ended = False
         self.error: ShardLost | ShardCorrupt | None = None
 
@@ -75,7 +75,7 @@ class PullReceiver:
         if end == block.length_bytes:
             payload = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             self._ready.append(ReceivedBlock(block, payload))
-            self._buffered_bytes += block.length_bytes
+            self._buffered_bytes += cost_of(block.length_bytes)
             self._count(block)
             self._unfinished = None
             self._parts = []
@@ -117,7 +117,7 @@ class PullReceiver:
         if self._ready:
             ready = self._ready.popleft()
             if isinstance(ready, ReceivedBlock):
-                self._buffered_bytes -= ready.block.length_bytes
+                self._buffered_bytes -= cost_of(ready.block.length_bytes)
             return ready
         if self.error is not None:
             raise self.error
