@@ -137,7 +137,7 @@ def test_nobody_makes_an_owner_queue_without_bound() -> None:
     sends = index.commit(RUN, 1, [Block(0, 0, 1 << 40, 1, 0)])
     for number in (1, 2):
         frames = [each for each in sends if isinstance(each, SendFrame) and each.fetch == number]
-        assert sum(frame.length_bytes for frame in frames) == 256 << 20
+        assert sum(frame.length_bytes for frame in frames) == 16 << 20
     index.commit(RUN, 1, [Block(1, 0, 1, 1, 0)] * 25_000)
     sends = index.fetch("r", 3, RUN, 1, 1, first_block=0, credit_bytes=0, is_local=True)
     located = [len(send.blocks) for send in sends if isinstance(send, SendBlocks)]

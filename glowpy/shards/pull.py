@@ -26,7 +26,7 @@ from glowpy.shards.segment import Block
 
 FRAME_BYTES = 4 << 20
 _LEAST_COST_BYTES = 1 << 10  # of a frame: what waits in queues are messages, however small
-_MOST_CREDIT_BYTES = 256 << 20  # of one stream: no reader makes an owner queue more
+_MOST_CREDIT_BYTES = 16 << 20  # of one stream: no reader makes an owner queue more
 _LOCATED_AT_ONCE = 10_000  # blocks in one message
 _NONE = PackedBlocks(0)
 Reader: TypeAlias = Hashable

@@ -20,7 +20,9 @@ from glowpy.wire.address import parse_endpoint
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
-CREDIT_BYTES = 16 << 20  # of one stream
+# Of one stream: two blocks. So much of it may wait for a slow reader, in its owner's memory or its
+# own; a merge reads some twenty streams at once. More makes nothing faster.
+CREDIT_BYTES = 2 << 20
 
 
 class Pull:
