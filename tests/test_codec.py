@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+import pickle
 from typing import Any
 
 import pytest
@@ -122,7 +123,10 @@ def test_rows_nested_too_deep_are_an_error() -> None:
         row = row.pop()
 
 
-@pytest.mark.parametrize("payload", [b"", b"x123", b"\x00"])
-def test_bytes_of_another_format_are_refused(payload: bytes) -> None:
-    with pytest.raises(ShardCorrupt, match="unknown format"):
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"x123", b"\x00", b"m", b"m\xff", b"m[\x01", b"mi\x01\0\0\0", b"p" + pickle.dumps(1)],
+)
+def test_bytes_that_are_no_batch_of_ours_are_refused(payload: bytes) -> None:
+    with pytest.raises(ShardCorrupt, match="is no batch of rows"):
         decode(payload)

@@ -63,16 +63,18 @@ def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
     """
     view = memoryview(payload)
     kind = bytes(view[:1])
+    rows: Any = None
     if kind == _MARSHAL:
-        rows: list[Any] = marshal.loads(view[1:])
-        return rows
-    if kind != _PICKLE:
-        raise ShardCorrupt(f"a batch of rows begins with the unknown format {kind!r}")
-    try:
-        rows = pickle.loads(view[1:])
-    except Exception as exc:
-        # Unpickling runs the rows' own code: whatever it raises is the rows' fault.
-        raise RowError(f"rows cannot be unpickled: {type(exc).__name__}: {exc}") from exc
+        with suppress(EOFError, ValueError, TypeError):
+            rows = marshal.loads(view[1:])
+    elif kind == _PICKLE:
+        try:
+            rows = pickle.loads(view[1:])
+        except Exception as exc:
+            # Unpickling runs the rows' own code: whatever it raises is the rows' fault.
+            raise RowError(f"rows cannot be unpickled: {type(exc).__name__}: {exc}") from exc
+    if type(rows) is not list:
+        raise ShardCorrupt(f"a block of format {kind!r} is no batch of rows")
     return rows
 
 
