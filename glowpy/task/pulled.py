@@ -55,6 +55,9 @@ class _Puller:
         self._tap = tap
         self._opened = opened
         self._dealt: dict[tuple[int, int], _Dealt] = {}  # by step group and its task
+        # One file for all: there may be more tasks than files that a process may open.
+        self._scratch = opened.enter_context(context.scratch())
+        self._place = 0  # of the next part in it
 
     def rows_of(self, group: StepGroup, task: int) -> Stream:
         """The stream of one task of a step group."""
@@ -79,9 +82,9 @@ class _Puller:
             return self._later(source, task)
         key = source.number, task
         if key not in self._dealt:
-            scratch = self._opened.enter_context(self._context.scratch())
             stream = self._opened.enter_context(closing(self._later(source, task)))
-            self._dealt[key] = _Dealt(stream, source, task, scratch)
+            self._dealt[key] = _Dealt(stream, source, task, self._scratch, self._place)
+            self._place += source.output.part_count
         return self._dealt[key].part(part)
 
     def _later(self, group: StepGroup, task: int) -> Generator[Batch, None, None]:
@@ -95,21 +98,24 @@ class _Dealt:
     Rows of later parts wait on disk until it is their turn.
     """
 
-    def __init__(self, stream: Stream, group: StepGroup, task: int, scratch: Scratch) -> None:
+    def __init__(
+        self, stream: Stream, group: StepGroup, task: int, scratch: Scratch, place: int
+    ) -> None:
         self._stream = stream
         self._group = group
         self._scratch = scratch
+        self._place = place  # of its first part there
         self._part_count = group.output.part_count
         self._next_part = task % self._part_count  # of the next row, when they are dealt
 
     def part(self, number: int) -> Stream:
         """The rows of one part. Those of the parts before it are no longer kept."""
-        yield from self._scratch.read(number)
+        yield from self._scratch.read(self._place + number)
         for batch in self._stream:
             parts = self._spread(batch)
             for later in range(number + 1, self._part_count):
                 if parts[later]:
-                    self._scratch.append(later, parts[later])
+                    self._scratch.append(self._place + later, parts[later])
             yield parts[number]
 
     def _spread(self, batch: Batch) -> list[Batch]:

@@ -125,6 +125,7 @@ from glowpy import Flow
 rows = Flow().slice(range(3000), 300).map(lambda row: (row % 7, row))
 sums = rows.partition(300).reduce_by_key(lambda x, y: x + y).sort()
 print(sum(value for _key, value in sums.collect()))
+print(rows.round_robin(3).filter(lambda row: row[1] == 2999).take(2))
 """
 
 
@@ -135,7 +136,7 @@ def test_few_descriptors_are_enough_for_many_shards(
     """300 shards, and 90,000 between two steps, with `ulimit -n 256` for everybody."""
     limited(resource.RLIMIT_NOFILE, 256)
     (tmp_path / "wide.py").write_text(WIDE, encoding="utf-8")
-    expected = f"{sum(range(3000))}\n"
+    expected = f"{sum(range(3000))}\n{[(2999 % 7, 2999)]}\n"
     if mode != "cluster":
         flags = ["-glow.inline"] if mode == "inline" else []
         assert run(tmp_path, "wide.py", *flags, "-glow.quiet").stdout == expected
