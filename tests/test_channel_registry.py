@@ -65,8 +65,14 @@ class Kept:
     def __init__(self, directory: Path, timing: Timing | None = None) -> None:
         self.index = ShardIndex()
         self.changes = 0
+        self.deleted: list[str] = []
         self.channels = NamedChannels(
-            str(directory), self.index, timing or Timing(), lambda: b"n" * 16, self._changed
+            str(directory),
+            self.index,
+            timing or Timing(),
+            lambda: b"n" * 16,
+            self._changed,
+            self.deleted.append,
         )
 
     def _changed(self) -> None:
@@ -137,5 +143,7 @@ def test_what_is_sent_again_replaces_what_is_whole(tmp_path: Path) -> None:
         kept.say(ChannelRows("x", 1), rows)
         kept.say(EndChannel("x"))
     assert len(os.listdir(tmp_path)) == 1
+    (deleted,) = kept.deleted
+    assert not os.path.exists(deleted)
     (path,) = tmp_path.iterdir()
     assert path.read_bytes().endswith(b"new")

@@ -187,6 +187,17 @@ def is_forgotten(owner: Owner, peer: bytes, fetch: int) -> bool:
     return bool(owner.index.more_credit(peer, fetch, 0))
 
 
+def test_a_file_that_was_deleted_is_let_go(owner, poller):
+    for attempt in (1, 2):
+        owner.write(attempt, ["row"])
+    with Reader(poller, ELSEWHERE) as reader:
+        assert reader.rows((owner.address, 1, 0), (owner.address, 2, 0)) == ["row", "row"]
+    assert open_files(owner.directory) == 2
+    for path in (str(owner.path(1)), str(owner.path(1)), "of somebody else"):
+        owner.shards.let_go(path)
+        assert open_files(owner.directory) == 1
+
+
 def test_a_reader_that_has_gone_is_forgotten(owner, poller):
     with owner.begin(1) as writer:
         blocks = [append(writer, 0, [0]) for _ in range(10_000)]

@@ -54,6 +54,7 @@ class NamedChannels:
     Args:
         directory: where their files are.
         changed: called when the master should learn of it.
+        deleted: told a file that is no longer there; whoever has it open lets go of it.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class NamedChannels:
         timing: Timing,
         make_nonce: Callable[[], bytes],
         changed: Callable[[], None],
+        deleted: Callable[[str], None],
     ) -> None:
         self._directory = directory
         self._index = index
         self._timing = timing
         self._make_nonce = make_nonce
         self._changed = changed
+        self._deleted = deleted
         self._kept: dict[str, _Kept] = {}
 
     def names(self) -> tuple[NamedChannel, ...]:
@@ -158,5 +161,6 @@ class NamedChannels:
         kept.writer.close()
         if os.path.exists(kept.path):
             os.unlink(kept.path)
+        self._deleted(kept.path)
         self._changed()
         return self._index.lose(run_of(name), kept.number, f"channel {name}: {reason}")

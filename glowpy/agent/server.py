@@ -142,6 +142,7 @@ class AgentServer:
             timing,
             lambda: secrets.token_bytes(NONCE_BYTES),
             lambda: self._membership.changed(),
+            self._shards.let_go,
         )
         self._guard = Guard(timing)
         self._processes = Processes(self._poller, self._process_said, self._process_ended)

@@ -76,8 +76,14 @@ class ShardServer:
     def forget(self, directory: str) -> Served:
         """The files in a directory are to be deleted: let go of them; what was sent of them."""
         for path in [path for path in self._readers if os.path.dirname(path) == directory]:
-            self._readers.pop(path).close()
+            self.let_go(path)
         return self._served.pop(directory, Served())
+
+    def let_go(self, path: str) -> None:
+        """A file is deleted: the disk gets its space back once nobody has it open."""
+        reader = self._readers.pop(path, None)
+        if reader is not None:
+            reader.close()
 
     def close(self) -> None:
         while self._readers:
