@@ -359,7 +359,8 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
     tell(core, Beat("r1"), now=TIMING.shutdown_s)
     assert core.tick(TIMING.shutdown_s) == [KillProcess("e1")]
     *_, told = core.process_exited("e1", "signal SIGKILL")
-    assert not told.message.expected or "did not end" in told.message.cause
+    assert "did not end" in told.message.cause
+    assert told.message.expected, "nobody misses it: that is no news for a user"
 
 
 def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:

@@ -30,7 +30,7 @@ class ExecutorSlot:
     state = State.LAUNCHED
     peer = b""  # its connection, once greeted
     early_output = ""  # the last that it has written before it was ready
-    is_dismissed = False  # retired before it had started: that it is killed is no news
+    is_dismissed = False  # retired: that it ends, however it does, is no news
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
     def __init__(

@@ -141,12 +141,12 @@ class ExecutorPool:
             yield from self._abort(slot, message)
         elif slot.state is not State.KILLED:
             slot.state = State.RETIRING
+            slot.is_dismissed = True
             slot.deadline = now + self._timing.shutdown_s
             slot.queue.clear()
             if slot.has_greeted:
                 yield ToExecutor(slot.peer, message)
             else:
-                slot.is_dismissed = True
                 yield from self._kill(slot, "retired before it had started")
 
     def _abort(self, slot: ExecutorSlot, message: Abort) -> Iterator[Action]:
@@ -293,12 +293,11 @@ class ExecutorPool:
             yield from self._index.lose(run.name, attempt, f"its executor died: {cause}")
         yield LeasesChanged()
         if not run.is_closing:
-            is_expected = slot.state is State.RETIRING or slot.is_dismissed
             early, greeted = slot.early_output, slot.has_greeted
             yield ToDriver(
                 run.peer,
                 ExecutorExited(
-                    run.name, slot.executor, cause, is_expected, early, greeted, last_row
+                    run.name, slot.executor, cause, slot.is_dismissed, early, greeted, last_row
                 ),
             )
 
