@@ -11,10 +11,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from glowpy.master.topology import Agent
 from glowpy.place import Place
-from glowpy.wire.messages import Grants, Lease, LeaseInUse
+from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
 from tests.allocator_bench import DEMAND_S, LEASE_S, Bench, agent, spread
 
 # --- how much, and where ----------------------------------------------------------------------
+
+
+def test_an_ask_repeated_before_its_answer_came_is_granted_once():
+    bench = Bench(agent("a", 8))
+    ask = AskExecutors("d", 2, 0, 64, "", "", 100.0, number=1)
+    assert len(bench.allocator.ask(ask, 0.0).leases) == 2
+    assert bench.allocator.ask(ask._replace(number=2), 0.0).leases == ()
+    more = ask._replace(number=3, executor_count=5)
+    assert len(bench.allocator.ask(more, 0.0).leases) == 3
+    heard = ask._replace(number=4, answered=1)  # three are on their way still
+    assert bench.allocator.ask(heard, 0.0).leases == ()
+    heard = ask._replace(number=5, answered=4)
+    assert len(bench.allocator.ask(heard, 0.0).leases) == 2
 
 
 def test_eight_asks_use_all_of_four_agents():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from tests.gate import SCRIPT, Gate
-from tests.processes import Ended, Running, Served, server, started
+from tests.processes import Ended, Running, Served, await_idle, server, started
 
 pytestmark = pytest.mark.slow
 
@@ -225,3 +226,32 @@ print(len(pids), len(set(pids)))
     assert finish(cluster.driver(script)).stdout == "1000 2\n"
     agent.log.await_match("nothing is left of the run")
     assert len(re.findall("an executor has started", agent.log.text)) == 2
+
+
+def test_tasks_spread_and_keep_to_preferred_places_and_fast_cores(cluster: Cluster) -> None:
+    cluster.master()
+    places = ["east r1 1", "east r2 1", "west r1 1", "west r2 9"]
+    names: dict[int, str] = {}  # of agents, by process
+    for place in places:
+        center, rack, level = place.split()
+        where = ("--dataCenter", center, "--rack", rack, "--cpu.level", level)
+        names[cluster.agent("--max.executors", "2", *where).process.pid] = f"{center} {rack}"
+
+    def placed(count: int, *flags: str) -> dict[str, int]:
+        """Where so many groups run at once."""
+        await_idle(cluster.leader)
+        with Gate() as gate:
+            cluster.gate = gate
+            driver = cluster.driver(NAMED, "group", str(count), *flags)
+            here = Counter(names[agent_of(each.pid)] for each in gate.wait_for(group=count))
+            gate.open()
+            assert finish(driver).stdout == "True\n"
+        return dict(here)
+
+    assert placed(8) == {"east r1": 2, "east r2": 2, "west r1": 2, "west r2": 2}
+    assert placed(2) == {"west r2": 2}, "its cores are faster"
+    east = "-glow.dataCenter=east"
+    assert placed(2, east) == {"east r1": 1, "east r2": 1}, "not both at one agent"
+    assert placed(2, east, "-glow.rack=r2") == {"east r2": 2}
+    assert placed(4, east, "-glow.rack=r2") == {"east r2": 2, "east r1": 2}, "a preference only"
+    assert placed(1, "-glow.dataCenter=north") == {"west r2": 1}

@@ -138,6 +138,8 @@ class Allocator:
             if agent is None:
                 break
             leases.append(self._grant(self._rooms[agent], ask.driver, driver))
+        if leases:
+            driver.unheard.append((ask.number, len(leases)))
         return Grants(
             leases=tuple(leases),
             share=share if ask.held <= driver.held else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from glowpy.master.capacity import Capacity
@@ -31,6 +31,7 @@ class Driver:
     turn_ends_at: float = 0.0
     served_s: float = 0.0
     served_until: float = 0.0  # when that was reckoned
+    unheard: list[tuple[int, int]] = field(default_factory=list)  # number of an ask, executors
 
 
 class Drivers:
@@ -48,9 +49,11 @@ class Drivers:
         self._drivers: dict[str, Driver] = {}
 
     def asks(self, ask: AskExecutors, now: float) -> Driver:
-        """A driver says all that it wants."""
+        """A driver says all that it wants; it has not heard yet of some that it was granted."""
         driver = self._known(ask.driver, now)
-        driver.open_count = min(max(0, ask.executor_count), _MOST_WANTED)
+        driver.unheard = [each for each in driver.unheard if each[0] > ask.answered]
+        granted = sum([count for _, count in driver.unheard])
+        driver.open_count = min(max(0, ask.executor_count - granted), _MOST_WANTED)
         driver.memory_mb = max(0, ask.memory_mb)
         _reckon(driver, now)
         driver.bid = ask.bid

@@ -87,7 +87,8 @@ class Goodbye(NamedTuple):
 class AskExecutors(NamedTuple):
     """A driver's whole open demand, beyond what it holds; each repetition replaces the one before.
 
-    One of nothing asks whether it may keep what it holds.
+    One of nothing asks whether it may keep what it holds. What answers have granted that were still
+    on their way is part of the demand.
     """
 
     driver: str
@@ -100,6 +101,7 @@ class AskExecutors(NamedTuple):
     script: str = ""  # what runs and where, for people
     module: str = ""  # -glow.module, for people
     number: int = 0  # of this ask: its answer carries it
+    answered: int = 0  # the number of the last answer that has come
 
 
 class Lease(NamedTuple):

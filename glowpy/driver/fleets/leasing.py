@@ -179,6 +179,7 @@ class Leasing:
             self._script,
             options.module,
             self._ask_number,
+            self._answered_ask,
         )
 
     def _reach(self) -> Link | None:
