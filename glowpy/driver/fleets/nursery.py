@@ -15,27 +15,22 @@ CODE is an exit status, or minus a signal's number. One message is one packet.
 
 from __future__ import annotations
 
-import gc
 import os
-import select
 import signal
 import warnings
 
 # `socket` makes enums of all its constants, which would take 3 percent of a start.
 from _socket import AF_UNIX, MSG_DONTWAIT, SHUT_RDWR, SOCK_SEQPACKET, socket, socketpair
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 
-from glowpy.driver.scratch import remove
 from glowpy.driver.stopping import detach
 from glowpy.record import NamedTuple
 from glowpy.signals import undisturbed
 from glowpy.stdio import flush
 
-_PACKET_BYTES = 4096
+PACKET_BYTES = 4096
 
 
 class Started(NamedTuple):
@@ -96,7 +91,7 @@ class Nursery:
             with undisturbed():
                 self.pid = os.fork()
                 if self.pid == 0:
-                    _live(theirs, ours, self._prepare, self._executor_main, self._directory)
+                    self._live(theirs, ours)
         theirs.close()
         self._socket = ours
         return self
@@ -152,7 +147,7 @@ class Nursery:
         found: list[Started | Exited | Unstarted] = []
         while True:
             try:
-                packet = self._socket.recv(_PACKET_BYTES, MSG_DONTWAIT)
+                packet = self._socket.recv(PACKET_BYTES, MSG_DONTWAIT)
             except BlockingIOError:
                 return found
             if not packet:
@@ -171,157 +166,24 @@ class Nursery:
         with suppress(ConnectionError):  # it has died: so says `events`
             self._socket.send(text.encode())
 
-
-def _live(
-    ours: socket,
-    driver: socket,
-    prepare: Callable[[], None],
-    executor_main: Callable[[str], None],
-    directory: str,
-) -> None:
-    """The nursery's whole life, from fork to exit."""
-    try:
-        driver.close()
-        os.setsid()  # Ctrl-C in the terminal is the driver's to handle
-        detach()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children could not be waited for
-        prepare()
-        from glowpy.driver.nursed import hold, remove_abandoned  # the driver need not have these
-
-        hold(directory)
-        gc.freeze()  # collecting in an executor would copy every page of the driver's heap
-        _Executors(ours, executor_main, directory).serve()
-        remove(directory)
-        remove_abandoned(os.path.dirname(directory))
-        os._exit(0)
-    except BaseException:  # noqa: BLE001
-        _print_exception()
-    finally:
-        os._exit(1)
-
-
-class _Executors:
-    def __init__(
-        self, driver: socket, executor_main: Callable[[str], None], directory: str
-    ) -> None:
-        self._driver = driver
-        self._executor_main = executor_main
-        self._directory = directory
-        self._lifeline, self._held = os.pipe()  # the other end is in this process only
-        self._pids: dict[str, int] = {}
-        self._by_descriptor: dict[int, str] = {}
-        self._unsent: deque[bytes] = deque()  # packets for which the driver has no room yet
-        self._poll = select.poll()
-        self._poll.register(driver, select.POLLIN)
-
-    def serve(self) -> None:
-        """Obey the driver until it is gone; then end every executor."""
-        while True:
-            for descriptor, happened in self._poll.poll():
-                if descriptor in self._by_descriptor:
-                    self._reap(descriptor)
-                elif happened == select.POLLOUT:
-                    self._send()
-                elif not self._obey():
-                    for pid in self._pids.values():
-                        _kill_group(pid)
-                    for pid in self._pids.values():
-                        os.waitpid(pid, 0)
-                    return
-
-    def _obey(self) -> bool:
+    def _live(self, driver: socket, handle: socket) -> None:
+        """The nursery's whole life, from fork to exit."""
         try:
-            packet = self._driver.recv(_PACKET_BYTES)
-        except ConnectionError:
-            return False
-        if not packet:
-            return False
-        command, executor = packet.decode().split(" ", 1)
-        if command == "start":
-            self._start(executor)
-        elif executor in self._pids:
-            _kill_group(self._pids[executor])
-        return True
+            handle.close()
+            os.setsid()  # Ctrl-C in the terminal is the driver's to handle
+            detach()
+            # the driver need not have it
+            from glowpy.driver.fleets.nursery_process import serve
 
-    def _start(self, executor: str) -> None:
-        try:
-            pid = os.fork()
-        except OSError as exc:
-            self._tell(f"unstarted {executor} {exc.strerror}")
-            return
-        if pid == 0:
-            self._become(executor)
-        _lead_group(pid)
-        descriptor = os.pidfd_open(pid)
-        self._pids[executor] = pid
-        self._by_descriptor[descriptor] = executor
-        self._poll.register(descriptor, select.POLLIN)
-        self._tell(f"started {executor} {pid}")
-
-    def _become(self, executor: str) -> None:
-        try:
-            _lead_group(0)
-            self._driver.close()
-            os.close(self._held)
-            for descriptor in self._by_descriptor:
-                os.close(descriptor)
-            from glowpy.task.lifeline import end_with
-
-            # The last executor to end finds nothing that another could still make.
-            end_with(self._lifeline, partial(remove, self._directory))
-            nothing = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(nothing, 0)
-            os.close(nothing)
-            self._executor_main(executor)
-            flush()
+            serve(driver, self._prepare, self._executor_main, self._directory)
             os._exit(0)
         except BaseException:  # noqa: BLE001
-            _print_exception()
-            flush()
+            print_exception()
         finally:
             os._exit(1)
 
-    def _reap(self, descriptor: int) -> None:
-        executor = self._by_descriptor.pop(descriptor)
-        self._poll.unregister(descriptor)
-        os.close(descriptor)
-        pid = self._pids.pop(executor)
-        _kill_group(pid)  # what it has started; nobody else has this number before the next line
-        _, status = os.waitpid(pid, 0)
-        self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 
-    def _tell(self, text: str) -> None:
-        self._unsent.append(text.encode())
-        self._send()
-
-    def _send(self) -> None:
-        try:
-            while self._unsent:
-                self._driver.send(self._unsent[0], MSG_DONTWAIT)
-                self._unsent.popleft()
-        except BlockingIOError:
-            self._poll.modify(self._driver, select.POLLIN | select.POLLOUT)
-            return
-        except ConnectionError:
-            self._unsent.clear()  # the driver is gone: the next packet read from it is its end
-        self._poll.modify(self._driver, select.POLLIN)
-
-
-def _lead_group(pid: int) -> None:
-    """What an executor starts is in its group, and ends with it when it is killed.
-
-    Executor and nursery both see to it: neither can know who comes first.
-    """
-    with suppress(ProcessLookupError):  # it has ended
-        os.setpgid(pid, pid)
-
-
-def _kill_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _print_exception() -> None:
+def print_exception() -> None:
     import traceback  # not needed by most starts, and slow
 
     traceback.print_exc()
