@@ -180,7 +180,7 @@ def fusion() -> None:
         run = fuse(graph.steps).run
 
         def run_all(*totals: dict[str, int]) -> None:
-            for _ in run([lines], Pace(1 << 62, rows=1 << 62), *totals):
+            for _ in run([lines], Pace(1 << 62, rows=1 << 16), *totals):
                 pass
 
         return run_all
@@ -216,6 +216,26 @@ def fusion() -> None:
                     rows.append(one(word))
         return rows
 
+    def looped_total() -> int:
+        total = 0
+        for line in lines:
+            if keep(line):
+                for word in split(line):
+                    total = add(total, one(word))
+        return total
+
+    def looped_by_key() -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for line in lines:
+            if keep(line):
+                for word in split(line):
+                    key, value = pair(word)
+                    if key in totals:
+                        totals[key] = add(totals[key], value)
+                    else:
+                        totals[key] = value
+        return totals
+
     def ones() -> list[int]:
         return [one(word) for line in lines if keep(line) for word in split(line)]
 
@@ -233,6 +253,7 @@ def fusion() -> None:
         "reduce",
         {
             "glowpy (one loop)": fused(one, FoldKind.ALL),
+            "a loop, and nothing else": looped_total,
             "reduce of a comprehension": lambda: reduce(add, ones()),
             "reduce of a chain": lambda: reduce(add, map(one, words_of_chain())),
         },
@@ -241,6 +262,7 @@ def fusion() -> None:
         "reduce_by_key",
         {
             "glowpy (one loop)": lambda: by_key_fused({}),
+            "a loop, and nothing else": looped_by_key,
             "loop over a list of pairs": lambda: by_key(list(pairs_of_loop())),
             "loop over a generator": lambda: by_key(pairs_of_loop()),
             "loop over a comprehension": lambda: by_key(

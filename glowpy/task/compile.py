@@ -4,15 +4,19 @@
                                          for x0 in batch:
                                              x1 = f1(x0)
                                              if f2(x1):
-                                                 for piece in the rows of f3(x1):
-                                                     for x3 in piece:
+                                                 y = f3(x1)
+                                                 if y is a list for which there is room in rows:
+                                                     for x3 in y:
                                                          rows.append(x3)
-                                                     yield rows, if they are many
+                                                 else:
+                                                     for x3 in y:
+                                                         rows.append(x3)
+                                                         yield rows, if they are enough
                                          yield rows
 
 Where a reduce follows, the loop ends in it, and no list of rows is made:
 
-    … reduce f               total = x3 if total is nothing else f4(total, x3)
+    … reduce f               total = f4(total, x3), or x3 if it is the first
     … reduce_by_key f        k, v = x3
                              if k in totals:
                                  totals[k] = f4(totals[k], v)
@@ -20,7 +24,10 @@ Where a reduce follows, the loop ends in it, and no list of rows is made:
                                  totals[k, or a copy if it holds NaN, which matches nothing] = v
 
 One row may become any number of rows, and small rows large ones. So a `Pace` says how many rows
-are many, by the size of those before; after as many, a fold by key lets its table be measured.
+are enough, by the size of those before; after as many, a fold by key lets its table be measured.
+Rows of the last flat_map are counted for that, one by one, or together where a list says how many
+they are: that is why what follows on it stands there twice. A flat_map before it is asked for no
+row before its turn.
 
 CPython 3.11+ inlines calls of Python functions made from such a loop, so the chain costs one call
 of the user's function per row and step and little else. Each step stands on lines of its own: when
@@ -30,34 +37,37 @@ Measured on `filter, flat_map(split), map` over 9-word lines, ns per word, the l
 each Python (3.10 / 3.11 / 3.12 / 3.13; `python benchmarks/micro.py fusion`):
 
                                rows                  reduce                   reduce_by_key
-    this loop                  153 / 84 / 97 / 85    200 / 116 / 126 / 120    308 / 195 / 218 / 203
-    a loop, and nothing else   107 / 67 / 75 / 67
-    one comprehension           89 / 64 / 70 / 62    146 / 107 / 124 / 114    276 / 231 / 237 / 218
-    chain of map and filter     83 / 70 / 85 / 77    135 / 110 / 134 / 125    207 / 180 / 204 / 186
-    generator                  101 / 75 / 86 / 73                             232 / 179 / 192 / 174
+    this loop                  127 / 76 / 88 / 79    150 / 102 / 111 / 109    294 / 190 / 212 / 197
+    a loop, and nothing else   104 / 67 / 75 / 64    138 /  95 / 104 /  96    209 / 160 / 181 / 163
+    one comprehension           88 / 63 / 71 / 61    140 / 104 / 123 / 110    270 / 209 / 233 / 211
+    chain of map and filter     80 / 70 / 84 / 78    130 / 110 / 135 / 126    210 / 173 / 204 / 184
+    generator                   97 / 74 / 84 / 73                             230 / 175 / 195 / 172
 
-Loop and comprehension are equals where Python calls are inlined (3.11+). What this loop takes above
-a bare one is what it does besides: it looks whether a line became many rows (9 ns a word) and when
-they are enough (3 ns), tells a pair from what only unpacks like one, and keeps each step's row in a
-variable. A comprehension would forget these when a function raises (3.12+); a chain of `map` has
-none, and calls from C, which Python does not inline. Neither could show the row.
+Where Python calls are inlined (3.11+), a loop is the fastest form if anything is folded, and within
+6 % of a comprehension if not. What this one takes above a bare loop is what it does besides; for
+reduce_by_key on 3.11, in ns a word: is this row a pair, or does it only unpack like one: 9; may a
+new key hold NaN: 6; is what flat_map gave a list, and short enough: 6; a variable for each step's
+row, to be shown: 3. The other forms would have to do that, too, and cannot do all of it:
+
+- A comprehension holds all rows of a batch, however many they become, and from 3.12 on forgets its
+  variables when a function raises. One for each line remembers enough, but costs 96 / 93 / 82.
+- A chain of `map` has no variables, and calls from C, which Python does not inline.
+- A generator could do all of it, but giving one row at a time takes 8 ns: it is slower than a loop.
+- Counting each row rather than whole lists, in one loop instead of two: 98 / 110 / 108.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
 
 from glowpy.errors import RowError, shown
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp, Stream
-from glowpy.flow.ops.memory import batches_from
+from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
 from glowpy.record import NamedTuple
 from glowpy.task.failure import FUSED
-
-_PIECES = "for piece in (y,) if y.__class__ is list and len(y) <= pace.rows else pieces(y):"
 
 
 class FusedSteps(NamedTuple):
@@ -91,29 +101,41 @@ class FusedSteps(NamedTuple):
 class _Ending(NamedTuple):
     """What a loop does with the rows that come through all its steps."""
 
+    parameters: str
     begin: str
-    after_piece: str  # of what the last flat_map gave for a row
+    room: str  # a condition: there is some for all that the last flat_map gave, a list `y`
+    before_list: str  # which there is room for
+    after_row: str  # of what it gave otherwise
     after_batch: str
     end: str
 
 
 _ENDINGS = {
     None: _Ending(
-        begin="def run(batches, pace):\n rows = []",
-        after_piece="if len(rows) >= pace.rows: yield rows; rows = []",
-        after_batch="yield rows; rows = []",
+        parameters="batches, pace",
+        begin="rows, most = [], pace.rows",
+        room="len(rows) + len(y) < most",
+        before_list="",
+        after_row="if len(rows) >= most: yield rows; rows, most = [], pace.rows",
+        after_batch="yield rows; rows, most = [], pace.rows",
         end="",
     ),
     FoldKind.ALL: _Ending(
-        begin="def run(batches, pace):\n total = nothing",
-        after_piece="",
+        parameters="batches, pace",
+        begin="is_begun = False",
+        room="",
+        before_list="",
+        after_row="",
         after_batch="",
-        end="if total is not nothing: yield [total]",
+        end="if is_begun: yield [total]",
     ),
     FoldKind.BY_KEY: _Ending(
-        begin="def run(batches, pace, totals):\n taken = 0",
-        after_piece="taken += len(piece)\nif taken >= pace.rows: yield; taken = 0",
-        after_batch="taken += len(batch)\nif taken >= pace.rows: yield; taken = 0",
+        parameters="batches, pace, totals",
+        begin="left = pace.rows",
+        room="len(y) < left",
+        before_list="left -= len(y)",
+        after_row="left -= 1\nif left <= 0: yield; left = pace.rows",
+        after_batch="left -= len(batch)\nif left <= 0: yield; left = pace.rows",
         end="",
     ),
 }
@@ -133,7 +155,8 @@ class _Source:
             if step is not None:
                 self.lines[len(self._text)] = step, row
 
-    def compile(self, namespace: dict[str, Any]) -> Callable[..., Any]:
+    def compile(self, functions: dict[str, Any]) -> Callable[..., Any]:
+        namespace = {**_OURS, **functions}
         exec(_compiled("\n".join(self._text)), namespace)
         function: Callable[..., Any] = namespace["run"]
         return function
@@ -155,45 +178,72 @@ def fuse(steps: Sequence[Step]) -> FusedSteps:
 
 @lru_cache(maxsize=64)
 def _fused(steps: tuple[Step, ...]) -> FusedSteps:
-    namespace: dict[str, Any] = {
-        "pieces": pieces,
-        "call_with_fields": call_with_fields,
-        "pair": pair,
-        "apart": apart,
-        "pair_of": pair_of,
-        "nothing": object(),
-    }
+    functions = {f"f{number}": _function_of(step) for number, step in enumerate(steps, start=1)}
     last = steps[-1].op
     ending = _ENDINGS[last.kind if isinstance(last, FoldOp) else None]
     source = _Source()
-    source.add(0, ending.begin)
+    # Of its own, because Python 3.10 takes long to find what is global.
+    own = ", ".join(f"{name}={name}" for name in functions)
+    source.add(0, f"def run({ending.parameters}, {own}):")
+    source.add(1, ending.begin)
     source.add(1, "for batch in batches:")
     source.add(2, "for x0 in batch:")
-    row, depth, piece_depth = "x0", 3, 0
-    for number, step in enumerate(steps, start=1):
-        op, function = step.op, f"f{number}"
-        assert isinstance(op, (RowOp, FoldOp))
-        namespace[function] = op.function
-        if isinstance(op, FoldOp):
-            source.add(depth, _fold_lines(op, function, row), step, row)
-        elif op.kind is RowKind.FILTER:
-            source.add(depth, f"if {_call(op, function, row)}:", step, row)
-            depth += 1
-        elif op.kind is not RowKind.FLAT_MAP:
-            source.add(depth, _row_lines(op, function, row, f"x{number}"), step, row)
-            row = f"x{number}"
-        else:
-            source.add(depth, f"y = {_call(op, function, row)}\n{_PIECES}", step, row)
-            source.add(depth + 1, f"for x{number} in piece:")
-            piece_depth = depth + 1
-            row, depth = f"x{number}", depth + 2
-    if not isinstance(last, FoldOp):
-        source.add(depth, f"rows.append({row})")
-    if piece_depth:
-        source.add(piece_depth, ending.after_piece)
+    _add_steps(source, 3, list(enumerate(steps, start=1)), "x0", ending)
     source.add(2, ending.after_batch)
     source.add(1, ending.end)
-    return FusedSteps(steps, source.compile(namespace), source.lines)
+    return FusedSteps(steps, source.compile(functions), source.lines)
+
+
+def _add_steps(
+    source: _Source, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
+) -> None:
+    """What is done with one row, in this variable, by these steps and at the end."""
+    for place, (number, step) in enumerate(steps):
+        op, function, new = step.op, f"f{number}", f"x{number}"
+        if isinstance(op, FoldOp):
+            source.add(depth, _fold_lines(op, function, row), step, row)
+            return
+        assert isinstance(op, RowOp)
+        if op.kind is RowKind.FILTER:
+            source.add(depth, f"if {_call(op, function, row)}:", step, row)
+            depth += 1
+        elif op.kind is RowKind.FLAT_MAP:
+            source.add(depth, f"y = {_call(op, function, row)}", step, row)
+            _add_spread(source, depth, steps[place:], row, ending)
+            return
+        else:
+            source.add(depth, _row_lines(op, function, row, new), step, row)
+            row = new
+    source.add(depth, f"rows.append({row})")
+
+
+def _add_spread(
+    source: _Source, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
+) -> None:
+    """What is done with the rows of `y`, which the first of these steps has given, a flat_map."""
+    (number, step), *others = steps
+    new = f"x{number}"
+    if not ending.room or any(_spreads(other) for _, other in others):
+        source.add(depth, f"for {new} in y if y.__class__ is list else each(y):", step, row)
+        _add_steps(source, depth + 1, others, new, ending)
+        return
+    source.add(depth, f"if y.__class__ is list and {ending.room}:")
+    source.add(depth + 1, ending.before_list)
+    source.add(depth + 1, f"for {new} in y:")
+    _add_steps(source, depth + 2, others, new, ending)
+    source.add(depth, "else:")
+    source.add(depth + 1, f"for {new} in each(y):", step, row)
+    _add_steps(source, depth + 2, others, new, ending)
+    source.add(depth + 2, ending.after_row)
+
+
+def _spreads(step: Step) -> bool:
+    return isinstance(step.op, RowOp) and step.op.kind is RowKind.FLAT_MAP
+
+
+def _function_of(step: Step) -> Callable[..., Any]:
+    assert isinstance(step.op, (RowOp, FoldOp))
+    return step.op.function
 
 
 def _call(op: RowOp, function: str, row: str) -> str:
@@ -217,7 +267,10 @@ def _row_lines(op: RowOp, function: str, row: str, new: str) -> str:
 
 def _fold_lines(op: FoldOp, function: str, row: str) -> str:
     if op.kind is FoldKind.ALL:
-        return f"total = {row} if total is nothing else {function}(total, {row})"
+        return f"""\
+if is_begun: total = {function}(total, {row})
+else: total, is_begun = {row}, True
+"""
     return f"""\
 k, v = {row} if {row}.__class__ is tuple else pair({row})
 if k in totals: totals[k] = {function}(totals[k], v)
@@ -225,20 +278,19 @@ else: totals[k if k.__class__ is str or k.__class__ is int else apart(k)] = v
 """
 
 
-def pieces(rows: Any) -> Stream:
-    """What a flat_map's function has given for a row, some of it at a time.
+def each(rows: Any) -> Iterator[Any]:
+    """The rows that a flat_map's function has given for a row, one at a time.
 
     Raises:
         RowError: that is nothing to iterate over.
     """
     try:
-        left = iter(rows)
+        return iter(rows)
     except TypeError as exc:
         raise RowError(
             f"flat_map() needs an iterable of rows from its function, but got {shown(rows)}; "
             "for no rows return []"
         ) from exc
-    return batches_from(left)
 
 
 def pair(row: Any) -> Any:
@@ -285,3 +337,7 @@ def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -
             f"{field_count}, but the row is {shown(row)}"
         )
     return function(*row)
+
+
+# What the loops call besides the user's functions.
+_OURS = {own.__name__: own for own in (each, call_with_fields, pair, apart, pair_of)}

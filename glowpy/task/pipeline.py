@@ -32,7 +32,7 @@ _KERNELS = tuple(ops_package.__path__)
 # CPython allows 20 nested blocks in a function; the loop over the batch is the first.
 _MOST_NESTED = 17
 _UNBOUNDED = 1 << 62
-_NESTED = {RowKind.FILTER: 1, RowKind.FLAT_MAP: 2}
+_NESTED = {RowKind.FILTER: 1, RowKind.FLAT_MAP: 1}
 # Not the user's doing: these go through as they are.
 _OURS = (StepFailed, AttemptAborted, RunCancelled, ShardError, InputError, OutputError)
 
