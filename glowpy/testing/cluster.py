@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+import psutil
+
 from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.flow.flow import Flow
@@ -303,19 +305,15 @@ def _listed(directory: str) -> Sequence[str]:
 
 
 def _is_running(pid: int) -> bool:
-    return _status_of(pid)[:1] not in ([], ["Z"])
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _parent_of(pid: int) -> int:
     """Process id of a process's parent; 0 if it is gone."""
-    status = _status_of(pid)
-    return int(status[1]) if status else 0
-
-
-def _status_of(pid: int) -> list[str]:
-    """What stands behind its name in /proc: state, parent, and so on; nothing if it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
+        return 0

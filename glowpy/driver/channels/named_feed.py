@@ -32,18 +32,20 @@ class NamedFeed:
         self._policy.check(self._master, is_server=False)
         self._timing = timing
         self._note = note
-        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+        self._stop = -1
         self._thread = threading.Thread(target=self._run, daemon=True, name="glowpy-feed")
 
     def begin(self) -> None:
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread.start()
 
     def close(self) -> None:
         """No more is wanted."""
+        if self._stop < 0:
+            return  # it has not begun
         os.eventfd_write(self._stop, 1)
         self.channel.close()  # for whoever waits to send
-        if self._thread.ident is not None:
-            self._thread.join()  # bounded: it waits for the stop as well
+        self._thread.join()  # bounded: it waits for the stop as well
         os.close(self._stop)
 
     def _run(self) -> None:
