@@ -1,6 +1,6 @@
 """Environment variables by which a process of ours tells those that it starts what they are to do.
 
-Those of an agent make a process a task, together with its flags (`flags.task_arguments`).
+Those of an agent make a process a task, together with its flags (`command_line.task_arguments`).
 """
 
 from __future__ import annotations

@@ -1,33 +1,18 @@
-"""The command line of a script: which words are glow's, what they mean, and the mode they ask for.
+"""The table of all flags: their names, defaults, meanings and bounds.
 
-Pure: reads no environment, prints nothing, leaves `sys.argv` alone. Every start of a script passes
-here, so nothing heavy is imported. (Go: driver/context_driver.go, driver/task_option.go)
+Go: driver/context_driver.go, driver/task_option.go
 """
 
 from __future__ import annotations
 
-import enum
 import os
-from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Literal
 
-from glowpy.errors import FlagError
 from glowpy.record import NamedTuple
 
 MASTER_PORT = 8930
 Value = bool | int | float | str
 Place = Literal["anywhere", "cluster", "master", "standalone", "task"]
-
-
-class Mode(enum.Enum):
-    """What a start of the script is for."""
-
-    STANDALONE = "standalone"  # run the flow here, on all cores
-    INLINE = "inline"  # run the flow in this very process, one group after another
-    DRIVER = "driver"  # plan the flow, have it run by a cluster
-    PLOT = "plot"  # print the plan, run nothing
-    TASK = "task"  # started by an agent: run task groups, nothing else
 
 
 class Options(NamedTuple):
@@ -144,77 +129,7 @@ FLAGS = (
     Flag("glow.agent.address", "agent_address", "address of the executor's agent", "task"),
 )
 
-_BY_NAME = {flag.name: flag for flag in FLAGS}
 _MODULE_CHARACTERS = 64
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
-
-
-def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
-    """Split a script's arguments into glow's options, the script's own words and notes.
-
-    `argv` is without the script's name. Flags are known anywhere before `--`; the script's own
-    words keep their order, `--` and all after it included. A note is one line for the user.
-
-    Raises:
-        FlagError: a flag is unknown, lacks its value, has a bad one, or has two different ones.
-
-    >>> options, rest, notes = parse(["-n", "5", "-glow.leader", "big:8930", "-glow", "in.txt"])
-    >>> options.glow, options.leader, rest, notes
-    (True, 'big:8930', ['-n', '5', 'in.txt'], [])
-    """
-    given: dict[str, Value] = {}
-    rest: list[str] = []
-    position = 0
-    while position < len(argv):
-        word = argv[position]
-        if word == "--":
-            rest.extend(argv[position:])
-            break
-        position += 1
-        flag, text = _recognise(word)
-        if flag is None:
-            rest.append(word)
-            continue
-        if text is None and (flag.alone or isinstance(flag.default, bool)):
-            text = "true"  # and the next word is the script's
-        elif text is None:
-            text = _value_word(flag, argv, position)
-            position += 1
-        value = _convert(flag, text)
-        first = given.setdefault(flag.name, value)
-        if first != value:
-            raise FlagError(f"-{flag.name} is given twice: {first} and {value}; keep one")
-    fields = {_BY_NAME[name].field: value for name, value in given.items()}
-    fields["leader_given"] = "glow.leader" in given
-    options = _DEFAULTS._replace(**fields)  # type: ignore[arg-type]  # types are the defaults'
-    return options, rest, _notes(options, given)
-
-
-def mode(options: Options) -> Mode:
-    """What the options ask for.
-
-    Raises:
-        FlagError: they contradict each other, or the module has no name that agents take.
-
-    >>> mode(parse(["-glow.flow.plot", "-glow"])[0])
-    <Mode.PLOT: 'plot'>
-    """
-    ids_given = (options.flow_id >= 0) + bool(options.group_ids)
-    if ids_given == 2:
-        return Mode.TASK
-    if ids_given == 1:
-        raise FlagError("-glow.flow.id and -glow.taskGroup.id need each other; give both or none")
-    if options.module and not is_module_name(options.module):
-        raise FlagError(f"-glow.module={options.module} is no name: letters, digits and . _ - are")
-    if options.glow and options.inline:
-        raise FlagError("-glow asks for a cluster, -glow.inline for this process; give only one")
-    if options.flow_plot and options.flow_explain:
-        raise FlagError("-glow.flow.plot and -glow.flow.explain both print the plan; give only one")
-    if options.flow_plot or options.flow_explain:
-        return Mode.PLOT
-    if options.glow:
-        return Mode.DRIVER
-    return Mode.INLINE if options.inline else Mode.STANDALONE
 
 
 def is_module_name(text: str) -> bool:
@@ -225,117 +140,3 @@ def is_module_name(text: str) -> bool:
     """
     known = text.isascii() and text.replace("-", "").replace("_", "").replace(".", "").isalnum()
     return known and text[0].isalnum() and len(text) <= _MODULE_CHARACTERS
-
-
-def task_arguments(
-    *,
-    flow_id: int,
-    run_number: int,
-    agent_address: str,
-    executor_id: str,
-    exe_hash: str,
-    module: str = "",
-) -> list[str]:
-    """The words that make a script a task. They go before its own words, which may hold a `--`."""
-    return [
-        f"-glow.flow.id={flow_id}",
-        "-glow.taskGroup.id=@",
-        f"-glow.run.id={run_number}",
-        f"-glow.agent.address={agent_address}",
-        f"-glow.request.id={executor_id}",
-        f"-glow.exe.hash={exe_hash}",
-        "-glow.taskGroup.inputs=@",
-        *([f"-glow.module={module}"] if module else []),
-    ]
-
-
-def _recognise(word: str) -> tuple[Flag | None, str | None]:
-    """The flag that `word` names and the value after its `=`; (None, None): the script's own."""
-    if not word.startswith("-"):
-        return None, None
-    name, equals, text = word[2 if word.startswith("--") else 1 :].partition("=")
-    flag = _BY_NAME.get(name)
-    if flag is not None:
-        return flag, text if equals else None
-    if name.startswith("glow."):
-        raise FlagError(f"unknown flag -{name}; did you mean -{_nearest(name)}?")
-    return None, None
-
-
-def _nearest(name: str) -> str:
-    import difflib  # slow to import, and needed only on this path to an error
-
-    lowered = {flag.name.lower(): flag.name for flag in FLAGS if flag.place != "task"}
-    return lowered[difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0)[0]]
-
-
-def _value_word(flag: Flag, argv: Sequence[str], position: int) -> str:
-    """The word at `position` as the flag's value; another flag there means it was forgotten."""
-    word = argv[position] if position < len(argv) else "--"
-    if len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == "."):
-        follows = f", but {word} follows" if position < len(argv) else ""
-        raise FlagError(f"-{flag.name} needs a value{follows}; write -{flag.name}=VALUE")
-    return word
-
-
-def _convert(flag: Flag, text: str) -> Value:
-    default, shown = flag.default, f"-{flag.name}={text}"
-    if not text.strip() and not flag.may_be_empty:
-        raise FlagError(f"{shown} has an empty value; give one or leave the flag out")
-    if flag.choices:
-        return _chosen(flag, text, shown)
-    if isinstance(default, str):
-        return text
-    if isinstance(default, bool):
-        if text.lower() not in _TRUTH:
-            raise FlagError(f"{shown} is neither true nor false")
-        return _TRUTH[text.lower()]
-    whole = isinstance(default, int)
-    number = _number(text, whole=whole)
-    if number is None:
-        raise FlagError(f"{shown} is not a {'whole number' if whole else 'number'}")
-    if not flag.least <= number <= flag.most:
-        raise FlagError(f"{shown} is outside {flag.least}..{flag.most}")
-    return number
-
-
-def _chosen(flag: Flag, text: str, shown: str) -> str:
-    word = text.lower()
-    if word in flag.choices:
-        return word
-    if flag.alone and word in _TRUTH:
-        return flag.alone if _TRUTH[word] else ""
-    words = (*flag.choices, "true", "false") if flag.alone else flag.choices
-    raise FlagError(f"{shown} is none of {', '.join(words)}")
-
-
-def _number(text: str, *, whole: bool) -> int | float | None:
-    """The number, or None; stricter than Python, which takes blanks, underscores, `nan`, `inf`."""
-    if not text.isascii() or "_" in text or text != text.strip():
-        return None
-    try:
-        number = int(text) if whole else float(text)
-    except ValueError:
-        return None
-    return number if whole or isfinite(number) else None
-
-
-_ELSEWHERE = {"cluster": "with -glow", "standalone": "in a standalone run", "task": "in a task"}
-
-
-def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
-    """One line for each flag that was given and will do nothing."""
-    notes = []
-    here = "cluster" if options.glow else "inline" if options.inline else "standalone"
-    # These repeat the words of another start.
-    lenient = options.flow_plot or options.flow_explain or options.flow_id >= 0
-    for name in given:
-        flag = _BY_NAME[name]
-        if flag.inert:
-            notes.append(f"-{name} {flag.inert}")
-        elif flag.place == "master":
-            if not (lenient or options.glow):
-                notes.append(f"-{name} acts only with -glow, and where a named channel is read")
-        elif not lenient and flag.place not in ("anywhere", here):
-            notes.append(f"-{name} acts only {_ELSEWHERE[flag.place]} and is ignored")
-    return notes

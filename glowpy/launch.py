@@ -16,8 +16,9 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from glowpy.command_line import Mode, mode, parse
 from glowpy.errors import ConfigError, FlagError, ProgramError
-from glowpy.flags import Mode, Options, mode, parse
+from glowpy.flags import Options
 from glowpy.flow.entry import Call, Started, no_flows_in_tasks
 from glowpy.flow.graph import Graph
 from glowpy.stdio import flush, hold_descriptors, tell

@@ -14,10 +14,10 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "environment", "errors", "inside", "logs", "place", "record"),
-        *("resources", "signals", "stdio", "timing", "version"),
+        *("amounts", "channel", "environment", "errors", "flags", "inside", "logs", "place"),
+        *("record", "resources", "signals", "stdio", "timing", "version"),
     ),
-    ("flow", "shards", "flags"),
+    ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),
     ("task", "master", "agent"),
     ("driver", "cli", "testing"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.program_cache import ProgramDirectory
+from glowpy.command_line import task_arguments
 from glowpy.environment import (
     FAULTS_VARIABLE,
     KEY_FILE_VARIABLE,
@@ -15,7 +16,6 @@ from glowpy.environment import (
     RUN_VARIABLE,
     SCALE_VARIABLE,
 )
-from glowpy.flags import task_arguments
 from glowpy.program.program import Pickled, Program
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import OpenRun

@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from glowpy.command_line import Mode
 from glowpy.driver.control import Control
 from glowpy.driver.job import Job, Runner
 from glowpy.driver.listing import list_inputs
 from glowpy.driver.results import result_of
 from glowpy.driver.stopping import Stopping
 from glowpy.errors import ConfigError
-from glowpy.flags import Mode, Options
+from glowpy.flags import Options
 from glowpy.flow.entry import Call
 from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan

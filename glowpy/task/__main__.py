@@ -6,7 +6,7 @@ import pickle
 import sys
 from pathlib import Path
 
-from glowpy.flags import parse
+from glowpy.command_line import parse
 from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
 from glowpy.task.process import serve_and_exit
