@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 
 from glowpy.driver.scheduling.attempts import Attempt, Executor, State
+from glowpy.driver.scheduling.early_groups import EarlyGroups
 from glowpy.driver.scheduling.inputs import Inputs
 from glowpy.driver.scheduling.live_groups import LiveGroups
 from glowpy.driver.scheduling.market import Market
@@ -26,24 +27,21 @@ class Board:
     def __init__(self, plan: Plan, *, bid: float, store_owner: str) -> None:
         self._plan = plan
         self.sealed = Readiness(plan)  # marks: sealed groups
-        self.begun = Readiness(plan)  # marks: sealed groups, and running ones that are not live
         self.states = [State.WAITING] * plan.group_count
         self.live = LiveGroups(plan, self.states)
         self.current: dict[int, Attempt] = {}  # by group: assigned or sealed
         self.inputs = Inputs(plan, self.current, store_owner)
         bid_of_group = bid / max(1, plan.group_count)
         self.market = Market(bid_of_group)  # the groups that are ready
-        self.early_market = Market(bid_of_group)  # groups offered to executors nobody else needs
+        self.early = EarlyGroups(plan, self.states, self.live, self.inputs, bid_of_group)
         self.roster = Roster()
         self.queued: dict[int, Attempt] = {}  # by number: behind another, and not asked back
-        self.early: dict[int, Attempt] = {}  # current attempts that are early, by number
         self.recalled: dict[int, Attempt] = {}  # asked back, not answered yet
         self.rivals: dict[int, Attempt] = {}  # second attempts, by group
         self.unsealed_count = plan.group_count
         self.unassigned_count = plan.group_count
         self.group_of: dict[int, int] = {}  # by number of its attempt: groups that are sealed
         self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
-        self._may_be_early: list[int] = []  # not offered yet; may hold groups that no longer wait
         self._numbers = count(plan.first_attempt)
 
     # --- groups ---
@@ -53,7 +51,7 @@ class Board:
         if group in self.live:
             self.live.wait([group])
             return
-        self._no_offer(group)
+        self.early.withdraw(group)
         self.states[group] = State.READY
         self.market.demand(group, self.inputs.origin(group))
 
@@ -64,22 +62,8 @@ class Board:
             self.live.wait([group])
         elif self.sealed.is_satisfied(group):
             self.make_ready(group)
-        elif self.begun.is_satisfied(group):
-            self._may_be_early.append(group)
-
-    def offer_early(self) -> Market:
-        """Waiting groups whose inputs are sealed or being written, for a match."""
-        while self._may_be_early:
-            group = self._may_be_early.pop()
-            may_start = self.states[group] is State.WAITING and self.begun.is_satisfied(group)
-            if may_start and group not in self.early_market:
-                self.early_market.demand(group, self.inputs.origin(group))
-        return self.early_market
-
-    def _no_offer(self, group: int) -> None:
-        """A group is not to be started early any more."""
-        if group in self.early_market:
-            self.early_market.withdraw(group)
+        else:
+            self.early.wait(group)
 
     # --- executors ---
 
@@ -99,14 +83,14 @@ class Board:
     def assign(self, executor: Executor, group: int) -> Attempt:
         """A new attempt of a group, behind what the executor holds already."""
         is_early = self.states[group] is State.WAITING
-        (self.early_market if is_early else self.market).withdraw(group)
+        (self.early.market if is_early else self.market).withdraw(group)
         attempt = self._make_attempt(executor, group, is_early=is_early)
         if executor.held:
             self.queued[attempt.number] = attempt
         executor.held.append(attempt)
         self.roster.place(executor)
         if is_early:
-            self.early[attempt.number] = attempt
+            self.early.attempts[attempt.number] = attempt
         return attempt
 
     def assign_live(self, executor: Executor, group: int) -> Attempt:
@@ -193,15 +177,15 @@ class Board:
             # Nobody knows when it will end: whoever waits for that must not do so on an executor.
             self.live.mark(attempt.group)
         else:
-            self._mark_begun(attempt.group)
+            self.early.mark(attempt.group)
 
     def seal(self, attempt: Attempt) -> None:
         """A current attempt is whole; groups that waited for it alone become ready."""
-        self.early.pop(attempt.number, None)
+        self.early.attempts.pop(attempt.number, None)
         self.states[attempt.group] = State.SEALED
         self.group_of[attempt.number] = attempt.group
         self.unsealed_count -= 1
-        self._mark_begun(attempt.group)
+        self.early.mark(attempt.group)
         self.live.mark(attempt.group)
         for group in self.sealed.mark(attempt.group):
             if group in self.live:
@@ -213,20 +197,15 @@ class Board:
 
     def _no_longer_early(self, attempt: Attempt) -> None:
         """All that it reads is sealed by now."""
-        self.early.pop(attempt.number)
+        self.early.attempts.pop(attempt.number)
         attempt.is_early = False
         executor = self.roster.executors.get(attempt.executor)
         if executor is not None:
             self.roster.place(executor)
 
-    def _mark_begun(self, group: int) -> None:
-        for consumer in self.begun.mark(group):
-            if self.states[consumer] is State.WAITING and consumer not in self.live:
-                self._may_be_early.append(consumer)
-
     def take_back(self, attempt: Attempt) -> None:
         """A current attempt came to nothing: its rival is it now, or the group waits again."""
-        self.early.pop(attempt.number, None)
+        self.early.attempts.pop(attempt.number, None)
         self._forget(attempt.group)
         rival = self.rivals.pop(attempt.group, None)
         if rival is None:
@@ -235,7 +214,7 @@ class Board:
             return
         self.current[attempt.group] = rival
         if rival.is_started:
-            self._mark_begun(attempt.group)
+            self.early.mark(attempt.group)
 
     def running(self) -> Iterator[Attempt]:
         """Every current attempt that is the first of its executor and has no rival."""
@@ -260,8 +239,7 @@ class Board:
     def _forget(self, group: int) -> None:
         """A group has no attempt any more."""
         del self.current[group]
-        for consumer in self.begun.unmark(group):
-            self._no_offer(consumer)
+        self.early.unmark(group)
         self.live.unmark(group)
         self.inputs.changed(self._plan.task_group(group).step_group)
 
@@ -286,10 +264,6 @@ class Board:
             attempt = self.current.get(group)
             assert (attempt is not None) == (state in (State.ASSIGNED, State.SEALED)), state
             assert (group in self.market) == (state is State.READY), f"group {group} is {state}"
-            may_start = state is State.WAITING and self.begun.is_satisfied(group)
-            assert may_start or group not in self.early_market, f"group {group} cannot start early"
-            if may_start and group not in self.live:
-                assert group in self.early_market or group in self._may_be_early
             assert (state is State.SEALED) == (group in sealed), f"group {group} is {state}"
             if state is State.ASSIGNED:
                 assert attempt in held, f"nobody holds group {group}"
@@ -306,8 +280,7 @@ class Board:
         assert self.unassigned_count == sum(
             state in (State.WAITING, State.READY) for state in self.states
         )
-        early = {attempt.number for attempt in held if attempt.is_early}
-        assert set(self.early) == {n for n in early if self.is_current(self._attempts[n])}
+        self.early.check_invariants([each for each in held if self.is_current(each)])
         assert set(self.recalled) == {attempt.number for attempt in held if attempt.is_recalled}
         assert set(self.queued) == {
             attempt.number

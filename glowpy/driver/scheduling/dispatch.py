@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from glowpy.driver.scheduling.attempts import Attempt, Executor
 from glowpy.driver.scheduling.board import Board
 from glowpy.driver.scheduling.events import Action, Assign, Demand, Recall, Retire
 from glowpy.driver.scheduling.losses import Losses
-from glowpy.driver.scheduling.rivals import Rivals
+
+if TYPE_CHECKING:
+    from glowpy.driver.scheduling.rivals import Rivals
 
 Actions: TypeAlias = Iterator[Action]
 
@@ -90,7 +92,7 @@ class Dispatch:
         kept = len(board.recalled) + self._rivals_to_come()
         if len(self._roster.idle) <= kept:
             return
-        for group, executor in board.offer_early().match(self._roster.idle):
+        for group, executor in board.early.offers().match(self._roster.idle):
             yield self._assign(self._roster.executors[executor], group)
             if len(self._roster.idle) <= kept:
                 return

@@ -11,7 +11,7 @@ executor. What is to be given to whom, after each event, stands in `dispatch`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from glowpy.driver.scheduling.attempts import Attempt, Executor, State
 from glowpy.driver.scheduling.board import Board
@@ -39,8 +39,10 @@ from glowpy.driver.scheduling.events import (
     ShareChanged,
 )
 from glowpy.driver.scheduling.losses import Losses
-from glowpy.driver.scheduling.rivals import Rivals
 from glowpy.planner.plan import Plan
+
+if TYPE_CHECKING:
+    from glowpy.driver.scheduling.rivals import Rivals
 
 Actions: TypeAlias = Iterator[Action]
 
@@ -67,7 +69,11 @@ class Scheduler:
     ) -> None:
         self._plan = plan
         self._board = Board(plan, bid=bid, store_owner=store_owner)
-        self._rivals = Rivals(plan) if speculates else None
+        self._rivals: Rivals | None = None
+        if speculates:
+            from glowpy.driver.scheduling.rivals import Rivals  # most runs need none
+
+            self._rivals = Rivals(plan)
         self._losses = Losses(plan, lost_attempts)
         self._dispatch = Dispatch(
             self._board, self._losses, self._rivals, is_live=plan.has_live_groups

@@ -1,0 +1,73 @@
+"""Task groups that may start early: all that they read is sealed or being written.
+
+They are offered to executors that nobody else needs. The choice of them is `dispatch`'s; whether a
+group can be one of them is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glowpy.driver.scheduling.attempts import Attempt, State
+from glowpy.driver.scheduling.inputs import Inputs
+from glowpy.driver.scheduling.live_groups import LiveGroups
+from glowpy.driver.scheduling.market import Market
+from glowpy.driver.scheduling.readiness import Readiness
+from glowpy.planner.plan import Plan
+
+
+class EarlyGroups:
+    """A part of the board, whose states of groups it reads."""
+
+    def __init__(
+        self, plan: Plan, states: Sequence[State], live: LiveGroups, inputs: Inputs, bid: float
+    ) -> None:
+        self._states = states
+        self._live = live
+        self._inputs = inputs
+        # marks: sealed groups, and running ones that are not live
+        self._begun = Readiness(plan)
+        self.market = Market(bid)  # groups that are offered
+        self.attempts: dict[int, Attempt] = {}  # current attempts that are early, by number
+        self._not_offered: list[int] = []  # yet; may hold groups that no longer wait
+
+    def wait(self, group: int) -> None:
+        """A group waits that may be able to start."""
+        if self._can_start(group):
+            self._not_offered.append(group)
+
+    def offers(self) -> Market:
+        """All groups that can start, for a match."""
+        while self._not_offered:
+            group = self._not_offered.pop()
+            if self._can_start(group) and group not in self.market:
+                self.market.demand(group, self._inputs.origin(group))
+        return self.market
+
+    def withdraw(self, group: int) -> None:
+        """A group is not to be started early any more."""
+        if group in self.market:
+            self.market.withdraw(group)
+
+    def mark(self, group: int) -> None:
+        """A group that is not live has begun, or is sealed."""
+        for consumer in self._begun.mark(group):
+            self.wait(consumer)
+
+    def unmark(self, group: int) -> None:
+        """A group has no attempt any more."""
+        for consumer in self._begun.unmark(group):
+            self.withdraw(consumer)
+
+    def _can_start(self, group: int) -> bool:
+        is_waiting = self._states[group] is State.WAITING and group not in self._live
+        return is_waiting and self._begun.is_satisfied(group)
+
+    def check_invariants(self, current: Sequence[Attempt]) -> None:
+        """For tests. Raises: AssertionError."""
+        for group in range(len(self._states)):
+            if self._can_start(group):
+                assert group in self.market or group in self._not_offered, f"{group} is forgotten"
+            else:
+                assert group not in self.market, f"group {group} cannot start early"
+        assert set(self.attempts) == {each.number for each in current if each.is_early}
