@@ -1,4 +1,4 @@
-"""Executors on a cluster: leases of the master, links to agents, the driver's own server."""
+"""Executors on a cluster: leases of the master, and links to the agents that they are of."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import time
 from functools import partial
 from typing import Any
 
-from glowpy.agent.serving import ShardServer
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent, FleetFailed
 from glowpy.driver.fleets.leasing import Leasing
+from glowpy.driver.fleets.own_server import OwnServer
 from glowpy.driver.fleets.remote_agent import RemoteAgent, State, opening_of
-from glowpy.driver.fleets.shipping import OwnPaths, ProgramServer, Shipment
-from glowpy.driver.rows_store import RowsStore
+from glowpy.driver.fleets.shipping import OwnPaths, Shipment
 from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.errors import GlowError, VersionMismatch
 from glowpy.flags import Options
 from glowpy.place import Place
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
-from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import Lease, Welcome
@@ -36,11 +34,7 @@ from glowpy.wire.run_messages import (
     RunOpened,
     RunRefused,
 )
-from glowpy.wire.transfers import FetchFile
 from glowpy.wire.transport import LinkEvent, Poller, Transport
-
-# Answers of some MiB each, before the driver looks at anything else: its agents wait for its beats.
-_SERVED_AT_ONCE = 10
 
 
 class ClusterFleet:
@@ -77,19 +71,14 @@ class ClusterFleet:
         self._share: int | None = None
         self._next_beat = 0.0
         self._is_closing = False
-        server = transport.serve(own_address, "-glow.driver.port=PORT")
-        self._server = server
-        self.store_owner = str(server.address)
+        self._own = OwnServer(
+            transport, self.poller, own_address, shipment, plan, description, directory
+        )
+        self.store, self.store_owner = self._own.store, self._own.address
         self.reader_host = own_address.host
         self._opening = opening_of(
             description, shipment.program, self.store_owner, hash_seed, options.module
         )
-        index = ShardIndex()
-        self._shards = ShardServer(index, server, own_address.host)
-        self._programs = ProgramServer(shipment.contents, server)
-        self.store = RowsStore(description.run, directory, index, self._shards.carry_out)
-        self.store.keep_slices(plan)
-        self.poller.register(server, self._serve)
         self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
 
     def __enter__(self) -> ClusterFleet:
@@ -100,7 +89,7 @@ class ClusterFleet:
             self._close_runs()
         finally:
             self._leasing.give_back_all()
-            self._shards.close()
+            self._own.close()
 
     def demand(self, count: int) -> None:
         self._leasing.demand = count
@@ -296,19 +285,6 @@ class ClusterFleet:
                 return
             for ready in self.poller.poll(left):
                 ready()
-
-    # --- the driver's own server ---
-
-    def _serve(self) -> None:
-        for _ in range(_SERVED_AT_ONCE):
-            received = self._server.receive()
-            if received is None:
-                return
-            peer, message, _payload = received
-            if isinstance(message, FetchFile):
-                self._programs.receive(peer, message)
-            else:
-                self._shards.receive(peer, message)
 
 
 def _place_of(lease: Lease) -> Place:
