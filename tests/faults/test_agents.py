@@ -52,7 +52,7 @@ def test_an_agent_dies_with_shards_that_are_still_to_be_read(cluster: LocalClust
 def test_an_agent_dies_under_a_reader_in_mid_pull(cluster: LocalCluster) -> None:
     """Its readers are elsewhere; they have taken less than they were sent, and that is not all."""
     rows = cluster.flow().slice(range(60), 3).map(lambda row: bytes([row]) * (3 << 20))
-    sizes = rows.partition(2).map(lambda row: (row[0], len(row)))
+    sizes = rows.round_robin(2).map(lambda row: (row[0], len(row)))
     producer = cluster.hold_executor(18, step="Map1", task=0)
     reader = cluster.hold_executor(2, step="Map4", task=0)
     run = started(sizes.collect)
@@ -60,8 +60,8 @@ def test_an_agent_dies_under_a_reader_in_mid_pull(cluster: LocalCluster) -> None
     kill_and_await_loss(cluster, cluster.agent_of(producer.pid))
     release([producer, reader])
     assert sorted(run.result(BOUND_S)) == [(row, 3 << 20) for row in range(60)]
-    assert again(cluster, MAPS) == {0: 1}
-    assert again(cluster, READS)[0] == 1
+    assert again(cluster, "Input0>Map1") == {0: 1}
+    assert again(cluster, "RoundRobin_collect3>Map4")[0] == 1
 
 
 def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalCluster) -> None:

@@ -69,7 +69,8 @@ def test_an_executor_dies_at_a_row(
     assert capfd.readouterr().err.count("died: signal SIGKILL") == 1
 
 
-@pytest.mark.parametrize("moment", [{"at_row": 0}, {"at_row": 11}, {"at_end": True}], ids=str)
+# Half of the 40 rows are this task's, more or less: which ones is another matter in each run.
+@pytest.mark.parametrize("moment", [{"at_row": 0}, {"at_row": 4}, {"at_end": True}], ids=str)
 def test_an_executor_dies_that_reads_of_others(place: Place, moment: dict[str, Any]) -> None:
     """What it reads is at the agents still, and is not done again."""
     fault = place.faults.kill_executor(step="Map4", task=1, **moment)

@@ -16,6 +16,7 @@ from tests.faults.proxy import Proxy, Way, proxy
 pytestmark = pytest.mark.slow
 
 TIME_SCALE = 0.2
+DEALS = "Input0>Map1>RoundRobin_scatter2"  # of `large`
 LARGE = sorted((row, 1 << 20) for row in range(120))
 
 
@@ -54,9 +55,9 @@ def net(whole_net: Net) -> Iterator[Net]:
 
 
 def large(flow: Flow) -> Dataset:
-    """Each reader takes about 20 MiB from each agent, which is more than its credit."""
+    """Each reader takes 20 MiB from each agent, which is more than its credit."""
     rows = flow.slice(range(120), 3).map(lambda row: bytes([row]) * (1 << 20))
-    return rows.partition(2).map(lambda row: (row[0], len(row)))
+    return rows.round_robin(2).map(lambda row: (row[0], len(row)))
 
 
 def test_a_slow_network_costs_time_only(net: Net) -> None:
@@ -123,9 +124,9 @@ def test_readers_are_swallowed(net: Net, way: Way) -> None:
     run = started(large(net.cluster.flow()).collect)
     for each in readers:
         each.wait()
-    (writer,) = {each.host for each in net.cluster.attempts() if each.name == f"{MAPS} task 2"}
+    (writer,) = {each.host for each in net.cluster.attempts() if each.name == f"{DEALS} task 2"}
     victim = net.proxies[int(writer[-1]) - 1]
     victim.swallows.add(way)
     release(readers)
     assert sorted(run.result(BOUND_S)) == LARGE
-    assert again(net.cluster, MAPS).get(2, 0) >= 1, (victim.address, net.cluster.attempts())
+    assert again(net.cluster, DEALS).get(2, 0) >= 1, (victim.address, net.cluster.attempts())
