@@ -97,7 +97,8 @@ class _Disturber:
             cluster.restart_agent(agent)
         elif kind in ("pause", "blink"):
             cluster.pause_agent(agent)
-            self._is_over.wait(3.0 if kind == "pause" else self._pause_s)
+            # an agent that is silent for 3 s is lost
+            self._is_over.wait(4.0 if kind == "pause" else self._pause_s)
             cluster.resume_agent(agent)
         elif kind == "master":
             cluster.kill_master()
@@ -123,7 +124,7 @@ def soak(runs: int, seed: int, *, only: int = -1, say: Callable[[str], Any] = pr
         agents, executors = random.randint(1, 4), random.randint(1, 2)
         with_key = random.random() < 0.3
         with LocalCluster(
-            agents, executors=executors, time_scale=0.1, with_key=with_key
+            agents, executors=executors, time_scale=0.2, with_key=with_key
         ) as cluster:
             for number in numbers:
                 if only in (-1, number):
