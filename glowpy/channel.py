@@ -95,10 +95,13 @@ class Channel:
                 if self._error is not None:
                     raise self._error.with_traceback(None)
                 if self._is_closed:
-                    raise ChannelClosed("a row was sent to a channel that is closed")
+                    raise ChannelClosed(
+                        "a row was sent to a channel that is closed: by close(), or because the "
+                        "run that it belongs to has ended"
+                    )
                 if len(self._rows) < self._capacity:
                     break
-                self._wait(until, "has been full")
+                self._wait(until, timeout_s, "has been full")
             # The run takes all that there is: of rows behind others it has been told already.
             tell = None if self._rows else self._on_change
             self._rows.append(row)
@@ -122,7 +125,7 @@ class Channel:
                     raise self._error.with_traceback(None)
                 if self._is_closed:
                     raise ChannelClosed("every row of this closed channel has been received")
-                self._wait(until, "has had no row")
+                self._wait(until, timeout_s, "has had no row")
             row = self._rows.popleft()
             self._changed.notify_all()
             # A run that has found no room is told once there is some for more than a row.
@@ -244,10 +247,10 @@ class Channel:
         if tell is not None:
             tell()
 
-    def _wait(self, until: float | None, what: str) -> None:
+    def _wait(self, until: float | None, timeout_s: float | None, what: str) -> None:
         left_s = None if until is None else until - monotonic()
         if left_s is not None and left_s <= 0:
-            raise ChannelTimeout(f"the channel {what} for as long as was to be waited")
+            raise ChannelTimeout(f"the channel {what} for {timeout_s:g} s")
         self._changed.wait(left_s)
 
 

@@ -84,7 +84,7 @@ def mode(options: Options) -> Mode:
     if ids_given == 1:
         raise FlagError("-glow.flow.id and -glow.taskGroup.id need each other; give both or none")
     if options.module and not is_module_name(options.module):
-        raise FlagError(f"-glow.module={options.module} is no name: letters, digits and . _ - are")
+        raise FlagError(f"-glow.module={options.module} is no name; take letters, digits and . _ -")
     if options.glow and options.inline:
         raise FlagError("-glow asks for a cluster, -glow.inline for this process; give only one")
     if options.flow_plot and options.flow_explain:

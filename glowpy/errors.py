@@ -155,6 +155,14 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def unhashable(what: str, value: object, reason: object) -> RowError:
+    """What to raise for a row or key that no table can have."""
+    return RowError(
+        f"{what} {shown(value)} cannot be hashed: {reason}; make it of what can be: tuples instead "
+        "of lists, say"
+    )
+
+
 def shown(value: object) -> str:
     """A row or key of the user's as it stands in a message: its repr, cut, whatever that does."""
     try:

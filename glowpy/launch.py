@@ -239,7 +239,10 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
         drawn=not options.flow_explain,
         outputs=[output.dataset for output in call.outputs],
     )
-    print(explain(plan) if options.flow_explain else to_dot(plan))
+    try:
+        print(explain(plan) if options.flow_explain else to_dot(plan), flush=True)
+    except BrokenPipeError:  # `head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if call.terminal.gives_value:
         tell(
             "glowpy: this is the plan of the script's first run; runs that depend on its result "

@@ -302,7 +302,7 @@ def test_a_number_of_shards_is_whole_and_positive(wrong: Any) -> None:
         (lambda: rows().sort(key="k"), r"sort\(\) needs a function, not 'k'"),
         (lambda: rows().save_text_to_file(""), r"save_text_to_file\(\) needs a path, not ''"),
         (lambda: rows().save_text_to_file(3), r"save_text_to_file\(\) needs a path, not 3"),
-        (lambda: flow().run(), r"run\(\) of a flow without datasets"),
+        (lambda: flow().run(), r"run\(\) of a flow without datasets; begin with text_file"),
     ],
 )
 def test_wrong_calls_name_the_users_line(call: Callable[[], Any], said: str) -> None:

@@ -128,7 +128,7 @@ def test_the_cause_of_a_loss_has_time_to_come() -> None:
     pulls.now = GRACE_S - 0.1
     outlet.advance()
     pulls.now = GRACE_S
-    with pytest.raises(RowsDelivered, match=r"1 rows of it had been .*: the attempt ended: failed"):
+    with pytest.raises(RowsDelivered, match=r"1 row of it had been .*: the attempt ended: failed"):
         outlet.advance()
 
 

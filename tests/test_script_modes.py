@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -201,3 +203,21 @@ def test_plotting_a_script_of_one_run_needs_no_note(
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.flow.plot")
     assert "Partition_scatter" in ended.stdout
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("flag", ["-glow.flow.plot", "-glow.flow.explain"])
+def test_a_reader_that_has_seen_enough_of_a_plan(flag: str, tmp_path: Path) -> None:
+    """`python script.py -glow.flow.explain | head -1`"""
+    (tmp_path / "script.py").write_text("from glowpy import Flow\nFlow().slice([1]).run()\n")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run(
+        [sys.executable, "script.py", flag],
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -61,7 +61,7 @@ class ProgramFetch:
     def expire(self, now: float) -> None:
         """Give up when nothing has come for too long."""
         if now >= self.deadline and not self._is_over:
-            self._finish(ProgramError("the driver does not send the program's files"))
+            self._finish(ProgramError("the driver has stopped sending the program's files"))
 
     def close(self) -> None:
         """Drop the connection and whatever is unfinished."""
@@ -93,7 +93,10 @@ class ProgramFetch:
         incoming, received = self._incoming[frame.sha256]
         size = self._sizes[frame.sha256]
         if frame.size_bytes != size or frame.offset_bytes != received:
-            raise ProgramError("the driver no longer has a file of the program as it was")
+            raise ProgramError(
+                "a file of the program was changed or removed at the driver while it was sent: "
+                "run the script again"
+            )
         self.deadline = time.monotonic() + self._timing.first_contact_s
         incoming.write(payload)
         received += len(payload)

@@ -83,7 +83,10 @@ class ProgramCache:
 
     def __init__(self, directory: Path) -> None:
         if os.pathsep in str(directory):
-            raise ConfigError(f"the directory {directory} has a {os.pathsep!r} in its name")
+            raise ConfigError(
+                f"the directory {directory} has a {os.pathsep!r} in its name, by which Python "
+                "would take it for two; name another by --dir"
+            )
         self._files = directory.absolute() / "files"
         self._code = directory.absolute() / "code"
         self._programs = directory.absolute() / "programs"

@@ -90,7 +90,9 @@ class Sender:
         if not data and self._begun:
             lines, self._begun = [self._begun], b""
         if len(self._begun) > _MOST_LINE_BYTES:
-            raise InputError(f"a line has more than {_MOST_LINE_BYTES >> 20} MB")
+            raise InputError(
+                f"a line of channel {self._name} has more than {_MOST_LINE_BYTES >> 20} MB"
+            )
         if lines:
             rows = [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in lines]
             self._say(ChannelRows(self._name, len(rows)), encode(rows))
@@ -112,7 +114,10 @@ class Sender:
         while self._underway == count:
             self._wait(max(0.0, deadline - time.monotonic()))
             if time.monotonic() >= deadline:
-                raise ClusterError(f"the agent at {self._agent} no longer answers")
+                raise ClusterError(
+                    f"the agent at {self._agent} no longer answers (waited "
+                    f"{self._timing.peer_lost_s:g} s), and may not have all of channel {self._name}"
+                )
 
     def _wait(self, timeout_s: float) -> list[str]:
         ready = self._poller.poll(timeout_s)
@@ -126,5 +131,8 @@ class Sender:
                     )
                 self._underway -= 1
         if not self._contact.is_welcome:
-            raise ClusterError(f"the agent at {self._agent} is gone")
+            raise ClusterError(
+                f"the agent at {self._agent} is gone before it had all of channel {self._name}: "
+                "send it again"
+            )
         return [each for each in ready if isinstance(each, str)]

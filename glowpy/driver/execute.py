@@ -98,4 +98,4 @@ def execute_call(
         try:
             return run(job)
         except OSError as exc:  # too few descriptors, processes, memory; others have names already
-            raise ConfigError(f"the run cannot go on on {description.host}: {exc}") from exc
+            raise ConfigError(f"the run on {description.host} cannot go on: {exc}") from exc

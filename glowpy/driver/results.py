@@ -132,7 +132,8 @@ class File(Result):
                     raise OutputError(f"cannot write {self._path}: it is a directory")
                 if not stat.S_ISREG(mode):
                     raise OutputError(
-                        f"cannot write {self._path}: not a regular file, and would be replaced"
+                        f"cannot write {self._path}: it is not a regular file, "
+                        "and would be replaced"
                     )
             # the name may be as long as a name can be
             descriptor, self._temporary = mkstemp(prefix=f".{name[:40]}.", dir=directory)

@@ -135,5 +135,8 @@ class Flow:
     def _call(self, method: str) -> Call:
         leaves = tuple(self._graph.leaves())
         if not leaves:
-            raise definition_error(f"{method}() of a flow without datasets")
+            raise definition_error(
+                f"{method}() of a flow without datasets; begin with text_file(), source(), slice() "
+                "or channel()"
+            )
         return Call(self._graph, leaves, Terminal.RUN)

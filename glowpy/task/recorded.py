@@ -22,5 +22,6 @@ def recorded_result(number: int) -> Any:
             return pickle.load(file)
     except OSError as exc:
         raise ProgramError(
-            f"the result of run {number} of this script is not here: {exc.strerror}"
+            f"the script has reached run {number} in a task, and the driver has sent no result of "
+            f"it ({exc.strerror}): it must come to the same runs each time it is started"
         ) from exc

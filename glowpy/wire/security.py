@@ -66,6 +66,10 @@ def save_key(path: str, key: ClusterKey) -> None:
         except OSError:
             os.unlink(path)  # half a key is none
             raise
+    except FileExistsError as exc:
+        raise ConfigError(
+            f"cannot make key file {path}: File exists; a cluster may need it, so name another"
+        ) from exc
     except OSError as exc:
         raise ConfigError(f"cannot make key file {path}: {exc.strerror}") from exc
 

@@ -133,7 +133,7 @@ def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None
     assert out.receive(BOUND_S) == 1
     (attempt,) = cluster.attempts()
     cluster.kill_agent(cluster.agent_of(attempt.pid))
-    with pytest.raises(RowsDelivered, match="1 rows of it had been received"):
+    with pytest.raises(RowsDelivered, match="1 row of it had been received"):
         out.receive(BOUND_S)
     with pytest.raises(RowsDelivered):
         handle.wait()

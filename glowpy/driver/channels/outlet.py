@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from glowpy.amounts import counted
 from glowpy.channel import Channel
 from glowpy.errors import RowsDelivered, ShardError
 from glowpy.flow.ops.kernel import Batch
@@ -121,8 +122,9 @@ class Outlet:
     def _delivered(self, position: int, cause: str) -> RowsDelivered:
         label = self._plan.label(self._shards[position].group)
         return RowsDelivered(
-            f"{label}: {self._given[position]} rows of it had been received from its output "
-            f"channel when it was lost: {cause}; they are not repeated, so the run cannot go on"
+            f"{label}: {counted(self._given[position], 'row')} of it had been received from its "
+            f"output channel when it was lost: {cause}; they are not repeated, so the run cannot "
+            "go on"
         )
 
     def _pull_ahead(self) -> None:

@@ -160,7 +160,7 @@ def as_told(error: BaseException) -> GlowError:
     """What whoever sends or receives is told of the error that has ended a run."""
     if isinstance(error, GlowError):
         return error
-    return RunCancelled(f"the run has ended by {type(error).__name__}")
+    return RunCancelled(f"the run was ended by {type(error).__name__}")
 
 
 def channels_of(job: Job, store: RowsStore, pulls: Readings) -> NoChannels:

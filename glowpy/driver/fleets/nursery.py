@@ -151,7 +151,7 @@ class Nursery:
             except BlockingIOError:
                 return found
             if not packet:
-                raise ConnectionError("the process that starts executors has died")
+                raise ConnectionError("the process that starts its executors has died")
             kind, executor, rest = packet.decode().split(" ", 2)
             if kind == "started":
                 found.append(Started(executor, int(rest)))

@@ -78,7 +78,8 @@ def _pickled(graph: Graph) -> bytes:
                 pickled(step.op)
             except Exception as reason:
                 raise ProgramError(
-                    f"{step.describe()}: its function cannot be pickled: {reason}"
+                    f"{step.describe()}: its function cannot be pickled: {reason}; make inside of "
+                    "it what cannot travel, as open files, locks and connections"
                 ) from reason
         raise ProgramError(f"the flow cannot be pickled: {exc}") from exc
 

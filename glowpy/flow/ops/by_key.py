@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from glowpy.errors import GlowError, RowError, shown
+from glowpy.errors import GlowError, RowError, unhashable
 from glowpy.flow.arguments import check_reducer, check_shards
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
@@ -114,7 +114,7 @@ def fault_of(row: Row) -> GlowError | None:
     except RowError as exc:
         return exc
     except TypeError as exc:
-        return RowError(f"key {shown(row[0])} cannot be hashed: {exc}")
+        return unhashable("key", row[0], exc)
     except BaseException:  # noqa: BLE001
         return None  # its own __hash__ has raised that before, and is blamed for it
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, shown, unhashable
 from glowpy.flow.ops.kernel import Batch, Row
 from glowpy.flow.ops.keys import date_types
 
@@ -88,7 +88,7 @@ def _steady(key: Row) -> Row:
     try:
         hash(key)
     except TypeError as exc:
-        raise RowError(f"key {shown(key)} cannot be hashed: {exc}") from exc
+        raise unhashable("key", key, exc) from exc
     if key != key:
         return _NAN
     if _is_made_by_dataclass(own) and hasattr(kind, "__dataclass_fields__"):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, shown, unhashable
 from glowpy.flow.ops.kernel import Batch, Row
 
 Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each other
@@ -90,7 +90,7 @@ def hashing_error(keys: Batch, exc: TypeError, what: str = "key") -> Exception:
         try:
             hash(key)
         except TypeError:
-            return RowError(f"{what} {shown(key)} cannot be hashed: {exc}")
+            return unhashable(what, key, exc)
     return exc  # it came out of a key's own code
 
 

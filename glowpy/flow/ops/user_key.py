@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import unhashable
 from glowpy.flow.arguments import check_key, check_reducer
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
@@ -69,9 +69,7 @@ def keyed_kernel(
             try:
                 hash(found)
             except TypeError as exc:
-                raise RowError(
-                    f"{shown(found)}, of the key function, cannot be hashed: {exc}"
-                ) from exc
+                raise unhashable("what the key function gives,", found, exc) from exc
             rows.append((found, row))
         yield pairs_apart(rows)
 

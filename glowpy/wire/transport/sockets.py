@@ -109,7 +109,7 @@ class Link:
             else:
                 self._socket.send_multipart(frames, copy=_is_small(payload))
         except zmq.Again as exc:
-            raise ClusterError(f"{self.address} takes no messages") from exc
+            raise ClusterError(f"the server at {self.address} has long taken no message") from exc
 
     def receive(self) -> tuple[Any, bytes] | None:
         """The next message and its payload. None: there is none now, or the link is closed.
