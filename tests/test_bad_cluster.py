@@ -82,8 +82,8 @@ def test_no_master(tmp_path: Path) -> None:
     with nobody() as leader:
         ended = driver_failure(tmp_path, leader, environment=NOBODY)
     assert told(ended, NoMaster) == (
-        f"no master answers at {leader} (waited 0.5 s); start one with `glowpy master`, "
-        "or name another with -glow.leader=host:port"
+        f"no master answers at {leader} (waited 0.5 s); start one with "
+        f"`glowpy master --address {leader}`, or name another with -glow.leader=HOST:PORT"
     )
     assert f"glowpy: waiting for the master at {leader}\n" in ended.stderr
 

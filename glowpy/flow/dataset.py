@@ -60,9 +60,14 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
             return True  # it would ask __len__
 
         def __getitem__(self, key: object) -> Any:
+            if isinstance(key, (int, slice)):
+                raise _not_computed(
+                    "a Dataset holds no rows to pick from: take(n) computes the first n, collect() "
+                    "all of them, and gives a list"
+                )
             raise _not_computed(
-                f"a Dataset holds no rows to pick from ([{shown(key)}]): take(n) computes the "
-                "first n, collect() all of them, and gives a list"
+                "a Dataset holds no rows, and they have no columns: "
+                f"map(lambda row: row[{shown(key)}]) has a field of each"
             )
 
         def __add__(self, _other: object) -> Any:

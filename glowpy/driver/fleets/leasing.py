@@ -199,7 +199,8 @@ class Leasing:
             self._errors.append(
                 NoMaster(
                     f"no master answers at {self._leader} (waited {patience_s:g} s); start one "
-                    "with `glowpy master`, or name another with -glow.leader=host:port"
+                    f"with `glowpy master --address {self._leader}`, or name another with "
+                    "-glow.leader=HOST:PORT"
                 )
             )
             return
