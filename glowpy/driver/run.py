@@ -70,7 +70,7 @@ class Run:
         self._tick_s = timing.beat_s if job.options.speculate else inf
         self._next_tick = clock() + self._tick_s
         self._agents: dict[str, str] = {}  # executor -> its agent
-        self._row_counts: dict[int, int] = {}  # of target groups
+        self._row_counts = [0] * plan.group_count  # of target groups that are sealed
         self._is_finished = False
         self._held_back: dict[int, do.GroupFailed] = {}  # failures that may not matter
 
@@ -110,7 +110,7 @@ class Run:
             self._channels.advance()
             is_finished = self._is_finished and self._channels.is_done
             if self._delivery.is_done and (is_finished or self._result.is_complete):
-                return self._result.finish(sum(self._row_counts.values()))
+                return self._result.finish(sum(self._row_counts))
             self._report.waiting(now, self._fleet.waiting_for())
             for handle in self._fleet.poller.poll(max(0.0, until - self._clock())):
                 handle()
@@ -234,7 +234,7 @@ class Run:
             self._delivery.group_done(action.group, action.attempt, action.owner)
             self._channels.group_done(action.group, action.attempt, action.owner)
         elif isinstance(action, do.GroupUndone):
-            self._row_counts.pop(action.group, None)
+            self._row_counts[action.group] = 0
             self._is_finished = False
             self._delivery.group_undone(action.group)
             self._channels.group_undone(action.group)

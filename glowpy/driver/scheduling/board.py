@@ -8,7 +8,6 @@ Every change costs O(log n) and keeps the counters that decisions need; nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import count
 
 from glowpy.driver.scheduling.attempts import Attempt, Executor, State
 from glowpy.driver.scheduling.early_groups import EarlyGroups
@@ -40,9 +39,9 @@ class Board:
         self.rivals: dict[int, Attempt] = {}  # second attempts, by group
         self.unsealed_count = plan.group_count
         self.unassigned_count = plan.group_count
-        self.group_of: dict[int, int] = {}  # by number of its attempt: groups that are sealed
+        self._first_attempt = plan.first_attempt
+        self._groups: list[int] = []  # of all attempts that there were, in order of their numbers
         self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
-        self._numbers = count(plan.first_attempt)
 
     # --- groups ---
 
@@ -115,7 +114,8 @@ class Board:
         return attempt
 
     def _new_attempt(self, executor: Executor, group: int, *, is_early: bool) -> Attempt:
-        number = next(self._numbers)
+        number = self._first_attempt + len(self._groups)
+        self._groups.append(group)
         attempt = Attempt(number, group, executor.name, executor.agent, is_early=is_early)
         self._attempts[number] = attempt
         self.roster.load(executor.agent, 1)
@@ -124,6 +124,14 @@ class Board:
     def attempt(self, number: int) -> Attempt | None:
         """An attempt that an executor holds."""
         return self._attempts.get(number)
+
+    def sealed_by(self, number: int) -> int | None:
+        """The group that is sealed by the attempt of this number."""
+        place = number - self._first_attempt
+        group = self._groups[place] if 0 <= place < len(self._groups) else None
+        if group is None or self.states[group] is not State.SEALED:
+            return None
+        return group if self.current[group].number == number else None
 
     def rival(self, number: int) -> Attempt | None:
         """The attempt of this number, if it is the second one of a group, and not fenced."""
@@ -183,7 +191,6 @@ class Board:
         """A current attempt is whole; groups that waited for it alone become ready."""
         self.early.attempts.pop(attempt.number, None)
         self.states[attempt.group] = State.SEALED
-        self.group_of[attempt.number] = attempt.group
         self.unsealed_count -= 1
         self.early.mark(attempt.group)
         self.live.mark(attempt.group)
@@ -226,7 +233,6 @@ class Board:
 
     def unseal(self, group: int) -> None:
         """The shards of a sealed group are gone: it waits again, until `make_waiting`."""
-        del self.group_of[self.current[group].number]
         self._forget(group)
         self.states[group] = State.WAITING
         self.unsealed_count += 1
@@ -259,12 +265,12 @@ class Board:
         assert len({attempt.number for attempt in held}) == len(held), "an attempt is held twice"
         assert {attempt.number for attempt in held} == set(self._attempts), "an attempt is lost"
         self.roster.check_invariants()
-        sealed = {self.current[group].group: number for number, group in self.group_of.items()}
         for group, state in enumerate(self.states):
             attempt = self.current.get(group)
             assert (attempt is not None) == (state in (State.ASSIGNED, State.SEALED)), state
             assert (group in self.market) == (state is State.READY), f"group {group} is {state}"
-            assert (state is State.SEALED) == (group in sealed), f"group {group} is {state}"
+            if state is State.SEALED:
+                assert self.sealed_by(self.current[group].number) == group, "a sealed group is lost"
             if state is State.ASSIGNED:
                 assert attempt in held, f"nobody holds group {group}"
             if state is State.READY:

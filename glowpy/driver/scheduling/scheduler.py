@@ -164,7 +164,7 @@ class Scheduler:
 
     def _shard_lost(self, number: int, reason: str) -> Actions:
         """Shards of a sealed attempt cannot be read: its group runs again, within bounds."""
-        group = self._board.group_of.get(number)
+        group = self._board.sealed_by(number)
         if group is None:
             return
         yield from self._fail(self._losses.shard_lost(group, reason))
