@@ -1,4 +1,4 @@
-"""Random flows: every operator somewhere, over rows whose result does not depend on their order."""
+"""Random flows: operators of every family. No result depends on the order of rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _rows(random: Random, directory: Path) -> Callable[[Flow], Dataset]:
 
 
 def _changes(random: Random) -> dict[str, Change]:
-    """One of each operator that takes pairs and gives pairs."""
+    """Operators that take pairs, and give pairs."""
     parts, factor = random.randint(1, 5), random.randint(2, 9)
     return {
         "map": lambda rows: rows.map(lambda pair: (pair[0] * factor % 101, pair[1])),
@@ -55,6 +55,24 @@ def _changes(random: Random) -> dict[str, Change]:
             .map(lambda row: (row[0], (row[2], row[1][1])))
         ),
         "reduce": lambda rows: rows.reduce(max),
+        "map_values": lambda rows: rows.map_values(lambda value: value),
+        "map_partitions": lambda rows: rows.map_partitions(lambda pairs: iter(list(pairs)[::-1])),
+        "round_robin": lambda rows: rows.round_robin(parts),
+        "union": lambda rows: rows.union(rows.map(lambda pair: (pair[0] + 1, pair[1]))),
+        "sort into shards": lambda rows: rows.sort(shards=parts),
+        "local_sort": lambda rows: rows.local_sort(reverse=True).merge_sorted(reverse=True),
+        "reduce_by_key into shards": lambda rows: rows.reduce_by_key(max, parts),
+        "broadcast_join": lambda rows: rows.broadcast_join(rows.reduce_by_key(max)).map(
+            lambda row: (row[0], max(row[1:]))
+        ),
+        "full_outer_join": lambda rows: (
+            rows.reduce_by_key(max)
+            .full_outer_join(rows.map(lambda pair: (pair[0] + 1, pair[1])).reduce_by_key(min))
+            .map(lambda row: (row[0], max(filter(None, row[1:]))))
+        ),
+        "cogroup": lambda rows: rows.cogroup(rows.reduce_by_key(min)).map(
+            lambda row: (row[0], max(row[1] + row[2]))
+        ),
     }
 
 
