@@ -26,7 +26,7 @@ _NEW_S = 60.0
 def hold(directory: str) -> None:
     """This process removes the directory, as long as it lives."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-    with suppress(OSError):  # of a full disk, say
+    with suppress(OSError):  # a run whose disk has no room for this does not last
         os.lockf(os.open(os.path.join(directory, _LOCK), flags, 0o600), os.F_TLOCK, 0)
 
 
