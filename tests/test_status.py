@@ -174,6 +174,7 @@ def test_watching_goes_on_until_ctrl_c(master: Served, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
+    """Also where another takes its place for a while, which does not talk to us."""
     fast = {"GLOWPY_TIME_SCALE": "0.05"}
     with server(tmp_path, "master", "--address", FREE) as served:
         address = served.address
@@ -186,6 +187,10 @@ def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
         served.process.returncode = 0  # as it should be, for the fixture
     running.stdout.await_match(f"no master (answers )?at {address}")
     said = running.stdout.text.count("0 agents")
+    key = str(tmp_path / "key")
+    run(tmp_path, "-m", "glowpy", "keys", key)
+    with server(tmp_path, "master", "--address", address, "--key-file", key):
+        running.stdout.await_match("refuses to talk", 2)  # it is asked again, from the beginning
     with server(tmp_path, "master", "--address", address):
         running.stdout.await_match("0 agents", said + 1)
         running.process.send_signal(signal.SIGTERM)

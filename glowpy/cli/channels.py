@@ -16,7 +16,7 @@ from glowpy.stdio import tell
 from glowpy.timing import Timing
 
 
-@click.command()
+@click.command(short_help="Send lines to a channel at an agent.")
 @click.option("--to", "name", required=True, metavar="NAME", help="Name of the channel.")
 @click.option(
     "--file", "path", default="", metavar="FILE", help="What to send; standard input if not given."
@@ -51,7 +51,7 @@ def send(name: str, path: str, agent: str, key_file: str) -> None:
         sys.exit(130)
 
 
-@click.command()
+@click.command(short_help="Print the lines of a channel, wherever it is.")
 @click.option("--from", "name", required=True, metavar="NAME", help="Name of the channel.")
 @master_option("Who knows where it is.")
 @key_file_option

@@ -193,7 +193,7 @@ def agent(
         serve_agent(options, policy, Timing.from_environment(), _announce("agent", lines), stop)
 
 
-@commands.command()
+@commands.command(short_help="A test cluster on this host, until Ctrl-C.")
 @click.option(
     "--agents", type=click.IntRange(1, 250), default=3, show_default=True, help="How many."
 )

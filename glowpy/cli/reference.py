@@ -49,7 +49,7 @@ def _row_of_flag(flag: Flag) -> tuple[str, ...]:
 def _rows_of_commands() -> Iterator[tuple[str, ...]]:
     for name, command in commands.commands.items():
         of = f"`glowpy {name}`"
-        yield of, "", "", "", f"**{command.get_short_help_str(200)}**"
+        yield of, "", "", "", f"**{command.help}**"
         with click.Context(command) as context:
             for parameter in command.params:
                 if isinstance(parameter, click.Argument):
