@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -207,6 +207,17 @@ def family_of(temporary: str) -> list[psutil.Process]:
         for process in psutil.process_iter(["environ", "cmdline"])
         if (process.info["environ"] or {}).get("TMPDIR") == temporary
     ]
+
+
+def await_end(*pids: int) -> None:
+    """Wait for the ends of processes that need not be children."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            try:
+                assert select.select([descriptor], [], [], BOUND_S)[0], f"process {pid} lives on"
+            finally:
+                os.close(descriptor)
 
 
 def executors() -> list[psutil.Process]:

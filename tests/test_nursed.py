@@ -8,7 +8,8 @@ from pathlib import Path
 
 from glowpy.driver.fleets.nursery import Nursery
 from glowpy.driver.nursed import remove_abandoned
-from tests.test_nursery import Gate, await_end, gate
+from tests.processes import await_end
+from tests.test_nursery import Gate, gate
 
 __all__ = ["gate"]
 

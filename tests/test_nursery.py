@@ -16,6 +16,7 @@ import pytest
 
 from glowpy.driver.fleets.nursery import Exited, Nursery, Started, Unstarted
 from tests.forked import become_nobody, in_fork
+from tests.processes import await_end
 
 BOUND_S = 60.0
 Event = Started | Exited | Unstarted
@@ -78,19 +79,6 @@ def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
     events = take(nursery, 2 * len(executors))
     assert {each.executor for each in events if isinstance(each, Started)} == set(executors)
     return {each.executor: each.code for each in events if isinstance(each, Exited)}
-
-
-def await_end(*pids: int) -> None:
-    """Wait for the ends of processes that need not be children."""
-    for pid in pids:
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        try:
-            assert select.select([descriptor], [], [], BOUND_S)[0], f"process {pid} lives on"
-        finally:
-            os.close(descriptor)
 
 
 # --- starting and ending -------------------------------------------------------------------------

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import select
 import sys
 import threading
 import time
-from contextlib import suppress
 
 from glowpy.testing import LocalCluster
+from tests.processes import await_end
 
 BOUND_S = 60.0
 
@@ -51,16 +50,6 @@ def kill_and_await_loss(cluster: LocalCluster, agent: int) -> None:
     with Notes() as notes:
         cluster.kill_agent(agent)
         notes.wait_for(rf"agent {re.escape(cluster.address_of(agent))} is lost")
-
-
-def await_end(pid: int) -> None:
-    """Wait for the end of a process that need not be a child."""
-    with suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(pid)
-        try:
-            assert select.select([descriptor], [], [], BOUND_S)[0], f"process {pid} lives on"
-        finally:
-            os.close(descriptor)
 
 
 def assert_clean(cluster: LocalCluster) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from glowpy.testing import Faults, LocalCluster
 from tests.faults.checks import assert_clean
+from tests.faults.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +33,12 @@ def faults() -> Iterator[Faults]:
     """Faults for standalone runs."""
     with Faults() as faults:
         yield faults
+
+
+@pytest.fixture(params=["standalone", "cluster"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Three executors, here or on a cluster."""
+    if request.param == "cluster":
+        cluster: LocalCluster = request.getfixturevalue("cluster")
+        return Place(cluster.flags, cluster.faults)
+    return Place(["-glow.workers=3"], request.getfixturevalue("faults"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from glowpy.testing import LocalCluster, started
-from tests.faults.checks import BOUND_S, await_end, kill_and_await_loss
+from tests.faults.checks import BOUND_S, kill_and_await_loss
 from tests.faults.flows import EXPECTED, MAPS, READS, again, agents_of, held, release, steps_of
+from tests.processes import await_end
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,9 @@ import pytest
 from glowpy import Flow
 from glowpy.errors import TaskFailed
 from glowpy.testing import Faults, LocalCluster, started
-from tests.faults.checks import assert_clean, await_end
+from tests.faults.checks import assert_clean
 from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
+from tests.processes import await_end
 from tests.processes import run as run_script
 from tests.processes import started as started_script
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from glowpy.testing import Faults, LocalCluster
-from tests.faults.checks import assert_clean, await_end
+from tests.faults.checks import assert_clean
 from tests.faults.flows import EXPECTED, steps_of
-from tests.processes import await_idle
+from tests.processes import await_end, await_idle
 from tests.processes import started as started_script
 
 pytestmark = pytest.mark.slow

@@ -9,25 +9,16 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from glowpy.errors import ExecutorsDied, TaskFailed
-from glowpy.testing import Faults, LocalCluster
-from tests.faults.test_executors import Place
+from glowpy.testing import Faults
+from tests.faults.place import Place
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(params=["standalone", "cluster"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    if request.param == "cluster":
-        cluster: LocalCluster = request.getfixturevalue("cluster")
-        yield Place(cluster.flags, cluster.faults)
-    else:
-        yield Place(["-glow.workers=3"], request.getfixturevalue("faults"))
 
 
 def tries(faults: Faults) -> int:

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from operator import add
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 
 from glowpy import Dataset, Flow
 from glowpy.errors import ExecutorsDied
-from glowpy.testing import Faults, LocalCluster, started
+from glowpy.testing import started
+from tests.faults.place import Place
 
 pytestmark = pytest.mark.slow
 
@@ -26,26 +26,6 @@ ROWS = 40
 MOMENTS = [{"at_row": 0}, {"at_row": 1}, {"at_row": 5}, {"at_row": 9}, {"at_end": True}]
 PRODUCERS, CONSUMERS = "Input0>Map1", "Partition_collect3>Map4"
 INLINE = ("-glow.inline",)
-
-
-class Place:
-    """Where a flow runs, and the faults that come to its executors."""
-
-    def __init__(self, flags: list[str], faults: Faults) -> None:
-        self._flags = flags
-        self.faults = faults
-
-    def flow(self, *more_flags: str) -> Flow:
-        return Flow([*self._flags, *more_flags])
-
-
-@pytest.fixture(params=["standalone", "cluster"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    if request.param == "cluster":
-        cluster: LocalCluster = request.getfixturevalue("cluster")
-        yield Place(cluster.flags, cluster.faults)
-    else:
-        yield Place(["-glow.workers=3"], request.getfixturevalue("faults"))
 
 
 def mapped(flow: Flow) -> Dataset:

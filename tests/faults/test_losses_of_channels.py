@@ -15,9 +15,9 @@ import pytest
 from glowpy import Channel, Flow
 from glowpy.errors import RowsDelivered
 from glowpy.testing import Faults, LocalCluster
-from tests.faults.checks import BOUND_S, await_end
-from tests.faults.test_executors import Place
-from tests.processes import await_idle
+from tests.faults.checks import BOUND_S
+from tests.faults.place import Place
+from tests.processes import await_end, await_idle
 
 pytestmark = pytest.mark.slow
 

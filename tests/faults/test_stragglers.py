@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from glowpy import Flow
 from glowpy.testing import ArmedFault, Faults, LocalCluster, Started, started
-from tests.faults.checks import BOUND_S, await_end
+from tests.faults.checks import BOUND_S
 from tests.faults.flows import EXPECTED, MAPS, again, release, steps_of
-from tests.faults.test_executors import Place
+from tests.faults.place import Place
+from tests.processes import await_end
 
 pytestmark = pytest.mark.slow
 
 TIME_SCALE = 0.1
 
 
-@pytest.fixture(params=["standalone", "cluster"])
-def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    if request.param == "cluster":
-        cluster: LocalCluster = request.getfixturevalue("cluster")
-        yield Place(cluster.flags, cluster.faults)
-    else:
-        monkeypatch.setenv("GLOWPY_TIME_SCALE", str(TIME_SCALE))
-        yield Place(["-glow.workers=3"], request.getfixturevalue("faults"))
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drivers look more often whether somebody is slow."""
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", str(TIME_SCALE))
 
 
 def tries(faults: Faults) -> list[str]:
