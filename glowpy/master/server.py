@@ -150,7 +150,9 @@ def serve_master(
         ConfigError: the address cannot be had, or the policy refuses it.
     """
     master = Master(timing, time.monotonic())
-    with Transport(policy, timing, STATUS_MESSAGES | CHANNEL_MESSAGES) as transport:
+    # Agents tell of themselves: that a connection is dead need not be found out any sooner.
+    transport_timing = timing._replace(beat_s=timing.heartbeat_s)
+    with Transport(policy, transport_timing, STATUS_MESSAGES | CHANNEL_MESSAGES) as transport:
         server = transport.serve(address, "--address HOST:PORT")
         poller = Poller()
         poller.register(server, server)
