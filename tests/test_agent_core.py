@@ -43,6 +43,7 @@ from glowpy.wire.run_messages import (
     Progress,
     Recall,
     Recalled,
+    Refusal,
     Retire,
     RunClosed,
     RunOpened,
@@ -227,7 +228,7 @@ def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
 
     def refusal(launch: Launch) -> LaunchRefused:
         (told,) = tell(core, launch)
-        assert isinstance(told.message, LaunchRefused) and not told.message.fatal
+        assert isinstance(told.message, LaunchRefused) and told.message.refusal is Refusal.FULL
         return told.message
 
     ready(core, "e1", memory_mb=40)
@@ -284,7 +285,7 @@ def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
     tell(core, Launch("r1", "e1", "l", 1))
     hello = ExecutorHello(PROTOCOL_VERSION, "0.0.0", "2.7", "r1", "e1")
     told, killed = core.from_executor(EXECUTOR, hello, b"")
-    assert told.message.fatal and killed == KillProcess("e1")
+    assert told.message.refusal is Refusal.FATAL and killed == KillProcess("e1")
     assert "glowpy 0.0.0" in told.message.reason and "Python 2.7" in told.message.reason
 
 
@@ -294,7 +295,7 @@ def test_an_executor_whose_plan_differs_is_refused_for_good(core: Any) -> None:
     hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e1")
     core.from_executor(EXECUTOR, hello, b"")
     told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"it")
-    assert told == ToDriver(DRIVER, LaunchRefused("r1", "e1", "another flow", True), b"it")
+    assert told == ToDriver(DRIVER, LaunchRefused("r1", "e1", Refusal.FATAL, "another flow"), b"it")
     assert killed == KillProcess("e1")
 
 
@@ -376,7 +377,8 @@ def test_a_process_that_cannot_be_started_is_no_death(core: Any) -> None:
     opened(core)
     tell(core, Launch("r1", "e1", "l", 1))
     told, changed = core.start_failed("e1", "no memory")
-    assert isinstance(told.message, LaunchRefused) and "no memory" in told.message.reason
+    text = "cannot start a process: no memory"
+    assert told.message == LaunchRefused("r1", "e1", Refusal.NO_PROCESS, text)
     assert changed == LeasesChanged() and core.leases() == ()
 
 

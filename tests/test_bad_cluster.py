@@ -114,6 +114,17 @@ def test_agents_that_are_too_small(cluster: str, tmp_path: Path) -> None:
     )
 
 
+def test_agents_that_can_start_nothing(master: Served, tmp_path: Path) -> None:
+    """They are asked now and then, not as fast as they can refuse, and not for ever."""
+    nowhere = 'import sys\nsys.executable = "/nowhere/python"\n'
+    options = ["--port", "0", "--master", master.address, "--dir", str(tmp_path / "agent")]
+    with changed_server(tmp_path, nowhere, "agent", *options) as address:
+        ended = driver_failure(tmp_path, master.address)
+    why = f"{address}: cannot start a process: [Errno 2] No such file or directory: "
+    assert told(ended, NoAgents).startswith(f"no agent can be used (waited 12 s): {why}")
+    assert f"glowpy: waiting for an agent that can be used: {why}" in ended.stderr
+
+
 def test_an_agent_without_a_master_says_so_and_waits(tmp_path: Path) -> None:
     words = ["-m", "glowpy", "agent", "--port", "0", "--master"]
     with nobody() as leader, started(tmp_path, *words, leader, environment=NOBODY) as agent:

@@ -8,7 +8,15 @@ from enum import Enum
 from glowpy.agent.runs import Run
 from glowpy.record import NamedTuple
 from glowpy.signals import signal_name
-from glowpy.wire.run_messages import Assign, GroupEnded, LaunchRefused, Outcome, Progress, Work
+from glowpy.wire.run_messages import (
+    Assign,
+    GroupEnded,
+    LaunchRefused,
+    Outcome,
+    Progress,
+    Refusal,
+    Work,
+)
 
 _MOST_EARLY_CHARACTERS = 4096
 
@@ -92,9 +100,9 @@ class ExecutorSlot:
         name = self.run.name
         return GroupEnded(name, self.executor, assign.group, assign.attempt, Outcome.ABORTED)
 
-    def refused(self, reason: str) -> LaunchRefused:
-        """How its agent reports that no executor can run here what this one was to run."""
-        return LaunchRefused(self.run.name, self.executor, reason, fatal=True)
+    def refused(self, refusal: Refusal, reason: str) -> LaunchRefused:
+        """How its agent reports that this one will not do what it was launched for."""
+        return LaunchRefused(self.run.name, self.executor, refusal, reason)
 
     def unqueue(self, attempt: int) -> Assign | None:
         """Take back an assignment that the executor has not seen."""

@@ -44,6 +44,7 @@ from glowpy.wire.run_messages import (
     Progress,
     Recall,
     Recalled,
+    Refusal,
     Retire,
     Stream,
     Work,
@@ -117,7 +118,7 @@ class ExecutorPool:
         elif not is_name(name) or name in self._slots:
             reason = "the executor's name is taken, or not a name"
         if reason:
-            yield ToDriver(run.peer, LaunchRefused(run.name, name, reason, fatal=False))
+            yield ToDriver(run.peer, LaunchRefused(run.name, name, Refusal.FULL, reason))
             return
         deadline = now + self._timing.executor_start_s
         self._slots[name] = ExecutorSlot(run, name, message.lease, memory_mb, deadline)
@@ -206,7 +207,7 @@ class ExecutorPool:
         slot.peer = peer
         reason = refusal(hello, "agent")
         if reason:
-            yield ToDriver(slot.run.peer, slot.refused(reason))
+            yield ToDriver(slot.run.peer, slot.refused(Refusal.FATAL, reason))
             yield from self._kill(slot, "another release")
             return
         slot.state = State.GREETED
@@ -219,7 +220,7 @@ class ExecutorPool:
         if slot.state is not State.GREETED:
             return
         if message.refusal:
-            yield ToDriver(slot.run.peer, slot.refused(message.refusal), payload)
+            yield ToDriver(slot.run.peer, slot.refused(Refusal.FATAL, message.refusal), payload)
             yield from self._kill(slot, "it cannot run the flow")
             return
         slot.state = State.READY
@@ -263,7 +264,7 @@ class ExecutorPool:
         slot = self._slots.pop(executor, None)
         if slot is not None:
             text = f"cannot start a process: {reason}"
-            yield ToDriver(slot.run.peer, LaunchRefused(slot.run.name, executor, text, fatal=False))
+            yield ToDriver(slot.run.peer, slot.refused(Refusal.NO_PROCESS, text))
             yield LeasesChanged()
 
     def said(self, executor: str, stream: Stream, text: str) -> Iterator[Action]:

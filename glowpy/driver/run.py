@@ -32,6 +32,7 @@ from glowpy.wire.run_messages import (
     Progress,
     Recall,
     Recalled,
+    Refusal,
     Retire,
     RunRefused,
 )
@@ -164,7 +165,7 @@ class Run:
         elif isinstance(message, ExecutorExited):
             self._exited(agent, message)
         elif isinstance(message, LaunchRefused):
-            if message.fatal:
+            if message.refusal is Refusal.FATAL:
                 raise refused(f"agent {agent}: {message.reason}", payload)
             self._decide(do.ExecutorLeft(message.executor, message.reason))
         elif isinstance(message, RunRefused):

@@ -22,6 +22,14 @@ class Outcome(Enum):
     ABORTED = "aborted"  # it was told to stop
 
 
+class Refusal(Enum):
+    """Why an executor is not launched."""
+
+    FULL = "full"  # the agent has no room for it now
+    NO_PROCESS = "no process"  # the system there would not start it: another agent may do better
+    FATAL = "fatal"  # starting it elsewhere or later would not help
+
+
 class Stream(Enum):
     """Where a task's print went."""
 
@@ -79,12 +87,12 @@ class Launched(NamedTuple):
 
 
 class LaunchRefused(NamedTuple):
-    """The agent has no room for this executor, or cannot start it."""
+    """There will be no such executor."""
 
     run: str
     executor: str
+    refusal: Refusal
     reason: str
-    fatal: bool  # starting it elsewhere or later would not help
 
 
 class ExecutorExited(NamedTuple):

@@ -30,6 +30,7 @@ from glowpy.wire.run_messages import (
     Launched,
     LaunchRefused,
     Printed,
+    Refusal,
     RunClosed,
     RunOpened,
     RunRefused,
@@ -221,6 +222,7 @@ class ClusterFleet:
             if message.executor in self._launching:
                 _agent, lease = self._launching.pop(message.executor)
                 self._launched[message.executor] = agent
+                self._leasing.can_use(agent.address)
                 self._events.append(
                     ExecutorJoined(
                         message.executor, agent.address, _place_of(lease), lease.cpu_level
@@ -228,8 +230,11 @@ class ClusterFleet:
                 )
         elif isinstance(message, LaunchRefused) and message.executor in self._launching:
             _agent, lease = self._launching.pop(message.executor)
-            self._leasing.give_back(lease)
-            self._leasing.ask_anew()
+            if message.refusal is Refusal.NO_PROCESS:
+                self._leasing.cannot_use(lease, message.reason, agent.heard_at)
+            else:
+                self._leasing.give_back(lease)
+                self._leasing.ask_anew()
         else:
             if isinstance(message, ExecutorExited):
                 self._launched.pop(message.executor, None)
