@@ -30,7 +30,7 @@ class Caller(NamedTuple):
 
 
 class Contact:
-    """One connection to a server that is told who calls. It opens nothing before `greet`.
+    """One connection to a server that is told who calls. It opens nothing when made.
 
     Args:
         role: who is to listen there: "master" or "agent".
