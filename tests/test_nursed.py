@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from glowpy.driver.fleets.nursery import Nursery
 from glowpy.driver.nursed import remove_abandoned
-from tests.processes import await_end
+from tests.processes import BOUND_S, await_end
 from tests.test_nursery import Gate, gate
 
 __all__ = ["gate"]
@@ -29,7 +30,9 @@ def abandoned(place: Path, digit: str) -> Path:
     """A run's directory whose nursery was killed before it had started anybody."""
     path = made(place, digit)
     with Nursery(lambda _executor: None, str(path)) as nursery:
+        deadline = time.monotonic() + BOUND_S
         while not (path / "held").exists():
+            assert time.monotonic() < deadline, "it holds nothing"
             os.sched_yield()
         os.kill(nursery.pid, signal.SIGKILL)
         await_end(nursery.pid)
