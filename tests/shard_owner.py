@@ -135,11 +135,15 @@ class Reader:
         assert time.monotonic() < self._deadline, "waited for a shard"
         wait(self.poller, until)
 
+    def cancel_all(self) -> None:
+        for pull, _owner in list(self.pulls._pulls.values()):
+            pull.cancel()
+
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.pulls.cancel_all()
+        self.cancel_all()
         for owner in list(self.pulls._owners):
             self.pulls.owner_lost(owner, "the test is over")
         self.transport.close()

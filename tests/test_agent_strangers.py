@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from glowpy.program.manifest import Manifest
+from glowpy.program.manifest import FileEntry, Manifest
 from glowpy.program.program import Script
 from glowpy.wire.address import parse_address
 from glowpy.wire.channel_messages import (
@@ -23,8 +23,9 @@ from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import Welcome
 from glowpy.wire.run_messages import Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, Poller, Transport
-from tests.echoing import BOUND_S, TIMING
+from glowpy.wire.transfers import FetchFile, FileFrame
+from glowpy.wire.transport import Link, Poller, Server, Transport
+from tests.echoing import BOUND_S, LOOPBACK, TIMING
 from tests.processes import server
 
 pytestmark = pytest.mark.slow
@@ -36,10 +37,13 @@ class Peer:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._poller = Poller()
-        self._poller.register(link, None)
+        self._poller.register(link, lambda: None)
 
     def say(self, message: Any, payload: bytes | None = None) -> None:
         self._link.send(message, payload)
+
+    def serve_meanwhile(self, server: Server, handle: Callable[[], None]) -> None:
+        self._poller.register(server, handle)
 
     def hear(self, kind: type) -> Any:
         """The next message of a kind."""
@@ -47,7 +51,8 @@ class Peer:
         while (left_s := deadline - time.monotonic()) > 0:
             received = self._link.receive()
             if received is None:
-                self._poller.poll(left_s)
+                for handle in self._poller.poll(left_s):
+                    handle()
                 self._link.events()
             elif isinstance(received[0], kind):
                 return received[0]
@@ -97,3 +102,21 @@ def test_a_program_that_cannot_be_had(peer: Peer, program_server: str) -> None:
     program = Script((), "nowhere", Manifest(())).to_json()
     peer.say(OpenRun("refused", 1, 0, program, program_server, "/", {}, 0, ""), b"")
     assert peer.hear(RunRefused).reason
+
+
+def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
+    """Frames of nothing, each of which is a sign of life."""
+    entry = FileEntry(0, "x.py", "0" * 64, 5)
+    program = Script((), "r0/x.py", Manifest((entry,))).to_json()
+    with Transport(Policy(), TIMING) as transport:
+        files = transport.serve(LOOPBACK)
+        peer.say(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, ""), b"")
+
+        def send_nothing() -> None:
+            while (received := files.receive()) is not None:
+                to, message, _payload = received
+                if isinstance(message, FetchFile):
+                    files.send(to, FileFrame("slow", entry.sha256, 0, 5), b"")
+
+        peer.serve_meanwhile(files, send_nothing)
+        assert "was changed or removed" in peer.hear(RunRefused).reason

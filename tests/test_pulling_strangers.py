@@ -115,4 +115,4 @@ def test_what_belongs_to_no_stream_is_left_alone(poller, impostor):
             impostor.say(peer, message)
         wait_until(poller, lambda: pull.is_ended, "the end")
         assert pull.next_block() is None
-        reader.pulls.cancel_all()
+        reader.cancel_all()

@@ -176,7 +176,7 @@ def test_what_nobody_wants_any_more_is_not_sent(owner, reader, host):
         writer.flush()
         owner.commit(1, blocks[:1])
         assert next(stream) == [0]
-        reader.pulls.cancel_all()
+        reader.cancel_all()
         (peer,) = owner.peers
         wait_until(owner.poller, lambda: is_forgotten(owner, peer, 1), "the end of the stream")
         owner.commit(1, blocks[1:])

@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 def mark_used(path: Path) -> None:
     """A content, or a directory, is used now."""
     now = time.time_ns()
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # it is not there, or the disk takes nothing
         status = path.lstat()
         is_directory = stat.S_ISDIR(status.st_mode)
         os.utime(path, ns=(now, now if is_directory else status.st_mtime_ns))

@@ -48,7 +48,7 @@ class ProgramFetch:
         self.program: Program = program_from_json(opening.manifest)
         self._sizes = self.program.manifest.contents
         self._waiting = deque(cache.missing(self.program.manifest))
-        self._incoming: dict[str, tuple[Incoming, int]] = {}  # and bytes received
+        self._incoming: dict[str, Incoming] = {}
         self._stack = ExitStack()
         self._link = transport.connect(parse_endpoint(opening.program_server))
         self.deadline = time.monotonic() + timing.first_contact_s
@@ -56,7 +56,10 @@ class ProgramFetch:
 
     def begin(self) -> None:
         """Ask for what is missing; done at once where nothing is."""
-        self._ask()
+        try:
+            self._ask()
+        except GlowError as exc:
+            self._finish(exc)
 
     def expire(self, now: float) -> None:
         """Give up when nothing has come for too long."""
@@ -73,8 +76,8 @@ class ProgramFetch:
     def _ask(self) -> None:
         while self._waiting and len(self._incoming) < _IN_FLIGHT:
             sha256 = self._waiting.popleft()
-            incoming = self._stack.enter_context(self._cache.begin(sha256, self._sizes[sha256]))
-            self._incoming[sha256] = incoming, 0
+            incoming = self._cache.begin(sha256, self._sizes[sha256])
+            self._incoming[sha256] = self._stack.enter_context(incoming)
             self._link.send(FetchFile(self.run, sha256, 0))
         if not self._incoming:
             self._finish(None)
@@ -90,20 +93,18 @@ class ProgramFetch:
             self._finish(exc)
 
     def _take(self, frame: FileFrame, payload: bytes) -> None:
-        incoming, received = self._incoming[frame.sha256]
-        size = self._sizes[frame.sha256]
-        if frame.size_bytes != size or frame.offset_bytes != received:
+        incoming = self._incoming[frame.sha256]
+        due = self._sizes[frame.sha256], incoming.received_bytes
+        if due != (frame.size_bytes, frame.offset_bytes) or not (payload or incoming.is_whole):
             raise ProgramError(
                 "a file of the program was changed or removed at the driver while it was sent: "
                 "run the script again"
             )
         self.deadline = time.monotonic() + self._timing.first_contact_s
         incoming.write(payload)
-        received += len(payload)
         self.bytes_fetched += len(payload)
-        if received < size:
-            self._incoming[frame.sha256] = incoming, received
-            self._link.send(FetchFile(self.run, frame.sha256, received))
+        if not incoming.is_whole:
+            self._link.send(FetchFile(self.run, frame.sha256, incoming.received_bytes))
             return
         incoming.commit()
         del self._incoming[frame.sha256]

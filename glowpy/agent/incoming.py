@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,18 +16,17 @@ from glowpy.errors import ProgramError
 class Incoming:
     """One content on its way in: written aside, checked, then named. Leaving it discards it."""
 
-    def __init__(self, target: Path, size_bytes: int, count: Callable[[int], None]) -> None:
+    def __init__(self, target: Path, size_bytes: int) -> None:
         self._target = target
         self._size_bytes = size_bytes
-        self._count = count
         self._digest = hashlib.sha256()
-        self._received_bytes = 0
+        self.received_bytes = 0
         self._file: IO[bytes] | None = None
 
     @property
     def is_whole(self) -> bool:
         """True when there is nothing more to wait for: commit it."""
-        return self._received_bytes == self._size_bytes
+        return self.received_bytes == self._size_bytes
 
     def write(self, chunk: bytes) -> None:
         """The next bytes of the content.
@@ -36,8 +34,8 @@ class Incoming:
         Raises:
             ProgramError: they are more than announced, or cannot be stored; nothing is left.
         """
-        self._received_bytes += len(chunk)
-        if self._received_bytes > self._size_bytes:
+        self.received_bytes += len(chunk)
+        if self.received_bytes > self._size_bytes:
             self._refuse(f"has more than its {self._size_bytes} bytes")
         self._digest.update(chunk)
         try:
@@ -52,7 +50,7 @@ class Incoming:
             ProgramError: it has another SHA-256 or size, or cannot be stored; nothing is left.
         """
         if not self.is_whole:
-            self._refuse(f"has {self._received_bytes} of {self._size_bytes} bytes")
+            self._refuse(f"has {self.received_bytes} of {self._size_bytes} bytes")
         if self._digest.hexdigest() != self._target.name:
             self._refuse(
                 f"came with SHA-256 {self._digest.hexdigest()}: the driver's file has changed "
@@ -66,7 +64,6 @@ class Incoming:
         except OSError as exc:
             self._refuse(f"cannot be stored at {self._target.parent}: {exc.strerror}", exc)
         self._file = None
-        self._count(self._size_bytes)
 
     def discard(self) -> None:
         """Leave nothing of a content that was not committed."""

@@ -44,14 +44,6 @@ Bring: TypeAlias = Callable[[str, Path], None]
 
 
 @dataclass(frozen=True, slots=True)
-class FetchCounters:
-    """What came over the network."""
-
-    files_fetched: int = 0
-    bytes_fetched: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class ProgramDirectory:
     """A program laid out for its tasks.
 
@@ -90,12 +82,6 @@ class ProgramCache:
         self._files = directory.absolute() / "files"
         self._code = directory.absolute() / "code"
         self._programs = directory.absolute() / "programs"
-        self._counters = FetchCounters()
-
-    @property
-    def counters(self) -> FetchCounters:
-        """All that was fetched so far: a second run of a program adds nothing."""
-        return self._counters
 
     def missing(self, manifest: Manifest) -> list[str]:
         """SHA-256 of each content that is still to be fetched."""
@@ -111,7 +97,7 @@ class ProgramCache:
         """
         if not is_sha256(sha256):
             raise ProtocolError(f"{sha256!r:.200} is not a SHA-256 in hex")
-        return Incoming(self._files / sha256, size_bytes, self._count)
+        return Incoming(self._files / sha256, size_bytes)
 
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes]) -> None:
         """Take in one content whose parts are at hand.
@@ -154,10 +140,6 @@ class ProgramCache:
         kept = {path for directory in used for path in (directory.path, directory.code)}
         places = (self._programs, self._code, self._files)
         return len(trim(places, kept, most_bytes, most_age_s))
-
-    def _count(self, size_bytes: int) -> None:
-        before = self._counters
-        self._counters = FetchCounters(before.files_fetched + 1, before.bytes_fetched + size_bytes)
 
     def _ensure(self, path: Path, places: Places, sizes: Sizes, bring: Bring) -> None:
         """Have these contents at these places below a directory, unless they are there unharmed."""
@@ -263,8 +245,8 @@ def _is_unharmed(path: Path, places: Places, sizes: Sizes) -> bool:
 
 
 def _size(path: Path) -> int:
-    """Size of a file in bytes, -1 if there is none."""
+    """Size of a file in bytes, -1 if there is none that can be had."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return -1

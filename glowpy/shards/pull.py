@@ -157,7 +157,7 @@ class ShardIndex:
 
     def drop_run(self, run: str, reason: str) -> list[Send]:
         """A run is over."""
-        attempts = [attempt for of_run, attempt in self._attempts if of_run == run]
+        attempts = self.attempts_of(run)
         return [send for attempt in attempts for send in self.lose(run, attempt, reason)]
 
     def attempts_of(self, run: str) -> list[int]:

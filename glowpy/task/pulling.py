@@ -38,7 +38,7 @@ class Pull:
 
     @property
     def is_ended(self) -> bool:
-        """True once every block has been taken and the owner has said that this was all."""
+        """The owner has said that this was all; blocks of it may still wait to be taken."""
         return self.receiver.is_ended
 
     @property
@@ -177,11 +177,6 @@ class Pulls:
     def deadline(self, now: float) -> float:
         """When `expire` is due next."""
         return now + self._timing.beat_s
-
-    def cancel_all(self) -> None:
-        """Nothing more of any shard is wanted."""
-        for pull, _owner in list(self._pulls.values()):
-            pull.cancel()
 
     def _receive(self, at: _Owner) -> None:
         if at.lost:

@@ -31,7 +31,7 @@ class Reading(Protocol):
 
     @property
     def is_ended(self) -> bool:
-        """Every block has been taken, and that was all."""
+        """No more will come: once `next_block` gives None, that was all."""
 
     def next_block(self) -> bytes | None:
         """The payload of the next block; None: it has not come yet, or there is none.
