@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,12 @@ class Peer:
     def say(self, message: Any, payload: bytes | None = None) -> None:
         self._link.send(message, payload)
 
-    def serve_meanwhile(self, server: Server, handle: Callable[[], None]) -> None:
+    @contextmanager
+    def serving(self, server: Server, handle: Callable[[], None]) -> Iterator[None]:
+        """Within: somebody listens, too."""
         self._poller.register(server, handle)
+        yield
+        self._poller.unregister(server)
 
     def hear(self, kind: type) -> Any:
         """The next message of a kind."""
@@ -118,5 +123,5 @@ def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
                 if isinstance(message, FetchFile):
                     files.send(to, FileFrame("slow", entry.sha256, 0, 5), b"")
 
-        peer.serve_meanwhile(files, send_nothing)
-        assert "was changed or removed" in peer.hear(RunRefused).reason
+        with peer.serving(files, send_nothing):
+            assert "was changed or removed" in peer.hear(RunRefused).reason
