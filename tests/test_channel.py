@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -49,7 +50,9 @@ def in_thread(function: Callable[[], Any]) -> Callable[[], Any]:
 
 def waiting(channel: Channel) -> None:
     """Return once some thread waits for the channel."""
+    deadline = monotonic() + _BOUND_S
     while not channel._changed._waiters:  # type: ignore[attr-defined]
+        assert monotonic() < deadline, "nobody waits"
         threading.Event().wait(0.001)
 
 
