@@ -150,12 +150,22 @@ def _execute(
             raise  # its traceback ends in the user's function
         # Where in the driver it came is no news to anybody.
         raise KeyboardInterrupt from None
-    is_asked_for = not session.is_ready and call.terminal.gives_value
-    if is_asked_for and mode(session.options) is Mode.DRIVER:
+    except Exception as exc:
+        if _is_recording(session):
+            from glowpy.driver.recording import record_failure
+
+            record_failure(session.recorded, number, exc)
+        raise
+    if call.terminal.gives_value and _is_recording(session):
         from glowpy.driver.recording import record
 
         record(session.recorded, number, value)
     return value
+
+
+def _is_recording(session: _Session) -> bool:
+    """Tasks of a later run may come by this one."""
+    return not session.is_ready and mode(session.options) is Mode.DRIVER
 
 
 def _current() -> _Session:
@@ -211,9 +221,7 @@ def _call_in_task(session: _Session, call: Call) -> Any:
         )
     number = session.next_run()
     if number < session.options.run_number:
-        if not call.terminal.gives_value:
-            return None
-        return recorded_result(number)
+        return recorded_result(number, gives_value=call.terminal.gives_value)
     return _become_executor(session)
 
 

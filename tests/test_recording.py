@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pickle
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from glowpy.driver import recording
-from glowpy.driver.recording import Recorded, record
-from glowpy.errors import ProgramError
+from glowpy.driver.recording import Recorded, record, record_failure
+from glowpy.errors import ProgramError, TaskFailed
+from glowpy.task.recorded import recorded_result
 
 
 def test_a_result_is_kept_as_it_was() -> None:
@@ -43,3 +45,27 @@ def test_a_result_that_cannot_be_pickled_is_told_when_it_is_needed() -> None:
     assert isinstance(error, ProgramError)
     assert "the result of run 2 cannot be pickled" in str(error)
     assert "glowpy.ready()" in str(error)
+
+
+def test_what_a_run_has_raised_is_raised_again_with_its_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = TaskFailed("it failed")
+    error.__cause__ = KeyError("why")
+    recorded: Recorded = {}
+    record_failure(recorded, 1, error)
+    error.__cause__ = OSError(threading.Lock())  # which cannot travel
+    record_failure(recorded, 2, error)
+    (tmp_path / "recorded").mkdir()
+    for number, kept in recorded.items():
+        assert isinstance(kept, bytes)
+        (tmp_path / "recorded" / str(number)).write_bytes(kept)
+    monkeypatch.setenv("GLOWPY_PROGRAM", str(tmp_path))
+    for number, cause in ((1, "KeyError('why')"), (2, "None")):
+        for gives_value in (True, False):
+            with pytest.raises(TaskFailed, match="it failed") as raised:
+                recorded_result(number, gives_value=gives_value)
+            assert repr(raised.value.__cause__) == cause
+    assert recorded_result(3, gives_value=False) is None
+    with pytest.raises(ProgramError, match="the script has reached run 3 in a task"):
+        recorded_result(3, gives_value=True)

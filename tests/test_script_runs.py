@@ -86,6 +86,28 @@ print(rows, flow.slice([0]).map(lambda _: rows).collect())
 
 
 @IN_EVERY_MODE
+def test_a_run_that_fails_and_a_script_that_goes_on(
+    mode: str, cluster: str, tmp_path: Path
+) -> None:
+    """A task of a later run comes the same way: the earlier one raises there as well."""
+    script = """
+from glowpy import Flow
+from glowpy.errors import TaskFailed
+
+flow = Flow()
+taken = []
+for end in ("run", "collect"):
+    try:
+        getattr(flow.slice([0]).map(lambda x: 1 // x), end)()
+    except TaskFailed as exc:
+        taken.append(type(exc.__cause__).__name__)
+print(taken, flow.slice([0]).map(lambda _: taken).collect())
+"""
+    expected = ["ZeroDivisionError"] * 2
+    assert result_of(mode, cluster, tmp_path, script) == f"{expected} [{expected}]\n"
+
+
+@IN_EVERY_MODE
 def test_several_flows_in_one_script(mode: str, cluster: str, tmp_path: Path) -> None:
     """Made in one order, run in another, some never, one grown after its first run."""
     script = """

@@ -1,6 +1,7 @@
-"""What a script's runs have returned, for tasks of later ones, which run the script again.
+"""What became of a script's runs, for tasks of later ones, which run the script again.
 
-It is pickled at once: what the script makes of it afterwards, it makes of it in the task as well.
+A result is pickled at once: what the script makes of it afterwards, it makes of it in the task as
+well. A run that has raised raises there, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any, TypeAlias
 
 from glowpy.errors import ProgramError
 from glowpy.program.manifest import MAX_RECORDED_BYTES, too_much_recorded
+from glowpy.task.failure import packed
+from glowpy.task.recorded import FailedRun
 
 # By number of the run: its result, or what to raise if a later run comes to need that.
 Recorded: TypeAlias = dict[int, "bytes | ProgramError"]
@@ -30,6 +33,12 @@ def record(recorded: Recorded, number: int, value: Any) -> None:
         )
     else:
         recorded[number] = b"".join(file.parts)
+
+
+def record_failure(recorded: Recorded, number: int, error: Exception) -> None:
+    """Keep what a run has raised: the script may go on without its result."""
+    cause = error.__cause__
+    record(recorded, number, FailedRun(error, b"" if cause is None else packed(cause)))
 
 
 class _TooMuch(Exception):

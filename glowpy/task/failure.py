@@ -82,13 +82,13 @@ def packed(cause: BaseException) -> bytes:
 
 def refused(reason: str, data: bytes) -> GlowError:
     """The error that the driver raises for an executor that cannot run the flow."""
-    cause = _loaded(data)
+    cause = unpickled(data)
     return PlanMismatch(reason) if isinstance(cause, PlanMismatch) else ProgramError(reason)
 
 
 def unpacked(reason: str, data: bytes) -> GlowError:
     """The error that the driver raises for a failed group."""
-    cause = _loaded(data)
+    cause = unpickled(data)
     # A file that cannot be read or written is no fault of the user's code.
     kind = type(cause) if isinstance(cause, (InputError, OutputError)) else TaskFailed
     error = kind(reason)
@@ -96,7 +96,8 @@ def unpacked(reason: str, data: bytes) -> GlowError:
     return error
 
 
-def _loaded(data: bytes) -> BaseException | None:
+def unpickled(data: bytes) -> BaseException | None:
+    """The exception that `packed` has packed; None: it could not travel."""
     if not data:
         return None
     try:
