@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from glowpy.flow.graph import DatasetNode
+from glowpy.errors import PlanMismatch
+from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
 
 
 def describe(plan: Plan) -> str:
@@ -30,6 +32,31 @@ def describe(plan: Plan) -> str:
 
 def _source(dataset: DatasetNode) -> str:
     return "channel" if dataset.feed is not None else "rows" if dataset.rows is not None else "d"
+
+
+def derived_again(description: RunDescription, graph: Graph) -> Plan:
+    """The plan of a run over the graph that a task has made: the driver's, or an error.
+
+    Raises:
+        PlanMismatch: the script has built another flow; shows the difference.
+    """
+    try:
+        plan = description.plan(graph)
+    except IndexError as exc:
+        raise PlanMismatch(
+            f"the driver runs step {max(description.targets)} of the flow defined at "
+            f"{graph.location}, but in the task that flow has {len(graph.steps)} steps when "
+            "run() or glowpy.ready() is reached; the script must define the same flow each "
+            "time it is started, above glowpy.ready(); top() and for_each() add steps to it, "
+            "too"
+        ) from exc
+    text = describe(plan)
+    if text != description.plan_text:
+        raise PlanMismatch(
+            "the script builds another flow in the task than in the driver; it must define "
+            "the same flow each time it is started:\n" + difference(description.plan_text, text)
+        )
+    return plan
 
 
 def difference(driver: str, task: str) -> str:

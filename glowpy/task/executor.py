@@ -15,11 +15,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from glowpy.environment import FAULTS_VARIABLE
-from glowpy.errors import ClusterError, GlowError, InputError, PlanMismatch, ProgramError
+from glowpy.errors import ClusterError, GlowError, InputError, ProgramError
 from glowpy.flow.graph import Graph
-from glowpy.planner.fingerprint import describe, difference
+from glowpy.planner.fingerprint import derived_again
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
@@ -60,6 +61,16 @@ if TYPE_CHECKING:
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 
 FindGraph = Callable[[RunDescription], Graph]
+
+
+class _End(NamedTuple):
+    """How an attempt has ended."""
+
+    outcome: Outcome
+    reason: str = ""
+    payload: bytes = b""  # the exception of a failure
+    blocks: tuple[Block, ...] = ()
+    lost_attempt: int = -1
 
 
 class Executor:
@@ -144,112 +155,103 @@ class Executor:
     def _agree(self) -> Plan:
         """Derive the plan again and compare it with the driver's."""
         try:
-            plan = self._derive()
+            plan = derived_again(self._description, self._find_graph(self._description))
         except GlowError as exc:
             self._link.send(ExecutorReady(self._run, self._executor, str(exc)), packed(exc) or None)
             raise
         self._link.send(ExecutorReady(self._run, self._executor, ""))
         return plan
 
-    def _derive(self) -> Plan:
-        graph = self._find_graph(self._description)
-        try:
-            plan = self._description.plan(graph)
-        except IndexError as exc:
-            raise PlanMismatch(
-                f"the driver runs step {max(self._description.targets)} of the flow defined at "
-                f"{graph.location}, but in the task that flow has {len(graph.steps)} steps when "
-                "run() or glowpy.ready() is reached; the script must define the same flow each "
-                "time it is started, above glowpy.ready(); top() and for_each() add steps to it, "
-                "too"
-            ) from exc
-        text = describe(plan)
-        if text != self._description.plan_text:
-            raise PlanMismatch(
-                "the script builds another flow in the task than in the driver; it must define "
-                "the same flow each time it is started:\n"
-                + difference(self._description.plan_text, text)
-            )
-        return plan
-
     def _attempt(self, begin: Begin, live: LiveAttempt | None = None) -> None:
-        assign = begin.assign
-        opened: list[Reading] = []
-        outcome, reason, payload, lost = Outcome.SEALED, "", b"", -1
-        blocks: tuple[Block, ...] = ()
-        meter = Meter()
+        """All of an attempt, up to telling the agent how it has ended."""
+        assign, meter = begin.assign, Meter()
         faults = self._injector and self._injector.begin(
             self._plan, self._run, assign.group, assign.attempt, self._host
         )
-        try:
-            if assign.attempt in self._aborted:
-                raise AttemptAborted
-            with self._forwarding.of_group(), ExitStack() as stack:
-                tap: Tap | None = faults and faults.tap
-                if assign.notes_rows:
-                    from glowpy.task.row_note import noted
-
-                    tap = noted(stack, begin.segment_path, tap)
-                in_attempt = self._inside(assign.attempt, meter, live)
-                mixed = self._plan.mixed_edges(assign.group)
-                edges = streams_of(
-                    self._pulls, assign, in_attempt, meter, mixed=mixed, opened=opened
-                )
-                result = run_attempt(
-                    self._plan,
-                    self._description,
-                    assign.group,
-                    edges,
-                    segment_path=begin.segment_path,
-                    nonce=begin.nonce,
-                    commit=lambda some: self._link.send(
-                        Commit(self._run, assign.attempt, tuple(some))
-                    ),
-                    look=lambda: in_attempt(0.0, ()),
-                    meter=meter,
-                    tap=tap,
-                    live=live,
-                )
-            blocks = result.blocks
-            if faults:
-                faults.end()
-        except AttemptAborted:
-            outcome = Outcome.ABORTED
-        except InputLost as exc:
-            outcome, reason, lost = Outcome.INPUT_LOST, str(exc), exc.attempt
-        except StepFailed as failure:
-            outcome, reason, payload = self._failed(failure, assign)
-        except GlowError as exc:
-            label = self._plan.label(assign.group)
-            place = "" if isinstance(exc, InputError) else f" on {self._host}"  # it has it already
-            outcome, reason = Outcome.FAILED, f"{label}{place}: {exc}"
-            payload = packed(exc)
-        except BaseException as exc:  # noqa: BLE001
-            # In a corner that nobody thought of; once more would be the same.
-            step = self._plan.step_group_of(assign.group).steps[-1]
-            outcome, reason, payload = self._failed(StepFailed(step, NO_ROW, exc), assign)
-        finally:
-            for pull in opened:
-                pull.cancel()
+        end = self._end_of(begin, meter, live, faults)
         self._aborted.discard(assign.attempt)
         if faults:
-            faults.ended(outcome.value)
+            faults.ended(end.outcome.value)
         ended = GroupEnded(
             self._run,
             self._executor,
             assign.group,
             assign.attempt,
-            outcome,
-            blocks,
+            end.outcome,
+            end.blocks,
             meter.work(),
-            reason,
-            lost,
+            end.reason,
+            end.lost_attempt,
         )
-        self._link.send(ended, payload or None)
+        self._link.send(ended, end.payload or None)
 
-    def _failed(self, failure: StepFailed, assign: Assign) -> tuple[Outcome, str, bytes]:
+    def _end_of(self, begin: Begin, meter: Meter, live: LiveAttempt | None, faults: Any) -> _End:
+        """Run an attempt; whatever comes out of it is one of the ways in which they end."""
+        assign = begin.assign
+        opened: list[Reading] = []
+        try:
+            if assign.attempt in self._aborted:
+                raise AttemptAborted
+            blocks = self._blocks_of(begin, meter, live, faults, opened)
+            if faults:
+                faults.end()
+            return _End(Outcome.SEALED, blocks=blocks)
+        except AttemptAborted:
+            return _End(Outcome.ABORTED)
+        except InputLost as exc:
+            return _End(Outcome.INPUT_LOST, str(exc), lost_attempt=exc.attempt)
+        except StepFailed as failure:
+            return self._failed(failure, assign)
+        except GlowError as exc:
+            label = self._plan.label(assign.group)
+            place = "" if isinstance(exc, InputError) else f" on {self._host}"  # it has it already
+            return _End(Outcome.FAILED, f"{label}{place}: {exc}", packed(exc))
+        except BaseException as exc:  # noqa: BLE001
+            # In a corner that nobody thought of; once more would be the same.
+            step = self._plan.step_group_of(assign.group).steps[-1]
+            return self._failed(StepFailed(step, NO_ROW, exc), assign)
+        finally:
+            for pull in opened:
+                pull.cancel()
+
+    def _blocks_of(
+        self,
+        begin: Begin,
+        meter: Meter,
+        live: LiveAttempt | None,
+        faults: Any,
+        opened: list[Reading],
+    ) -> tuple[Block, ...]:
+        """Run an attempt; its blocks that have not been committed."""
+        assign = begin.assign
+        with self._forwarding.of_group(), ExitStack() as stack:
+            tap: Tap | None = faults and faults.tap
+            if assign.notes_rows:
+                from glowpy.task.row_note import noted
+
+                tap = noted(stack, begin.segment_path, tap)
+            in_attempt = self._inside(assign.attempt, meter, live)
+            mixed = self._plan.mixed_edges(assign.group)
+            edges = streams_of(self._pulls, assign, in_attempt, meter, mixed=mixed, opened=opened)
+            result = run_attempt(
+                self._plan,
+                self._description,
+                assign.group,
+                edges,
+                segment_path=begin.segment_path,
+                nonce=begin.nonce,
+                commit=lambda some: self._link.send(Commit(self._run, assign.attempt, tuple(some))),
+                look=lambda: in_attempt(0.0, ()),
+                meter=meter,
+                tap=tap,
+                live=live,
+            )
+        return result.blocks
+
+    def _failed(self, failure: StepFailed, assign: Assign) -> _End:
         task = assign.group - self._plan.step_group_of(assign.group).first_group
-        return Outcome.FAILED, explain(failure, task, self._host), packed(failure.cause)
+        story = explain(failure, task, self._host)
+        return _End(Outcome.FAILED, story, packed(failure.cause))
 
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))
