@@ -3,7 +3,7 @@
 #   make test    every test
 #   make check   format, lint, types and the fast tests: about two minutes
 #   make soak    N random flows under random faults, from SEED: make soak N=500 SEED=7
-#   make bench   glowpy against the same work done by hand, on small data: a minute or two
+#   make bench   glowpy against the same work done by hand, on small data: two minutes
 #   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages
 #   make docs    the table of all flags and commands in docs/flags.md, from the code
 #   make wheel   dist/glowpy-*.whl
