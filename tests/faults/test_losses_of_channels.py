@@ -6,6 +6,7 @@ never repeated: then the run ends, and says so.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from operator import add
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from glowpy import Channel, Flow
+from glowpy.driver.view.watch import Watch
 from glowpy.errors import RowsDelivered
 from glowpy.testing import Faults, LocalCluster
+from glowpy.wire.run_messages import GroupEnded
 from tests.faults.checks import BOUND_S
 from tests.faults.place import Place
 from tests.processes import await_end, await_idle
@@ -140,9 +143,19 @@ def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None
     await_end(attempt.pid)
 
 
-def test_shards_that_are_whole_and_received_are_not_missed(cluster: LocalCluster) -> None:
+def test_shards_that_are_whole_and_received_are_not_missed(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An agent dies that held nothing any more that somebody wants."""
     await_idle(cluster.leader)
+    sealed, heard = threading.Event(), Watch.heard
+
+    def hear(watch: Watch, event: object) -> None:
+        heard(watch, event)
+        if isinstance(event, GroupEnded) and event.group == 0:
+            sealed.set()
+
+    monkeypatch.setattr(Watch, "heard", hear)
     first, second, out, other = Channel(), Channel(), Channel(), Channel()
     flow = cluster.flow()
     flow.channel(first).map(abs).add_output(out)
@@ -152,6 +165,7 @@ def test_shards_that_are_whole_and_received_are_not_missed(cluster: LocalCluster
     assert other.receive(BOUND_S) == 1  # it has a place; the first one's end leaves that free
     send_all(first, ROWS)
     assert list(out) == ROWS
+    assert sealed.wait(BOUND_S)  # that comes on another way than the last row does
     second.send(2)
     assert other.receive(BOUND_S) == 2  # the driver has gone on since
     by_name = {each.name: cluster.agent_of(each.pid) for each in cluster.attempts()}
