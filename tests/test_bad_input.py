@@ -111,7 +111,7 @@ def test_a_driver_port_in_use(cluster: str, tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         words = [f"-glow.driver.port={port}"]
         text = told(failure(tmp_path, "cluster", cluster, GOOD, *words), ConfigError)
-    assert text.startswith(f"cannot listen on 127.0.0.1:{port}: its port is in use by py")
+    assert text.startswith(f"cannot listen on 127.0.0.1:{port}: its port is in use by ")
     assert text.endswith("; name another by -glow.driver.port=PORT, or 0 for any that is free")
 
 

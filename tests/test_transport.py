@@ -114,7 +114,7 @@ def test_hosts_by_name_and_number(transport, host):
 
 def test_what_cannot_be_listened_on_is_named(transport, echo):
     with pytest.raises(
-        ConfigError, match=rf"cannot listen on {echo}: its port is in use by python"
+        ConfigError, match=rf"cannot listen on {echo}: its port is in use by \S+ \(process \d+\)$"
     ):
         transport.serve(echo)
     elsewhere = Transport(Policy(insecure=True), TIMING)
