@@ -256,6 +256,14 @@ def test_runs_of_a_module_are_seen_together(core: Any) -> None:
     assert tell(core, opening) == [OpenDirectory("r1", "/dir/Nightly_2.1-r1", opening)]
 
 
+def test_no_run_gets_the_directory_of_another(core: Any) -> None:
+    opened(core, "m-r1")
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "m")
+    (told,) = tell(core, opening)
+    assert told == ToDriver(DRIVER, RunRefused("r1", "the run's directory is another's"))
+    assert core.runs() == ["m-r1"]
+
+
 def test_a_run_belongs_to_the_driver_that_opened_it(core: Any) -> None:
     opened(core)
     stranger: list[Any] = []

@@ -20,11 +20,12 @@ from glowpy.wire.channel_messages import (
     EndChannel,
     OpenChannel,
 )
+from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import Welcome
-from glowpy.wire.run_messages import Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
+from glowpy.wire.messages import MESSAGES, Welcome
+from glowpy.wire.run_messages import Beat, Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
 from glowpy.wire.security import Policy
-from glowpy.wire.transfers import FetchFile, FileFrame
+from glowpy.wire.transfers import Fetch, FetchFile, FileFrame
 from glowpy.wire.transport import Link, Poller, Server, Transport
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
 from tests.processes import server
@@ -90,6 +91,13 @@ def test_rows_that_no_block_can_have(peer: Peer, row_count: int) -> None:
     assert peer.hear(ChannelState).refusal == f"a block of {row_count} rows was sent"
     peer.say(EndChannel("odd"))
     assert "does not take it from this sender" in peer.hear(ChannelState).refusal
+
+
+def test_a_name_so_long_that_no_answer_can_repeat_it(peer: Peer) -> None:
+    overhead = len(Coder(MESSAGES).encode(Beat("x" * (1 << 20)))) - (1 << 20)
+    peer.say(Beat("x" * (MAX_FRAME_BYTES - overhead)))
+    overhead = len(Coder(MESSAGES).encode(Fetch(1, "x" * (1 << 20), 1, 1, 1, 1, ""))) - (1 << 20)
+    peer.say(Fetch(1, "x" * (MAX_FRAME_BYTES - overhead), 1, 1, 1, 1, ""))
 
 
 @pytest.mark.parametrize("name", ["null\0byte", "equals=sign", "half \ud800"])

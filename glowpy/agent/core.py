@@ -107,15 +107,17 @@ class AgentCore:
         self, peer: bytes, message: OpenRun, payload: bytes, now: float
     ) -> Iterator[Action]:
         name = message.run
+        called = f"{message.module}-{name}" if message.module else name
+        directory = os.path.join(self.directory, called)
         if not is_name(name):
             yield ToDriver(peer, RunRefused(name, "the run's name is not a name"))
         elif message.module and not is_module_name(message.module):
             yield ToDriver(peer, RunRefused(name, "the module's name is not a name"))
         elif name in self._runs:
             yield ToDriver(peer, RunRefused(name, "the run exists here already"))
+        elif any(run.directory == directory for run in self._runs.values()):
+            yield ToDriver(peer, RunRefused(name, "the run's directory is another's"))
         else:
-            called = f"{message.module}-{name}" if message.module else name
-            directory = os.path.join(self.directory, called)
             self._runs[name] = Run(name, peer, payload, directory, self.make_nonce(), now)
             yield OpenDirectory(name, directory, message)
 

@@ -45,8 +45,12 @@ class Server:
         self.gate = gate  # for the poller: where ZeroMQ asks about clients
 
     def send(self, peer: bytes, message: Any, payload: Payload | None = None) -> bool:
-        """Send without waiting. False: the peer is gone, or takes nothing."""
-        frames: list[Any] = [peer, *self._coder.frames(message, payload)]
+        """Send without waiting. False: the peer is gone, or takes nothing, or not so much."""
+        try:
+            frames: list[Any] = [peer, *self._coder.frames(message, payload)]
+        except ProtocolError as exc:  # an answer repeats what it was asked, which may be long
+            _warn("sent nothing to peer %s: %s", peer.hex(), exc)
+            return False
         send, last = self._socket.send, len(frames) - 1
         try:
             for number, frame in enumerate(frames):
