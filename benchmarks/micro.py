@@ -171,9 +171,12 @@ def fusion() -> None:
     pair = lambda word: (word, 1)  # noqa: E731
     add = lambda x, y: x + y  # noqa: E731
 
-    def fused(last: Callable[..., Any], fold: FoldKind | None = None) -> Callable[..., None]:
+    def fused(
+        last: Callable[..., Any], fold: FoldKind | None = None, spread: Callable[..., Any] = split
+    ) -> Callable[..., None]:
         kinds = (RowKind.FILTER, RowKind.FLAT_MAP, RowKind.MAP)
-        ops: list[Any] = [RowOp(*each, 0) for each in zip(kinds, (keep, split, last), strict=True)]
+        functions = (keep, spread, last)
+        ops: list[Any] = [RowOp(*each, 0) for each in zip(kinds, functions, strict=True)]
         graph = Graph(0, "")
         for op in [*ops, FoldOp(fold, add)] if fold else ops:
             graph.add_step("", op, (), "", task_count=1)
@@ -184,6 +187,9 @@ def fusion() -> None:
                 pass
 
         return run_all
+
+    def split_by_generator(line: str) -> Any:
+        yield from line.split(" ")
 
     def words_of_chain() -> Any:
         return chain.from_iterable(map(split, filter(keep, lines)))
@@ -236,6 +242,25 @@ def fusion() -> None:
                         totals[key] = value
         return totals
 
+    def counted(most: int = 1 << 16) -> list[int]:
+        rows: list[int] = []
+        for line in lines:
+            if keep(line):
+                for word in split(line):
+                    rows.append(one(word))
+                    if len(rows) >= most:
+                        rows = []
+        return rows
+
+    def ones_by_line(most: int = 1 << 16) -> list[int]:
+        rows: list[int] = []
+        for line in lines:
+            if keep(line):
+                rows += [one(word) for word in split(line)]
+                if len(rows) >= most:
+                    rows = []
+        return rows
+
     def ones() -> list[int]:
         return [one(word) for line in lines if keep(line) for word in split(line)]
 
@@ -243,8 +268,11 @@ def fusion() -> None:
         "rows",
         {
             "glowpy (one loop)": fused(one),
+            "the same, not from lists": fused(one, spread=split_by_generator),
             "a loop, and nothing else": looped,
+            "a loop that counts each row": counted,
             "one comprehension": ones,
+            "a comprehension for each line": ones_by_line,
             "list of a generator": lambda: list(generated()),
             "chain of map, filter": lambda: list(map(one, words_of_chain())),
         },
