@@ -31,7 +31,6 @@ from glowpy.task.meter import Meter
 from glowpy.task.reading import Reading, batches_of_pulls
 
 _OWNER = "here"
-_BEAT_S = 1.0
 
 Tell = Callable[[int, Meter], None]
 Fail = Callable[[StepFailed, int], Exception]
@@ -61,7 +60,7 @@ class _InlineRun:
         self._as_failed = as_failed
         self._nonce = os.urandom(NONCE_BYTES)
         self._index = ShardIndex()
-        self._pulls = LocalPulls(self._index, self._run)
+        self._pulls = LocalPulls(self._index, self._run, job.timing.beat_s)
         self._store = RowsStore(self._run, directory, self._index, self._pulls.serve)
         self._channels = RunChannels(job, self._store, self._pulls)
         self._live = LiveAttempts()
@@ -94,13 +93,13 @@ class _InlineRun:
             ready = (each for each in left if not each.is_live and self._can_begin(each))
             step_group = next(ready, None)
             if step_group is None:
-                self._pump(time.monotonic() + _BEAT_S)
+                self._pump(self._next_beat(), _never)
             else:
                 for group in step_group.groups:
                     self._run_group(group)
             left = [each for each in left if self._unsealed[each.number]]
         while not self._channels.is_done:
-            self._pump(time.monotonic() + _BEAT_S)
+            self._pump(self._next_beat(), lambda: self._channels.is_done)
 
     def _can_begin(self, step_group: StepGroup) -> bool:
         """What it reads is sealed, or is live and has begun."""
@@ -115,15 +114,22 @@ class _InlineRun:
         for group in step_group.groups:
             self._live.add(LiveAttempt(partial(self._run_group, group), lambda: False))
 
-    def _pump(self, until: float) -> None:
-        """Let everybody have a turn, or wait until there is something to do."""
+    def _next_beat(self) -> float:
+        return self._pulls.deadline(self._pulls.clock())
+
+    def _pump(self, until: float, has_come: Callable[[], bool]) -> None:
+        """Let everybody have a turn, or wait until there is something to do.
+
+        Args:
+            has_come: what the caller waits for; the turns may bring it, and nothing would ring.
+        """
         check_stopped()
         self._job.control.check()
         self._channels.advance()
         have_ended = self._live.take_turns(time.monotonic())
         self._channels.advance()
-        if have_ended:
-            return  # others may have waited for that
+        if have_ended or has_come():
+            return  # others may have waited for an end
         due_at = self._live.due_at(time.monotonic())
         until = until if due_at is None else min(until, due_at)
         select.select([self._bell], [], [], max(0.0, until - time.monotonic()))
@@ -139,7 +145,7 @@ class _InlineRun:
 
         def wait(until: float, pulls: Sequence[Reading]) -> None:
             if live is None:
-                self._pump(until)
+                self._pump(until, lambda: any(pull.has_news for pull in pulls))
             elif pulls:
                 live.wait(until, pulls)
             else:
@@ -193,3 +199,8 @@ class _InlineRun:
                         result.add(decode(payload))
                     result.mark()
         return result.finish(self._row_count)
+
+
+def _never() -> bool:
+    """Of a wait for the end of a live group, which ends every wait."""
+    return False

@@ -11,8 +11,6 @@ from glowpy.shards.pull import Send, SendBlocks, SendEnd, ShardIndex
 from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader
 
-_BEAT_S = 1.0  # nobody can be silent here, but a caller may want to look at other things
-
 
 class LocalPull:
     """Implements `task.reading.Reading` where index and reader are in one process."""
@@ -44,13 +42,18 @@ class LocalPull:
 
 
 class LocalPulls:
-    """Implements `task.reading.Readings` for one process."""
+    """Implements `task.reading.Readings` for one process.
+
+    Args:
+        beat_s: nobody can be silent here, but who waits may want to look at other things.
+    """
 
     clock = staticmethod(time.monotonic)
 
-    def __init__(self, index: ShardIndex, run: str) -> None:
+    def __init__(self, index: ShardIndex, run: str, beat_s: float) -> None:
         self._index = index
         self._run = run
+        self._beat_s = beat_s
         self._numbers = count(1)
 
     def open(self, _owner: str, attempt: int, shard: int) -> LocalPull:
@@ -77,4 +80,4 @@ class LocalPulls:
         """Nobody can be silent here."""
 
     def deadline(self, now: float) -> float:
-        return now + _BEAT_S
+        return now + self._beat_s

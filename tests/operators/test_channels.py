@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from glowpy import Channel
+from glowpy import Channel, Flow
+from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import (
     ChannelClosed,
     RunRunning,
@@ -322,3 +323,21 @@ def test_several_flows_at_once(new_flow: Runner) -> None:
         source.close()
         assert list(out) == []
         handle.wait()
+
+
+def test_no_wait_of_an_inline_run_ends_only_because_its_beat_has_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(SCALE_VARIABLE, "1000")  # a beat outlasts this test
+    source, in_order, few = Channel(), Channel(), Channel(capacity=2)
+    flow = Flow(["-glow.inline"])
+    rows = flow.channel(source)
+    rows.sort().add_output(in_order)  # a group that waits for all rows
+    rows.flat_map(range).add_output(few)  # a channel whose reader is behind the run
+    handle = flow.start()
+    for number in (30, 20, 10):
+        source.send(number, BOUND_S)
+    source.close()
+    assert len(received(few, 60)) == 60
+    assert received(in_order, 3) == [10, 20, 30]
+    handle.wait(BOUND_S)
