@@ -33,7 +33,10 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-@pytest.fixture(params=[*RUNNERS[:2], pytest.param("cluster", marks=pytest.mark.slow)])
+# `make check` has the operators on the quickest runner, and standalone runs as whole scripts.
+@pytest.fixture(
+    params=["inline", *(pytest.param(name, marks=pytest.mark.slow) for name in RUNNERS[1:])]
+)
 def new_flow(request: pytest.FixtureRequest) -> Runner:
     """Makes a flow for one runner; the test runs once on each of them."""
     name: str = request.param

@@ -32,9 +32,11 @@ MASTER_PORT = 8930
 MODES = ["plain", "inline", "own cluster", "cluster"]
 ON_A_CLUSTER = ["own cluster", "cluster"]
 
-# Starting a cluster for each run takes the most time; `make check` has one test that does.
+# Each script is a process or several: `make check` starts most of them in one mode only, and one
+# of them in all (`test_script_modes.test_the_same_result`).
+_SLOW_MODES = [pytest.param(mode, marks=pytest.mark.slow) for mode in MODES if mode != "plain"]
 _OWN = pytest.param("own cluster", marks=pytest.mark.slow)
-IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", "inline", _OWN, "cluster"])
+IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", *_SLOW_MODES])
 ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", [_OWN, "cluster"])
 
 

@@ -85,6 +85,7 @@ def test_what_is_no_address_is_refused_in_words(text: str, words: str) -> None:
         parse_endpoint(text)
 
 
+@pytest.mark.slow
 @given(st.text())
 @example("[")
 @example("]:1")

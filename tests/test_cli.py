@@ -199,6 +199,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.slow
 def test_an_agents_default_folder_is_private(leader, tmp_path):
     port = str(free_port())
     with started("agent", "--port", port, "--master", leader, TMPDIR=str(tmp_path)) as agent:
@@ -276,7 +277,13 @@ def nothing_is_left(leader: str, children: list[psutil.Process], folder: Path | 
     socket.create_server(("127.0.0.1", port)).close()
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, "stdin"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        signal.SIGINT,
+        *(pytest.param(way, marks=pytest.mark.slow) for way in (signal.SIGTERM, "stdin")),
+    ],
+)
 def test_a_cluster_leaves_nothing_behind(tmp_path, way):
     options = ("--agents", "3", "--executors", "1", "--port", "0", "--until-stdin-closes")
     with started("cluster", *options, TMPDIR=str(tmp_path)) as cluster:
@@ -299,6 +306,7 @@ def test_a_clusters_processes_end_when_it_is_killed(tmp_path):
         nothing_is_left(leader, children, None)
 
 
+@pytest.mark.slow
 def test_a_cluster_survives_its_agents_but_not_its_master(tmp_path):
     with started("cluster", "--port", "0", TMPDIR=str(tmp_path)) as cluster:
         leader, children = start_cluster(cluster)
@@ -314,6 +322,7 @@ def test_a_cluster_survives_its_agents_but_not_its_master(tmp_path):
 ROLES = ("master", "agent")
 
 
+@pytest.mark.slow
 def test_a_cluster_whose_port_is_in_use_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -140,7 +140,7 @@ def test_the_table_is_of_named_tuples_under_their_own_names():
 
 
 @EACH_MESSAGE
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_a_message_comes_back_equal(kind: type, data: st.DataObject) -> None:
     message = data.draw(values(kind))
@@ -150,6 +150,7 @@ def test_a_message_comes_back_equal(kind: type, data: st.DataObject) -> None:
     assert repr(again) == repr(message)  # 1 == True == 1.0
 
 
+@pytest.mark.slow
 @EACH_MESSAGE
 @settings(max_examples=10)
 @given(data=st.data())
@@ -175,6 +176,7 @@ def test_a_part_of_a_message_is_none_and_nothing_may_follow_one(
             CODER.decode(bad)
 
 
+@pytest.mark.slow
 @EACH_MESSAGE
 @settings(max_examples=30)
 @given(data=st.data())

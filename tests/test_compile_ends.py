@@ -142,6 +142,7 @@ FAILING: dict[str, Shape] = {
 }
 
 
+@pytest.mark.slow
 @ends
 @pytest.mark.parametrize("failing", list(FAILING))
 @given(

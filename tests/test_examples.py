@@ -96,6 +96,7 @@ def test_invert_file(printed: Print, mode: str, tmp_path: Path) -> None:
     assert sorted(found) == sorted(expected)
 
 
+@pytest.mark.slow
 @IN_EVERY_MODE
 def test_stack_analysis(printed: Print, mode: str, tmp_path: Path) -> None:
     found = printed("stack_analysis.py")

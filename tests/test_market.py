@@ -5,6 +5,7 @@ An executor is written `e1@host`, a group by its number and where it reads from.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def test_a_group_withdrawn_is_not_matched():
 PLACES = st.builds(Place, st.sampled_from("de"), st.sampled_from("rs"), st.sampled_from("hijk"))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.tuples(PLACES, st.integers(1, 3), st.integers(1, 2)), max_size=6)),
     st.lists(st.lists(st.lists(PLACES, max_size=30), max_size=8), min_size=1),

@@ -152,6 +152,7 @@ def test_an_agent_restarted_on_its_address_takes_the_old_ones_place(client):
     assert [lease.agent for lease in grants.leases] == ["b", "b"]
 
 
+@pytest.mark.slow
 def test_a_silent_agent_is_evicted(transport):
     timing = LONG._replace(agent_eviction_s=0.3)
     with running_master(timing) as address:

@@ -281,6 +281,7 @@ def test_what_does_not_fit_goes_to_disk_and_what_fits_does_not(
         scratches.clear()
 
 
+@pytest.mark.slow
 def test_keys_that_share_every_hash_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def waited_for(plan: Plan, group: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(plan=plans(), data=st.data())
 def test_marking_and_unmarking_in_any_order(plan: Plan, data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import add
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ def play(world: World, data: Any) -> None:
     assert world.is_finished, "\n".join([*world.log, "and then nothing happened"])
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(plans(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 6), st.data())
 def test_every_run_ends_whatever_dies(
@@ -81,6 +83,7 @@ def test_every_run_ends_whatever_dies(
         assert set(world.runs.values()) <= {1}, "without faults nothing runs twice"
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(plans(), st.integers(2, 5), st.integers(1, 3), st.integers(0, 6), st.data())
 def test_every_run_ends_with_rivals_as_well(

@@ -72,6 +72,7 @@ def test_the_same_result(mode: str, cluster: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["script.py"]
 
 
+@pytest.mark.slow
 def test_who_wants_no_notes_gets_none(cluster: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SUMS, encoding="utf-8")
     ended = run(tmp_path, "script.py", *flags_of("own cluster", cluster), "-glow.quiet")

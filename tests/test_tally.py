@@ -145,6 +145,7 @@ class TalliedWorld(World):
         super()._take(actions)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(plans(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 6), st.data())
 def test_it_agrees_with_the_scheduler_whatever_dies(

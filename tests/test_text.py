@@ -103,6 +103,7 @@ def test_bytes_that_are_no_text_end_no_line(
         assert read(listing, op, tasks) == lines_of(content.decode("utf-8", errors))
 
 
+@pytest.mark.slow
 @given(contents=st.lists(texts, min_size=1, max_size=3), tasks=task_counts, block=block_sizes)
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-8-sig", "utf-7"])
 def test_encodings_that_cannot_be_cut_anywhere(

@@ -157,6 +157,7 @@ def test_a_link_may_be_made_before_its_server(transport):
         assert client.answer()[0] == HELLO
 
 
+@pytest.mark.slow
 def test_a_silent_peer_is_noticed_by_heartbeats():
     script = (
         "from tests.echoing import *\nimport sys\n"

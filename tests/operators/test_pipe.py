@@ -35,6 +35,7 @@ def test_bytes_that_are_no_text_come_back(new_flow: Runner) -> None:
     assert rows[0].split() == ["ff", "80", "0a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
