@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from glowpy.driver.fleets.leasing import Leasing
+from glowpy.errors import ClusterError
 from glowpy.flags import Options
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -39,10 +40,10 @@ class Slow:
             elif isinstance(received[1], AskExecutors):
                 return received[0], received[1]
 
-    def answer(self, peer: bytes, ask: AskExecutors, *leases: Lease) -> None:
+    def answer(self, peer: bytes, ask: AskExecutors, *leases: Lease, agents: int = 1) -> None:
         """The driver has taken the answer when this returns."""
         before = self.leasing._last
-        self._server.send(peer, Grants(leases, None, 1, 2, 1024, ask.number))
+        self._server.send(peer, Grants(leases, None, agents, 2, 1024, ask.number))
         while self.leasing._last is before:
             ready = self._at_driver.poll(BOUND_S)
             assert ready, "no answer comes"
@@ -107,3 +108,35 @@ def test_a_master_that_is_gone_is_not_waited_for(master: Slow) -> None:
     assert not leasing.is_answered
     leasing.advance(1.0 + TIMING.first_contact_s, launching=0, held=1)
     assert leasing.is_answered
+
+
+@pytest.mark.parametrize("agents", [1, 2])
+def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: Slow, agents: int) -> None:
+    """Of two, the other is full, and will have room."""
+    leasing = master.leasing
+    leasing.demand = 1
+    now, end = 0.0, TIMING.patience_s + 3 * TIMING.ask_s
+    errors: list[ClusterError] = []
+    while now < end and not errors:
+        leasing.advance(now, launching=0, held=0)
+        master.answer(*master.asked(), LEASE, agents=agents)
+        for lease in leasing.granted():
+            leasing.cannot_use(lease, "cannot start a process", now)
+        errors += leasing.errors()
+        now += TIMING.ask_s
+    assert ["cannot start a process" in str(each) for each in errors] == [True] * (2 - agents)
+
+
+def test_an_agent_that_is_gone_is_not_taken_for_the_one_there_is(master: Slow) -> None:
+    """What the master offered once, and not again, is no agent of its any more."""
+    leasing = master.leasing
+    leasing.demand = 1
+    leasing.advance(0.0, launching=0, held=0)
+    master.answer(*master.asked(), LEASE)
+    leasing.cannot_use(leasing.granted()[0], "it is lost", 0.0)
+    now = 0.0
+    while now < 2 * TIMING.patience_s:
+        now += TIMING.ask_s
+        leasing.advance(now, launching=0, held=0)
+        master.answer(*master.asked())
+    assert leasing.errors() == []

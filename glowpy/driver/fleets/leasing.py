@@ -59,6 +59,7 @@ class Leasing:
         self._last: Grants | None = None
         self._refusals: dict[str, str] = {}  # by agent's address
         self._unusable: dict[str, str] = {}  # agents whose leases were given back, and why
+        self._unusable_at: dict[str, float] = {}  # when that was, last
         self._unusable_since: float | None = None
         self._now = 0.0
 
@@ -107,6 +108,7 @@ class Leasing:
         """This lease is given back, because its agent is lost; the next ask may take a while."""
         self.give_back(lease)
         self._unusable[lease.address] = cause
+        self._unusable_at[lease.address] = now
         if self._unusable_since is None:
             self._unusable_since = now
         self._pause_s = self._timing.ask_s
@@ -116,6 +118,7 @@ class Leasing:
         """An agent takes executors of this run."""
         self._refusals.pop(address, None)
         self._unusable.clear()
+        self._unusable_at.clear()
         self._unusable_since = None
 
     def agent_refused(self, address: str, cause: str) -> None:
@@ -223,9 +226,21 @@ class Leasing:
             self._agentless_since = None
             if self._was_granted and len(self._refusals) >= self._last.agents_known:
                 self._errors.append(NoAgents(f"no agent can be used: {_said(self._refusals)}"))
-            elif self._unusable_since is not None and now - self._unusable_since >= later_s:
+            elif self._none_is_usable(now, self._last.agents_known):
                 text = f"no agent can be used (waited {later_s:g} s): {_said(self._unusable)}"
                 self._errors.append(NoAgents(text))
+
+    def _none_is_usable(self, now: float, agents_known: int) -> bool:
+        """Every agent that the master knows has been of no use for the whole patience.
+
+        Others may be full, and will have room. The master offers what is idle again and again; what
+        it has not offered for long is no agent of its any more.
+        """
+        patience_s = self._timing.patience_s
+        if self._unusable_since is None or now - self._unusable_since < patience_s:
+            return False
+        offered = sum(now - at < patience_s / 2 for at in self._unusable_at.values())
+        return offered >= agents_known
 
     def _hear(self) -> None:
         if self._link is None:
