@@ -42,14 +42,19 @@ class Started:
                 handle()
 
 
+def lowest_free_descriptor() -> int:
+    with open(os.devnull, "rb") as file:
+        return file.fileno()
+
+
 def test_what_cannot_be_started_leaves_nothing() -> None:
     def start_with_few_files() -> str:
         started = Started()
-        open_files = len(os.listdir("/proc/self/fd")) - 1
+        open_files = os.listdir("/proc/self/fd")
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         outcomes = []
-        for more in range(40):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (open_files + more, most))
+        for limit in range(lowest_free_descriptor(), most):  # each has room for one more, or not
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
             try:
                 pid = started.start("print('begun')")
             except OSError:
@@ -59,7 +64,7 @@ def test_what_cannot_be_started_leaves_nothing() -> None:
                 break
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-            assert len(os.listdir("/proc/self/fd")) - 1 == open_files
+            assert os.listdir("/proc/self/fd") == open_files
             assert psutil.Process().children() == []
         assert pid in [child.pid for child in psutil.Process().children()]
         started.await_end()
