@@ -1,7 +1,7 @@
 # Nothing has to be installed or activated: each target makes .venv when it needs it.
 #   make demo    the main job, on a cluster that the driver starts by itself
 #   make test    every test
-#   make check   format, lint, types and the fast tests: about a minute
+#   make check   format, lint, types and the fast tests: under a minute on two free cores
 #   make soak    N random flows under random faults, from SEED: make soak N=500 SEED=7
 #   make bench   glowpy against the same work done by hand, on small data: two minutes
 #   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages

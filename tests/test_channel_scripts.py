@@ -121,6 +121,7 @@ print(flow.slice([3]).map(lambda x: x + 1).collect())
 """
 
 
+@pytest.mark.slow
 @ON_EVERY_CLUSTER
 def test_a_run_after_a_loop_needs_ready(mode: str, cluster: str, tmp_path: Path) -> None:
     """A task of the second run would have to go through the loop again: it cannot."""

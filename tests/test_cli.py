@@ -133,6 +133,7 @@ def test_a_port_in_use_is_named_with_whoever_has_it():
         )
 
 
+@pytest.mark.slow
 def test_a_port_of_a_master_is_named_as_that():
     with started("master", "--address", FREE) as master:
         address = master.address()

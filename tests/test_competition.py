@@ -229,6 +229,7 @@ def test_more_drivers_than_executors_are_all_served() -> None:
     assert min(served) > max(served) / 2, served
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     st.lists(

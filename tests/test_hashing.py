@@ -209,6 +209,7 @@ def hashes_in_a_process(seed: int, garbage_count: int) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_processes_with_one_seed_agree() -> None:
     first = hashes_in_a_process(7, 0)
     assert hashes_in_a_process(7, 100_000) == first

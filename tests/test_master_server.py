@@ -165,6 +165,7 @@ def test_a_silent_agent_is_evicted(transport):
             assert time.monotonic() < deadline
 
 
+@pytest.mark.slow
 def test_a_lease_nobody_uses_runs_out(transport):
     with running_master(LONG._replace(lease_s=0.3)) as address:
         client = Client(transport.connect(address))

@@ -248,6 +248,7 @@ def test_joins(
         assert keys == sorted(keys)
 
 
+@pytest.mark.slow
 def test_one_key_with_many_rows_on_the_left_streams_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +270,7 @@ def test_one_key_with_many_rows_on_the_left_streams_by(
     assert max(longest) < 500, "of 4500 rows"
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_goes_to_disk_and_what_fits_does_not(
     tmp_path: Path, scratches: list[int]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +190,7 @@ class World:
                     is_moving = True
 
 
+@pytest.mark.slow
 @mock.patch.object(pull, "_LEAST_COST_BYTES", 4)
 @mock.patch.object(pull, "FRAME_BYTES", 8)
 @settings(max_examples=400)

@@ -163,6 +163,7 @@ def test_an_owner_is_tried_again_after_it_was_lost(owner, poller):
         assert reader.rows((owner.address, 1, 0)) == [1]
 
 
+@pytest.mark.slow
 def test_an_owner_that_never_answers(poller):
     with (
         socket.socket() as mute,
@@ -178,6 +179,7 @@ def test_an_owner_that_never_answers(poller):
                 reader.rows((address, 3, 0))
 
 
+@pytest.mark.slow
 def test_an_owner_with_another_key(poller):
     words = r"no answer in 0\.3 s: it refuses the connection, perhaps it holds another key"
     with (

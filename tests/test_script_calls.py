@@ -49,6 +49,7 @@ rows.{call}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["top(1)", "for_each(print)"])
 def test_calls_with_steps_of_their_own_stand_above_ready(
     call: str, cluster: str, tmp_path: Path

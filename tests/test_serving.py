@@ -94,6 +94,7 @@ def test_a_shard_larger_than_all_credit(owner, reader, host):
     assert reader.rows((owner.address, 1, 0)) == [row for batch in batches for row in batch]
 
 
+@pytest.mark.slow
 def test_a_merge_holds_little_of_shards_elsewhere(owner, poller):
     """As many streams as are merged at a time, of which a merge has taken only what it must."""
     for attempt in range(FAN_IN):
@@ -137,6 +138,7 @@ def test_many_shards_of_many_attempts_in_shard_order(owner, reader, host):
     assert open_files(owner.directory) == 0
 
 
+@pytest.mark.slow
 def test_several_readers_at_once_get_all_of_it(owner, poller):
     batches = [[n] * 1000 for n in range(300)]
     owner.write(1, *batches)

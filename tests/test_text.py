@@ -135,6 +135,7 @@ def test_older_encodings(encoding: str, line: str, line_count: int, tasks: int, 
         assert read(listing, op, tasks) == lines_of(content)
 
 
+@pytest.mark.slow
 @given(contents=st.lists(texts, min_size=1, max_size=4), tasks=task_counts, block=block_sizes)
 def test_compressed_files_are_read_whole_by_one_task_each(
     contents: list[str], tasks: int, block: int

@@ -64,6 +64,7 @@ def test_many_peers_get_their_own_answers(policy):
         assert [client.events for client in clients] == [[CONNECTED]] * 50
 
 
+@pytest.mark.slow
 def test_ten_thousand_messages_keep_their_order(transport, echo):
     client = Client(transport.connect(echo))
     for number in range(10_000):
@@ -74,6 +75,7 @@ def test_ten_thousand_messages_keep_their_order(transport, echo):
     assert client.messages == []
 
 
+@pytest.mark.slow
 def test_the_largest_payload_arrives_also_encrypted_and_a_larger_one_is_not_sent():
     policy = Policy(make_key())
     with echoing(policy) as address, Transport(policy, TIMING) as transport:

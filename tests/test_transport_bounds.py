@@ -225,6 +225,7 @@ print(next(at for at in count(1) if not is_interrupted(at)))
 """
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_line_leaves_no_socket_that_would_be_waited_for() -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED],
