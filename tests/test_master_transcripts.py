@@ -47,6 +47,11 @@ class Play:
                 leases = tuple(self.leases[name].lease for name in names)
                 self.master.handle(ReturnLeases(leases), self.now)
             case [seconds, "s", "later"]:
+                until = self.now + float(seconds)
+                while self.now < until:
+                    self.now = min(self.now + Timing().tick_s, until)
+                    self.master.tick(self.now)
+            case ["the", "master", "stands", "still", "for", seconds, "s"]:
                 self.now += float(seconds)
                 self.master.tick(self.now)
             case ["the", "master", "is", "another"]:
@@ -191,5 +196,25 @@ def test_another_master_learns_who_holds_what() -> None:
           may hold 2
         > d1 asks for 5 holding 3
           may hold 2
+        """
+    )
+
+
+def test_a_master_that_stood_still_takes_nobody_for_lost() -> None:
+    """What agents sent meanwhile is heard after its first tick; who is really gone, is lost later."""
+    transcript(
+        """
+        > a1 beats
+        > a2 beats
+        > the master stands still for 60 s
+        > d1 asks for 4
+          d1.1 at a1, d1.2 at a2, d1.3 at a1, d1.4 at a2, may hold 4
+        > a1 beats using d1.1,d1.3
+        > 5 s later
+        > d2 asks for 4
+          may hold 1
+        > a1 beats using d1.1,d1.3
+        > d1 asks for 4
+          may hold 1
         """
     )

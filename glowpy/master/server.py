@@ -46,7 +46,8 @@ class Master:
     """Messages in, answers out; logs who comes and goes."""
 
     def __init__(self, timing: Timing, now: float) -> None:
-        self._begun_at = now
+        self._begun_at = self._ticked_at = self._judges_from = now
+        self._timing = timing
         self._topology = Topology(timing.agent_eviction_s)
         self._channels = ChannelRegistry()
         self._allocator = Allocator(
@@ -92,7 +93,16 @@ class Master:
         return grants
 
     def tick(self, now: float) -> None:
-        """Forget agents that are silent and leases that nobody used."""
+        """Forget agents that are silent and leases that nobody used.
+
+        After this process has stood still (it was suspended, or its machine was), what others have
+        sent meanwhile is still to be read: whoever lives is heard within the time of a heartbeat.
+        """
+        if now - self._ticked_at >= self._timing.tick_s + self._timing.heartbeat_s:
+            self._judges_from = now + self._timing.heartbeat_s
+        self._ticked_at = now
+        if now < self._judges_from:
+            return
         for agent in self._topology.evict(now):
             self._forget(agent.agent)
             log.warning(
