@@ -201,7 +201,7 @@ def test_another_master_learns_who_holds_what() -> None:
 
 
 def test_a_master_that_stood_still_takes_nobody_for_lost() -> None:
-    """What agents sent meanwhile is heard after its first tick; who is really gone, is lost later."""
+    """What agents sent meanwhile is heard after its first tick; who is gone is lost later."""
     transcript(
         """
         > a1 beats

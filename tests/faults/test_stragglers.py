@@ -16,7 +16,7 @@ from tests.processes import await_end
 
 pytestmark = pytest.mark.slow
 
-TIME_SCALE = 0.1
+TIME_SCALE = 0.2
 
 
 @pytest.fixture(autouse=True)
