@@ -118,7 +118,14 @@ class Gate:
                 connection, _address = self._server.accept()
             except OSError:
                 return
-            name, row, pid = connection.makefile().readline().split()
+            try:
+                line = connection.makefile().readline()
+            except ConnectionError:
+                line = ""
+            if not line.endswith("\n"):  # whoever came was killed before it had said its name
+                connection.close()
+                continue
+            name, row, pid = line.split()
             with self._news:
                 self.pids.setdefault(name, set()).add(int(pid))
                 if self._is_open:
