@@ -1,10 +1,11 @@
-"""Signals: their names, and keeping them away from what must not be cut in two."""
+"""Signals: their names, to whole groups, and kept away from what must not be cut in two."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -15,6 +16,12 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return ""
+
+
+def kill_group(leader: int) -> None:
+    """SIGKILL whatever the process that leads a group has started, and itself if it lives."""
+    with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
+        os.killpg(leader, signal.SIGKILL)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class Started:
             self.poller,
             lambda _executor, _stream, text: self.said.append(text),
             lambda executor, cause: self.ended.append((executor, cause)),
+            BOUND_S,
         )
 
     def start(self, *words: str, **environment: str) -> int:

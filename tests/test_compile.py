@@ -17,9 +17,10 @@ from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import Batch, RowKind, Stream
 from glowpy.flow.ops.memory import MOST_ROWS, Pace
 from glowpy.planner.fusion import make_plan
-from glowpy.task.compile import FusedSteps, call_with_fields, fuse
+from glowpy.task.compile import FusedSteps, fuse
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
+from glowpy.task.loop_calls import call_with_fields
 from glowpy.task.pipeline import build
 from tests.ugly_rows import Point
 

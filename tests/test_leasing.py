@@ -127,6 +127,19 @@ def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: Slow, agents: i
     assert ["cannot start a process" in str(each) for each in errors] == [True] * (2 - agents)
 
 
+def test_an_agent_that_refused_and_is_gone_is_not_taken_for_the_one_there_is(master: Slow) -> None:
+    """The other is full, and will have room."""
+    leasing = master.leasing
+    leasing.demand = 1
+    leasing.advance(0.0, launching=0, held=0)
+    master.answer(*master.asked(), LEASE, agents=2)
+    leasing.agent_refused(LEASE.address, "the connection was closed")
+    for now, agents in ((1.0, 2), (2.0, 1), (3.0, 1)):
+        leasing.advance(now, launching=0, held=0)
+        master.answer(*master.asked(), agents=agents)
+    assert leasing.errors() == []
+
+
 def test_an_agent_that_is_gone_is_not_taken_for_the_one_there_is(master: Slow) -> None:
     """What the master offered once, and not again, is no agent of its any more."""
     leasing = master.leasing

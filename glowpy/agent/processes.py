@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from types import TracebackType
 from glowpy.agent.executors import exit_cause
 from glowpy.agent.output import OutputPipe
 from glowpy.environment import LIFELINE_VARIABLE
+from glowpy.signals import kill_group
 from glowpy.wire.run_messages import Stream
 from glowpy.wire.transport import Poller
 
@@ -36,6 +37,7 @@ class Processes:
     Args:
         said: told the executor, and lines that its process has written.
         ended: told the executor, and in words how it ended.
+        patience_s: for processes that were killed; one in a call of the system may take for ever.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Processes:
         poller: Poller,
         said: Callable[[str, Stream, str], None],
         ended: Callable[[str, str], None],
+        patience_s: float,
     ) -> None:
         self._poller = poller
         self._said = said
         self._ended = ended
+        self._patience_s = patience_s
         self._processes: dict[str, Process] = {}
         self._lifeline, self._lifeline_end = os.pipe()
 
@@ -79,7 +83,7 @@ class Processes:
                 start_new_session=True,
             )
             failed.callback(popen.wait)
-            failed.callback(_kill_group, popen.pid)
+            failed.callback(kill_group, popen.pid)
             descriptor = os.pidfd_open(popen.pid)
             failed.pop_all()
         for pipe in (out, err):
@@ -98,7 +102,7 @@ class Processes:
         """SIGKILL an executor and everything that it has started in its session."""
         process = self._processes.get(executor)
         if process is not None:
-            _kill_group(process.popen.pid)
+            kill_group(process.popen.pid)
 
     def __enter__(self) -> Processes:
         return self
@@ -111,15 +115,17 @@ class Processes:
     ) -> None:
         for executor in list(self._processes):
             self.kill(executor)
+        deadline = time.monotonic() + self._patience_s
         for executor, process in list(self._processes.items()):
-            process.popen.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.popen.wait(max(0.0, deadline - time.monotonic()))
             self._forget(executor)
         os.close(self._lifeline)
         os.close(self._lifeline_end)
 
     def _reap(self, executor: str) -> None:
         process = self._processes[executor]
-        _kill_group(process.popen.pid)  # nobody else has this number before it is waited for
+        kill_group(process.popen.pid)  # nobody else has this number before it is waited for
         code = process.popen.wait()
         self._forget(executor)
         self._ended(executor, exit_cause(code))
@@ -130,9 +136,3 @@ class Processes:
         os.close(process.descriptor)
         for pipe in process.pipes:
             pipe.close()
-
-
-def _kill_group(pid: int) -> None:
-    """SIGKILL whatever the process that leads this group has started, and itself if it lives."""
-    with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
-        os.killpg(pid, signal.SIGKILL)

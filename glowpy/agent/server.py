@@ -145,7 +145,9 @@ class AgentServer:
             self._shards.let_go,
         )
         self._guard = Guard(timing)
-        self._processes = Processes(self._poller, self._process_said, self._process_ended)
+        self._processes = Processes(
+            self._poller, self._process_said, self._process_ended, timing.shutdown_s
+        )
         self._name = f"{self._advertised}-{secrets.token_hex(4)}"
         self._membership = Membership(
             transport, self._poller, options.master, self._name, self._heartbeat, timing

@@ -62,16 +62,16 @@ one row became thousands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
 
-from glowpy.errors import RowError, shown
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
 from glowpy.record import NamedTuple
 from glowpy.task.failure import FUSED
+from glowpy.task.loop_calls import IN_LOOPS
 
 
 class FusedSteps(NamedTuple):
@@ -160,7 +160,7 @@ class _Source:
                 self.lines[len(self._text)] = step, row
 
     def compile(self, functions: dict[str, Any]) -> Callable[..., Any]:
-        namespace = {**_OURS, **functions}
+        namespace = {**IN_LOOPS, **functions}
         exec(_compiled("\n".join(self._text)), namespace)
         function: Callable[..., Any] = namespace["run"]
         return function
@@ -280,68 +280,3 @@ k, v = {row} if {row}.__class__ is tuple else pair({row})
 if k in totals: totals[k] = {function}(totals[k], v)
 else: totals[k if k.__class__ is str or k.__class__ is int else apart(k)] = v
 """
-
-
-def each(rows: Any) -> Iterator[Any]:
-    """The rows that a flat_map's function has given for a row, one at a time.
-
-    Raises:
-        RowError: that is nothing to iterate over.
-    """
-    try:
-        return iter(rows)
-    except TypeError as exc:
-        raise RowError(
-            f"flat_map() needs an iterable of rows from its function, but got {shown(rows)}; "
-            "for no rows return []"
-        ) from exc
-
-
-def pair(row: Any) -> Any:
-    """A row that is to be taken apart as a key and a value.
-
-    Raises:
-        RowError: it is something else, which might be taken apart all the same.
-    """
-    if not isinstance(row, (tuple, list)):
-        raise RowError(f"reduce_by_key needs rows of (key, value), but got {shown(row)}")
-    return row
-
-
-def pair_of(row: Any) -> Any:
-    """A row whose value is to be mapped, and which is no plain tuple of two.
-
-    Raises:
-        RowError: it is no pair at all.
-    """
-    from glowpy.flow.ops.keys import check_pairs
-
-    check_pairs([row], "map_values")
-    return row
-
-
-def apart(key: Any) -> Any:
-    """A new key of a fold; a copy if it is or holds NaN, which Python would take for itself."""
-    from glowpy.flow.ops.keys import keys_apart
-
-    (only,) = keys_apart([key])
-    return only
-
-
-def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -> Any:
-    """Pass a row's fields as arguments; the way for rows that are not plain tuples.
-
-    Raises:
-        RowError: the row is no tuple or list of that length.
-    """
-    if not isinstance(row, (tuple, list)) or len(row) != field_count:
-        name = getattr(function, "__qualname__", repr(function))
-        raise RowError(
-            f"{name} has {field_count} parameters and gets the fields of a tuple or list of "
-            f"{field_count}, but the row is {shown(row)}"
-        )
-    return function(*row)
-
-
-# What the loops call besides the user's functions.
-_OURS = {own.__name__: own for own in (each, call_with_fields, pair, apart, pair_of)}

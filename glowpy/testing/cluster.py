@@ -15,15 +15,12 @@ import psutil
 from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.flow.flow import Flow
-from glowpy.testing.faults import ArmedFault, Attempt, Faults
+from glowpy.testing.faults import BOUND_S, ArmedFault, Attempt, Faults
 from glowpy.testing.server import ServerProcess
 from glowpy.timing import Timing
 from glowpy.wire.security import save_key
 from glowpy.wire.transport import make_key
 
-_BOUND_S = (
-    60.0  # more than the slowest machine needs: whoever waits longer is told what has not come
-)
 _MOST_AGENTS = 250
 
 
@@ -101,7 +98,7 @@ class LocalCluster:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        patience_s = max(self._timing.shutdown_s, _BOUND_S)
+        patience_s = max(self._timing.shutdown_s, BOUND_S)
         for agent in self._agents:
             agent.tell_to_end()
         for agent in self._agents:
@@ -289,7 +286,7 @@ class LocalCluster:
         """Wait until the master knows a living agent."""
         assert self._master is not None
         number = self._joined_before.get(agent, 0) + 1
-        self._master.log.wait_for(self._joining(agent), _BOUND_S, number)
+        self._master.log.wait_for(self._joining(agent), BOUND_S, number)
 
     def _joining(self, agent: int) -> str:
         """What the master says when it hears of an agent first."""

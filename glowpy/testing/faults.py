@@ -22,9 +22,8 @@ from glowpy.environment import FAULTS_VARIABLE
 from glowpy.record import NamedTuple
 from glowpy.task.injection import ARMED, AT_END, GATES, NEWS, Fault
 
-_BOUND_S = (
-    60.0  # more than the slowest machine needs: whoever waits longer is told what has not come
-)
+# More than the slowest machine needs: whoever waits longer is told what has not come.
+BOUND_S = 60.0
 
 
 class Attempt(NamedTuple):
@@ -58,7 +57,7 @@ class ArmedFault:
         self._faults.catch_up()
         return self.pid != 0
 
-    def wait(self, timeout_s: float = _BOUND_S) -> int:
+    def wait(self, timeout_s: float = BOUND_S) -> int:
         """Wait until it happens; the process id of the executor that it happens to.
 
         Raises:
@@ -114,7 +113,7 @@ class Faults:
         for fault in self._armed.values():
             fault.release()
         os.write(self._pipe, b"\n")  # an empty line ends the thread
-        self._thread.join(_BOUND_S)
+        self._thread.join(BOUND_S)
         os.close(self._pipe)
         self._pipe = -1
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -210,7 +209,7 @@ class Faults:
         return dict(+again)
 
     def wait_for(
-        self, is_true: Callable[[], bool], timeout_s: float = _BOUND_S, what: str = "this"
+        self, is_true: Callable[[], bool], timeout_s: float = BOUND_S, what: str = "this"
     ) -> None:
         """Wait until something is true, looking at each piece of news.
 

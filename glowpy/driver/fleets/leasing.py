@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TypeAlias
 
 from glowpy.errors import ClusterError, NoAgents, NoMaster
 from glowpy.flags import Options
@@ -20,6 +21,7 @@ from glowpy.wire.messages import (
 )
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
+_Causes: TypeAlias = dict[str, tuple[str, float]]  # by agent's address: why, and when that was last
 _FIRST_ASK_FRACTION = 1 / 32  # of the interval between asks; it doubles while nothing is granted
 
 
@@ -57,9 +59,8 @@ class Leasing:
         self._agentless_since: float | None = None
         self._was_granted = False
         self._last: Grants | None = None
-        self._refusals: dict[str, str] = {}  # by agent's address
-        self._unusable: dict[str, str] = {}  # agents whose leases were given back, and why
-        self._unusable_at: dict[str, float] = {}  # when that was, last
+        self._refusals: _Causes = {}  # agents that could not be used from the beginning
+        self._unusable: _Causes = {}  # agents whose leases were given back
         self._unusable_since: float | None = None
         self._now = 0.0
 
@@ -107,8 +108,7 @@ class Leasing:
     def cannot_use(self, lease: Lease, cause: str, now: float) -> None:
         """This lease is given back, because its agent is lost; the next ask may take a while."""
         self.give_back(lease)
-        self._unusable[lease.address] = cause
-        self._unusable_at[lease.address] = now
+        self._unusable[lease.address] = cause, now
         if self._unusable_since is None:
             self._unusable_since = now
         self._pause_s = self._timing.ask_s
@@ -118,12 +118,11 @@ class Leasing:
         """An agent takes executors of this run."""
         self._refusals.pop(address, None)
         self._unusable.clear()
-        self._unusable_at.clear()
         self._unusable_since = None
 
     def agent_refused(self, address: str, cause: str) -> None:
         """An agent whose executors were granted cannot be used."""
-        self._refusals[address] = cause
+        self._refusals[address] = cause, self._now
 
     def give_back_all(self) -> None:
         """The run is over: nothing is wanted, nothing is kept."""
@@ -239,7 +238,7 @@ class Leasing:
         patience_s = self._timing.patience_s
         if self._unusable_since is None or now - self._unusable_since < patience_s:
             return False
-        offered = sum(now - at < patience_s / 2 for at in self._unusable_at.values())
+        offered = sum(now - at < patience_s / 2 for _, at in self._unusable.values())
         return offered >= agents_known
 
     def _hear(self) -> None:
@@ -277,6 +276,8 @@ class Leasing:
         return "it holds a key, and this driver has none (name the cluster's with -key.file)"
 
     def _take(self, grants: Grants) -> None:
+        if self._last is not None and grants.agents_known < self._last.agents_known:
+            self._refusals.clear()  # of those that are gone, perhaps: they say nothing of others
         self._asked_at = None
         self._answered_ask = grants.ask
         self._last = grants
@@ -295,5 +296,5 @@ class Leasing:
             )
 
 
-def _said(causes: dict[str, str]) -> str:
-    return "; ".join(f"{address}: {cause}" for address, cause in causes.items())
+def _said(causes: _Causes) -> str:
+    return "; ".join(f"{address}: {cause}" for address, (cause, _) in causes.items())

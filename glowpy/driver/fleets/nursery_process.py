@@ -20,6 +20,7 @@ from functools import partial
 from glowpy.driver.fleets.nursery import PACKET_BYTES, print_exception
 from glowpy.driver.nursed import hold, remove_abandoned
 from glowpy.driver.scratch import remove
+from glowpy.signals import kill_group
 from glowpy.stdio import flush
 
 
@@ -63,7 +64,7 @@ class _Executors:
                     self._send()
                 elif not self._obey():
                     for pid in self._pids.values():
-                        _kill_group(pid)
+                        kill_group(pid)
                     for pid in self._pids.values():
                         os.waitpid(pid, 0)
                     return
@@ -79,7 +80,7 @@ class _Executors:
         if command == "start":
             self._start(executor)
         elif executor in self._pids:
-            _kill_group(self._pids[executor])
+            kill_group(self._pids[executor])
         return True
 
     def _start(self, executor: str) -> None:
@@ -125,7 +126,7 @@ class _Executors:
         self._poll.unregister(descriptor)
         os.close(descriptor)
         pid = self._pids.pop(executor)
-        _kill_group(pid)  # what it has started; nobody else has this number before the next line
+        kill_group(pid)  # what it has started; nobody else has this number before the next line
         _, status = os.waitpid(pid, 0)
         self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 
@@ -153,8 +154,3 @@ def _lead_group(pid: int) -> None:
     """
     with suppress(ProcessLookupError):  # it has ended
         os.setpgid(pid, pid)
-
-
-def _kill_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
-        os.killpg(pid, signal.SIGKILL)
