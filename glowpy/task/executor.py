@@ -11,24 +11,21 @@ import gc
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from glowpy.environment import FAULTS_VARIABLE
-from glowpy.errors import ClusterError, GlowError, InputError, ProgramError
+from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.flow.graph import Graph
 from glowpy.planner.fingerprint import derived_again
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
-from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
-from glowpy.task.attempt import run_attempt
-from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
+from glowpy.task.assignment import Assignment, Workplace
+from glowpy.task.failure import AttemptAborted, packed
 from glowpy.task.meter import Meter
-from glowpy.task.pipeline import Tap
 from glowpy.task.printing import Forwarding
 from glowpy.task.pulling import Pulls
-from glowpy.task.reading import InputLost, Reading, Wait, streams_of
+from glowpy.task.reading import Reading, Wait
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_endpoint
@@ -36,14 +33,11 @@ from glowpy.wire.greeting import PYTHON
 from glowpy.wire.messages import PROTOCOL_VERSION
 from glowpy.wire.run_messages import (
     Abort,
-    Assign,
     Begin,
     Commit,
     Describe,
     ExecutorHello,
     ExecutorReady,
-    GroupEnded,
-    Outcome,
     Printed,
     Progress,
     Retire,
@@ -61,16 +55,6 @@ if TYPE_CHECKING:
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 
 FindGraph = Callable[[RunDescription], Graph]
-
-
-class _End(NamedTuple):
-    """How an attempt has ended."""
-
-    outcome: Outcome
-    reason: str = ""
-    payload: bytes = b""  # the exception of a failure
-    blocks: tuple[Block, ...] = ()
-    lost_attempt: int = -1
 
 
 class Executor:
@@ -118,12 +102,12 @@ class Executor:
             self._link: Link = transport.connect(parse_endpoint(self._agent_address))
             self._poller.register(self._link, self._take)
             describe_message, description = self._greet()
-            self._description = description
-            self._plan = self._agree()
-            self._pulls = Pulls(
-                transport, self._poller, describe_message.host, self._run, self._timing
+            host = describe_message.host
+            plan = self._agree(description)
+            pulls = Pulls(transport, self._poller, host, self._run, self._timing)
+            self._workplace = Workplace(
+                plan, description, self._executor, host, pulls, self._forwarding
             )
-            self._host = describe_message.host
             while not self._is_retired:
                 self._wait(None)
                 while self._begun and not self._is_retired:
@@ -152,10 +136,10 @@ class Executor:
             self._poller.poll(left)
             self._link.events()  # taken, so that the poller does not report them for ever
 
-    def _agree(self) -> Plan:
+    def _agree(self, description: RunDescription) -> Plan:
         """Derive the plan again and compare it with the driver's."""
         try:
-            plan = derived_again(self._description, self._find_graph(self._description))
+            plan = derived_again(description, self._find_graph(description))
         except GlowError as exc:
             self._link.send(ExecutorReady(self._run, self._executor, str(exc)), packed(exc) or None)
             raise
@@ -166,92 +150,17 @@ class Executor:
         """All of an attempt, up to telling the agent how it has ended."""
         assign, meter = begin.assign, Meter()
         faults = self._injector and self._injector.begin(
-            self._plan, self._run, assign.group, assign.attempt, self._host
+            self._workplace.plan, self._run, assign.group, assign.attempt, self._workplace.host
         )
-        end = self._end_of(begin, meter, live, faults)
+
+        def commit(blocks: tuple[Block, ...]) -> None:
+            self._link.send(Commit(self._run, assign.attempt, blocks))
+
+        wait = self._inside(assign.attempt, meter, live)
+        assignment = Assignment(self._workplace, begin, meter, wait, commit, faults, live)
+        ended, payload = assignment.run(is_aborted=assign.attempt in self._aborted)
         self._aborted.discard(assign.attempt)
-        if faults:
-            faults.ended(end.outcome.value)
-        ended = GroupEnded(
-            self._run,
-            self._executor,
-            assign.group,
-            assign.attempt,
-            end.outcome,
-            end.blocks,
-            meter.work(),
-            end.reason,
-            end.lost_attempt,
-        )
-        self._link.send(ended, end.payload or None)
-
-    def _end_of(self, begin: Begin, meter: Meter, live: LiveAttempt | None, faults: Any) -> _End:
-        """Run an attempt; whatever comes out of it is one of the ways in which they end."""
-        assign = begin.assign
-        opened: list[Reading] = []
-        try:
-            if assign.attempt in self._aborted:
-                raise AttemptAborted
-            blocks = self._blocks_of(begin, meter, live, faults, opened)
-            if faults:
-                faults.end()
-            return _End(Outcome.SEALED, blocks=blocks)
-        except AttemptAborted:
-            return _End(Outcome.ABORTED)
-        except InputLost as exc:
-            return _End(Outcome.INPUT_LOST, str(exc), lost_attempt=exc.attempt)
-        except StepFailed as failure:
-            return self._failed(failure, assign)
-        except GlowError as exc:
-            label = self._plan.label(assign.group)
-            place = "" if isinstance(exc, InputError) else f" on {self._host}"  # it has it already
-            return _End(Outcome.FAILED, f"{label}{place}: {exc}", packed(exc))
-        except BaseException as exc:  # noqa: BLE001
-            # In a corner that nobody thought of; once more would be the same.
-            step = self._plan.step_group_of(assign.group).steps[-1]
-            return self._failed(StepFailed(step, NO_ROW, exc), assign)
-        finally:
-            for pull in opened:
-                pull.cancel()
-
-    def _blocks_of(
-        self,
-        begin: Begin,
-        meter: Meter,
-        live: LiveAttempt | None,
-        faults: Any,
-        opened: list[Reading],
-    ) -> tuple[Block, ...]:
-        """Run an attempt; its blocks that have not been committed."""
-        assign = begin.assign
-        with self._forwarding.of_group(), ExitStack() as stack:
-            tap: Tap | None = faults and faults.tap
-            if assign.notes_rows:
-                from glowpy.task.row_note import noted
-
-                tap = noted(stack, begin.segment_path, tap)
-            in_attempt = self._inside(assign.attempt, meter, live)
-            mixed = self._plan.mixed_edges(assign.group)
-            edges = streams_of(self._pulls, assign, in_attempt, meter, mixed=mixed, opened=opened)
-            result = run_attempt(
-                self._plan,
-                self._description,
-                assign.group,
-                edges,
-                segment_path=begin.segment_path,
-                nonce=begin.nonce,
-                commit=lambda some: self._link.send(Commit(self._run, assign.attempt, tuple(some))),
-                look=lambda: in_attempt(0.0, ()),
-                meter=meter,
-                tap=tap,
-                live=live,
-            )
-        return result.blocks
-
-    def _failed(self, failure: StepFailed, assign: Assign) -> _End:
-        task = assign.group - self._plan.step_group_of(assign.group).first_group
-        story = explain(failure, task, self._host)
-        return _End(Outcome.FAILED, story, packed(failure.cause))
+        self._link.send(ended, payload or None)
 
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))

@@ -1,0 +1,159 @@
+"""One assignment of an executor: its attempt, and how that has ended, as the agent is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from glowpy.errors import GlowError, InputError
+from glowpy.planner.plan import Plan
+from glowpy.planner.run_description import RunDescription
+from glowpy.record import NamedTuple
+from glowpy.shards.segment import Block
+from glowpy.task.attempt import run_attempt
+from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
+from glowpy.task.meter import Meter
+from glowpy.task.pipeline import Tap
+from glowpy.task.printing import Forwarding
+from glowpy.task.reading import InputLost, Reading, Readings, Wait, streams_of
+from glowpy.wire.run_messages import Assign, Begin, GroupEnded, Outcome
+
+if TYPE_CHECKING:
+    from glowpy.task.live import LiveAttempt
+
+
+class Workplace(NamedTuple):
+    """What all attempts of an executor have in common."""
+
+    plan: Plan
+    description: RunDescription
+    executor: str
+    host: str
+    pulls: Readings
+    forwarding: Forwarding  # of what they print
+
+
+class _End(NamedTuple):
+    """How an attempt has ended."""
+
+    outcome: Outcome
+    reason: str = ""
+    payload: bytes = b""  # the exception of a failure
+    blocks: tuple[Block, ...] = ()
+    lost_attempt: int = -1
+
+
+class Assignment:
+    """One attempt of a task group.
+
+    Args:
+        wait: how it takes messages until a time; raises `AttemptAborted` to stop it.
+        commit: told of blocks as they become readable.
+        faults: those that a test has asked for, if any.
+        live: its turns, if a channel feeds it.
+    """
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        begin: Begin,
+        meter: Meter,
+        wait: Wait,
+        commit: Callable[[tuple[Block, ...]], None],
+        faults: Any,
+        live: LiveAttempt | None,
+    ) -> None:
+        self._workplace = workplace
+        self._begin = begin
+        self._meter = meter
+        self._wait = wait
+        self._commit = commit
+        self._faults = faults
+        self._live = live
+        self._opened: list[Reading] = []
+
+    def run(self, *, is_aborted: bool) -> tuple[GroupEnded, bytes]:
+        """All of the attempt; what the agent is to be told of its end, and the payload of that.
+
+        Args:
+            is_aborted: it was told to stop before it began.
+        """
+        assign = self._begin.assign
+        end = _End(Outcome.ABORTED) if is_aborted else self._end()
+        if self._faults:
+            self._faults.ended(end.outcome.value)
+        ended = GroupEnded(
+            self._workplace.description.run,
+            self._workplace.executor,
+            assign.group,
+            assign.attempt,
+            end.outcome,
+            end.blocks,
+            self._meter.work(),
+            end.reason,
+            end.lost_attempt,
+        )
+        return ended, end.payload
+
+    def _end(self) -> _End:
+        """Run the attempt; whatever comes out of it is one of the ways in which they end."""
+        plan, host, assign = self._workplace.plan, self._workplace.host, self._begin.assign
+        try:
+            blocks = self._blocks()
+            if self._faults:
+                self._faults.end()
+            return _End(Outcome.SEALED, blocks=blocks)
+        except AttemptAborted:
+            return _End(Outcome.ABORTED)
+        except InputLost as exc:
+            return _End(Outcome.INPUT_LOST, str(exc), lost_attempt=exc.attempt)
+        except StepFailed as failure:
+            return self._failed(failure, assign)
+        except GlowError as exc:
+            place = "" if isinstance(exc, InputError) else f" on {host}"  # it has it already
+            return _End(Outcome.FAILED, f"{plan.label(assign.group)}{place}: {exc}", packed(exc))
+        except BaseException as exc:  # noqa: BLE001
+            # In a corner that nobody thought of; once more would be the same.
+            step = plan.step_group_of(assign.group).steps[-1]
+            return self._failed(StepFailed(step, NO_ROW, exc), assign)
+        finally:
+            for pull in self._opened:
+                pull.cancel()
+
+    def _blocks(self) -> tuple[Block, ...]:
+        """Run the attempt; its blocks that have not been committed."""
+        workplace, begin, assign = self._workplace, self._begin, self._begin.assign
+        with workplace.forwarding.of_group(), ExitStack() as stack:
+            tap: Tap | None = self._faults and self._faults.tap
+            if assign.notes_rows:
+                from glowpy.task.row_note import noted
+
+                tap = noted(stack, begin.segment_path, tap)
+            mixed = workplace.plan.mixed_edges(assign.group)
+            result = run_attempt(
+                workplace.plan,
+                workplace.description,
+                assign.group,
+                streams_of(
+                    workplace.pulls,
+                    assign,
+                    self._wait,
+                    self._meter,
+                    mixed=mixed,
+                    opened=self._opened,
+                ),
+                segment_path=begin.segment_path,
+                nonce=begin.nonce,
+                commit=lambda blocks: self._commit(tuple(blocks)),
+                look=lambda: self._wait(0.0, ()),
+                meter=self._meter,
+                tap=tap,
+                live=self._live,
+            )
+        return result.blocks
+
+    def _failed(self, failure: StepFailed, assign: Assign) -> _End:
+        task = assign.group - self._workplace.plan.step_group_of(assign.group).first_group
+        story = explain(failure, task, self._workplace.host)
+        return _End(Outcome.FAILED, story, packed(failure.cause))
