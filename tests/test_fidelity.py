@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.named_tests import faults_of_test
+
 TESTS = Path(__file__).resolve().parent
 DOCUMENT = TESTS.parent / "docs" / "fidelity.md"
 NO_TEST = "—"
-NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 RULE = re.compile(r":?-+:?")  # below the head
 STATES = ("kept", "changed", "planned", "added")
 
@@ -46,25 +46,7 @@ def _faults_of_row(cells: list[str], head: list[str]) -> Iterator[str]:
         yield f"neither {', '.join(STATES)}: {row['glowpy']}"
     if row["test"] not in ("", NO_TEST):
         for name in row["test"].split(", "):
-            yield from _faults_of_test(name)
-
-
-def _faults_of_test(name: str) -> Iterator[str]:
-    found = NAMED.fullmatch(name)
-    if found is None:
-        yield f"not the name of a test: {name}"
-        return
-    file, function = found.groups()
-    path = TESTS / file
-    if not path.is_file():
-        yield f"no such file: {file}"
-    elif function is not None and function not in _functions_of(path):
-        yield f"no such test in {file}: {function}"
-
-
-def _functions_of(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+            yield from faults_of_test(name)
 
 
 def test_every_row_is_filled_in_and_names_tests_that_exist() -> None:
