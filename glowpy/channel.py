@@ -12,7 +12,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
+from operator import index
 from time import monotonic
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
@@ -38,6 +40,15 @@ def is_channel_name(name: object) -> bool:
     return name[0].isalnum() and all(each.isalnum() or each in "._-" for each in name)
 
 
+def _row_count(capacity: object) -> int:
+    """A capacity as an `int`; numpy's integers are numbers, too."""
+    with suppress(TypeError):
+        count = index(capacity)  # type: ignore[arg-type]
+        if count >= 1 and not isinstance(capacity, bool):
+            return count
+    raise ChannelError(f"a Channel needs a capacity of at least 1 row, not {capacity!r}")
+
+
 class Channel:
     """A closable queue of rows, for any number of threads. A context manager: leaving it closes it.
 
@@ -57,8 +68,8 @@ class Channel:
     """
 
     def __init__(self, capacity: int | None = None) -> None:
-        if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
-            raise ChannelError(f"a Channel needs a capacity of at least 1 row, not {capacity!r}")
+        if capacity is not None:
+            capacity = _row_count(capacity)
         self._own_capacity = capacity
         self._capacity = capacity or DEFAULT_CAPACITY
         self._rows: deque[Row] = deque()

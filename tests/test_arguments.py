@@ -14,7 +14,7 @@ import pytest
 
 from glowpy import Flow
 from glowpy.errors import DefinitionError, TaskFailed
-from glowpy.flow.arguments import check_reducer, field_count
+from glowpy.flow.arguments import ANY_FIELDS, check_reducer, field_count
 from tests.runners import Runner
 
 
@@ -24,6 +24,9 @@ class Callables:
 
     def __call__(self, a: Any, b: Any, c: Any) -> Any:
         return a, b, c
+
+    def any_fields(self, *fields: Any) -> Any:
+        return fields
 
     @classmethod
     def of_class(cls, a: Any) -> Any:
@@ -94,8 +97,13 @@ def test_a_code_object_tells_what_a_signature_tells(function: Callable[..., Any]
         (lambda a, b, c, d, e: a, 5),
         (lambda a, b=1: a, 0),
         (lambda a=1, b=2: a, 0),
-        (lambda *args: args, 0),
-        (lambda a, *args: args, 0),
+        (lambda *args: args, ANY_FIELDS),
+        (lambda a, *args: args, ANY_FIELDS),
+        (lambda *args, key=1: args, ANY_FIELDS),
+        (lambda *args, **keywords: args, 0),
+        (partial(lambda *args: args, 1), ANY_FIELDS),
+        (partial(print, end=""), 0),
+        (Callables().any_fields, ANY_FIELDS),
         (lambda a, b, *args: args, 2),
         (lambda a, b, c=3: a, 2),
         (lambda a, *, b=2: a, 0),
@@ -133,7 +141,9 @@ def test_two_or_more_required_parameters_ask_for_fields(
         (lambda row: row, ("k", 1)),
         (lambda k, v: [v, k], [1, "k"]),
         (lambda k, v=9: (k, v), (("k", 1), 9)),
-        (lambda *args: args, (("k", 1),)),
+        (lambda *args: args, ("k", 1)),
+        (lambda k, *rest: [rest, k], [(1,), "k"]),
+        (lambda *args, **keywords: args, (("k", 1),)),
         (lambda k, v, *args: args, ()),
         (operator.itemgetter(1), 1),
         (Callables().method, ("k", 1)),
@@ -154,6 +164,34 @@ def test_filter_and_flat_map_pass_fields_too(new_flow: Runner) -> None:
     rows = [("a", 2), ["b", 0], Pair("c", 1)]
     assert flow.slice(rows, 2).filter(lambda k, n: n).collect() == [("a", 2), Pair("c", 1)]
     assert flow.slice(rows, 2).flat_map(lambda k, n: k * n).collect() == ["a", "a", "c"]
+
+
+def test_a_star_parameter_gets_the_fields_of_each_tuple_or_list_and_other_rows_alone(
+    new_flow: Runner,
+) -> None:
+    rows: list[Any] = [("a", 1, None), [], 7, "ab", Pair(1, 2), [3]]
+    flow = new_flow()
+    dataset = flow.slice(rows, shards=2)
+    assert dataset.map(lambda *row: row).collect() == [
+        ("a", 1, None),
+        (),
+        (7,),
+        ("ab",),
+        (1, 2),
+        (3,),
+    ]
+    assert dataset.filter(lambda *row: len(row) == 2).collect() == [Pair(1, 2)]
+    assert dataset.flat_map(lambda *row: row[:1]).collect() == ["a", 7, "ab", 1, 3]
+    assert dataset.key_by(lambda *row: len(row)).collect()[0] == (3, ("a", 1, None))
+    values = flow.slice([("k", (1, 2)), ("l", 3)]).map_values(lambda *value: sum(value))
+    assert values.collect() == [("k", 3), ("l", 3)]
+
+
+def test_a_row_with_too_few_fields_for_a_star_function_is_shown(new_flow: Runner) -> None:
+    dataset = new_flow().slice([("a", 1), ()]).map(lambda first, *rest: first)
+    with pytest.raises(TaskFailed, match=r"missing 1 required positional argument") as failure:
+        dataset.run()
+    assert "row: ()" in str(failure.value)
 
 
 def test_reducers_take_two_values_and_sort_keys_the_row(new_flow: Runner) -> None:
@@ -271,21 +309,6 @@ def test_reducers_that_can(function: Any) -> None:
     check_reducer(function, "reduce")
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.0, "2", None, True])
-def test_a_number_of_shards_is_whole_and_positive(wrong: Any) -> None:
-    calls: list[Callable[[], Any]] = [
-        lambda: flow().slice([1], wrong),
-        lambda: flow().slice([1], shards=wrong),
-        lambda: flow().source(lambda: [1], wrong),
-        lambda: flow().text_file("x", wrong),
-        lambda: rows().partition(wrong),
-    ]
-    for call in calls:
-        with pytest.raises(DefinitionError, match="shard") as error:
-            call()
-        assert repr(wrong) in str(error.value)
-
-
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -334,10 +357,3 @@ def test_a_key_function_gets_the_row(key: Any) -> None:
 def test_a_flat_map_that_gives_nothing_to_iterate_over_is_told_what_to_give() -> None:
     with pytest.raises(TaskFailed, match=r"flat_map\(\) needs an iterable .* got None; .* return"):
         Flow(["-glow.inline"]).slice([1]).flat_map(lambda row: None).run()  # type: ignore[arg-type,return-value]
-
-
-def test_more_shards_than_anybody_can_use() -> None:
-    with pytest.raises(DefinitionError, match="makes at most 100000 shards, not 99999999999"):
-        Flow([]).text_file("/etc/passwd", 99999999999)
-    with pytest.raises(DefinitionError, match=r"partition\(\) makes at most"):
-        Flow([]).slice([1]).partition(100_001)

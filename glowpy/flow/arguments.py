@@ -1,7 +1,8 @@
 """How a user's function wants its arguments, and whether it can be called that way.
 
 Glow passes a pair to a two-argument function as two arguments. In Python: a function with two or
-more required positional parameters gets a row's fields, any other gets the row.
+more required positional parameters, or with a `*parameter`, gets a row's fields, any other gets the
+row.
 
 Plain functions are read off their code object; `inspect`, which is slow to import, answers for
 everything else that can be called.
@@ -9,8 +10,9 @@ everything else that can be called.
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeGuard
 
 from glowpy.errors import DefinitionError
@@ -29,26 +31,49 @@ class _Parameters(NamedTuple):
     required: int  # positional arguments
     accepted: float
     keyword: str  # a keyword argument that it requires
+    takes_keywords: bool = False  # any: `**keywords`
 
 
-_VARIADIC, _GENERATOR = 0x04, 0x20  # flags of code objects
+ANY_FIELDS = -1
+"""Field count of a function that takes the fields of a row, however many there are."""
+
+_VARIADIC, _KEYWORDS, _GENERATOR = 0x04, 0x08, 0x20  # flags of code objects
 _ASYNC = 0x80 | 0x100 | 0x200
 _MOST_SHARDS = 100_000
 
 
+def whole_number(value: object) -> int | None:
+    """The number as an `int`, numpy's integers included; None if it is a bool or no whole number.
+
+    >>> whole_number(3), whole_number(3.0), whole_number(True)
+    (3, None, None)
+    """
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's bool has an index up to numpy 2.2
+        return None
+    try:
+        return operators.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def check_shards(shards: int, operator: str) -> int:
-    """Make sure that a number of shards is a whole number from 1 on."""
-    if not isinstance(shards, int) or isinstance(shards, bool):
+    """The number of shards as an `int`, from 1 on."""
+    number = whole_number(shards)
+    if number is None:
         raise definition_error(f"{operator}() needs a whole number of shards, not {shards!r}")
-    if shards < 1:
-        raise definition_error(f"{operator}() needs at least 1 shard, not {shards}")
-    if shards > _MOST_SHARDS:
-        raise definition_error(f"{operator}() makes at most {_MOST_SHARDS} shards, not {shards}")
-    return shards
+    if number < 1:
+        raise definition_error(f"{operator}() needs at least 1 shard, not {number}")
+    if number > _MOST_SHARDS:
+        raise definition_error(f"{operator}() makes at most {_MOST_SHARDS} shards, not {number}")
+    return number
 
 
 def field_count(function: Callable[..., Any], operator: str) -> int:
     """Number of fields the function gets from each row; 0 when it gets the row itself.
+
+    `ANY_FIELDS` for a function with a `*parameter`. One with `**keywords` besides is the usual
+    wrapper that passes its arguments on, and a builtin such as `print` is one function for
+    everything: both get the row.
 
     Raises:
         DefinitionError: `function` cannot take a row at all.
@@ -60,7 +85,16 @@ def field_count(function: Callable[..., Any], operator: str) -> int:
         raise definition_error(
             f"{operator}() calls its function with a row, but {_name(function)} takes no argument"
         )
-    return parameters.required if parameters.required >= 2 else 0
+    if parameters.required >= 2:
+        return parameters.required
+    is_variadic = parameters.accepted == float("inf") and not parameters.takes_keywords
+    return ANY_FIELDS if is_variadic and not _is_builtin(function) else 0
+
+
+def _is_builtin(function: Callable[..., Any]) -> bool:
+    while hasattr(function, "func") and hasattr(function, "keywords"):  # a functools.partial
+        function = function.func
+    return isinstance(function, BuiltinFunctionType)
 
 
 def check_key(function: Callable[..., Any], operator: str) -> None:
@@ -110,10 +144,11 @@ def check_shard_function(function: Callable[..., Any], operator: str) -> bool:
 
 
 def check_row_count(number: int, operator: str) -> int:
-    """Make sure that a number of rows is a whole number from 0 on."""
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    """The number of rows as an `int`, from 0 on."""
+    count = whole_number(number)
+    if count is None or count < 0:
         raise definition_error(f"{operator}() needs a whole number of rows, not {number!r}")
-    return number
+    return count
 
 
 def check_no_generator(function: Callable[..., Any], operator: str) -> None:
@@ -185,6 +220,7 @@ def _read(function: FunctionType) -> _Parameters:
         required=count - len(function.__defaults__ or ()),
         accepted=float("inf") if code.co_flags & _VARIADIC else count,
         keyword=next((each for each in keywords if each not in given), ""),
+        takes_keywords=bool(code.co_flags & _KEYWORDS),
     )
 
 
@@ -207,6 +243,7 @@ def _inspected(function: Callable[..., Any]) -> _Parameters | None:
         required=sum(each in required for each in places),
         accepted=float("inf") if is_variadic else len(places),
         keyword=keywords[0] if keywords else "",
+        takes_keywords=any(each.kind is Parameter.VAR_KEYWORD for each in parameters),
     )
 
 

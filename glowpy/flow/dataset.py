@@ -23,7 +23,8 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
 
     Functions given to `map`, `flat_map` and `filter` get the row; with two or more required
     positional parameters they get the fields of the row, which must then be a tuple or list of
-    exactly that length. They run in other processes, once for each row.
+    exactly that length, and with a `*parameter` the fields of a tuple or list of any length. They
+    run in other processes, once for each row.
 
     Methods raise `DefinitionError`, with the user's file and line, when they are called wrongly. A
     dataset is no container: what Python does with one (`for`, `len`, `[]`, `+`) raises

@@ -60,8 +60,8 @@ class RowSteps(Handle):
         """Each pair with another value: what the function returns for the one it has.
 
         `(K, V) → (K, W)`. The function gets the value; with two or more required positional
-        parameters it gets the value's fields. What is known of the rows' place and order by key
-        stays known. Glow has none.
+        parameters, or a `*parameter`, it gets the value's fields. What is known of the rows' place
+        and order by key stays known. Glow has none.
 
         >>> Flow().slice([("a", 1), ("b", 2)]).map_values(lambda n: n * 10).collect()
         [('a', 10), ('b', 20)]

@@ -118,7 +118,8 @@ class ShardSteps(Handle):
         from glowpy.flow.ops.sort import add_sort_steps, ordering
 
         order = ordering(key, reverse, "sort")
-        if check_shards(shards, "sort") == 1:
+        shards = check_shards(shards, "sort")
+        if shards == 1:
             return self._made(add_sort_steps(self._graph, self._node, order))
 
         from glowpy.flow.ops.range_sort import add_range_sort_steps

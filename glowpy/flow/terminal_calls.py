@@ -46,7 +46,8 @@ class TerminalCalls(Handle):
         >>> Flow().source(count, 1).map(lambda n: n * n).take(4)
         [0, 1, 4, 9]
         """
-        if not check_row_count(count, "take"):
+        count = check_row_count(count, "take")
+        if not count:
             return []
         rows: list[Row] = self._execute(Terminal.TAKE, limit=count)
         return rows
@@ -66,7 +67,7 @@ class TerminalCalls(Handle):
         """
         from glowpy.flow.ops.top import add_top_steps
 
-        check_row_count(count, "top")
+        count = check_row_count(count, "top")
         rows: list[Row] = self._execute_steps(
             Terminal.TOP, lambda: add_top_steps(self._graph, self._node, count, key)
         )

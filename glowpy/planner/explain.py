@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glowpy.amounts import counted
+from glowpy.flow.arguments import ANY_FIELDS
 from glowpy.flow.graph import EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import BatchOp, FoldOp, PassOp, RowOp, TextOp
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
@@ -88,10 +89,14 @@ def _source(plan: Plan, edge: InputEdge) -> str:
     return f"{shards} of {source.steps[-1].label}, {kind.value}: {_MOVES[kind]}"
 
 
+def _fields(count: int) -> str:
+    return "all fields" if count == ANY_FIELDS else f"{count} fields"
+
+
 def _what(op: object) -> str:
     """What a step is in the task that runs it."""
     if isinstance(op, RowOp):
-        fields = f" with {op.field_count} fields" if op.field_count else ""
+        fields = f" with {_fields(op.field_count)}" if op.field_count else ""
         return f"one call for each row{fields}, in the loop"
     if isinstance(op, FoldOp):
         partial = ", partial" if op.is_partial else ""

@@ -67,6 +67,7 @@ from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
 
+from glowpy.flow.arguments import ANY_FIELDS
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
 from glowpy.record import NamedTuple
@@ -253,6 +254,8 @@ def _function_of(step: Step) -> Callable[..., Any]:
 def _call(op: RowOp, function: str, row: str) -> str:
     if not op.field_count:
         return f"{function}({row})"
+    if op.field_count == ANY_FIELDS:
+        return f"({function}(*{row}) if isinstance({row}, (tuple, list)) else {function}({row}))"
     return (
         f"({function}(*{row}) if {row}.__class__ is tuple and len({row}) == {op.field_count} "
         f"else call_with_fields({function}, {op.field_count}, {row}))"

@@ -23,8 +23,8 @@ def shards_of(dataset: Dataset) -> list[list[Any]]:
     return [shard[::2] for shard in shards]
 
 
-def leaves_of(*row: Any) -> list[tuple[str, list[Any]]]:
-    return [("leaf", list(row)), ("leaf", list(row))]
+def leaves_of(row: Any) -> list[tuple[str, list[Any]]]:
+    return [("leaf", [row]), ("leaf", [row])]
 
 
 def fold(left: tuple[str, list[Any]], right: tuple[str, list[Any]]) -> tuple[str, list[Any]]:

@@ -31,7 +31,7 @@ def add_reduce_by_key_steps(
     """
     check_reducer(function, "reduce_by_key")
     if shards is not None:
-        check_shards(shards, "reduce_by_key")
+        shards = check_shards(shards, "reduce_by_key")
     location = user_location()
     local = _add_local_sort(graph, source)
     if shards == source.shard_count and source.partitioned_by_key:

@@ -24,7 +24,7 @@ def add_channel(graph: Graph, channel: Channel, shards: int, broadcast: bool) ->
     """Rows that the driver program sends, dealt round robin, or all of them to each shard."""
     if not isinstance(channel, Channel):
         raise definition_error(f"channel() needs a glowpy.Channel, not {channel!r:.100}")
-    check_shards(shards, "channel")
+    shards = check_shards(shards, "channel")
     _check_unused(graph, channel, "channel")
     return _add_input(graph, Feed(channel), shards, broadcast)
 
@@ -35,7 +35,7 @@ def add_named_channel(graph: Graph, name: str, shards: int, broadcast: bool) -> 
         raise definition_error(
             f"named_channel() needs a name of {CHANNEL_NAMES}, not {name!r:.100}"
         )
-    check_shards(shards, "named_channel")
+    shards = check_shards(shards, "named_channel")
     return _add_input(graph, Feed(None, name), shards, broadcast)
 
 

@@ -87,7 +87,7 @@ class RowOp(NamedTuple):
 
     kind: RowKind
     function: Callable[..., Any]
-    field_count: int  # 0: the function gets the row, or value; n >= 2: its n fields
+    field_count: int  # 0: the function gets the row, or value; n >= 2: its n fields; -1: all fields
 
 
 class FoldKind(Enum):

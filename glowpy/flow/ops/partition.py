@@ -10,7 +10,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 def add_partition_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
     """Append Partition_scatter and Partition_collect; nothing where rows already lie so."""
-    check_shards(shards, "partition")
+    shards = check_shards(shards, "partition")
     if source.shard_count == shards and (source.partitioned_by_key or shards == 1):
         return source
     location = user_location()

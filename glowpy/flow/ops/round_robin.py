@@ -10,7 +10,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 def add_round_robin_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
     """Append RoundRobin_scatter and RoundRobin_collect; one shard is dealt out by one step."""
-    check_shards(shards, "round_robin")
+    shards = check_shards(shards, "round_robin")
     if shards == source.shard_count == 1:
         return source
     location = user_location()

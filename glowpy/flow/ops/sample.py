@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
 
-from glowpy.flow.arguments import definition_error
+from glowpy.flow.arguments import definition_error, whole_number
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Stream, TaskContext, chain
@@ -13,13 +14,14 @@ from glowpy.flow.ops.kernel import BatchOp, Stream, TaskContext, chain
 
 def add_sample_step(graph: Graph, source: DatasetNode, fraction: float, seed: int) -> DatasetNode:
     """Append a Sample step. Rows that stay keep their places, so that all marks stay too."""
-    if not isinstance(fraction, (int, float)) or not 0 <= fraction <= 1:  # NaN is neither
+    if not isinstance(fraction, Real) or not 0 <= fraction <= 1:  # NaN is neither
         raise definition_error(f"sample() needs a fraction from 0 to 1, not {fraction!r}")
-    if not isinstance(seed, int):
+    number = whole_number(seed)
+    if number is None:
         raise definition_error(f"sample() needs a whole number as its seed, not {seed!r}")
     return graph.add_step(
         "Sample",
-        BatchOp(partial(sample, fraction, int(seed)), is_streaming=True),
+        BatchOp(partial(sample, float(fraction), number), is_streaming=True),
         ((source, ONE_TO_ONE),),
         user_location(),
         task_count=source.shard_count,

@@ -22,7 +22,7 @@ def add_function_source(
     graph: Graph, function: Callable[[], Iterable[Row]], shards: int
 ) -> DatasetNode:
     """One task calls the function and deals its rows round robin to the shards, as in Glow."""
-    check_shards(shards, "source")
+    shards = check_shards(shards, "source")
     if not callable(function):
         raise definition_error(
             f"source() needs a function that gives rows, not {type(function).__qualname__}; "
@@ -54,7 +54,7 @@ def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
     The Input step reads them there; they are never made again, whatever a task's copy of the
     script would make of the same expression.
     """
-    check_shards(shards, "slice")
+    shards = check_shards(shards, "slice")
     try:
         kept = tuple(rows)
     except NotComputed:
@@ -99,7 +99,7 @@ def add_text_file(
     errors: str,
 ) -> DatasetNode:
     """Lines of files; unlike Glow's, the files are split among as many tasks as shards."""
-    check_shards(shards, "text_file")
+    shards = check_shards(shards, "text_file")
     patterns = _patterns(path)
     try:
         "\n".encode(encoding)  # unlike codecs.lookup, this refuses base64 and its kind
