@@ -31,6 +31,8 @@ GlowError
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 _SHOWN_CHARACTERS = 500
 
 
@@ -153,6 +155,11 @@ def reason_of(error: Exception) -> str:
     'No such file or directory'
     """
     return getattr(error, "strerror", None) or str(error)
+
+
+def unexpected(kind: NoReturn) -> NoReturn:
+    """Raise for a kind that a branch does not know. A type checker reports a missing branch."""
+    raise AssertionError(f"unknown kind: {kind!r}")
 
 
 def unhashable(what: str, value: object, reason: object) -> RowError:

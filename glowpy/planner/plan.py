@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from operator import itemgetter
 
+from glowpy.errors import unexpected
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
 from glowpy.flow.ops.kernel import BatchOp, passes_on
 from glowpy.record import NamedTuple
@@ -217,7 +218,9 @@ def shards_read(edge: InputEdge, task: int) -> range:
     if kind is EdgeKind.COLLECT:
         writers = count // edge.dataset.part_count
         return range(task * writers, (task + 1) * writers)
-    return range(count)  # ALL_TO_ONE, BROADCAST
+    if kind is EdgeKind.ALL_TO_ONE or kind is EdgeKind.BROADCAST:
+        return range(count)
+    return unexpected(kind)
 
 
 def writer_of(step_group: StepGroup, shard: int) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from glowpy.errors import unexpected
 from glowpy.flow.graph import Edge, EdgeKind, OutputKind
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
 
@@ -91,10 +92,15 @@ def _inner(groups: Sequence[StepGroup], last: StepGroup) -> list[StepGroup]:
 def _can_be_pulled(edge: InputEdge, source: StepGroup) -> bool:
     if edge.edge.kind not in (EdgeKind.ONE_TO_ONE, EdgeKind.OFFSET, EdgeKind.COLLECT):
         return False
-    if source.output.output_kind is OutputKind.SCATTER:
-        # A barrier, unless nothing would be done side by side before it.
+    kind = source.output.output_kind
+    if kind is OutputKind.ONE_SHARD or kind is OutputKind.DEAL:
+        return True
+    if kind is OutputKind.SCATTER:
+        # A barrier, unless no work before it could run in parallel.
         return source.task_count == 1 and not source.inputs
-    return True
+    if kind is OutputKind.PLACED:
+        return False  # a barrier: the steps that place rows read all rows of their input first
+    return unexpected(kind)
 
 
 def _reads_little(source: StepGroup) -> bool:
@@ -110,11 +116,16 @@ def _task_count(inner: Sequence[StepGroup]) -> int:
 
 
 def wanted_rows(step_group: StepGroup, limit: int) -> int:
-    """So many rows of a task are enough for the first `limit` of its dataset.
+    """Row limit of a task, for the first `limit` rows of its dataset; 0: there is no limit.
 
     A task that deals its rows to n shards has filled the first one when it has dealt one row more
     than n rounds but one.
     """
-    if step_group.output.output_kind is OutputKind.DEAL:
+    kind = step_group.output.output_kind
+    if kind is OutputKind.ONE_SHARD:
+        return limit
+    if kind is OutputKind.DEAL:
         return (limit - 1) * step_group.output.part_count + 1
-    return limit
+    if kind is OutputKind.SCATTER or kind is OutputKind.PLACED:
+        return 0  # any number of rows may come before those of the first shard
+    return unexpected(kind)

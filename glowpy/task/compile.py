@@ -67,6 +67,7 @@ from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import Any
 
+from glowpy.errors import unexpected
 from glowpy.flow.arguments import ANY_FIELDS
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
@@ -263,13 +264,15 @@ def _call(op: RowOp, function: str, row: str) -> str:
 
 
 def _row_lines(op: RowOp, function: str, row: str, new: str) -> str:
-    """One row for each."""
+    """Lines that make one row of each row."""
+    if op.kind is RowKind.MAP:
+        return f"{new} = {_call(op, function, row)}"
     if op.kind is RowKind.KEY_BY:
         return f"{new} = ({_call(op, function, row)}, {row})"
     if op.kind is RowKind.MAP_VALUES:
         pair = f"{row} if {row}.__class__ is tuple and len({row}) == 2 else pair_of({row})"
         return f"k, v = {pair}\n{new} = (k, {_call(op, function, 'v')})"
-    return f"{new} = {_call(op, function, row)}"
+    raise AssertionError(f"{op.kind} does not make one row of each row")
 
 
 def _fold_lines(op: FoldOp, function: str, row: str) -> str:
@@ -278,6 +281,8 @@ def _fold_lines(op: FoldOp, function: str, row: str) -> str:
 if is_begun: total = {function}(total, {row})
 else: total, is_begun = {row}, True
 """
+    if op.kind is not FoldKind.BY_KEY:
+        unexpected(op.kind)
     return f"""\
 k, v = {row} if {row}.__class__ is tuple else pair({row})
 if k in totals: totals[k] = {function}(totals[k], v)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from glowpy.errors import OutputError, RowError, shown
+from glowpy.errors import OutputError, RowError, shown, unexpected
 from glowpy.flow.graph import OutputKind, Step
 from glowpy.flow.ops.kernel import Batch, dealt
 from glowpy.flow.ops.memory import size_of
@@ -116,12 +116,14 @@ class GroupOutput:
             for part, rows in dealt(batch, self._next_part, len(buffers)):
                 buffers[part] += rows
             self._next_part = (self._next_part + len(batch)) % len(buffers)
-        else:
+        elif self._kind is OutputKind.SCATTER:
             from glowpy.flow.ops.hashing import parts_of
             from glowpy.flow.ops.keys import keys_of
 
             for part, row in zip(parts_of(keys_of(batch), len(buffers)), batch, strict=True):
                 buffers[part].append(row)
+        else:
+            unexpected(self._kind)
 
     def _encode(self) -> None:
         """Make blocks of everything buffered."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import glowpy.flow.ops as ops_package
-from glowpy.errors import InputError, OutputError, RunCancelled, ShardError
+from glowpy.errors import InputError, OutputError, RunCancelled, ShardError, unexpected
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import (
     BatchOp,
@@ -66,8 +66,10 @@ def build(
             stream = _read_text(part, part.op, context, listings[part.id])
         elif isinstance(part.op, BatchOp):
             stream = _run_kernel(part, part.op, context, inputs)
-        else:
+        elif isinstance(part.op, PassOp):
             stream = _all_rows(inputs)
+        else:
+            raise AssertionError(f"{part.label} was not fused: {part.op!r}")
         if is_source:
             stream = _looking(_counted(stream, context.meter), context, tap)
         made.append(stream)
@@ -135,8 +137,10 @@ def _run_fused(fused: FusedSteps, context: Context, stream: Stream) -> Stream:
         made = _batches(fused, stream)
     elif op.kind is FoldKind.ALL:
         made = fused.run(stream, Pace(_UNBOUNDED, rows=_UNBOUNDED))
-    else:
+    elif op.kind is FoldKind.BY_KEY:
         made = _fold_by_key(fused, op, context, stream)
+    else:
+        unexpected(op.kind)
     while True:
         try:
             batch = next(made, None)

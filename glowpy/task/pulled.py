@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 
-from glowpy.flow.graph import OutputKind
+from glowpy.flow.graph import EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream, dealt
 from glowpy.planner.plan import StepGroup, places_outside, shards_read, tasks_of
 from glowpy.planner.pulled import wanted_rows
@@ -15,7 +15,7 @@ from glowpy.task.failure import NO_ROW, StepFailed
 from glowpy.task.pipeline import Tap, build
 
 Listings = dict[int, tuple[FileEntry, ...]]
-Given = Mapping[tuple[int, int], Stream]  # what comes from outside, by input and shard
+Given = Mapping[tuple[int, int], Stream]  # shards of other step groups, by input and shard
 
 
 def build_pulled(
@@ -54,6 +54,8 @@ class _Puller:
         self._limit = limit
         self._tap = tap
         self._opened = opened
+        self._is_read_again = step_group.task_count == 1  # one task runs all tasks of its groups
+        self._copied: dict[tuple[int, int], _Copied] = {}  # by input and shard
         self._dealt: dict[tuple[int, int], _Dealt] = {}  # by step group and its task
         # One file for all: there may be more tasks than files that a process may open.
         self._scratch = opened.enter_context(context.scratch())
@@ -75,7 +77,7 @@ class _Puller:
     def _shard(self, group: StepGroup, place: int, shard: int) -> Stream:
         outside = self._places.get((group.number, place))
         if outside is not None:
-            return self._given[outside, shard]
+            return self._from_outside(group, place, outside, shard)
         source = self._inner[group.inputs[place].source]
         task, part = shard % source.task_count, shard // source.task_count
         if source.output.output_kind is OutputKind.ONE_SHARD:
@@ -87,9 +89,34 @@ class _Puller:
             self._place += source.output.part_count
         return self._dealt[key].part(part)
 
+    def _from_outside(self, group: StepGroup, place: int, outside: int, shard: int) -> Stream:
+        """A shard that another step group has written."""
+        stream = self._given[outside, shard]
+        if not self._is_read_again or group.inputs[place].edge.kind is not EdgeKind.BROADCAST:
+            return stream
+        key = outside, shard
+        if key not in self._copied:
+            self._copied[key] = _Copied(stream, self._scratch, self._place)
+            self._place += 1
+        return self._copied[key].rows()
+
     def _later(self, group: StepGroup, task: int) -> Generator[Batch, None, None]:
         """Opened when it is drawn from."""
         yield from self.rows_of(group, task)
+
+
+class _Copied:
+    """A shard that several tasks read: the first reader copies the whole shard to disk."""
+
+    def __init__(self, stream: Stream, scratch: Scratch, place: int) -> None:
+        self._stream = stream
+        self._scratch = scratch
+        self._place = place
+
+    def rows(self) -> Stream:
+        for batch in self._stream:  # for later readers it has ended
+            self._scratch.append(self._place, batch)
+        yield from self._scratch.read(self._place)
 
 
 class _Dealt:
@@ -121,13 +148,16 @@ class _Dealt:
     def _spread(self, batch: Batch) -> list[Batch]:
         count = self._part_count
         parts: list[Batch] = [[] for _ in range(count)]
-        if self._group.output.output_kind is OutputKind.DEAL:
+        kind = self._group.output.output_kind
+        if kind is OutputKind.DEAL:
             for number, rows in dealt(batch, self._next_part, count):
                 parts[number] = rows
             self._next_part = (self._next_part + len(batch)) % count
-            return parts
-        for number, row in zip(self._hashed(batch, count), batch, strict=True):
-            parts[number].append(row)
+        elif kind is OutputKind.SCATTER:
+            for number, row in zip(self._hashed(batch, count), batch, strict=True):
+                parts[number].append(row)
+        else:  # ONE_SHARD has no parts; PLACED is a barrier for `planner.pulled`
+            raise AssertionError(f"{self._group.steps[-1].label} cannot be pulled: {kind}")
         return parts
 
     def _hashed(self, batch: Batch, count: int) -> Iterator[int]:

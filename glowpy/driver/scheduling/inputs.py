@@ -99,8 +99,8 @@ class Inputs:
 
     def _boundary(self, edge: InputEdge, numbers: range) -> _Boundary:
         source = self._plan.step_groups[edge.source]
-        # One reader's parts are written by all tasks in turn, as every other reader's are.
-        is_common = source.output.output_kind is OutputKind.SCATTER and (
+        # All tasks of the source write a part for each reader: the writers are the same for all.
+        is_common = source.output.output_kind is not OutputKind.ONE_SHARD and (
             len(numbers) == source.task_count
         )
         key = 0 if is_common else numbers.start, len(numbers)
