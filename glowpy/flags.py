@@ -42,6 +42,7 @@ class Options(NamedTuple):
     speculate: bool = False
     workers: int = 0
     log_level: str = ""
+    seed: int = -1  # not given
 
     # A task's own. An id of -1 was not given, as in Glow.
     flow_id: int = -1
@@ -117,6 +118,11 @@ FLAGS = (
         "log_level",
         "log what the driver hears and does, on stderr",
         choices=("debug", "info", "warning", "error"),
+    ),
+    Flag(
+        "glow.seed",
+        "seed",
+        "seed of random numbers in tasks; default: from the driver's generators",
     ),
     Flag("glow.flow.id", "flow_id", "number of the flow in the script", "task"),
     Flag("glow.taskGroup.id", "group_ids", "@: told by the agent, one after another", "task"),

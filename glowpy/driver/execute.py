@@ -11,6 +11,7 @@ from glowpy.driver.control import Control
 from glowpy.driver.job import Job, Runner
 from glowpy.driver.listing import list_inputs
 from glowpy.driver.results import result_of
+from glowpy.driver.seeds import seeds_of
 from glowpy.driver.stopping import Stopping
 from glowpy.errors import ConfigError
 from glowpy.flags import Options
@@ -82,6 +83,7 @@ def execute_call(
             host=host_name(),
             limit=call.limit,
             outputs=tuple(dataset.id for dataset in plan.outputs),
+            seeds=seeds_of(options.seed),
         )
         job = Job(
             call.graph,

@@ -23,6 +23,7 @@ from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
 from glowpy.task.attempt import run_attempt
+from glowpy.task.draws import kept_generators
 from glowpy.task.failure import StepFailed, explain, packed, unpacked
 from glowpy.task.meter import Meter
 
@@ -37,10 +38,14 @@ def run_inline(job: Job) -> Any:
     if job.has_channels:
         from glowpy.driver.inline_channels import run_with_channels
 
-        with _told(job) as tell:
+        with kept_generators(), _told(job) as tell:
             return run_with_channels(job, tell, partial(_as_failed, plan))
     job.control.begin()
-    with scratch_directory("glowpy-inline-") as directory, _told(job) as tell:
+    with (
+        scratch_directory("glowpy-inline-") as directory,
+        kept_generators(),
+        _told(job) as tell,
+    ):
         store = _InlineStore(directory)
         for step_group in plan.step_groups:
             for edge in step_group.inputs:

@@ -29,6 +29,17 @@ class FileEntry(NamedTuple):
     mtime_ns: int
 
 
+RANDOM_MODULES = ("random", "numpy.random")  # those whose global generator is seeded
+
+
+class Seeds(NamedTuple):
+    """Where the generators of all task groups of a run begin."""
+
+    of_random: int
+    of_numpy: int
+    loaded: tuple[str, ...] = ()  # of RANDOM_MODULES, those that tasks load before they begin
+
+
 class RunDescription(NamedTuple):
     """One run, as driver and tasks agree on it.
 
@@ -46,6 +57,7 @@ class RunDescription(NamedTuple):
     host: str  # of the driver, for messages
     limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
     outputs: tuple[int, ...] = ()  # datasets whose rows go to channels of the driver
+    seeds: Seeds = Seeds(0, 0)
 
     def plan(self, graph: Graph) -> Plan:
         """The plan of this run over a flow's graph.
@@ -71,6 +83,8 @@ class RunDescription(NamedTuple):
             fields["sink"] = Sink(fields["sink"])
             fields["targets"] = tuple(fields["targets"])
             fields["outputs"] = tuple(fields["outputs"])
+            of_random, of_numpy, loaded = fields["seeds"]
+            fields["seeds"] = Seeds(int(of_random), int(of_numpy), tuple(map(str, loaded)))
             fields["listings"] = {
                 int(step): tuple(FileEntry(*entry) for entry in entries)
                 for step, entries in fields["listings"].items()

@@ -14,6 +14,7 @@ from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
+from glowpy.task.draws import Draws
 from glowpy.task.meter import Meter
 from glowpy.task.output import GroupOutput
 from glowpy.task.pipeline import Tap, build
@@ -73,6 +74,11 @@ def run_attempt(
         is_live=step_group.is_live,
         look=look,
     )
+    draws = Draws(description, step_group.number, context.task)
+    if live is None:
+        draws.seed()
+    else:
+        live.begin_draws(draws)
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
         output = GroupOutput(plan, group, description.sink, segment, commit, meter)
         if live is not None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from glowpy.task.draws import Draws
 from glowpy.task.output import GroupOutput
 from glowpy.task.strand import Strand
 
@@ -41,6 +42,7 @@ class LiveAttempt:
         self._sources: Sequence[Source] = ()
         self._turn_ends = 0.0
         self.output: GroupOutput | None = None
+        self._draws: Draws | None = None
         self.due_at = 0.0  # it goes on then, whatever comes
 
     @property
@@ -58,13 +60,24 @@ class LiveAttempt:
     def take_turn(self, now: float) -> None:
         """Let it run. Raises: whatever the work raises."""
         self._turn_ends = now + _TURN_S
-        self._strand.resume()
+        if self._draws is not None:
+            self._draws.resume()
+        try:
+            self._strand.resume()
+        finally:
+            if self._draws is not None:
+                self._draws.pause()
 
     def stop(self, patience_s: float) -> None:
         """End it, wherever it is."""
         self._strand.stop(patience_s)
 
     # --- called by the work ---
+
+    def begin_draws(self, draws: Draws) -> None:
+        """The work draws these random numbers, in this turn and in later ones."""
+        self._draws = draws
+        draws.resume()
 
     def wait(self, until: float, sources: Sequence[Source]) -> None:
         """Nothing to do until a monotonic time, or until one of the sources has news."""

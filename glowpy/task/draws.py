@@ -1,0 +1,87 @@
+"""The global random generators while a task group runs: seeded as it begins.
+
+The seeds are those of the run, mixed with the run's number, the step group and the task: every
+attempt of a task group draws the same numbers, on every runner, and no two task groups do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from glowpy.planner.run_description import RANDOM_MODULES, RunDescription
+
+_WORD = 1 << 32  # the seed of numpy is a list of 32-bit numbers
+
+States = dict[str, Any]  # of generators, by module
+
+
+class Draws:
+    """The random numbers of one task group.
+
+    An attempt that has the process to itself calls `seed` only. Those that take turns each have
+    generators of their own: `resume` begins a turn, `pause` ends it.
+    """
+
+    def __init__(self, description: RunDescription, step_group: int, task: int) -> None:
+        self._seeds = description.seeds
+        self._place = (description.run_number, step_group, task)
+        self._own: States | None = None
+        self._outer: States = {}
+
+    def seed(self) -> None:
+        """Set the generators to their first state."""
+        for name in self._seeds.loaded:
+            with suppress(ImportError):  # the driver's interpreter may have more than this one
+                importlib.import_module(name)
+        if (random := sys.modules.get("random")) is not None:
+            number = self._seeds.of_random
+            for part in self._place:
+                number = number * _WORD + part
+            random.seed(number)
+        if (random := sys.modules.get("numpy.random")) is not None:
+            high, low = divmod(self._seeds.of_numpy, _WORD)
+            random.seed([high, low, *self._place])
+
+    def resume(self) -> None:
+        """Begin a turn: the generators go on where the last turn has left them."""
+        self._outer = _states()
+        if self._own is None:
+            self.seed()
+        else:
+            _set_states(self._own)
+
+    def pause(self) -> None:
+        """End a turn: the generators are again what they were before it."""
+        self._own = _states()
+        _set_states(self._outer)
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """On leaving, the generators are what they were on entering."""
+    before = _states()
+    try:
+        yield
+    finally:
+        _set_states(before)
+
+
+def _states() -> States:
+    modules = ((name, sys.modules.get(name)) for name in RANDOM_MODULES)
+    return {name: _state(module) for name, module in modules if module is not None}
+
+
+def _state(module: Any) -> Any:
+    if module.__name__ == "random":
+        return module.getstate()
+    return module.get_state(legacy=False)
+
+
+def _set_states(states: States) -> None:
+    for name, state in states.items():
+        module: Any = sys.modules[name]
+        (module.setstate if name == "random" else module.set_state)(state)
