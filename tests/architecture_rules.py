@@ -14,8 +14,8 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "environment", "errors", "flags", "inside", "logs", "place"),
-        *("record", "resources", "signals", "stdio", "timing", "version"),
+        *("amounts", "channel", "environment", "errors", "flags", "inside", "logs", "paths"),
+        *("place", "record", "resources", "signals", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from glowpy.driver.results import Nothing, Result, RowCount, Rows, TextFile, res
 from glowpy.errors import OutputError, TaskFailed
 from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.run_description import Sink
+from tests.commands import PATIENCE_S
 from tests.forked import become_nobody, in_fork
 from tests.runners import Runner
 
@@ -96,8 +99,6 @@ def test_a_file_is_rewound_to_the_last_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o000])
 def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path, umask: int) -> None:
     path = tmp_path / "out"
-    path.write_text("older")
-    path.chmod(0o600)
     before = os.umask(umask)
     try:
         write(path, [b"x\n"])
@@ -106,6 +107,44 @@ def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path, umask: int) 
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
     assert path.read_bytes() == b"x\n"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    path, link = tmp_path / "out", tmp_path / "link"
+    path.write_text("older")
+    path.chmod(mode)
+    link.symlink_to(path)
+    write(link, [b"x\n"])
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.read_bytes() == b"x\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root passes files to other users")
+def test_a_file_that_is_replaced_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("older")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o640)
+    write(path, [b"x\n"])
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 23456, 0o640)
+
+
+def test_a_file_of_another_owner_that_may_be_written_becomes_the_writers() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o777)
+        path = os.path.join(directory, "out")
+        Path(path).write_text("older")
+        os.chmod(path, 0o666)
+
+        def write_as_another_user() -> str:
+            become_nobody()
+            write(Path(path), [b"x\n"])
+            return oct(stat.S_IMODE(os.stat(path).st_mode))
+
+        assert in_fork(write_as_another_user) == "0o666"
+        assert Path(path).read_bytes() == b"x\n"
 
 
 def test_readers_of_an_older_file_keep_it_whole(tmp_path: Path) -> None:
@@ -144,6 +183,65 @@ def test_a_relative_path_is_that_of_the_call(
     assert names_in(tmp_path) == ["later", "out"]
 
 
+# --- what is not replaced but written to ---------------------------------------------------------
+
+
+def test_devices_are_written_to_and_stay_what_they_are() -> None:
+    write(Path("/dev/null"), [b"x\n"])
+    with pytest.raises(OutputError, match="cannot write /dev/full: No space left on device"):
+        write(Path("/dev/full"), [b"x\n"])
+    for device in ("/dev/null", "/dev/full"):
+        assert stat.S_ISCHR(os.stat(device).st_mode)
+
+
+def test_a_pipe_gets_the_rows_of_all_shards_at_the_end(new_flow: Runner, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    new_flow().slice(range(5), shards=3).save_text_to_file(pipe)
+    assert reader.communicate(timeout=PATIENCE_S)[0] == "0\n1\n2\n3\n4\n"
+    assert names_in(tmp_path) == ["pipe"] and stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_pipe_gets_nothing_of_a_run_that_fails(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    with pytest.raises(TaskFailed):
+        Flow(["-glow.inline"]).slice([1, 0], 2).map(lambda n: 1 / n).save_text_to_file(pipe)
+    assert reader.communicate(timeout=PATIENCE_S)[0] == ""
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+@pytest.mark.parametrize("is_file", [True, False])
+def test_standard_output_gets_the_rows_in_turn_with_what_is_printed(
+    tmp_path: Path, name: str, is_file: bool
+) -> None:
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    script = f"""\
+from glowpy import Flow
+print("before")
+rows = Flow(["-glow.inline"]).slice("ab", 2)
+rows.save_text_to_file({name!r})
+print("between")
+rows.map(str.encode).save_bytes_to_file({name!r})
+print("after")
+"""
+    with (tmp_path / "out").open("w+") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            stdout=out if is_file else subprocess.PIPE,
+            cwd=tmp_path,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+        out.seek(0)
+        written = out.read() if is_file else done.stdout
+    assert written == "before\na\nb\nbetween\nabafter\n"
+    assert names_in(tmp_path) == ["link", "out"]
+
+
 # --- refused -------------------------------------------------------------------------------------
 
 
@@ -152,7 +250,6 @@ def test_a_relative_path_is_that_of_the_call(
     [
         ("folder", "it is a directory"),
         ("folder/", "it is a directory"),
-        ("pipe", "not a regular file, and would be replaced"),
         ("none/out", "No such file or directory"),
         ("file/out", "Not a directory"),
         ("nul\0byte", "embedded null"),
@@ -165,19 +262,27 @@ def test_what_cannot_be_written_is_refused_before_anything_runs(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    os.mkfifo(tmp_path / "pipe")
     dataset = Flow(["-glow.inline"]).slice([1]).map(lambda row: (tmp_path / "ran").touch())
     with pytest.raises(OutputError, match=f"cannot write .*: .*{words}"):
         dataset.save_text_to_file(os.path.join(tmp_path, name))
-    assert names_in(tmp_path) == ["file", "folder", "pipe"]
-    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert names_in(tmp_path) == ["file", "folder"]
 
 
-@pytest.mark.parametrize("device", ["/dev/null", "/dev/full"])
-def test_devices_are_not_replaced(device: str) -> None:
-    with pytest.raises(OutputError, match="not a regular file"):
-        TextFile(device)
-    assert stat.S_ISCHR(os.stat(device).st_mode)
+def test_a_file_that_may_not_be_written_is_refused_though_its_folder_may() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o777)
+        path = Path(directory, "out")
+        path.write_text("older")
+        path.chmod(0o444)
+
+        def write_as_another_user() -> str:
+            become_nobody()
+            with pytest.raises(OutputError) as error:
+                write(path, [b"x"])
+            return str(error.value)
+
+        assert in_fork(write_as_another_user) == f"cannot write {path}: Permission denied"
+        assert path.read_text() == "older"
 
 
 def test_a_folder_that_may_not_be_written_is_refused() -> None:

@@ -9,7 +9,7 @@ import click
 
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
 from glowpy.cli.ending import until_told
-from glowpy.cli.options import AGENT_PORT, key_file_option, master_option
+from glowpy.cli.options import AGENT_PORT, PATH, key_file_option, master_option
 from glowpy.errors import InputError
 from glowpy.flags import MASTER_PORT
 from glowpy.stdio import tell
@@ -19,7 +19,12 @@ from glowpy.timing import Timing
 @click.command(short_help="Send lines to a channel at an agent.")
 @click.option("--to", "name", required=True, metavar="NAME", help="Name of the channel.")
 @click.option(
-    "--file", "path", default="", metavar="FILE", help="What to send; standard input if not given."
+    "--file",
+    "path",
+    type=PATH,
+    default="",
+    metavar="FILE",
+    help="What to send; standard input if not given.",
 )
 @click.option(
     "--agent",

@@ -12,6 +12,7 @@ from glowpy.cli.channels import receive, send
 from glowpy.cli.ending import until_told
 from glowpy.cli.options import (
     AGENT_PORT,
+    PATH,
     key_file_option,
     log_level_option,
     master_option,
@@ -81,7 +82,9 @@ def master(
 
 
 @commands.command()
-@click.option("--dir", "folder", default="", metavar="DIR", help="Where shards and programs rest.")
+@click.option(
+    "--dir", "folder", type=PATH, default="", metavar="DIR", help="Where shards and programs rest."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address others reach.")
 @click.option(
     "--port",
@@ -255,7 +258,7 @@ def status(leader: str, as_json: bool, is_watched: bool, pause_s: float, key_fil
 
 
 @commands.command()
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=PATH)
 def keys(file: str) -> None:
     """Make a key for a cluster and write it to FILE."""
     from glowpy.wire.security import save_key

@@ -9,10 +9,26 @@ import click
 
 from glowpy.flags import MASTER_PORT
 from glowpy.logs import FILE_MB, KEPT_FILES, LEVELS
+from glowpy.paths import expand_path
 
 AGENT_PORT = 8931
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class PathOption(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
+    """A path; `~` and `file://` are understood where no shell has replaced them."""
+
+    name = "path"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return expand_path(value)
+        except ValueError as exc:
+            self.fail(f"{value}: {exc}", param, ctx)
+
+
+PATH = PathOption()
 
 
 def server_options(command: _Command) -> _Command:
@@ -33,7 +49,11 @@ def server_options(command: _Command) -> _Command:
             help=f"When to rotate the log file; {KEPT_FILES} old ones are kept.",
         ),
         click.option(
-            "--log-file", default="", metavar="FILE", help="Log there, not on standard error."
+            "--log-file",
+            type=PATH,
+            default="",
+            metavar="FILE",
+            help="Log there, not on standard error.",
         ),
         log_level_option("info"),
         click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
@@ -49,6 +69,7 @@ def key_file_option(command: _Command) -> _Command:
         "--key.file",
         "--key-file",
         "key_file",
+        type=PATH,
         default="",
         metavar="FILE",
         help="The cluster's key, made by `glowpy keys FILE`.",

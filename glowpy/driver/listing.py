@@ -25,10 +25,22 @@ def list_inputs(plan: Plan) -> dict[int, tuple[FileEntry, ...]]:
 
 def _files(step: Step, op: TextOp) -> tuple[FileEntry, ...]:
     entries = []
-    for pattern in op.patterns:
+    for given in op.patterns:
+        pattern = _local(step, given)
         paths = [pattern] if os.path.lexists(pattern) else _matching(step, pattern)
         entries += [_entry(step, path) for path in paths]
     return tuple(entries)
+
+
+def _local(step: Step, given: str) -> str:
+    if "~" not in given and "://" not in given:
+        return given  # most starts are spared the import
+    from glowpy.paths import expand_path
+
+    try:
+        return expand_path(given)
+    except ValueError as exc:
+        raise InputError(f"{step.describe()}: cannot read {given}: {exc}") from exc
 
 
 def _matching(step: Step, pattern: str) -> list[str]:

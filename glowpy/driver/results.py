@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
-from glowpy.driver.stopping import at_risk
-from glowpy.errors import OutputError, reason_of
 from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.run_description import Sink
 
@@ -117,73 +111,41 @@ class FirstRows(Rows):
 
 
 class File(Result):
-    """save_*_to_file(): the shards' bytes, joined in a temporary file that is then renamed."""
+    """save_*_to_file(): the shards' bytes, joined in one file that appears when it is complete."""
 
     def __init__(self, path: str) -> None:
-        from tempfile import mkstemp  # not needed by other runs, and slow
+        from glowpy.driver.output_file import OutputFile  # not needed by other runs
 
-        self._path = path
-        with self._writing():
-            self._path = os.path.realpath(path)  # a symbolic link stays one
-            directory, name = os.path.split(self._path)
-            with suppress(FileNotFoundError):
-                mode = os.stat(self._path).st_mode
-                if stat.S_ISDIR(mode):
-                    raise OutputError(f"cannot write {self._path}: it is a directory")
-                if not stat.S_ISREG(mode):
-                    raise OutputError(
-                        f"cannot write {self._path}: it is not a regular file, "
-                        "and would be replaced"
-                    )
-            # the name may be as long as a name can be
-            descriptor, self._temporary = mkstemp(prefix=f".{name[:40]}.", dir=directory)
-            at_risk.add(self._temporary)
-        self._file = os.fdopen(descriptor, "wb")
+        self._output = OutputFile(path)
         self._marked_bytes = 0
         self._gzip = _gzip() if path.endswith(".gz") else None
 
     def add(self, batch: list[Any]) -> None:
-        with self._writing():
+        with self._output.writing():
             for data in batch:
-                self._file.write(self._gzip.compress(data) if self._gzip is not None else data)
+                self._output.file.write(
+                    self._gzip.compress(data) if self._gzip is not None else data
+                )
 
     def mark(self) -> None:
-        with self._writing():
+        with self._output.writing():
             if self._gzip is not None:  # each shard is a member of its own: it may begin anew
-                self._file.write(self._gzip.flush())
+                self._output.file.write(self._gzip.flush())
                 self._gzip = _gzip()
-            self._marked_bytes = self._file.tell()
+            self._marked_bytes = self._output.file.tell()
 
     def rewind(self) -> None:
-        with self._writing():
-            self._file.seek(self._marked_bytes)
-            self._file.truncate()
+        with self._output.writing():
+            self._output.file.seek(self._marked_bytes)
+            self._output.file.truncate()
         if self._gzip is not None:
             self._gzip = _gzip()
 
     def finish(self, row_count: int) -> None:
-        with self._writing():
-            self._file.close()
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(self._temporary, 0o666 & ~umask)
-            os.replace(self._temporary, self._path)
-        at_risk.discard(self._temporary)
+        self._output.commit()
 
     def discard(self) -> None:
-        with suppress(OSError):  # closing writes what is buffered, and the disk may be full
-            self._file.close()
-        if os.path.exists(self._temporary):
-            os.unlink(self._temporary)
-        at_risk.discard(self._temporary)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Within: what the system refuses is an OutputError that names the file."""
-        try:
-            yield
-        except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
-            raise OutputError(f"cannot write {self._path}: {reason_of(exc)}") from exc
+        self._output.discard()
 
 
 class TextFile(File):

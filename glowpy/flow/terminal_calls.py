@@ -106,7 +106,9 @@ class TerminalCalls(Handle):
 
         Lines are made in the tasks; the driver joins the shards in order into a temporary file
         beside `path` and renames it when everything is there. A path that ends in `.gz` is
-        compressed. Rows that are no text get their `str()`; for another form, `map` them.
+        compressed. Rows that are no text get their `str()`; for another form, `map` them. The file
+        keeps the permissions of the one that it replaces. A pipe, which is opened before anything
+        runs, a device or `/dev/stdout` is written to when everything is there.
         Go: flow/dataset_output.go.
 
         Raises:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from glowpy.environment import PROGRAM_VARIABLE
 from glowpy.errors import ConfigError, ProgramError, reason_of
+from glowpy.paths import expand_path, split_paths
 from glowpy.program.manifest import Related
 from glowpy.program.program import Sources
 
@@ -26,14 +27,9 @@ _known: dict[str, tuple[tuple[int, ...], str]] = {}  # stamp and SHA-256 by path
 
 def related_name(given: str) -> str:
     """The name below the folder of related files, for a file that is given by this path."""
-    name = os.path.normpath(given)
+    name = os.path.normpath(_local(given))
     is_inside = not os.path.isabs(name) and name.split(os.sep)[0] != os.pardir
     return name if is_inside else os.path.basename(name)
-
-
-def related_names(flag: str) -> list[str]:
-    """The paths in the flag's value, as they are given there."""
-    return [given for given in flag.split(os.pathsep) if given]
 
 
 def find_related(flag: str) -> tuple[tuple[Related, ...], Sources]:
@@ -43,7 +39,7 @@ def find_related(flag: str) -> tuple[tuple[Related, ...], Sources]:
         ProgramError: one cannot be read, or two have one name.
     """
     found: dict[str, tuple[str, Related]] = {}
-    for given in dict.fromkeys(related_names(flag)):
+    for given in dict.fromkeys(split_paths(flag)):
         name = related_name(given)
         if name in ("", os.pardir):
             raise _refused(given, "it has no name of its own; name what is in it")
@@ -65,8 +61,8 @@ def local_path(name: str, flag: str | None) -> str:
     Raises:
         ConfigError: tasks would not have it.
     """
-    path = os.path.abspath(name)
-    roots = None if flag is None else map(os.path.abspath, related_names(flag))
+    path = os.path.abspath(_local(name))
+    roots = None if flag is None else [os.path.abspath(_local(each)) for each in split_paths(flag)]
     if roots is not None and not any(Path(path).is_relative_to(root) for root in roots):
         raise _not_along(name)
     return path
@@ -94,7 +90,7 @@ def _not_along(name: str) -> ConfigError:
 def _files(given: str, name: str) -> Iterator[tuple[str, str]]:
     """Name and absolute path of each file that `given` stands for."""
     try:
-        absolute = os.path.abspath(given)
+        absolute = os.path.abspath(_local(given))
     except FileNotFoundError as exc:
         raise _refused(given, "the working directory has been removed") from exc
     if not os.path.isdir(absolute):
@@ -104,6 +100,13 @@ def _files(given: str, name: str) -> Iterator[tuple[str, str]]:
         below = os.path.relpath(folder, absolute)
         for each in names:
             yield os.path.normpath(os.path.join(name, below, each)), os.path.join(folder, each)
+
+
+def _local(given: str) -> str:
+    try:
+        return expand_path(given)
+    except ValueError as exc:
+        raise _refused(given, str(exc)) from exc
 
 
 def _raise(error: OSError) -> None:

@@ -15,6 +15,7 @@ import psutil
 from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.flow.flow import Flow
+from glowpy.paths import expand_path
 from glowpy.testing.faults import BOUND_S, ArmedFault, Attempt, Faults
 from glowpy.testing.server import ServerProcess
 from glowpy.timing import Timing
@@ -60,7 +61,7 @@ class LocalCluster:
         self._memory_mb = memory_mb
         self._time_scale = time_scale
         self._with_key = with_key
-        self._parent = directory
+        self._parent = None if directory is None else expand_path(directory)
         self._master: ServerProcess | None = None
         self._agents: list[ServerProcess] = []
         self._addresses: list[str] = []  # of agents, dead ones too

@@ -103,7 +103,15 @@ def load_key(path: str) -> ClusterKey:
 
 def policy_of(key_file: str, *, insecure: bool = False) -> Policy:
     """The policy that a key file, or its absence, stands for. Raises: ConfigError."""
-    return Policy(load_key(key_file) if key_file else None, insecure)
+    if not key_file:
+        return Policy(None, insecure)
+    from glowpy.paths import expand_path
+
+    try:
+        path = expand_path(key_file)
+    except ValueError as exc:
+        raise ConfigError(f"cannot read key file {key_file}: {exc}") from exc
+    return Policy(load_key(path), insecure)
 
 
 def policy_from_environment() -> Policy:
