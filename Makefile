@@ -2,7 +2,8 @@
 #   make demo    the main job, on a cluster that the driver starts by itself
 #   make test    every test
 #   make check   format, lint, types and the fast tests: under a minute on two free cores
-#   make soak    N random flows under random faults, from SEED: make soak N=500 SEED=7
+#   make soak    random messages to servers, then N random flows under random faults, from SEED:
+#                make soak N=500 SEED=7
 #   make bench   glowpy against the same work done by hand, on small data: two minutes
 #   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages
 #   make docs    the table of all flags and commands in docs/flags.md, from the code
@@ -41,6 +42,7 @@ check: $(INSTALLED_DEV)
 N ?= 100
 SEED ?=
 soak: $(INSTALLED_DEV)
+	$(BIN)/python -m tests.fuzz_soak $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.faults.soak --runs $(N) $(if $(SEED),--seed $(SEED))
 
 bench: $(INSTALLED) build/bench/small/sort.txt

@@ -15,7 +15,7 @@ from pathlib import Path
 FLOORS = (
     (
         *("amounts", "channel", "environment", "errors", "flags", "inside", "logs", "paths"),
-        *("place", "record", "resources", "signals", "stdio", "timing", "version"),
+        *("place", "ranges", "record", "resources", "signals", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

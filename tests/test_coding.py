@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
 import msgpack
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glowpy.errors import ProtocolError
+from glowpy.ranges import Characters, Within
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
@@ -67,34 +68,58 @@ EACH_MESSAGE = pytest.mark.parametrize("kind", TABLE.values(), ids=list(TABLE))
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Any value that fits an annotation."""
     if hasattr(kind, "_fields"):
-        hints = typing.get_type_hints(kind)
+        hints = typing.get_type_hints(kind, include_extras=True)
         return st.builds(kind, **{name: values(hint) for name, hint in hints.items()})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return st.sampled_from(kind)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return ranged(*arguments)
     if origin is tuple and arguments[-1:] == (Ellipsis,):
         return st.lists(values(arguments[0]), max_size=3).map(tuple)
     if origin is tuple:
         return st.tuples(*[values(each) for each in arguments])
     if origin is dict:
         return st.dictionaries(TEXTS, TEXTS, max_size=3)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         return st.one_of(
             [st.none() if each is types.NoneType else values(each) for each in arguments]
         )
     return SCALARS[kind]
 
 
+def ranged(kind: type, bounds: Within | Characters) -> st.SearchStrategy[Any]:
+    """Any value within the range of a field."""
+    if isinstance(bounds, Characters):
+        return st.text(st.characters(exclude_categories=["C", "Z"]), max_size=8)
+    if kind is float:
+        return st.floats(bounds.least, bounds.most)
+    return st.integers(int(bounds.least), int(bounds.most))
+
+
+def outside(kind: type, bounds: Within | Characters) -> list[Any]:
+    """Values of the right type outside of a field's range."""
+    if isinstance(bounds, Characters):
+        return ["x" * (bounds.most + 1), "a\nb", "a\0b", "\ud800"]
+    if kind is float:
+        special = [float("nan"), float("inf"), float("-inf")]
+        return [*special, bounds.least - 1, bounds.most * 2]
+    return [int(bounds.least) - 1, *([int(bounds.most) + 1] if bounds.most < 2**63 else [2**63])]
+
+
 def wrong(kind: Any, raw: Any) -> Iterator[Any]:
     """What is no encoding of such a value, made from one that is."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if hasattr(kind, "_fields"):
-        hints = list(typing.get_type_hints(kind).values())
+        hints = list(typing.get_type_hints(kind, include_extras=True).values())
         yield from (each for each in RAW if not isinstance(each, list))
         yield from ([], raw[:-1], [*raw, 7], [*raw, None], msgpack.ExtType(7, b"x"))
         for position, hint in enumerate(hints):
             for bad in wrong(hint, raw[position]):
                 yield [*raw[:position], bad, *raw[position + 1 :]]
+    elif origin is Annotated:
+        yield from outside(*arguments)
+        yield from wrong(arguments[0], raw)
     elif isinstance(kind, type) and issubclass(kind, Enum):
         yield from [*RAW, ["good"], kind.__name__]
     elif origin is tuple and arguments[-1:] == (Ellipsis,):
@@ -107,7 +132,7 @@ def wrong(kind: Any, raw: Any) -> Iterator[Any]:
     elif origin is dict:
         yield from (each for each in RAW if each != {})
         yield from ({"x": None}, {7: "x"}, {b"x": "x"}, {"x": ["y"]})
-    elif origin is types.UnionType:
+    elif origin in (types.UnionType, typing.Union):
         (only,) = (each for each in arguments if each is not types.NoneType)
         if raw is None and hasattr(only, "_fields"):
             yield from (each for each in RAW if each is not None)

@@ -217,7 +217,7 @@ def test_an_agent_that_nobody_could_use_is_none(client, caplog, change):
     client.send(BEAT._replace(**change))
     assert client.ask().agents_known == 0
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("dropped a heartbeat: ") and line.isprintable()
+    assert line.startswith("dropped a ") and line.isprintable() and len(line) < 300
 
 
 def test_a_key_keeps_strangers_out(transport):

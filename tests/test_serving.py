@@ -288,13 +288,14 @@ def test_no_message_of_a_stranger_harms_the_owner(owner, poller):
         owner.seal(attempt)
     transport, client = raw_reader(owner)
     strange = [
-        fetch(1, fetch=-1, first_block=-7),
-        fetch(1, fetch=2**64 - 1, credit_bytes=2**64 - 1, shard=-3),
-        fetch(1, fetch=3, credit_bytes=-(2**63)),
+        fetch(1, fetch=2, first_block=2**63 - 1),
+        fetch(1, fetch=2**63 - 1, credit_bytes=2**63 - 1, shard=2**31 - 1),
+        fetch(1, fetch=3, credit_bytes=0),
+        fetch(1, fetch=5, credit_bytes=-1),
         fetch(7, fetch=4),
         *[fetch(attempt) for attempt in range(20, 24)],
         MoreCredit(3, -1),
-        MoreCredit(3, 2**64 - 1),
+        MoreCredit(3, 2**63 - 1),
         MoreCredit(77, 1),
         CancelFetch(77),
     ]
@@ -305,9 +306,10 @@ def test_no_message_of_a_stranger_harms_the_owner(owner, poller):
         is_done = (FetchEnd(99, 1, 1, ""), b"")
         wait_until(poller, lambda: is_done in arrived(client), "the last answer")
         ends = {each.fetch: each for each, _ in client.messages if isinstance(each, FetchEnd)}
-    assert ends[-1] == FetchEnd(-1, 1, 1, "")
-    assert ends[2**64 - 1] == FetchEnd(2**64 - 1, 0, 0, "")
+    assert ends[2] == FetchEnd(2, 1, 1, "")
+    assert ends[2**63 - 1] == FetchEnd(2**63 - 1, 0, 0, "")
     assert ends[3] == FetchEnd(3, 1, 1, "")
+    assert 5 not in ends, "a negative credit was accepted"
     assert ends[4].lost == "attempt 7 of run run has no shards here"
     for attempt in range(20, 24):
         assert ends[attempt].lost == f"segment file {owner.path(attempt)} ends inside a block"

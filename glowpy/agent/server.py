@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from glowpy.agent.actions import (
     Action,
@@ -215,21 +216,26 @@ class AgentServer:
             if received is None:
                 return
             peer, message, payload = received
-            if self._shards.receive(peer, message):
-                continue
-            if isinstance(message, Hello):
-                self._server.send(peer, welcome(message, "agent", str(self._options.master)))
-            elif isinstance(message, _OF_EXECUTORS):
-                if isinstance(message, _AFTER_OUTPUT):
-                    self._processes.drain(message.executor)
-                self._carry_out(self._core.from_executor(peer, message, payload))
-            elif self._receive_for_channel(peer, message, payload):
-                continue
-            elif hasattr(message, "run"):
-                now = time.monotonic()
-                self._carry_out(self._core.from_driver(peer, message, payload, now))
-            else:
-                log.warning("dropped a message for others: %s", type(message).__name__)
+            try:
+                self._handle(peer, message, payload)
+            except Exception:  # a fault of ours in one message ends no agent
+                log.exception("dropped a message that failed: %s", type(message).__name__)
+
+    def _handle(self, peer: bytes, message: Any, payload: bytes) -> None:
+        if self._shards.receive(peer, message):
+            return
+        if isinstance(message, Hello):
+            self._server.send(peer, welcome(message, "agent", str(self._options.master)))
+        elif isinstance(message, _OF_EXECUTORS):
+            if isinstance(message, _AFTER_OUTPUT):
+                self._processes.drain(message.executor)
+            self._carry_out(self._core.from_executor(peer, message, payload))
+        elif self._receive_for_channel(peer, message, payload):
+            return
+        elif hasattr(message, "run"):
+            self._carry_out(self._core.from_driver(peer, message, payload, time.monotonic()))
+        else:
+            log.warning("dropped a message for others: %s", type(message).__name__)
 
     def _receive_for_channel(self, peer: bytes, message: object, payload: bytes) -> bool:
         answer = self._channels.receive(peer, message, payload, time.monotonic())

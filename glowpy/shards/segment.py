@@ -22,6 +22,7 @@ from types import TracebackType
 from zlib import crc32
 
 from glowpy.errors import OutputError, ShardCorrupt, ShardLost
+from glowpy.ranges import Size, Unsigned32
 from glowpy.record import NamedTuple
 
 MAGIC = b"GLOWSEG1"
@@ -34,11 +35,11 @@ _BLOCK_HEADER = struct.Struct("<IIQI")
 class Block(NamedTuple):
     """One block of a shard: where its payload lies in the segment file, and what it must be."""
 
-    shard: int
-    offset_bytes: int
-    length_bytes: int
-    row_count: int
-    crc32: int
+    shard: Unsigned32
+    offset_bytes: Size
+    length_bytes: Size
+    row_count: Unsigned32
+    crc32: Unsigned32
 
 
 class SegmentWriter:

@@ -11,33 +11,34 @@ reader -> agent    Fetch of `run_of(channel)`, as of any shard: see `transfers`
 
 from __future__ import annotations
 
+from glowpy.ranges import Name, Size
 from glowpy.record import NamedTuple
 
 
 class OpenChannel(NamedTuple):
     """Its rows will follow, in place of whatever the agent has under this name."""
 
-    channel: str
+    channel: Name
 
 
 class ChannelRows(NamedTuple):
     """More rows of a channel, as one block in the payload; none: the sender is still there."""
 
-    channel: str
-    row_count: int
+    channel: Name
+    row_count: Size
 
 
 class EndChannel(NamedTuple):
     """That was all."""
 
-    channel: str
+    channel: Name
 
 
 class ChannelState(NamedTuple):
     """How much of a channel the agent has. A refusal says why it takes no more."""
 
-    channel: str
-    row_count: int
+    channel: Name
+    row_count: Size
     is_whole: bool
     refusal: str
 
@@ -45,15 +46,15 @@ class ChannelState(NamedTuple):
 class FindChannel(NamedTuple):
     """Where is the channel of this name?"""
 
-    channel: str
+    channel: Name
 
 
 class ChannelPlace(NamedTuple):
     """The agent that has it, and its number there; no address: nobody has."""
 
-    channel: str
-    address: str
-    number: int
+    channel: Name
+    address: Name
+    number: Size
 
 
 CHANNEL_MESSAGES: dict[str, type] = {

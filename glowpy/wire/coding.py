@@ -11,11 +11,12 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 import msgpack
 
 from glowpy.errors import ProtocolError
+from glowpy.ranges import Characters, Within
 
 MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames are 4 MiB
 _SMALL_BYTES = 4096
@@ -115,6 +116,8 @@ def _packer(kind: Any) -> Pack:
         return _as_is if pack is _as_is else lambda value: [pack(each) for each in value]
     if origin is tuple:
         return _tuple_packer([_packer(each) for each in arguments])
+    if origin is Annotated:
+        return _packer(arguments[0])
     if origin in (typing.Union, types.UnionType):
         pack = _packer(_optional(kind))
         return lambda value: None if value is None else pack(value)
@@ -164,6 +167,8 @@ def _checker(kind: Any) -> Check:
     if origin in (typing.Union, types.UnionType):
         check = _checker(_optional(kind))
         return lambda value, place: None if value is None else check(value, place)
+    if origin is Annotated:
+        return _range_checker(*arguments)
     if kind is float:
         return _float_checker
     return _scalar_checker(kind)
@@ -239,6 +244,30 @@ def _float_checker(value: Any, place: str) -> Any:
     if type(value) not in (float, int):
         raise ProtocolError(f"{place} is not a number")
     return float(value)
+
+
+def _range_checker(kind: type, bounds: Within | Characters) -> Check:
+    """Check the type of a value, then its range (`glowpy.ranges`)."""
+    check_type = _checker(kind)
+    if isinstance(bounds, Characters):
+        most = bounds.most
+
+        def check_text(value: Any, place: str) -> Any:
+            text = check_type(value, place)
+            if len(text) > most or not text.isprintable():
+                raise ProtocolError(f"{place} is too long, or has characters that no name may have")
+            return text
+
+        return check_text
+    least, largest = bounds
+
+    def check_number(value: Any, place: str) -> Any:
+        number = check_type(value, place)
+        if not least <= number <= largest:  # also of NaN, which no comparison holds for
+            raise ProtocolError(f"{place} is not between {least:g} and {largest:g}")
+        return number
+
+    return check_number
 
 
 def _scalar_checker(kind: type) -> Check:

@@ -17,6 +17,7 @@ agent    -> driver    FetchFile (at the driver's own server); driver -> agent Fi
 
 from __future__ import annotations
 
+from glowpy.ranges import Bid, Count, Megabytes, Name, Size
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import RUN_MESSAGES
 from glowpy.wire.transfers import TRANSFERS
@@ -27,7 +28,7 @@ PROTOCOL_VERSION = 1
 class Hello(NamedTuple):
     """The first message on every control connection, answered by Welcome."""
 
-    protocol: int
+    protocol: Count
     glowpy: str
     python: str  # "3.11": major and minor, rows and functions travel as pickles
     role: str  # "driver", "agent"
@@ -37,7 +38,7 @@ class Hello(NamedTuple):
 class Welcome(NamedTuple):
     """The answer to Hello. A non-empty `refusal` says why the peer may not go on."""
 
-    protocol: int
+    protocol: Count
     glowpy: str
     python: str
     role: str
@@ -51,37 +52,37 @@ class Welcome(NamedTuple):
 class LeaseInUse(NamedTuple):
     """A lease under which an executor is there."""
 
-    lease: str
-    driver: str
-    memory_mb: int
+    lease: Name
+    driver: Name
+    memory_mb: Megabytes
 
 
 class NamedChannel(NamedTuple):
     """A channel that an agent has for whoever asks for its name."""
 
-    channel: str
-    number: int  # of several, the highest was sent last
+    channel: Name
+    number: Size  # of several, the highest was sent last
 
 
 class Heartbeat(NamedTuple):
     """What an agent has, and which leases it is using, at this moment."""
 
-    agent: str
-    address: str
-    data_center: str
-    rack: str
-    cpu_level: int
-    executor_limit: int
-    memory_mb: int
+    agent: Name
+    address: Name
+    data_center: Name
+    rack: Name
+    cpu_level: Count
+    executor_limit: Count
+    memory_mb: Megabytes
     leases: tuple[LeaseInUse, ...]
-    cores: int = 0  # that agent and executors may run on; 0: not told
+    cores: Count = 0  # that agent and executors may run on; 0: not told
     channels: tuple[NamedChannel, ...] = ()
 
 
 class Goodbye(NamedTuple):
     """An agent ends in order: nothing more is to be granted at it."""
 
-    agent: str
+    agent: Name
 
 
 class AskExecutors(NamedTuple):
@@ -91,40 +92,40 @@ class AskExecutors(NamedTuple):
     on their way is part of the demand.
     """
 
-    driver: str
-    executor_count: int
-    held: int  # leases that it has
-    memory_mb: int
-    data_center: str
-    rack: str
-    bid: float
+    driver: Name
+    executor_count: Count
+    held: Count  # leases that it has
+    memory_mb: Megabytes
+    data_center: Name
+    rack: Name
+    bid: Bid
     script: str = ""  # what runs and where, for people
-    module: str = ""  # -glow.module, for people
-    number: int = 0  # of this ask: its answer carries it
-    answered: int = 0  # the number of the last answer that has come
+    module: Name = ""  # -glow.module, for people
+    number: Size = 0  # of this ask: its answer carries it
+    answered: Size = 0  # the number of the last answer that has come
 
 
 class Lease(NamedTuple):
     """The right to start one executor at one agent."""
 
-    lease: str
-    agent: str
-    address: str
-    data_center: str
-    rack: str
-    cpu_level: int
-    memory_mb: int
+    lease: Name
+    agent: Name
+    address: Name
+    data_center: Name
+    rack: Name
+    cpu_level: Count
+    memory_mb: Megabytes
 
 
 class Grants(NamedTuple):
     """The answer to AskExecutors: perhaps fewer leases than asked for, perhaps none."""
 
     leases: tuple[Lease, ...]
-    share: int | None  # leases that the driver may hold in all; None: the master cannot tell now
-    agents_known: int
-    executors_known: int
-    largest_memory_mb: int  # the most memory an executor could get at any agent
-    ask: int = 0  # the number of the ask that is answered
+    share: Count | None  # leases that the driver may hold in all; None: the master cannot tell now
+    agents_known: Size
+    executors_known: Size
+    largest_memory_mb: Megabytes  # the most memory an executor could get at any agent
+    ask: Size = 0  # the number of the ask that is answered
 
 
 class ReturnLeases(NamedTuple):

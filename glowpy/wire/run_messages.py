@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from glowpy.ranges import Count, Megabytes, Name, OptionalSize, Seconds, Size, Unsigned32
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 from glowpy.wire.sources import Sources
@@ -43,54 +44,54 @@ class Stream(Enum):
 class OpenRun(NamedTuple):
     """A run begins at this agent. The payload is the task's run description, opaque here."""
 
-    run: str
-    run_number: int
-    flow: int
+    run: Name
+    run_number: Count
+    flow: Count
     manifest: str  # program.Manifest as JSON
     program_server: str  # address of the driver's own server
     working_directory: str
     environment: dict[str, str]
-    hash_seed: int
-    module: str  # -glow.module: what this run has in common with others; empty if nothing
+    hash_seed: Unsigned32
+    module: Name  # -glow.module: what this run has in common with others; empty if nothing
 
 
 class RunOpened(NamedTuple):
     """The program is here; executors may be launched."""
 
-    run: str
-    files_fetched: int
-    bytes_fetched: int
+    run: Name
+    files_fetched: Count
+    bytes_fetched: Size
 
 
 class RunRefused(NamedTuple):
     """The agent cannot serve this run, or no longer knows it."""
 
-    run: str
+    run: Name
     reason: str
 
 
 class Launch(NamedTuple):
     """Start one executor under a lease."""
 
-    run: str
-    executor: str
-    lease: str
-    memory_mb: int
+    run: Name
+    executor: Name
+    lease: Name
+    memory_mb: Megabytes
 
 
 class Launched(NamedTuple):
     """The executor's process exists."""
 
-    run: str
-    executor: str
-    pid: int
+    run: Name
+    executor: Name
+    pid: Count
 
 
 class LaunchRefused(NamedTuple):
     """There will be no such executor."""
 
-    run: str
-    executor: str
+    run: Name
+    executor: Name
     refusal: Refusal
     reason: str
 
@@ -98,8 +99,8 @@ class LaunchRefused(NamedTuple):
 class ExecutorExited(NamedTuple):
     """An executor's process is gone. `cause` names exit status or signal."""
 
-    run: str
-    executor: str
+    run: Name
+    executor: Name
     cause: str
     expected: bool  # it was retired, or its run had ended
     log_tail: str
@@ -110,10 +111,10 @@ class ExecutorExited(NamedTuple):
 class Assign(NamedTuple):
     """Run one task group as one attempt, bound to exactly these input shards."""
 
-    run: str
-    executor: str
-    group: int
-    attempt: int
+    run: Name
+    executor: Name
+    group: Count
+    attempt: Size
     inputs: tuple[Sources, ...]  # by input edge of the group
     is_live: bool = False  # it takes turns with whatever else the executor does, from now on
     notes_rows: bool = False  # the executor writes down which row it is at
@@ -122,50 +123,50 @@ class Assign(NamedTuple):
 class Recall(NamedTuple):
     """Give an assignment back, if its executor has not begun it."""
 
-    run: str
-    executor: str
-    attempt: int
+    run: Name
+    executor: Name
+    attempt: Size
 
 
 class Recalled(NamedTuple):
     """The assignment was taken back: the executor will never see it."""
 
-    run: str
-    executor: str
-    attempt: int
+    run: Name
+    executor: Name
+    attempt: Size
 
 
 class Abort(NamedTuple):
     """Stop this attempt. What it has written is never read again."""
 
-    run: str
-    executor: str
-    attempt: int
+    run: Name
+    executor: Name
+    attempt: Size
 
 
 class Retire(NamedTuple):
     """The executor ends after what it is doing; its slot is free again."""
 
-    run: str
-    executor: str
+    run: Name
+    executor: Name
 
 
 class CloseRun(NamedTuple):
     """The run is over: its executors end, its shards go."""
 
-    run: str
+    run: Name
 
 
 class RunClosed(NamedTuple):
     """Nothing of the run is left at this agent but its program."""
 
-    run: str
+    run: Name
 
 
 class Beat(NamedTuple):
     """Keep-alive within a run, both ways."""
 
-    run: str
+    run: Name
 
 
 # --- executor and agent ---------------------------------------------------------------------
@@ -174,26 +175,26 @@ class Beat(NamedTuple):
 class ExecutorHello(NamedTuple):
     """An executor's first message: the script has reached its flow. Answered by Describe."""
 
-    protocol: int
+    protocol: Count
     glowpy: str
     python: str
-    run: str
-    executor: str
+    run: Name
+    executor: Name
 
 
 class Describe(NamedTuple):
     """What the executor is part of. The payload is the run description of OpenRun."""
 
-    run: str
+    run: Name
     owner: str  # this agent's address as shard owner, as it stands in Assign.owners
-    host: str  # readers on this host read segment files themselves
+    host: Name  # readers on this host read segment files themselves
 
 
 class ExecutorReady(NamedTuple):
     """The plans agree; the executor takes assignments. A refusal says why it cannot."""
 
-    run: str
-    executor: str
+    run: Name
+    executor: Name
     refusal: str
 
 
@@ -208,37 +209,37 @@ class Begin(NamedTuple):
 class GroupStarted(NamedTuple):
     """The agent has handed the attempt to its executor."""
 
-    run: str
-    executor: str
-    group: int
-    attempt: int
+    run: Name
+    executor: Name
+    group: Count
+    attempt: Size
 
 
 class Commit(NamedTuple):
     """These blocks of a running attempt exist from now on."""
 
-    run: str
-    attempt: int
+    run: Name
+    attempt: Size
     blocks: tuple[Block, ...]
 
 
 class Work(NamedTuple):
     """What an attempt has done so far; where it has no input, rows in are those it has made."""
 
-    rows_in: int = 0
-    bytes_in: int = 0  # of blocks and files read
-    rows_out: int = 0  # of the group's output, stored or drained
-    bytes_out: int = 0  # of blocks written; none where rows are drained
-    spilled_bytes: int = 0  # written to temporary files
-    waited_s: float = 0.0  # for its inputs
-    ran_s: float = 0.0  # the rest of its time
+    rows_in: Size = 0
+    bytes_in: Size = 0  # of blocks and files read
+    rows_out: Size = 0  # of the group's output, stored or drained
+    bytes_out: Size = 0  # of blocks written; none where rows are drained
+    spilled_bytes: Size = 0  # written to temporary files
+    waited_s: Seconds = 0.0  # for its inputs
+    ran_s: Seconds = 0.0  # the rest of its time
 
 
 class Progress(NamedTuple):
     """How far attempts have come, by number. An executor's goes to its agent now and then, an
     agent's to the driver with its beat: one message for all its executors."""
 
-    run: str
+    run: Name
     attempts: tuple[tuple[int, Work], ...]
 
 
@@ -248,23 +249,23 @@ class GroupEnded(NamedTuple):
     The payload of a FAILED end is the pickled exception, opaque to the agent.
     """
 
-    run: str
-    executor: str
-    group: int
-    attempt: int
+    run: Name
+    executor: Name
+    group: Count
+    attempt: Size
     outcome: Outcome
     blocks: tuple[Block, ...] = ()
     work: Work = Work()
     reason: str = ""  # FAILED: text for the user; INPUT_LOST: which shard and why
-    lost_attempt: int = -1  # INPUT_LOST: the attempt whose shard is gone
+    lost_attempt: OptionalSize = -1  # INPUT_LOST: the attempt whose shard is gone
     began: GroupStarted | None = None  # to the driver: what the executor was given next
 
 
 class Printed(NamedTuple):
     """Whole lines that a task wrote to its standard output or error."""
 
-    run: str
-    executor: str
+    run: Name
+    executor: Name
     stream: Stream
     text: str
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from glowpy.errors import ProtocolError
+from glowpy.ranges import Count
 from glowpy.record import NamedTuple
 
 _WRITER = struct.Struct("<II")
@@ -22,7 +23,7 @@ class Sources(NamedTuple):
     All readers of one boundary share one such value, but for its first number.
     """
 
-    first_shard: int
+    first_shard: Count
     owners: tuple[str, ...]  # addresses of shard owners
     writers: bytes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glowpy.ranges import Count, Name, OptionalSize, Size
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 
@@ -14,49 +15,49 @@ class Fetch(NamedTuple):
     A reader on the owner's host gets locations instead of bytes and reads the file itself.
     """
 
-    fetch: int  # the reader's number for this stream
-    run: str
-    attempt: int
-    shard: int
-    first_block: int
-    credit_bytes: int
-    reader_host: str
+    fetch: Size  # the reader's number for this stream
+    run: Name
+    attempt: Size
+    shard: Count
+    first_block: Size
+    credit_bytes: Size
+    reader_host: Name
 
 
 class MoreCredit(NamedTuple):
     """The reader has taken this much and may be sent as much again."""
 
-    fetch: int
-    credit_bytes: int
+    fetch: Size
+    credit_bytes: Size
 
 
 class CancelFetch(NamedTuple):
     """The reader wants nothing more of this stream."""
 
-    fetch: int
+    fetch: Size
 
 
 class BlockFrame(NamedTuple):
     """To a reader elsewhere: one frame of a block, its bytes in the payload."""
 
-    fetch: int
+    fetch: Size
     block: Block
-    position_bytes: int  # of this frame within the block
+    position_bytes: Size  # of this frame within the block
 
 
 class FetchEnd(NamedTuple):
     """The stream ends: whole after `block_count` blocks and `row_count` rows, or lost."""
 
-    fetch: int
-    block_count: int
-    row_count: int
+    fetch: Size
+    block_count: Size
+    row_count: Size
     lost: str  # empty: the shard is whole
 
 
 class Blocks(NamedTuple):
     """To a reader on the same host: committed blocks, to be read from the segment file."""
 
-    fetch: int
+    fetch: Size
     path: str
     nonce: bytes
     blocks: tuple[Block, ...]
@@ -69,18 +70,18 @@ class Blocks(NamedTuple):
 class FetchFile(NamedTuple):
     """Send me a program file from this offset on."""
 
-    run: str
-    sha256: str
-    offset_bytes: int
+    run: Name
+    sha256: Name
+    offset_bytes: Size
 
 
 class FileFrame(NamedTuple):
     """One frame of a program file, its bytes in the payload. Size -1: no such file."""
 
-    run: str
-    sha256: str
-    offset_bytes: int
-    size_bytes: int
+    run: Name
+    sha256: Name
+    offset_bytes: Size
+    size_bytes: OptionalSize
 
 
 TRANSFERS: tuple[type, ...] = (

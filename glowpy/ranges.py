@@ -1,0 +1,38 @@
+"""Ranges of the numbers and names in messages, declared where a message's field is annotated.
+
+`wire.coding` checks a field against its range when a message is decoded, so no machine behind a
+socket meets a number that overflows, or a name that the file system refuses.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from glowpy.record import NamedTuple
+
+
+class Within(NamedTuple):
+    """The least and the largest value of a number. NaN and infinity are outside of any range."""
+
+    least: float
+    most: float
+
+
+class Characters(NamedTuple):
+    """The largest length of a text without lone surrogates and control characters."""
+
+    most: int
+
+
+_32_BITS = (1 << 31) - 1
+_64_BITS = (1 << 63) - 1
+
+Count: TypeAlias = Annotated[int, Within(0, _32_BITS)]  # executors, groups, steps, files
+Size: TypeAlias = Annotated[int, Within(0, _64_BITS)]  # bytes, rows, serial numbers
+Megabytes: TypeAlias = Annotated[int, Within(0, _32_BITS)]
+Bid: TypeAlias = Annotated[float, Within(0.0, _32_BITS)]
+Seconds: TypeAlias = Annotated[float, Within(0.0, 1e12)]
+OptionalSize: TypeAlias = Annotated[int, Within(-1, _64_BITS)]  # -1: there is none
+OptionalSeconds: TypeAlias = Annotated[float, Within(-1.0, 1e12)]  # -1: there is none
+Unsigned32: TypeAlias = Annotated[int, Within(0, (1 << 32) - 1)]
+Name: TypeAlias = Annotated[str, Characters(400)]  # of a run, executor, lease, host, channel
