@@ -24,6 +24,7 @@ class Timing(NamedTuple):
     tick_s: float = 1.0  # the master looks for agents and leases whose time is over
     lease_s: float = 15.0  # a granted lease that no agent reports in this time is free again
     ask_s: float = 1.0  # the driver repeats its demand to the master
+    call_s: float = 0.03  # between calls of the master to drivers that wait for executors
     find_s: float = 0.25  # whoever waits for a channel that has a name asks the master again
     first_contact_s: float = 10.0  # patience for a master that was never reached
     patience_s: float = 60.0  # patience for a cluster that worked before

@@ -59,7 +59,7 @@ class Bench:
         held: int = 0,
     ) -> Grants:
         ask = AskExecutors(driver, wanted, held, memory_mb, dc, rack, bid)
-        grants = self.allocator.ask(ask, self.now)
+        grants = self.allocator.ask(ask, self.now, driver.encode())
         self.allocator.check_invariants()
         self.driver_of.update({lease.lease: driver for lease in grants.leases})
         return grants

@@ -187,65 +187,6 @@ def test_an_agent_that_shrinks_gets_nothing_until_it_has_room():
     assert len(bench.ask(2)) == 1
 
 
-# --- drivers in competition -------------------------------------------------------------------
-
-
-def test_a_driver_alone_gets_all():
-    assert len(Bench(agent("a", 8)).ask(8)) == 8
-
-
-def test_above_its_share_a_driver_waits_for_the_others():
-    bench = Bench(agent("a", 8))
-    mine = bench.ask(8, "greedy")
-    assert bench.ask(4, "late") == []
-    bench.give_back(mine[:2])
-    assert bench.ask(8, "greedy") == [], "late is below its share and wants four"
-    assert len(bench.ask(4, "late")) == 2
-
-
-def test_a_demand_not_repeated_keeps_nothing_from_anybody():
-    bench = Bench(agent("a", 8))
-    mine = bench.ask(8, "greedy")
-    assert bench.ask(4, "late") == []
-    bench.give_back(mine[:2])
-    bench.now += DEMAND_S + 0.1
-    assert len(bench.ask(8, "greedy")) == 2
-
-
-def test_a_demand_withdrawn_keeps_nothing_from_anybody():
-    bench = Bench(agent("a", 8))
-    mine = bench.ask(8, "greedy")
-    assert bench.ask(4, "late") == []
-    assert bench.ask(0, "late") == []
-    bench.give_back(mine[:2])
-    assert len(bench.ask(8, "greedy")) == 2
-
-
-def test_a_demand_that_nobody_can_meet_keeps_nothing_from_anybody():
-    bench = Bench(agent("a", 8))
-    assert bench.ask(8, "big", memory_mb=1_000_000) == []
-    assert len(bench.ask(8, "small")) == 8
-
-
-def test_what_the_others_do_not_want_goes_to_whoever_asks():
-    bench = Bench(agent("a", 8))
-    mine = bench.ask(8, "greedy")
-    assert bench.ask(1, "modest") == []
-    bench.give_back(mine[:4])
-    assert len(bench.ask(8, "greedy")) == 3
-    assert len(bench.ask(1, "modest")) == 1
-
-
-def test_more_drivers_than_executors_take_turns():
-    bench = Bench(agent("a", 2))
-    drivers = ["d1", "d2", "d3"]
-    first = {driver: bench.ask(2, driver) for driver in drivers}
-    assert [len(first[driver]) for driver in drivers] == [2, 0, 0]
-    bench.give_back(first["d1"][:1])
-    assert bench.ask(2, "d1") == []
-    assert len(bench.ask(2, "d3")) == 1
-
-
 # --- any order of events ----------------------------------------------------------------------
 
 
@@ -273,6 +214,17 @@ class Cluster(RuleBasedStateMachine):
         assert len(leases) <= wanted
         assert not {lease.agent for lease in leases} & self.gone
         self.unused += [(self.bench.now + LEASE_S, lease) for lease in leases]
+
+    @rule()
+    def called_drivers_ask(self):
+        """Until none is called; then nothing is free that a driver might hold and wants."""
+        for _ in range(50):
+            called = self.bench.allocator.to_call(self.bench.now)
+            if not called:
+                break
+            for driver in called:
+                self.ask(12, driver.decode(), 64)
+        assert not called, "they are called again and again"
 
     def pick(self, data):
         return self.unused.pop(data.draw(st.integers(0, len(self.unused) - 1)))[1]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glowpy.master.shares import Claim, shares
+from glowpy.master.shares import LEAST_BID, Claim, shares
 from glowpy.wire.messages import Lease
 from tests.allocator_bench import DEMAND_S, TURN_S, Bench, agent
 
@@ -34,6 +34,9 @@ def claim(wanted: int, bid: float = 100.0, held: int = 0, capacity: int = 8) -> 
         ([claim(20, bid=300.0), claim(20)], [6, 2]),
         ([claim(20, bid=300.0), claim(20), claim(1)], [5, 2, 1]),
         ([claim(20, bid=7e5), claim(20, bid=1.0)], [7, 1]),
+        ([claim(20, bid=7e5), claim(20, bid=1.0), claim(20, bid=1.0)], [6, 1, 1]),
+        ([claim(9, bid=300.0, capacity=5), claim(9, held=5, capacity=5)], [4, 1]),
+        ([claim(9, bid=300.0, capacity=5), claim(2, held=2, capacity=5)], [4, 1]),
         ([claim(20, bid=0.0), claim(20, bid=100.0)], [1, 7]),
         ([claim(9, held=2), claim(9, held=3), claim(9, held=3)], [2, 3, 3]),
         ([claim(9, capacity=2), claim(9, capacity=8)], [1, 4]),
@@ -75,6 +78,40 @@ def test_nothing_is_divided_twice_and_nothing_wanted_is_left(claims: list[Claim]
     for count, each in zip(divided, claims, strict=True):
         if count < min(each.wanted, each.capacity):
             assert used > 1 - 1 / each.capacity - 1e-6, "one more would have fitted"
+
+
+@given(
+    st.lists(
+        st.builds(
+            Claim,
+            bid=st.floats(0, 1e6),
+            held=st.integers(0, 50),
+            wanted=st.integers(1, 50),
+            capacity=st.just(12),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_shares_are_the_proportional_ones_within_one_executor(claims: list[Claim]) -> None:
+    divided = shares(claims)
+    assert sum(divided) == min(12, sum(claim.wanted for claim in claims))
+    assert min(divided) >= 1, "there are as many executors as drivers"
+    for count, ideal in zip(divided, ideal_shares(claims, 12), strict=True):
+        assert abs(count - ideal) < 1.0 + 1e-6, (divided, ideal_shares(claims, 12))
+
+
+def ideal_shares(claims: list[Claim], executors: int) -> list[float]:
+    """Fractions of executors in proportion to the bids, each at least 1 and at most the demand.
+
+    Found by bisection: the level is common to all.
+    """
+    low, high = 0.0, 100.0 / LEAST_BID
+    for _ in range(200):
+        level = (low + high) / 2
+        found = [min(max(1.0, level * max(LEAST_BID, c.bid)), c.wanted) for c in claims]
+        low, high = (level, high) if sum(found) < executors else (low, level)
+    return found
 
 
 # --- asking -----------------------------------------------------------------------------------
@@ -133,7 +170,8 @@ def test_more_drivers_than_executors_take_turns():
     assert [len(first[driver]) for driver in drivers] == [2, 0, 0]
     bench.give_back(first["d1"][:1])
     assert bench.ask(2, "d1") == []
-    assert len(bench.ask(2, "d3")) == 1
+    assert bench.ask(2, "d3") == [], "d2 has waited longer"
+    assert len(bench.ask(2, "d2")) == 1
 
 
 # --- over time --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from glowpy.errors import ClusterError
 from glowpy.flags import Options
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.messages import AskExecutors, Grants, Lease
+from glowpy.wire.messages import AskAgain, AskExecutors, Grants, Lease
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
@@ -45,10 +45,18 @@ class Slow:
         before = self.leasing._last
         self._server.send(peer, Grants(leases, None, agents, 2, 1024, ask.number))
         while self.leasing._last is before:
-            ready = self._at_driver.poll(BOUND_S)
-            assert ready, "no answer comes"
-            for handle in ready:
-                handle()
+            self._hear()
+
+    def call(self, peer: bytes) -> None:
+        """The driver is told to ask again, and has heard it when this returns."""
+        self._server.send(peer, AskAgain())
+        self._hear()
+
+    def _hear(self) -> None:
+        ready = self._at_driver.poll(BOUND_S)
+        assert ready, "no answer comes"
+        for handle in ready:
+            handle()
 
 
 @pytest.fixture
@@ -70,6 +78,25 @@ def test_an_answer_to_an_earlier_ask_settles_nothing(master: Slow) -> None:
     assert not leasing.is_answered
     master.answer(*second)
     assert leasing.is_answered
+
+
+def test_a_call_of_the_master_brings_the_next_ask_forward(master: Slow) -> None:
+    """But not at once after the last ask, and not while the agents are of no use."""
+    leasing = master.leasing
+    leasing.demand = 1
+    leasing.advance(100.0, launching=0, held=0)
+    peer, ask = master.asked()
+    master.answer(peer, ask)
+    leasing.advance(200.0, launching=0, held=0)
+    assert leasing.next_ask > 200.0 + TIMING.ask_s / 32
+    master.answer(*master.asked())
+    master.call(peer)
+    assert 200.0 < leasing.next_ask <= 200.0 + TIMING.ask_s / 32
+    leasing.advance(201.0, launching=0, held=0)
+    master.answer(*master.asked(), LEASE)
+    leasing.cannot_use(leasing.granted()[0], "cannot start a process", 201.0)
+    master.call(peer)
+    assert leasing.next_ask == 201.0 + TIMING.ask_s
 
 
 def test_what_is_granted_is_to_be_used_first(master: Slow) -> None:

@@ -19,6 +19,7 @@ from glowpy.version import __version__
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import (
     PROTOCOL_VERSION,
+    AskAgain,
     AskExecutors,
     Grants,
     Heartbeat,
@@ -91,7 +92,8 @@ class Client:
 
     def ask(self, ask: AskExecutors = ASK) -> Grants:
         self.send(ask)
-        grants = self.answer()
+        while (grants := self.answer()) == AskAgain():
+            pass
         assert isinstance(grants, Grants)
         return grants
 
@@ -133,6 +135,19 @@ def test_leases_given_back_are_granted_again(client):
     again = client.ask().leases
     assert len(again) == 2
     assert not set(first) & set(again)
+
+
+def test_a_waiting_driver_is_called_when_an_executor_is_free(transport):
+    """The master sends it without another ask, and once."""
+    with running_master() as address:
+        agent, one, other = (Client(transport.connect(address)) for _ in range(3))
+        agent.send(BEAT._replace(executor_limit=1))
+        agent.greet(Hello(PROTOCOL_VERSION, __version__, "", "agent", "a"))
+        (lease,) = one.ask(ASK._replace(driver="one", executor_count=1)).leases
+        assert other.ask(ASK._replace(driver="other")).leases == ()
+        one.send(ReturnLeases((lease.lease,)))
+        assert other.answer() == AskAgain()
+        assert len(other.ask(ASK._replace(driver="other")).leases) == 1
 
 
 def test_drivers_and_agents_have_their_own_connections(transport):

@@ -1,7 +1,8 @@
 """The master as transcripts: topology and allocator behind the messages that it takes.
 
 `>` is what happens, the lines below it the answer. `a1` is an agent; d1's leases are `d1.1`,
-`d1.2` … in the order in which they are granted. Time goes by where that is said.
+`d1.2` … in the order in which they are granted. Time goes by where that is said. The drivers that
+the master calls to ask again stand last.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ class Play:
         self._counts: Counter[str] = Counter()
 
     def tell(self, line: str) -> list[str]:
-        """What is answered."""
+        """What is answered, and who is called."""
+        said = self._said(line)
+        called = [peer.decode() for peer in self.master.to_call(self.now)]
+        return [*said, *([f"calls {', '.join(called)}"] if called else [])]
+
+    def _said(self, line: str) -> list[str]:
         match line.split():
             case [agent, "beats", *options]:
                 return self._beat(agent, options)
@@ -83,7 +89,7 @@ class Play:
         memory_mb, bid = int(options.get("MB", "64")), float(options.get("bid", "100"))
         held = int(options.get("holding", "0"))
         ask = AskExecutors(driver, count, held, memory_mb, center, rack, bid)
-        grants = self.master.handle(ask, self.now)
+        grants = self.master.handle(ask, self.now, driver.encode())
         assert isinstance(grants, Grants)
         said = []
         for lease in grants.leases:
@@ -115,10 +121,12 @@ def test_agents_come_and_go() -> None:
         > d1 asks for 4
           may hold 0
         > a1 beats
+          calls d1
         > d1 asks for 4
           d1.1 at a1, d1.2 at a1, may hold 2
         > a1 beats using d1.1,d1.2
         > a2 beats executors 1
+          calls d1
         > d1 asks for 2 holding 2
           d1.3 at a2, may hold 3
         > a2 leaves
@@ -145,6 +153,7 @@ def test_places_levels_and_memory() -> None:
           d1.2 at a3, d1.3 at a2, d1.4 at a2, may hold 4
         > d2 asks for 9 near east/r1 MB 500
           d2.1 at a1, d2.2 at a1, may hold 2
+          calls d1
         > d1 asks for 0 holding 4
           may hold 3
         """
@@ -160,20 +169,85 @@ def test_drivers_compete() -> None:
         > a1 beats using d1.1,d1.2,d1.3,d1.4
         > d2 asks for 9
           may hold 2
+          calls d1
         > d1 asks for 5 holding 4
           may hold 2
         > a1 beats using d1.1,d1.2
+          calls d2
         > d1 asks for 7 holding 2
           may hold 2
         > d2 asks for 9
           d2.1 at a1, d2.2 at a1, may hold 2
         > d3 asks for 9 bid 200
           may hold 2
+          calls d1, d2
         > d1 asks for 7 holding 2
           may hold 1
         > d2 gives back d2.2
+          calls d3
         > d3 asks for 9 bid 200
           d3.1 at a1, may hold 2
+        """
+    )
+
+
+def test_waiting_drivers_are_called_as_far_as_executors_are_free() -> None:
+    """Each once until it asks again."""
+    transcript(
+        """
+        > a1 beats executors 4
+        > d1 asks for 4
+          d1.1 at a1, d1.2 at a1, d1.3 at a1, d1.4 at a1, may hold 4
+        > a1 beats using d1.1,d1.2,d1.3,d1.4
+        > d2 asks for 1
+          may hold 1
+          calls d1
+        > d3 asks for 1
+          may hold 1
+        > d1 asks for 0 holding 4
+          may hold 2
+        > a1 beats using d1.1,d1.2,d1.3
+          calls d2
+        > a1 beats using d1.1,d1.2
+          calls d3
+        > a1 beats using d1.1
+        > d3 asks for 1
+          d3.1 at a1, may hold 1
+        > d2 asks for 1
+          d2.1 at a1, may hold 1
+        > d4 asks for 1
+          d4.1 at a1, may hold 1
+        > d2 asks for 9
+          may hold 1
+        > 2 s later
+        > d2 asks for 9 holding 1
+          may hold 1
+        > 2 s later
+        > d1 asks for 0 holding 1
+          may hold 1
+        > d4 gives back d4.1
+          calls d2
+        > d3 gives back d3.1
+        """
+    )
+
+
+def test_a_demand_not_repeated_is_not_called() -> None:
+    transcript(
+        """
+        > a1 beats executors 1
+        > d1 asks for 1
+          d1.1 at a1, may hold 1
+        > d2 asks for 1
+          may hold 0
+        > d1 gives back d1.1
+          calls d2
+        > d2 asks for 1
+          d2.1 at a1, may hold 1
+        > d3 asks for 1
+          may hold 0
+        > 4 s later
+        > d2 gives back d2.1
         """
     )
 

@@ -54,6 +54,7 @@ class _Room:
     reported_memory_mb: int
     waiting: set[str] = field(default_factory=set)  # granted, not reported yet
     waiting_memory_mb: int = 0
+    counted_free: int = 0  # of its executors, in the allocator's sum
 
     @property
     def free_executors(self) -> int:
@@ -82,6 +83,8 @@ class Allocator:
         self._expiries: deque[tuple[float, str]] = deque()  # in order: every lease lasts as long
         self._drivers = Drivers(self._capacity, demand_s, turn_s)
         self._unused: list[LeaseInUse] = []  # that have run out
+        self._free_count = 0  # executors of all agents
+        self.has_changed = False  # executors became free, or a demand has changed: see `to_call`
         self._now = 0.0  # of the last event that came with a time
 
     def hear(self, agent: Agent, leases: Sequence[LeaseInUse], now: float) -> None:
@@ -93,6 +96,7 @@ class Allocator:
         if old is not None:
             room.waiting = old.waiting
             room.waiting_memory_mb = old.waiting_memory_mb
+            room.counted_free = old.counted_free
             for lease in old.reported - reported:
                 self._end(lease, agent.agent)
         for used in leases:
@@ -117,20 +121,25 @@ class Allocator:
         if room is None:
             return
         self._order.remove(agent)
+        self._free_count -= room.counted_free
         self._capacity.forget(agent)
         del self._rooms[agent]
         for lease in room.reported | room.waiting:
             self._end(lease, agent)
 
-    def ask(self, ask: AskExecutors, now: float) -> Grants:
+    def ask(self, ask: AskExecutors, now: float, peer: bytes = b"") -> Grants:
         """Grant what is there now; the rest is the driver's open demand until it asks again.
 
         What the driver holds above its share is not renewed: the answer tells the share, unless
         the driver has leases of agents that have not been heard of since the master was started.
+        `peer` is the driver's connection, for `to_call`.
         """
         self.expire(now)
-        driver = self._drivers.asks(ask, now)
-        share = self._drivers.share(ask.driver, now)
+        claim = self._drivers.claim_of(ask.driver)
+        driver = self._drivers.asks(ask, now, peer)
+        if driver.claim != claim:
+            self.has_changed = True
+        share = self._drivers.shares(now, ask.driver)[ask.driver]
         leases: list[Lease] = []
         count = min(driver.open_count, share - driver.held, MOST_LEASES_AT_ONCE)
         while len(leases) < count:
@@ -140,9 +149,10 @@ class Allocator:
             leases.append(self._grant(self._rooms[agent], ask.driver, driver))
         if leases:
             driver.unheard.append((ask.number, len(leases)))
+        driver.told_share = share if ask.held <= driver.held else None
         return Grants(
             leases=tuple(leases),
-            share=share if ask.held <= driver.held else None,
+            share=driver.told_share,
             agents_known=len(self._rooms),
             executors_known=self._capacity.executors,
             largest_memory_mb=self._capacity.largest_memory_mb,
@@ -155,6 +165,16 @@ class Allocator:
             granted = self._leases.get(lease)
             if granted is not None and granted.state is LeaseState.GRANTED:
                 self._withdraw(lease, granted)
+
+    def to_call(self, now: float) -> list[bytes]:
+        """The connections of drivers that should ask again at once, after what has happened.
+
+        One look at all drivers, however many events there were since the last call.
+        """
+        if not self.has_changed:
+            return []
+        self.has_changed = False
+        return [driver.peer for driver in self._drivers.to_call(now, self._free_count)]
 
     def usage(self) -> dict[str, tuple[int, int]]:
         """Executors and memory of each agent that are in use or granted, for `glowpy status`."""
@@ -221,7 +241,11 @@ class Allocator:
 
     def _place(self, room: _Room) -> None:
         """Where an agent stands in the order by what it has left."""
-        self._order.put(room.agent, room.free_executors, room.free_memory_mb)
+        free = room.free_executors
+        self.has_changed = self.has_changed or free > room.counted_free
+        self._free_count += free - room.counted_free
+        room.counted_free = free
+        self._order.put(room.agent, free, room.free_memory_mb)
 
     def check_invariants(self) -> None:
         """For tests: nothing is granted beyond a limit, and every count agrees with its facts."""
@@ -233,6 +257,7 @@ class Allocator:
             waiting = [self._leases[lease] for lease in room.waiting]
             assert all(w.state is LeaseState.GRANTED and w.agent == name for w in waiting), room
             assert sum(w.memory_mb for w in waiting) == room.waiting_memory_mb, room
+        assert self._free_count == sum(room.free_executors for room in self._rooms.values())
         for lease, granted in self._leases.items():
             room = self._rooms[granted.agent]
             in_use = granted.state is LeaseState.IN_USE

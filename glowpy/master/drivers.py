@@ -32,6 +32,14 @@ class Driver:
     served_s: float = 0.0
     served_until: float = 0.0  # when that was reckoned
     unheard: list[tuple[int, int]] = field(default_factory=list)  # number of an ask, executors
+    peer: bytes = b""  # the connection of its last ask
+    told_share: int | None = None  # by the last answer
+    is_called: bool = False  # to ask again; it has not yet
+
+    @property
+    def claim(self) -> tuple[int, int, float]:
+        """Of this depends its share, and that of others: wanted executors, their size, the bid."""
+        return self.held + self.open_count, self.memory_mb, self.weight
 
 
 class Drivers:
@@ -48,9 +56,11 @@ class Drivers:
         self._turn_s = turn_s
         self._drivers: dict[str, Driver] = {}
 
-    def asks(self, ask: AskExecutors, now: float) -> Driver:
+    def asks(self, ask: AskExecutors, now: float, peer: bytes) -> Driver:
         """A driver says all that it wants; it has not heard yet of some that it was granted."""
         driver = self._known(ask.driver, now)
+        driver.peer = peer
+        driver.is_called = False
         driver.unheard = [each for each in driver.unheard if each[0] > ask.answered]
         granted = sum([count for _, count in driver.unheard])
         driver.open_count = min(max(0, ask.executor_count - granted), _MOST_WANTED)
@@ -63,6 +73,10 @@ class Drivers:
         driver.asked_at = now
         return driver
 
+    def claim_of(self, name: str) -> tuple[int, int, float] | None:
+        driver = self._drivers.get(name)
+        return driver.claim if driver is not None else None
+
     def holds(self, name: str, now: float, more: int = 1) -> None:
         """A driver holds one executor more, or one less."""
         driver = self._known(name, now)
@@ -71,24 +85,48 @@ class Drivers:
         if driver.held == more == 1:
             driver.turn_ends_at = now + self._turn_s
 
-    def share(self, name: str, now: float) -> int:
-        """How many executors this driver may hold now."""
+    def shares(self, now: float, asking: str = "") -> dict[str, int]:
+        """How many executors each driver may hold now, also the one that is asking for none."""
         claims: list[Claim] = []
-        own = -1
         for each, driver in list(self._drivers.items()):
             if now - driver.asked_at > self._demand_s:
                 driver.open_count = 0
             held, wanted = driver.held, driver.held + driver.open_count
-            if each == name:
-                own = len(claims)
-            elif not wanted:
+            if not wanted and each != asking:
                 del self._drivers[each]
                 continue
             served_s = driver.served_s + held * (now - driver.served_until) / driver.weight
             is_in_turn = held > 0 and now < driver.turn_ends_at
             capacity = self._capacity.of(driver.memory_mb)
             claims.append(Claim(driver.weight, held, wanted, capacity, served_s, is_in_turn))
-        return shares(claims)[own] if own >= 0 else 0
+        return dict(zip(self._drivers, shares(claims), strict=True))
+
+    def to_call(self, now: float, free_count: int) -> list[Driver]:
+        """Drivers for which the next ask brings a change, each once until it asks again.
+
+        These are drivers that hold more than a share that has become less, and, as far as there are
+        free executors, those that want more and hold least of their share.
+        """
+        found = []
+        below = []
+        for name, share in self.shares(now).items():
+            driver = self._drivers[name]
+            if driver.is_called or now - driver.asked_at > self._demand_s:
+                continue
+            if driver.told_share is not None and share < min(driver.told_share, driver.held):
+                found.append(driver)
+            elif driver.open_count and driver.held < share:
+                below.append(
+                    (driver.held / share, name, min(driver.open_count, share - driver.held))
+                )
+        for _, name, count in sorted(below):
+            if free_count <= 0:
+                break
+            free_count -= count
+            found.append(self._drivers[name])
+        for driver in found:
+            driver.is_called = True
+        return found
 
     def runs(self, now: float) -> list[RunStatus]:
         """The runs that hold executors or want some, for `glowpy status`."""

@@ -22,6 +22,7 @@ from glowpy.wire.address import Address, parse_address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel
 from glowpy.wire.greeting import printable, welcome
 from glowpy.wire.messages import (
+    AskAgain,
     AskExecutors,
     Goodbye,
     Grants,
@@ -56,8 +57,10 @@ class Master:
             mint=lambda: secrets.token_hex(8),
         )
 
-    def handle(self, message: Any, now: float) -> Welcome | Grants | Status | ChannelPlace | None:
-        """Take in a message; the answer to its sender, if it gets one."""
+    def handle(
+        self, message: Any, now: float, peer: bytes = b""
+    ) -> Welcome | Grants | Status | ChannelPlace | None:
+        """Take in a message of the connection `peer`; the answer to it, if it gets one."""
         match message:
             case Heartbeat():
                 self._hear(message, now)
@@ -67,7 +70,7 @@ class Master:
                     self._forget(gone.agent)
                     log.info("%s has left", _in_words(gone), extra={"agent": gone.address})
             case AskExecutors():
-                return self._granted(message, self._allocator.ask(message, now))
+                return self._granted(message, self._allocator.ask(message, now, peer))
             case ReturnLeases():
                 self._allocator.give_back(message.leases)
             case FindChannel():
@@ -83,6 +86,15 @@ class Master:
             case _:
                 log.warning("dropped a message that no master takes: %s", type(message).__name__)
         return None
+
+    @property
+    def has_changed(self) -> bool:
+        """`to_call` may find a driver."""
+        return self._allocator.has_changed
+
+    def to_call(self, now: float) -> list[bytes]:
+        """The connections that get `AskAgain`."""
+        return self._allocator.to_call(now)
 
     def _granted(self, ask: AskExecutors, grants: Grants) -> Grants:
         if log.isEnabledFor(logging.DEBUG):
@@ -171,9 +183,11 @@ def serve_master(
         poller.register(server, server)
         poller.register(stop, _STOP)
         announce(str(server.address))
-        next_tick = time.monotonic() + timing.tick_s
+        next_call = time.monotonic()
+        next_tick = next_call + timing.tick_s
         while True:
-            ready = poller.poll(max(0.0, next_tick - time.monotonic()))
+            until = min(next_tick, next_call) if master.has_changed else next_tick
+            ready = poller.poll(max(0.0, until - time.monotonic()))
             if _STOP in ready:
                 return
             if server in ready:
@@ -182,6 +196,10 @@ def serve_master(
             if now >= next_tick:
                 master.tick(now)
                 next_tick = now + timing.tick_s
+            if now >= next_call and master.has_changed:
+                next_call = now + timing.call_s
+                for peer in master.to_call(now):
+                    server.send(peer, AskAgain())  # a driver that is gone needs none
 
 
 def _answer_all(server: Server, master: Master) -> None:
@@ -197,7 +215,7 @@ def _answer_all(server: Server, master: Master) -> None:
 
 
 def _answer(server: Server, master: Master, peer: bytes, message: Any, now: float) -> None:
-    answer = master.handle(message, now)
+    answer = master.handle(message, now, peer)
     if answer is None or server.send(peer, answer):
         return
     log.debug("a peer left before its %s", type(answer).__name__)

@@ -1,7 +1,7 @@
 """Every message that crosses a socket, one named tuple each.
 
 driver   -> master    Hello, AskExecutors, ReturnLeases
-master   -> driver    Welcome, Grants
+master   -> driver    Welcome, Grants, AskAgain
 agent    -> master    Hello, Heartbeat, Goodbye
 driver   -> agent     Hello, OpenRun, Launch, Assign, Recall, Abort, Retire, CloseRun, Beat
 agent    -> driver    Welcome, RunOpened, RunRefused, Launched, LaunchRefused, ExecutorExited,
@@ -22,7 +22,7 @@ from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import RUN_MESSAGES
 from glowpy.wire.transfers import TRANSFERS
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class Hello(NamedTuple):
@@ -128,6 +128,13 @@ class Grants(NamedTuple):
     ask: Size = 0  # the number of the ask that is answered
 
 
+class AskAgain(NamedTuple):
+    """Executors became free, or the share of this driver is less: the driver asks at once.
+
+    Sent at most once for each ask. A driver that misses it asks within `ask_s` anyway.
+    """
+
+
 class ReturnLeases(NamedTuple):
     """The driver will not use these leases."""
 
@@ -143,6 +150,7 @@ MESSAGES: dict[str, type] = {
         Goodbye,
         AskExecutors,
         Grants,
+        AskAgain,
         ReturnLeases,
         *RUN_MESSAGES,
         *TRANSFERS,

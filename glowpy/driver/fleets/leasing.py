@@ -13,6 +13,7 @@ from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import check_welcome, hello_of
 from glowpy.wire.messages import (
+    AskAgain,
     AskExecutors,
     Grants,
     Lease,
@@ -256,6 +257,17 @@ class Leasing:
                     self._errors.append(exc)
             elif isinstance(message, Grants):
                 self._take(message)
+            elif isinstance(message, AskAgain):
+                self._ask_soon()
+
+    def _ask_soon(self) -> None:
+        """The next ask would be granted more, or told a smaller share.
+
+        Not sooner than a fraction of the interval: an agent may refuse, and be free, for ever.
+        """
+        if self._unusable_since is None:
+            soon = self._last_ask + self._timing.ask_s * _FIRST_ASK_FRACTION
+            self.next_ask = min(self.next_ask, soon)
 
     def _refused(self, link: Link) -> None:
         """No handshake came about. ZeroMQ may not try again, and would let us wait to send."""
