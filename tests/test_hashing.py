@@ -1,4 +1,4 @@
-"""partition_hash: equal keys meet, in every process of a run, or the key is refused."""
+"""partition_hash: equal keys have equal hashes, in every process, or the key is refused."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import datetime
 import enum
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -20,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glowpy.errors import RowError
-from glowpy.flow.ops.hashing import partition_hash, parts_of
+from glowpy.flow.ops.hashing import hashes_of, partition_hash, parts_of
 from tests.ugly_rows import City, Colour, Level, Metres, Name, Point
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -177,43 +179,75 @@ def test_keys_that_differ_are_told_apart() -> None:
     assert partition_hash(Colour.RED) != partition_hash(Colour.BLUE)
 
 
-# --- in every process ----------------------------------------------------------------------------
-
-IN_A_PROCESS = """
-from decimal import Decimal
-from glowpy.flow.ops.hashing import partition_hash, parts_of
-from tests.test_hashing import *
-
-garbage = [object() for _ in range(int(sys.argv[1]))]  # moves what is made after it
-keys = [
-    None, float("nan"), Decimal("nan"), complex(0, float("nan")), "a", b"a", 1, 2.5, True,
-    (None,), (1, (None, float("nan"), "x")), Point(None, float("nan")), Pair((None, "a")),
-    frozenset({None, "a"}), Bag({None, "a"}), frozenset({(None, 1)}),
-    City("Bonn", None), City("Bonn", (float("nan"), None)), Noted(float("nan")),
-    Colour.RED, Level.LOW, Coordinates.HOME, Path("a/b"), Fraction(1, 3),
-    datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1), datetime.time(1), Person("x"),
-]
-print([partition_hash(key) for key in keys], parts_of(keys, 1000))
-"""
+# --- by value ------------------------------------------------------------------------------------
 
 
-def hashes_in_a_process(seed: int, garbage_count: int) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-c", IN_A_PROCESS, str(garbage_count)],
-        env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+def test_integers_are_placed_by_their_remainder() -> None:
+    numbers = [*range(-9, 10), 2**60, 10**17]
+    assert parts_of(numbers, 7) == [number % 7 for number in numbers]
+    assert parts_of([True, False, 8], 7) == [1, 0, 1]
+
+
+def test_numbers_beyond_a_hash_are_placed_with_their_equals() -> None:
+    for number in [2**61 - 1, 2**61, -(2**61) + 1, 2**100, -(10**30)]:
+        assert partition_hash(number) == partition_hash(Decimal(number))
+        assert partition_hash(number) == partition_hash(Fraction(number))
+        assert partition_hash(number) == hashes_of([1, number])[1] == hashes_of([number])[0]
+    assert partition_hash(2**100) == partition_hash(2.0**100)
+
+
+def test_a_batch_of_one_type_is_hashed_as_each_of_its_keys() -> None:
+    nan = float("nan")
+    batches: list[list[Any]] = [
+        [0.5, -1.0, 3.0, nan, math.inf],
+        [0.25, 2.0, -0.0, 1e300],
+        ["a", "Köln", ""],
+        ["a", "\ud800"],
+        [(1, "a"), (2.5, "b")],
+        [(), ()],
+        [(None, True), (Level.LOW, nan)],
+        [b"a", b""],
+        [None, None],
+    ]
+    for batch in batches:
+        assert hashes_of(batch) == list(map(partition_hash, batch))
+
+
+def python_versions() -> list[str]:
+    """This Python and all others of 3.10 and later on the search path."""
+    found = {os.path.realpath(sys.executable): sys.executable}
+    for minor in range(10, 16):
+        path = shutil.which(f"python3.{minor}")
+        if (
+            path
+            and subprocess.run([path, "-c", ""], capture_output=True, timeout=60).returncode == 0
+        ):
+            found.setdefault(path, path)
+    return list(found.values())
 
 
 @pytest.mark.slow
-def test_processes_with_one_seed_agree() -> None:
-    first = hashes_in_a_process(7, 0)
-    assert hashes_in_a_process(7, 100_000) == first
-    assert hashes_in_a_process(8, 0) != first  # they would not, with seeds of their own
+def test_hashes_are_those_of_the_golden_table_in_every_process_and_version() -> None:
+    """Under four hash seeds, and on each Python that is installed."""
+    expected = (ROOT / "tests" / "golden" / "hashes.txt").read_text(encoding="utf-8")
+    runs = [(sys.executable, str(seed)) for seed in range(4)]
+    runs += [(path, "random") for path in python_versions()]
+    for path, seed in runs:
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+        }
+        ended = subprocess.run(
+            [path, "-m", "tests.table_of_hashes"],
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout == expected, f"{path} with PYTHONHASHSEED={seed}"
 
 
 # --- refused -------------------------------------------------------------------------------------
@@ -267,13 +301,52 @@ def test_a_key_that_is_long_is_cut() -> None:
 # --- spread --------------------------------------------------------------------------------------
 
 
+def is_spread_evenly(parts: list[int], part_count: int) -> bool:
+    """By chi squared; a value beyond this comes once in 10^6 for random parts."""
+    counts = Counter(parts)
+    expected = len(parts) / part_count
+    deviation = sum((counts[part] - expected) ** 2 / expected for part in range(part_count))
+    return deviation < part_count - 1 + 7 * math.sqrt(2 * (part_count - 1)) + 15
+
+
 @pytest.mark.parametrize("part_count", [2, 3, 7, 8, 16])
 @pytest.mark.parametrize(
     "step", [1, 2, 7, 8, 16, 34, 144, 1000, 10**9, 2**20, 2**32, 2**51, 2**-3, 2**-10, 0.1]
 )
 def test_multiples_spread_evenly_over_the_parts(step: float, part_count: int) -> None:
-    counts = Counter(parts_of([number * step for number in range(2000)], part_count))
-    expected = 2000 / part_count
-    deviation = sum((counts[part] - expected) ** 2 / expected for part in range(part_count))
-    # chi squared of that many degrees of freedom: a value beyond this comes once in 10^6 seeds
-    assert deviation < part_count - 1 + 7 * math.sqrt(2 * (part_count - 1)) + 15
+    """Those of fractions do by themselves, those of integers under a seed."""
+    seed = 1 if isinstance(step, int) else 0
+    assert is_spread_evenly(parts_of([n * step for n in range(2000)], part_count, seed), part_count)
+
+
+@pytest.mark.parametrize("part_count", [2, 3, 7, 8, 16])
+@pytest.mark.parametrize("seed", [0, 1, 99])
+def test_other_keys_spread_evenly_over_the_parts(part_count: int, seed: int) -> None:
+    day = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
+    makers: list[Callable[[int], Any]] = [
+        lambda n: f"user-{n}",
+        lambda n: f"{n:06}@example.org",
+        lambda n: f"user-{n}".encode(),
+        lambda n: (n % 50, n // 50),
+        lambda n: (f"a{n % 7}", n),
+        lambda n: day + datetime.timedelta(days=n),
+        lambda n: day + datetime.timedelta(hours=n),
+        lambda n: City("x", n),
+        lambda n: frozenset({n, "x"}),
+    ]
+    for make in makers:
+        parts = parts_of([make(n) for n in range(2000)], part_count, seed)
+        assert is_spread_evenly(parts, part_count), make(1)
+
+
+@pytest.mark.parametrize("part_count", [4, 7, 8])
+@pytest.mark.parametrize("make", [int, "key-{}".format], ids=["numbers", "texts"])
+def test_keys_of_one_shard_spread_under_another_seed(
+    make: Callable[[int], Any], part_count: int
+) -> None:
+    every = [make(number) for number in range(1000 * part_count * 2)]
+    skewed = [key for key, part in zip(every, parts_of(every, part_count), strict=True) if not part]
+    skewed = skewed[:1000]
+    assert len(skewed) == 1000
+    for seed in [1, 2, 3, 12345]:
+        assert is_spread_evenly(parts_of(skewed, part_count, seed), part_count)

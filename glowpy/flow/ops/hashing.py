@@ -1,105 +1,187 @@
-"""partition_hash: which part of a scattered dataset a key belongs to.
+"""Hashes of keys by value: the same in every run, process, machine and version of Python.
 
-Equal keys must meet, in every executor of a run and in every attempt. All executors of a run share
-one PYTHONHASHSEED, so the builtin `hash` serves wherever it depends on nothing else. It does
-depend on memory addresses for NaN and, before Python 3.12, for None, and so for everything that
-contains them; those are replaced before hashing. The driver never hashes to find a place.
+Keys that Python takes for one dict key have one hash, whatever their types. An integer is its own
+hash, and so is each number that is equal to one. Other numbers have Python's numeric hash, which is
+not salted, multiplied so that its low digits vary. Text has the CRC-32 of its UTF-8. A tuple has
+Python's hash of a tuple of its parts' hashes; so has an object whose class is hashed by its fields.
+
+A class with a `__hash__` of its own is the exception: its hash is that of its process. `KeyHasher`
+keeps some of these keys, so that readers in other processes can compare.
 """
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable, Sequence
+from operator import ne
+from zlib import crc32
 
 from glowpy.errors import RowError, shown, unhashable
+from glowpy.flow.ops.hashed_fields import Getter, field_getters
 from glowpy.flow.ops.kernel import Batch, Row
-from glowpy.flow.ops.keys import date_types
+from glowpy.flow.ops.value_hashes import FACTOR, PRIME, SET, number_hash, text_hash, value_rule
 
-_NONE = 0x6E6F6E65  # stands for None
-_NAN = 0x6E616E  # stands for every value that is not equal to itself
-# Types whose builtin hash is a function of the value and the seed alone. NaN is no value here.
-_SAFE = {int, str, bytes, bool}
-# A number's hash is the number: keys that share a divisor with the number of parts would pile up.
-# Hashing the hash's eight bytes spreads them.
-_bytes_of = struct.Struct("<q").pack
+_MOST_SAMPLES = 64
+_INTS = ({int}, {int, bool}, {bool})
+_PLAIN = {int, str, bytes, bool, float, type(None)}
+_CONSTANTS: dict[type, int] = {
+    type(None): 0x6E6F6E65,
+    type(...): 0x2E2E2E,
+    type(NotImplemented): 0x4E6F74,
+}
 
 
-def parts_of(keys: Batch, part_count: int) -> list[int]:
-    """The part of each key, 0 .. part_count - 1.
+def parts_of(keys: Batch, part_count: int, seed: int = 0) -> list[int]:
+    """The part of each key, 0 .. part_count - 1: integers by their remainder.
+
+    Args:
+        seed: other than 0: another distribution of keys, by `-glow.hash.seed`.
 
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
-    return [hash(_bytes_of(number)) % part_count for number in hashes_of(keys)]
+    return parts_of_hashes(hashes_of(keys), part_count, seed)
+
+
+def parts_of_hashes(hashes: Batch, part_count: int, seed: int) -> list[int]:
+    """The part of each key with these hashes."""
+    if not seed:
+        return [number % part_count for number in hashes]
+    factor = (2 * seed + 1) * FACTOR % PRIME
+    return [number * factor % PRIME % part_count for number in hashes]
 
 
 def hashes_of(keys: Batch) -> list[int]:
-    """The `partition_hash` of each key.
+    """The hash of each key.
 
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
-    return list(map(hash, _steady_keys(keys)))
+    return KeyHasher().hashes(keys)
 
 
 def check_hashes(keys: Batch) -> None:
-    """Refuse keys that another process would hash otherwise.
+    """Refuse keys that have no hash, or one by their address in memory.
 
     Raises:
-        RowError: a key cannot be hashed, or only by its address in memory.
+        RowError: shows the key.
     """
-    _steady_keys(keys)
-
-
-def _steady_keys(keys: Batch) -> Batch:
-    types = set(map(type, keys))
-    if types <= _SAFE or types <= _SAFE | date_types():
-        return keys
-    return [_steady(key) for key in keys]
+    if not set(map(type, keys)) <= _PLAIN:
+        hashes_of(keys)
 
 
 def partition_hash(key: Row) -> int:
-    """A hash that equal keys share in all executors of a run.
+    """The hash of a key.
 
     Raises:
         RowError: the key cannot be hashed, or only by its address in memory.
     """
-    return hash(_steady(key))
+    return KeyHasher().hash(key)
 
 
-def _steady(key: Row) -> Row:
-    """What to hash for a key: itself, unless its builtin hash may differ between processes."""
-    kind = type(key)
-    if kind in _SAFE:
-        return key
-    if key is None:
-        return _NONE
-    # Which hash a type uses says more than its bases: a named tuple is equal to a plain one and
-    # hashed alike, a subclass with an equality of its own is not.
-    own: object = kind.__hash__
-    if own is tuple.__hash__:
-        return tuple([_steady(part) for part in key])
-    if own is frozenset.__hash__:
-        return frozenset([_steady(part) for part in key])
-    if own is object.__hash__:
-        raise RowError(
-            f"key {shown(key)} has no hash of its own: {kind.__qualname__} objects would be "
-            "told apart by their address in memory; define __eq__ and __hash__"
-        )
+class KeyHasher:
+    """Hashes keys, and remembers the types that it has met."""
+
+    def __init__(self) -> None:
+        self._rules: dict[type, Callable[[Row], int]] = {}
+        self.samples: dict[object, Row] = {}
+        """Keys that their own class hashes, one of each form, or none if there were no such."""
+
+    def hashes(self, keys: Batch) -> list[int]:
+        """The hash of each key.
+
+        Raises:
+            RowError: a key cannot be hashed, or only by its address in memory.
+        """
+        types = set(map(type, keys))
+        if types in _INTS:
+            if min(keys) > -PRIME and max(keys) < PRIME:
+                return keys
+        elif types == {str}:
+            try:
+                return list(map(crc32, map(str.encode, keys)))
+            except UnicodeEncodeError:
+                return list(map(text_hash, keys))
+        elif types == {float}:
+            if -1.0 not in keys and not any(map(ne, keys, keys)):  # and no NaN
+                hashes = zip(map(hash, keys), keys, strict=True)
+                return [n if n == key else n * FACTOR % PRIME for n, key in hashes]
+        elif types == {tuple} and len(set(map(len, keys))) == 1:
+            columns = [self.hashes(list(column)) for column in zip(*keys, strict=True)]
+            if columns:
+                return list(map(hash, zip(*columns, strict=True)))
+        elif len(types) == 1:
+            return list(map(self._rule(types.pop()), keys))
+        return list(map(self.hash, keys))
+
+    def hash(self, key: Row) -> int:
+        """The hash of one key; raises as `hashes`."""
+        return self._rule(type(key))(key)
+
+    def _rule(self, kind: type) -> Callable[[Row], int]:
+        rule = self._rules.get(kind)
+        if rule is None:
+            rule = self._rules[kind] = self._rule_for(kind)
+        return rule
+
+    def _rule_for(self, kind: type) -> Callable[[Row], int]:
+        """How objects of a type are hashed.
+
+        The `__hash__` says more than the bases: a named tuple is equal to a plain one and hashed
+        alike, a subclass with an equality of its own is not.
+        """
+        if kind in _CONSTANTS:
+            return lambda _key: _CONSTANTS[kind]
+        own: object = kind.__hash__
+        if own is tuple.__hash__:
+            return self._tuple
+        if own is frozenset.__hash__:
+            return self._set
+        if own is object.__hash__:
+            return _refuse_address
+        if own is None:
+            return _refuse
+        rule = value_rule(kind)
+        if rule is not None:
+            return rule
+        fields = field_getters(kind)
+        return self._own if fields is None else lambda key: self._fields(key, fields)
+
+    def _tuple(self, key: Row) -> int:
+        return hash(tuple(map(self.hash, key)))
+
+    def _set(self, key: Row) -> int:
+        return hash((SET, *sorted(map(self.hash, key))))
+
+    def _fields(self, key: Row, getters: Sequence[Getter]) -> int:
+        try:
+            return hash(tuple([self.hash(get(key)) for get in getters]))
+        except RowError:
+            _check_hashable(key)  # says more than an error about one of its fields
+            raise
+
+    def _own(self, key: Row) -> int:
+        """The hash of an object whose class has a `__hash__` that nothing is known of."""
+        found = number_hash(key)
+        if len(self.samples) < _MOST_SAMPLES:
+            fields = getattr(key, "__dict__", {})
+            self.samples.setdefault((type(key), *map(type, fields.values())), key)
+        return found
+
+
+def _check_hashable(key: Row) -> None:
     try:
         hash(key)
     except TypeError as exc:
         raise unhashable("key", key, exc) from exc
-    if key != key:
-        return _NAN
-    if _is_made_by_dataclass(own) and hasattr(kind, "__dataclass_fields__"):
-        from dataclasses import fields  # whoever has such keys has paid for it
-
-        hashed = [each for each in fields(key) if (each.hash is None and each.compare) or each.hash]
-        return tuple([_steady(getattr(key, each.name)) for each in hashed])
-    return key
 
 
-def _is_made_by_dataclass(own: object) -> bool:
-    """True where @dataclass has written the `__hash__`; False where the user has."""
-    code = getattr(own, "__code__", None)
-    return code is not None and code.co_filename == "<string>"
+def _refuse_address(key: Row) -> int:
+    name = type(key).__qualname__
+    raise RowError(
+        f"key {shown(key)} has no hash of its own: {name} objects would be told apart by their "
+        "address in memory; define __eq__ and __hash__"
+    )
+
+
+def _refuse(key: Row) -> int:
+    raise unhashable("key", key, f"unhashable type: {type(key).__name__!r}")
