@@ -38,8 +38,13 @@ def test_partition_keeps_every_row_and_brings_equal_keys_together(
         ]
 
 
-def test_partition_uses_all_shards(new_flow: Runner) -> None:
-    assert len(shards_of(new_flow().slice(range(0, 400, 4), 2).partition(4))) == 4
+def test_integers_are_placed_by_their_remainder_as_in_glow(new_flow: Runner) -> None:
+    shards = shards_of(new_flow().slice(range(-8, 400), 2).partition(4))
+    assert shards == [[n for n in range(-8, 400) if n % 4 == part] for part in range(4)]
+
+
+def test_texts_are_placed_in_all_shards(new_flow: Runner) -> None:
+    assert len(shards_of(new_flow().slice(map(str, range(100)), 2).partition(4))) == 4
 
 
 @pytest.mark.parametrize(
