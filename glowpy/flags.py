@@ -41,6 +41,7 @@ class Options(NamedTuple):
     quiet: bool = False
     speculate: bool = False
     workers: int = 0
+    start: str = ""
     log_level: str = ""
     seed: int = -1  # not given
 
@@ -113,6 +114,13 @@ FLAGS = (
     ),
     Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),
+    Flag(
+        "glow.start",
+        "start",
+        "how executors start; fresh is the default where a library's threads forbid a fork",
+        "standalone",
+        choices=("forked", "fresh"),
+    ),
     Flag(
         "glow.log.level",
         "log_level",

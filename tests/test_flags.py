@@ -19,7 +19,7 @@ GLOW_FLAGS = """
 """.split()
 OUR_FLAGS = """
     glow.inline glow.flow.explain glow.speculate glow.quiet glow.run.id glow.workers glow.log.level
-    glow.seed
+    glow.seed glow.start
 """.split()
 NOT_YET = """
     cert.file ca.file

@@ -46,13 +46,18 @@ def run_standalone(job: Job) -> Any:
         report = Report(timing, is_quiet=options.quiet)
         poller = Poller()
         with _captured(poller, report, options) as captured:
-            main = partial(
-                _executor_main, job.graph, str(endpoint), description.run, timing, captured
-            )
+            run = (job.graph, str(endpoint), description.run, timing)
+            main = partial(_executor_main, captured, *run)
+            become_fresh = partial(_become_fresh, captured, directory)
+            prepare_fresh = partial(_prepare_fresh_start, directory, *run)
+            starts_fresh = _must_start_fresh(options, report)
+            if starts_fresh:
+                prepare_fresh()
             with (
-                Nursery(main, directory, prepare=_load_executor) as nursery,
+                Nursery(main, directory, _load_executor, become_fresh) as nursery,
                 Transport(Policy(), timing.hurried(), most_sockets=FEW_SOCKETS) as transport,
             ):
+                nursery.starts_fresh = starts_fresh
                 server = transport.serve(endpoint)
                 # What the scheduler will ask for at once, as far as there are cores that idle now.
                 ahead = max(1, min(worker_count - 1, tasks_at_once(plan)))
@@ -103,30 +108,56 @@ def _captured(
 def _load_executor() -> None:
     """In the nursery, so that its forks have it, while the driver loads its own part."""
     with loading():
+        import glowpy.driver.fleets.executor_life
         import glowpy.driver.nursed
-        import glowpy.task.executor
         import glowpy.task.lifeline  # noqa: F401
 
 
+def _must_start_fresh(options: Options, report: Report) -> bool:
+    """Must executors be new processes, since forks of this one could wait for ever?"""
+    if options.start:
+        return options.start == "fresh"
+    if len(os.listdir("/proc/self/task")) == 1:
+        return False  # the usual start
+    from glowpy.driver.fleets.fork_hazard import fork_hazard
+
+    owner = fork_hazard()
+    if owner:
+        report.note(
+            f"{owner} has started threads, which forks of this process would lack: executors start "
+            "as new processes and load the pickled flow; -glow.start=forked forks all the same"
+        )
+    return owner != ""
+
+
+def _prepare_fresh_start(directory: str, *run: Any) -> None:
+    from glowpy.driver.fleets.fresh_start import prepare_fresh_start
+
+    prepare_fresh_start(directory, *run)
+
+
 def _executor_main(
+    captured: CapturedOutput | None,
     graph: Graph,
     agent: str,
     run: str,
     timing: Timing,
-    captured: CapturedOutput | None,
     executor: str,
 ) -> None:
     """The life of a forked executor."""
-    from glowpy.task.executor import Executor
+    from glowpy.driver.fleets.executor_life import live
 
     if captured is not None:
         captured.attach()
-    Executor(
-        agent,
-        executor,
-        run,
-        lambda _description: graph,
-        Policy(),
-        timing,
-        most_sockets=FEW_SOCKETS,
-    ).serve()
+    live(lambda _description: graph, agent, run, timing, executor)
+
+
+def _become_fresh(
+    captured: CapturedOutput | None, directory: str, lifeline: int, executor: str
+) -> None:
+    """In a fork of the nursery: turn into a fresh executor."""
+    from glowpy.driver.fleets.fresh_start import become_fresh
+
+    if captured is not None:
+        captured.attach()
+    become_fresh(directory, lifeline, executor)

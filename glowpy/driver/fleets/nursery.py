@@ -7,10 +7,11 @@ reads the end of its socket, kills every executor and removes the run's director
 dies, too, every executor reads the end of a pipe, removes the directory and ends; and if they are
 all killed at once, a later nursery removes it.
 
-    driver -> nursery   "start EXECUTOR" | "kill EXECUTOR"
+    driver -> nursery   "start EXECUTOR" | "fresh EXECUTOR" | "kill EXECUTOR"
     nursery -> driver   "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
 
-CODE is an exit status, or minus a signal's number. One message is one packet.
+CODE is an exit status, or minus a signal's number. One message is one packet. A fresh executor is
+not a fork but a new process of Python: see `fresh_start`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Nursery:
         executor_main: the life of an executor, given its name.
         directory: of the run, to be removed in the end.
         prepare: called in the nursery once, for all executors.
+        become_fresh: makes a fork a new process, given its lifeline and its name.
     """
 
     def __init__(
@@ -73,13 +75,16 @@ class Nursery:
         executor_main: Callable[[str], None],
         directory: str,
         prepare: Callable[[], None] = lambda: None,
+        become_fresh: Callable[[int, str], None] | None = None,
     ) -> None:
         self._executor_main = executor_main
+        self._become_fresh = become_fresh
         self._prepare = prepare
         self._directory = directory
         self._socket: socket | None = None
         self._ahead: set[str] = set()  # started before anybody asked for them
         self.pid = 0
+        self.starts_fresh = False  # executors from now on
 
     def __enter__(self) -> Nursery:
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
@@ -126,7 +131,7 @@ class Nursery:
         if executor in self._ahead:
             self._ahead.remove(executor)
         else:
-            self._send(f"start {executor}")
+            self._send(f"{'fresh' if self.starts_fresh else 'start'} {executor}")
 
     def start_ahead(self, executors: Sequence[str]) -> None:
         """Start executors that `start` will be called for before long."""
@@ -175,7 +180,7 @@ class Nursery:
             # the driver need not have it
             from glowpy.driver.fleets.nursery_process import serve
 
-            serve(driver, self._prepare, self._executor_main, self._directory)
+            serve(driver, self._prepare, self._executor_main, self._become_fresh, self._directory)
             os._exit(0)
         except BaseException:  # noqa: BLE001
             print_exception()

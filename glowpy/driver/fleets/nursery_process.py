@@ -28,6 +28,7 @@ def serve(
     driver: socket,
     prepare: Callable[[], None],
     executor_main: Callable[[str], None],
+    become_fresh: Callable[[int, str], None] | None,
     directory: str,
 ) -> None:
     """Start executors until the driver is gone; then remove the run's directory."""
@@ -35,17 +36,22 @@ def serve(
     prepare()
     hold(directory)
     gc.freeze()  # collecting in an executor would copy every page of the driver's heap
-    _Executors(driver, executor_main, directory).serve()
+    _Executors(driver, executor_main, become_fresh, directory).serve()
     remove(directory)
     remove_abandoned(os.path.dirname(directory))
 
 
 class _Executors:
     def __init__(
-        self, driver: socket, executor_main: Callable[[str], None], directory: str
+        self,
+        driver: socket,
+        executor_main: Callable[[str], None],
+        become_fresh: Callable[[int, str], None] | None,
+        directory: str,
     ) -> None:
         self._driver = driver
         self._executor_main = executor_main
+        self._become_fresh = become_fresh
         self._directory = directory
         self._lifeline, self._held = os.pipe()  # the other end is in this process only
         self._pids: dict[str, int] = {}
@@ -77,20 +83,20 @@ class _Executors:
         if not packet:
             return False
         command, executor = packet.decode().split(" ", 1)
-        if command == "start":
-            self._start(executor)
+        if command in ("start", "fresh"):
+            self._start(executor, is_fresh=command == "fresh")
         elif executor in self._pids:
             kill_group(self._pids[executor])
         return True
 
-    def _start(self, executor: str) -> None:
+    def _start(self, executor: str, *, is_fresh: bool) -> None:
         try:
             pid = os.fork()
         except OSError as exc:
             self._tell(f"unstarted {executor} {exc.strerror}")
             return
         if pid == 0:
-            self._become(executor)
+            self._become(executor, is_fresh=is_fresh)
         _lead_group(pid)
         descriptor = os.pidfd_open(pid)
         self._pids[executor] = pid
@@ -98,20 +104,23 @@ class _Executors:
         self._poll.register(descriptor, select.POLLIN)
         self._tell(f"started {executor} {pid}")
 
-    def _become(self, executor: str) -> None:
+    def _become(self, executor: str, *, is_fresh: bool) -> None:
         try:
             _lead_group(0)
             self._driver.close()
             os.close(self._held)
             for descriptor in self._by_descriptor:
                 os.close(descriptor)
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+            os.close(nothing)
+            if is_fresh:
+                assert self._become_fresh is not None
+                self._become_fresh(self._lifeline, executor)
             from glowpy.task.lifeline import end_with
 
             # The last executor to end finds nothing that another could still make.
             end_with(self._lifeline, partial(remove, self._directory))
-            nothing = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(nothing, 0)
-            os.close(nothing)
             self._executor_main(executor)
             flush()
             os._exit(0)

@@ -49,7 +49,7 @@ def make_program(
     if graph.arguments is None:  # flags from the command line: tasks find theirs there, too
         found = script_program(sys.modules["__main__"], words)
     if found is None:
-        program, sources = pickled_program(_pickled(graph))
+        program, sources = pickled_program(pickled_flow(graph))
         program = with_related(program, related)
         return Shipment(program, {**sources, **sources_of_related})
     script, sources = found
@@ -67,7 +67,12 @@ def _results(recorded: Recorded) -> dict[int, bytes]:
     return results
 
 
-def _pickled(graph: Graph) -> bytes:
+def pickled_flow(graph: Graph) -> bytes:
+    """The flow for processes that have not run the script; without the rows of its slices.
+
+    Raises:
+        ProgramError: a function cannot be pickled; says which.
+    """
     steps = map(without_rows, graph.steps)
     bare = Graph(graph.flow_id, graph.location, graph.arguments, steps)
     try:

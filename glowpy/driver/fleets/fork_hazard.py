@@ -1,0 +1,91 @@
+"""Thread pools of this process that a forked process could not use.
+
+A fork copies the memory of a pool, not its threads: the first function that uses the pool waits for
+ever. The pools below do so in the releases of today. Others see to it: OpenBLAS (numpy), LLVM's and
+Intel's OpenMP, pyarrow and duckdb start new threads after a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+from contextlib import suppress
+
+from glowpy.record import NamedTuple
+
+
+class _Pool(NamedTuple):
+    """Threads of one library. Without a pattern of names, they are those that wait inside it."""
+
+    owner: str
+    library: bytes  # part of the name of its file
+    names: str = ""
+
+
+_POOLS = (
+    _Pool("Polars", b"polars", r"polars-\d"),
+    _Pool("CUDA", b"libcuda.so", "cuda"),
+    _Pool("gRPC", b"cygrpc", "grpc_global_tim|event_engine"),
+    _Pool("gRPC", b"libgrpc", "grpc_global_tim|event_engine"),
+    _Pool("OpenMP (libgomp)", b"libgomp"),
+)
+# Threads of libgomp spin for some milliseconds before they wait, those of OpenBLAS for a tenth of a
+# second. Not in `timing`: it follows from their code.
+_LOOKS = 80
+_LOOK_S = 0.005
+
+
+def fork_hazard(proc: str = "/proc/self") -> str:
+    """The library whose threads forbid to fork this process; empty if there is none.
+
+    It takes some 0.2 ms with numpy; a process with one thread need not ask.
+    """
+    maps = _read(f"{proc}/maps")
+    loaded = [pool for pool in _POOLS if pool.library in maps]
+    if not loaded:
+        return ""
+    names = [_read(f"{proc}/task/{task}/comm").decode() for task in os.listdir(f"{proc}/task")]
+    for pool in loaded:
+        if pool.names:
+            has_started = any(re.match(pool.names, name) for name in names)
+        else:
+            has_started = _waits_in(pool.library, maps, proc)
+        if has_started:
+            return pool.owner
+    return ""
+
+
+def _waits_in(library: bytes, maps: bytes, proc: str) -> bool:
+    """Is the next instruction of a thread, except the main thread, one of the library's?"""
+    code = [
+        [int(end, 16) for end in line.split()[0].split(b"-")]
+        for line in maps.splitlines()
+        if library in line and b" r-xp " in line
+    ]
+    for _ in range(_LOOKS):
+        calls = _system_calls(proc)
+        if any(first <= call < last for call in calls for first, last in code):
+            return True
+        if 0 not in calls:
+            return False
+        select.select((), (), (), _LOOK_S)
+    return True  # a thread that spins without end, as those of OMP_WAIT_POLICY=active
+
+
+def _system_calls(proc: str) -> list[int]:
+    """Where each thread but the main thread waits in a system call; 0: it runs, or is unknown."""
+    main = str(os.getpid())
+    lines = [
+        _read(f"{proc}/task/{task}/syscall").split()
+        for task in os.listdir(f"{proc}/task")
+        if task != main
+    ]
+    return [int(line[-1], 16) if len(line) > 1 else 0 for line in lines]
+
+
+def _read(path: str) -> bytes:
+    # A thread may have ended, and some kernels do not have all of these files.
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read()
+    return b""

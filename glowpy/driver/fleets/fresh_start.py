@@ -1,0 +1,51 @@
+"""Starts executors of a standalone run fresh: as new processes, which load a pickled flow.
+
+The driver leaves the flow and the command in the run's directory; a fork of the nursery executes
+the command, with the descriptor of its lifeline and its own name behind it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import NoReturn
+
+from glowpy.flow.graph import Graph
+from glowpy.timing import Timing
+
+_COMMAND_FILE = "command"  # its words, NUL between them
+
+
+def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timing: Timing) -> None:
+    """Write what fresh executors of a run need.
+
+    Raises:
+        ProgramError: the flow cannot be pickled; says why.
+    """
+    import subprocess  # not needed by most starts, and slow
+
+    from glowpy.driver.fleets.fresh_executor import FLOW_FILE, FreshTask
+    from glowpy.driver.fleets.shipping import pickled_flow
+
+    task = FreshTask(agent, run, timing, sys.argv, pickled_flow(graph))
+    with open(os.path.join(directory, FLOW_FILE), "wb") as file:
+        pickle.dump(tuple(task), file, protocol=5)
+    start = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        "from glowpy.driver.fleets.fresh_executor import main; main(*sys.argv[1:])"
+    )
+    # Private, but `multiprocessing` takes the interpreter's options from there, too.
+    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    words = [sys.executable, *options, "-c", start, directory]
+    with open(os.path.join(directory, _COMMAND_FILE), "wb") as file:
+        file.write(b"\0".join(map(os.fsencode, words)))
+
+
+def become_fresh(directory: str, lifeline: int, executor: str) -> NoReturn:
+    """In a fork of the nursery: turn into a new process of Python."""
+    with open(os.path.join(directory, _COMMAND_FILE), "rb") as file:
+        words = [*file.read().split(b"\0"), os.fsencode(str(lifeline)), os.fsencode(executor)]
+    os.set_inheritable(lifeline, True)
+    # All executors of a run have the same hash seed, as forks have.
+    os.execve(words[0], words, {"PYTHONHASHSEED": "0", **os.environ})
