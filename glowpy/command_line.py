@@ -13,8 +13,29 @@ from math import isfinite
 from glowpy.errors import FlagError
 from glowpy.flags import FLAGS, Flag, Options, Value, is_module_name
 
+BY_HAND = (
+    "-glow.flow.id and -glow.taskGroup.id make this process a task, which an agent starts with the "
+    "secrets of its run; leave them out: without flags the script runs here, on all cores, -glow "
+    "runs it on a cluster, and -glow.inline in this one process, for debuggers"
+)
+
+
+def _kebab(name: str) -> str:
+    """A flag's name without dots and capitals: `glow.task.memoryMB` is `glow-task-memory-mb`."""
+    dashed = name.replace(".", "-")
+    return "".join(
+        "-" + letter.lower() if letter.isupper() and before.islower() else letter.lower()
+        for before, letter in zip("-" + dashed, dashed, strict=False)
+    )
+
+
+def _plain(name: str) -> str:
+    return _kebab(name).replace("-", "").replace("_", "")
+
+
 _DEFAULTS = Options()
 _BY_NAME = {flag.name: flag for flag in FLAGS}
+_BY_ALIAS = {_kebab(flag.name): flag for flag in FLAGS if flag.place != "task"}
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -32,7 +53,8 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
     """Split a script's arguments into glow's options, the script's own words and notes.
 
     `argv` is without the script's name. Flags are known anywhere before `--`; the script's own
-    words keep their order, `--` and all after it included. A note is one line for the user.
+    words keep their order, `--` and all after it included. A note is one line for the user. The
+    names of flags have aliases in kebab case: `-glow-data-center`, `-key-file`.
 
     Raises:
         FlagError: a flag is unknown, lacks its value, has a bad one, or has two different ones.
@@ -66,7 +88,7 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
     fields = {_BY_NAME[name].field: value for name, value in given.items()}
     fields["leader_given"] = "glow.leader" in given
     options = _DEFAULTS._replace(**fields)  # type: ignore[arg-type]  # types are the defaults'
-    return options, rest, _notes(options, given)
+    return options, rest, [*_notes(options, given), *_notes_on_words(options, rest)]
 
 
 def mode(options: Options) -> Mode:
@@ -82,7 +104,7 @@ def mode(options: Options) -> Mode:
     if ids_given == 2:
         return Mode.TASK
     if ids_given == 1:
-        raise FlagError("-glow.flow.id and -glow.taskGroup.id need each other; give both or none")
+        raise FlagError(BY_HAND)
     if options.module and not is_module_name(options.module):
         raise FlagError(f"-glow.module={options.module} is no name; take letters, digits and . _ -")
     if options.glow and options.inline:
@@ -124,18 +146,43 @@ def _recognise(word: str) -> tuple[Flag | None, str | None]:
         return None, None
     name, equals, text = word[2 if word.startswith("--") else 1 :].partition("=")
     flag = _BY_NAME.get(name)
+    if flag is None and (_is_ours(name) or not word.startswith("--")):
+        flag = _BY_ALIAS.get(name)  # but `--key-file` and its kind belong to many a script
     if flag is not None:
         return flag, text if equals else None
-    if name.startswith("glow."):
-        raise FlagError(f"unknown flag -{name}; did you mean -{_nearest(name)}?")
+    if name.lower().startswith("glow.") or name.lower() == "glow":
+        raise _unknown(name, _nearest(name, 0.0))
+    if _is_ours(name) and (nearest := _nearest(name, 0.8)) is not None:
+        raise _unknown(name, nearest)
     return None, None
 
 
-def _nearest(name: str) -> str:
-    import difflib  # slow to import, and needed only on this path to an error
+def _is_ours(name: str) -> bool:
+    return name.lower().startswith(("glow.", "glow-", "glow_"))
 
-    lowered = {flag.name.lower(): flag.name for flag in FLAGS if flag.place != "task"}
-    return lowered[difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0)[0]]
+
+def _unknown(name: str, nearest: Flag | None) -> FlagError:
+    assert nearest is not None
+    text = f"unknown flag -{name}; did you mean -{nearest.name}?"
+    if nearest.place == "task":
+        text += " Agents give it to the tasks that they start, users do not need it"
+    return FlagError(text)
+
+
+def _nearest(name: str, least: float) -> Flag | None:
+    """The flag with the most similar name, if its similarity is at least that.
+
+    A task's flag, which users hardly mean, is preferred only where it is nearly the same.
+    """
+    from difflib import SequenceMatcher  # slow to import, and needed only on this path to an error
+
+    plain = _plain(name)
+    found: list[tuple[float, Flag]] = []
+    for flag in FLAGS:
+        ratio = SequenceMatcher(None, plain, _plain(flag.name)).ratio()
+        if ratio >= (max(least, 0.85) if flag.place == "task" else least):
+            found.append((ratio, flag))
+    return max(found, key=lambda each: each[0])[1] if found else None
 
 
 def _value_word(flag: Flag, argv: Sequence[str], position: int) -> str:
@@ -157,7 +204,8 @@ def _convert(flag: Flag, text: str) -> Value:
         return text
     if isinstance(default, bool):
         if text.lower() not in _TRUTH:
-            raise FlagError(f"{shown} is neither true nor false")
+            leader = f"; did you mean -glow -glow.leader={text}?" if ":" in text else ""
+            raise FlagError(f"{shown} is neither true nor false{leader}")
         return _TRUTH[text.lower()]
     whole = isinstance(default, int)
     number = _number(text, whole=whole)
@@ -208,3 +256,16 @@ def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
         elif not lenient and flag.place not in ("anywhere", here):
             notes.append(f"-{name} acts only {_ELSEWHERE[flag.place]} and is ignored")
     return notes
+
+
+def _notes_on_words(options: Options, rest: Sequence[str]) -> list[str]:
+    """One line for each word of the script's that looks like a flag of ours, with `-glow`."""
+    if not options.glow:
+        return []
+    own = rest[: rest.index("--")] if "--" in rest else rest
+    names = {word: word[2:].partition("=")[0] for word in own if word.startswith("--")}
+    return [
+        f"{word.partition('=')[0]} is an argument of the script; glowpy has -{_BY_ALIAS[name].name}"
+        for word, name in names.items()
+        if name in _BY_ALIAS and not getattr(options, _BY_ALIAS[name].field)
+    ]

@@ -16,7 +16,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from glowpy.command_line import Mode, mode, parse
+from glowpy.command_line import BY_HAND, Mode, mode, parse
+from glowpy.environment import RUN_VARIABLE
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Options
 from glowpy.flow.entry import Call, Started, no_flows_in_tasks
@@ -91,12 +92,16 @@ def ready() -> None:
 
 
 def flow_created(graph: Graph) -> None:
-    """Check the command line before a flow is built on it."""
+    """Check the command line, or the flow's own flags, before a flow is built on them."""
     options = _options_of(graph)
-    if graph.arguments is None and mode(options) in (Mode.DRIVER, Mode.PLOT, Mode.TASK):
+    if graph.arguments is not None:
+        if not is_task():
+            for note in parse(graph.arguments)[2]:
+                tell(f"glowpy: {note}")
+    elif mode(options) in (Mode.DRIVER, Mode.PLOT, Mode.TASK):
         atexit.unregister(_complain_of_no_run)
         atexit.register(_complain_of_no_run)
-    elif graph.arguments is None and _is_of_script(graph):
+    elif _is_of_script(graph):
         atexit.unregister(_note_no_run)
         atexit.register(_note_no_run)
 
@@ -174,8 +179,9 @@ def _current() -> _Session:
     if _session is None:
         try:
             options, rest, notes = parse(sys.argv[1:])
-            if mode(options) is Mode.DRIVER and options.leader_given:
-                _check_leader(options.leader)
+            _check(options)
+            if mode(options) is Mode.TASK and RUN_VARIABLE not in os.environ:
+                raise FlagError(BY_HAND)
         except FlagError as exc:
             _leave(str(exc), 2)
         for note in notes:
@@ -184,11 +190,14 @@ def _current() -> _Session:
     return _session
 
 
-def _check_leader(leader: str) -> None:
+def _check(options: Options) -> None:
+    """Raises: FlagError: they contradict each other, or the leader is no address."""
+    if mode(options) is not Mode.DRIVER or not options.leader_given:
+        return
     from glowpy.wire.address import parse_address
 
     try:
-        parse_address(leader, default_port=0)
+        parse_address(options.leader, default_port=0)
     except ConfigError as exc:
         raise FlagError(f"-glow.leader: {exc}") from exc
 
@@ -201,10 +210,17 @@ def _options_of(graph: Graph) -> Options:
 
 
 def _parse_explicit(arguments: Sequence[str]) -> Options:
+    """The options of a flow that has flags of its own.
+
+    Raises:
+        FlagError: they cannot be understood, contradict each other, or make a task of the flow.
+    """
     options, rest, _notes = parse(arguments)
     if rest:
         raise FlagError(f"Flow() takes glowpy's flags only, not {rest[0]!r}")
-    mode(options)
+    _check(options)
+    if mode(options) is Mode.TASK:
+        raise FlagError(BY_HAND)
     return options
 
 

@@ -194,7 +194,7 @@ Flow().slice([1]).map(fail).run()
 # --- the script ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flag", ["-glow", "-glow.flow.plot"])
+@pytest.mark.parametrize("flag", ["-glow", "-glow.flow.plot", "-glow.flow.explain"])
 def test_a_script_that_does_not_run_its_flow(flag: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().slice(range(10), 2)"
     ended = failure(tmp_path, "plain", "", script, flag)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -101,7 +102,8 @@ def test_a_flag_with_choices_may_stand_alone() -> None:
     "words",
     [
         ["-k", "-key.filex=1", "-key", "--key.fil"],
-        ["-glowx", "-glow-leader=a", "--glowing", "---glow", "-Glow", "-GLOW.leader=b"],
+        ["-glowx", "--glow-color=a", "--glowing", "---glow", "-glow_color"],
+        ["--key-file", "--ca-file=x", "--cert-file", "-keyfile", "-key_file"],
         ["glow", "glow.leader=c", "key.file", "", "-", "-=", "--x=-glow"],
         ["--", "-glow", "-glow.nonsense", "-glow.leader", "--"],
         ["a", "--", "-key.file=k"],
@@ -134,6 +136,21 @@ def test_the_leader_counts_as_given_even_at_its_default() -> None:
         ("-glow.plot", "did you mean -glow.flow.plot?"),
         ("-glow.", "did you mean -glow?"),
         ("-glow.agents=3", "did you mean -glow.dataCenter?"),
+        ("-glow.flow.stats", "did you mean -glow.flow.stat?"),
+        ("-glow.flow.Stat", "did you mean -glow.flow.stat?"),
+        ("-glow.task.memorymb=9", "did you mean -glow.task.memoryMB?"),
+        ("-glow.bid=9", "did you mean -glow.flow.bid?"),
+        ("-glow.worker=2", "did you mean -glow.workers?"),
+        ("-Glow", "unknown flag -Glow; did you mean -glow?"),
+        ("--GLOW.Leader=h:1", "unknown flag -GLOW.Leader; did you mean -glow.leader?"),
+        ("-glow_leader=h:1", "did you mean -glow.leader?"),
+        ("--glow-leadr=h:1", "did you mean -glow.leader?"),
+        ("-glow.taskgroup.id=0", "did you mean -glow.taskGroup.id? Agents give it to the tasks"),
+        ("-glow.taskGroup.ids=0", "did you mean -glow.taskGroup.id? Agents give it to the tasks"),
+        ("-glow.flow-id=0", "did you mean -glow.flow.id? Agents give it to the tasks"),
+        ("-glow-flow-id=0", "did you mean -glow.flow.id? Agents give it to the tasks"),
+        ("-glow.exec.hash=0", "did you mean -glow.exe.hash? Agents give it to the tasks"),
+        ("-glow=h:1", "is neither true nor false; did you mean -glow -glow.leader=h:1?"),
         ("-glow.task.memoryMB=lots", "-glow.task.memoryMB=lots is not a whole number"),
         ("-glow.task.memoryMB=1.5", "is not a whole number"),
         ("-glow.task.memoryMB=1_000", "is not a whole number"),
@@ -179,6 +196,43 @@ def test_the_same_value_twice_is_harmless() -> None:
 )
 def test_an_empty_value_is_fine_where_it_is_the_default(name: str) -> None:
     assert options_of(f"-{name}=") == options_of(f"-{name}", "") == Options()
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("-key-file=k", "-key.file=k"),
+        ("-cert-file=c", "-cert.file=c"),
+        ("-ca-file=c", "-ca.file=c"),
+        ("-glow-leader=h:1", "-glow.leader=h:1"),
+        ("--glow-leader=h:1", "-glow.leader=h:1"),
+        ("-glow-data-center=d", "-glow.dataCenter=d"),
+        ("--glow-task-memory-mb=9", "-glow.task.memoryMB=9"),
+        ("-glow-channel-buffer-size=9", "-glow.channel.bufferSize=9"),
+        ("-glow-flow-plot", "-glow.flow.plot"),
+    ],
+)
+def test_flags_have_aliases_in_kebab_case(alias: str, name: str) -> None:
+    assert parse(["-glow", alias, "x"]) == parse(["-glow", name, "x"])
+    assert parse(["-glow", *alias.split("="), "x"]) == parse(["-glow", *name.split("="), "x"])
+
+
+def test_every_flag_of_users_has_an_alias_that_is_no_other_flag() -> None:
+    aliases = {flag.name.lower().replace(".", "") for flag in FLAGS}
+    assert len(aliases) == len(FLAGS)
+    for flag in FLAGS:
+        if flag.place != "task" and "." in flag.name:
+            value = flag.choices[0] if flag.choices else "true" if flag.default is False else "1"
+            word = "-" + re.sub("(?<=[a-z])(?=[A-Z])", "-", flag.name).lower().replace(".", "-")
+            assert parse([f"{word}={value}"]) == parse([f"-{flag.name}={value}"])
+
+
+def test_an_argument_of_the_script_that_looks_like_a_flag_is_noted() -> None:
+    (note,) = notes_of("-glow", "--key-file=k")
+    assert note == "--key-file is an argument of the script; glowpy has -key.file"
+    assert notes_of("--key-file=k") == []
+    assert notes_of("-glow", "-key.file=a", "--key-file=k") == []
+    assert notes_of("-glow", "--", "--key-file=k") == []
 
 
 def test_a_value_with_a_dash_needs_the_equals_sign() -> None:
@@ -241,8 +295,8 @@ def test_mode(words: str, expected: Mode) -> None:
         ("-glow -glow.inline", "give only one"),
         ("-glow -glow.inline -glow.flow.plot", "give only one"),
         ("-glow -glow.module=../x", "-glow.module=../x is no name"),
-        ("-glow.flow.id=0", "need each other"),
-        ("-glow -glow.taskGroup.id=3", "need each other"),
+        ("-glow.flow.id=0", "make this process a task, which an agent starts"),
+        ("-glow -glow.taskGroup.id=3", "make this process a task, which an agent starts"),
     ],
 )
 def test_contradictions_are_refused(words: str, message: str) -> None:

@@ -60,8 +60,8 @@ def run_on_cluster(job: Job) -> Any:
 def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple[Address, Policy]]:
     """The leader that was named or that is on this host, else a cluster of the driver's own."""
     leader = parse_address(options.leader, MASTER_PORT)
+    policy = policy_of(options.key_file)  # a wrong key file is an error even if nobody asks for it
     if options.leader_given or is_answering(leader, timing.notice_s):
-        policy = policy_of(options.key_file)
         policy.check(leader, is_server=False)  # before our own address, which follows from it
         yield leader, policy
         return

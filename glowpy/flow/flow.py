@@ -37,7 +37,11 @@ class Flow:
     def __init__(self, arguments: Sequence[str] | None = None) -> None:
         if isinstance(arguments, str):
             raise definition_error(f"Flow() takes a list of flags: Flow([{arguments!r}])")
-        self._graph = register_flow(user_location(), arguments)
+        flags = None if arguments is None else list(arguments)
+        for flag in flags or ():
+            if not isinstance(flag, str):
+                raise definition_error(f"Flow() takes flags as text, not {flag!r}")
+        self._graph = register_flow(user_location(), flags)
 
     def __repr__(self) -> str:
         return f"<Flow {self._graph.flow_id} ({self._graph.location})>"
