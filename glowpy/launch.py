@@ -177,6 +177,10 @@ def _current() -> _Session:
     """The session of this process, made at its first use."""
     global _session
     if _session is None:
+        if getattr(sys.modules["__main__"], "__spec__", None) is not None:  # started by `-m`
+            from glowpy.program.main_module import adopt_script
+
+            adopt_script()
         try:
             options, rest, notes = parse(sys.argv[1:])
             _check(options)

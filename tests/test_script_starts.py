@@ -250,3 +250,35 @@ print(glowpy.__file__, *glowpy.Flow().slice([1]).map(lambda _: glowpy.__file__).
     environment = {"PYTHONPATH": str(tmp_path / "lib")}
     ended = run(tmp_path, *words, *flags, environment=environment)
     assert ended.stdout == f"{tmp_path}/lib/glowpy/__init__.py {tmp_path}/lib/glowpy/__init__.py\n"
+
+
+PROFILED = """
+import sys
+import glowpy
+from numbers_of_mine import double
+
+class Row:
+    def __init__(self, number):
+        self.number = number
+
+if __name__ == "__main__":
+    rows = glowpy.Flow().slice(range(3), 2).map(double).map(Row).collect()
+    print([row.number for row in rows], {type(row) for row in rows} == {Row}, glowpy.argv())
+"""
+
+
+@pytest.mark.parametrize("mode", ["plain", "inline", "cluster"])
+@pytest.mark.parametrize(
+    "words",
+    ["cProfile -o out script.py", "cProfile -o out -m script", "trace --count -C out script.py"]
+    + ["profile -o out script.py", "pdb -c continue -c quit script.py", "runpy script"],
+)
+def test_a_script_under_a_profiler_or_debugger(
+    mode: str, words: str, cluster: str, tmp_path: Path
+) -> None:
+    """Tasks run the script without it; rows of the script's classes come back as such."""
+    write(tmp_path, {"script.py": PROFILED})
+    write(tmp_path, {"numbers_of_mine.py": "def double(number):\n    return 2 * number\n"})
+    ended = run(tmp_path, "-m", *words.split(), *flags_of(mode, cluster), "-glow.quiet", "own")
+    assert "[0, 2, 4] True ['own']\n" in ended.stdout
+    assert "Error" not in ended.stdout

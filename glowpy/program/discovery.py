@@ -3,6 +3,7 @@
 python x.py, a console entry point     the file, from its own directory
 python directory                       its __main__.py, as a file
 python -m pkg.mod                      the module, by name
+python -m cProfile x.py                x.py, without the profiler (see `main_module`)
 python -c, stdin, REPL, notebook       nothing that could be started again
 """
 
