@@ -77,6 +77,7 @@ class Channel:
         self._is_closed = False
         self._error: GlowError | None = None
         self._user = ""  # the flow it is an input or output of, in words
+        self._reader_count = 0  # threads that wait for a row
         self._on_change: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -136,7 +137,11 @@ class Channel:
                     raise self._error.with_traceback(None)
                 if self._is_closed:
                     raise ChannelClosed("every row of this closed channel has been received")
-                self._wait(until, timeout_s, "has had no row")
+                self._reader_count += 1
+                try:
+                    self._wait(until, timeout_s, "has had no row")
+                finally:
+                    self._reader_count -= 1
             row = self._rows.popleft()
             self._changed.notify_all()
             # A run that has found no room is told once there is some for more than a row.
@@ -214,6 +219,16 @@ class Channel:
         """Closed, and empty: the run has had everything."""
         with self._changed:
             return self._is_closed and not self._rows
+
+    @property
+    def has_reader(self) -> bool:
+        """A thread waits for a row."""
+        return self._reader_count > 0
+
+    @property
+    def user(self) -> str:
+        """The step that the channel is an input or output of, as text."""
+        return self._user
 
     @property
     def error(self) -> GlowError | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from glowpy.errors import RunCancelled
 
@@ -19,11 +20,28 @@ class Control:
 
     has_begun = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_awaited: bool = True) -> None:
+        self._waiter_count = int(is_awaited)
         self._reason = ""
         self._descriptor = -1  # of an eventfd, while somebody waits for it
         self._lock = threading.Lock()
         self.begun = threading.Event()
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Within, a thread of the program waits for the end of the run."""
+        with self._lock:
+            self._waiter_count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiter_count -= 1
+
+    @property
+    def is_awaited(self) -> bool:
+        """A thread of the program waits for the end of the run."""
+        return self._waiter_count > 0
 
     def open(self) -> int:
         """The loop begins; the descriptor becomes readable whenever there is something to see."""

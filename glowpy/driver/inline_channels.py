@@ -19,6 +19,7 @@ from glowpy.driver.local_pulls import LocalPull, LocalPulls
 from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.stopping import check_stopped
+from glowpy.driver.view.report import Report
 from glowpy.planner.plan import Plan, ShardRef, StepGroup
 from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import decode
@@ -63,6 +64,7 @@ class _InlineRun:
         self._pulls = LocalPulls(self._index, self._run, job.timing.beat_s)
         self._store = RowsStore(self._run, directory, self._index, self._pulls.serve)
         self._channels = RunChannels(job, self._store, self._pulls)
+        self._report = Report(job.timing, is_quiet=job.options.quiet)
         self._live = LiveAttempts()
         self._unsealed = {each.number: each.task_count for each in self._plan.step_groups}
         self._begun: set[int] = set()  # live step groups
@@ -128,6 +130,7 @@ class _InlineRun:
         self._channels.advance()
         have_ended = self._live.take_turns(time.monotonic())
         self._channels.advance()
+        self._channels.note_waits(self._report, self._pulls.clock())
         if have_ended or has_come():
             return  # others may have waited for an end
         due_at = self._live.due_at(time.monotonic())

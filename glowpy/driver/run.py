@@ -109,6 +109,7 @@ class Run:
                 self._decide(do.TimePassed())
             self._fail_in_turn()
             self._channels.advance()
+            self._channels.note_waits(self._report, now)
             is_finished = self._is_finished and self._channels.is_done
             if self._delivery.is_done and (is_finished or self._result.is_complete):
                 return self._result.finish(sum(self._row_counts))

@@ -26,7 +26,7 @@ class StartedRun:
     def __init__(self, execute: Callable[[Control], Any], *, is_quiet: bool) -> None:
         self._execute = execute
         self._is_quiet = is_quiet
-        self._control = Control()
+        self._control = Control(is_awaited=False)
         self._error: BaseException | None = None
         # A daemon: the interpreter would wait for it before it calls what is registered with
         # atexit, which ends it.
@@ -60,7 +60,8 @@ class StartedRun:
             self.wait()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        self._thread.join(timeout_s)
+        with self._control.awaited():
+            self._thread.join(timeout_s)
         if self._thread.is_alive():
             raise RunRunning(f"the run has not ended within {timeout_s:g} s; it goes on")
         _unseen.discard(self)

@@ -16,16 +16,30 @@ if TYPE_CHECKING:
     from glowpy.driver.channels.named_feed import NamedFeed
 
 
+class _Entry:
+    """An input channel on its way into a journal."""
+
+    __slots__ = ("channel", "journal", "row_count", "step", "waits_for")
+
+    def __init__(self, channel: Channel, journal: Journal, step: str, waits_for: str) -> None:
+        self.channel = channel
+        self.journal = journal
+        self.step = step
+        self.waits_for = waits_for
+        self.row_count = 0  # taken so far
+
+
 class Feeding:
     """All input channels of a run. Never waits."""
 
     def __init__(self, job: Job, store: RowsStore) -> None:
         self._store = store
-        self._open: list[tuple[Channel, Journal, str]] = []
+        self._notice_s = job.timing.channel_notice_s
+        self._open: list[_Entry] = []
         self._journals: list[Journal] = []
         self._named: list[NamedFeed] = []
         self.inputs = [
-            (dataset, self._channel_of(feed, job), step)
+            (dataset, self._channel_of(feed, job), feed.name, step)
             for dataset, feed, step in _fed_datasets(job.plan)
         ]
 
@@ -43,10 +57,11 @@ class Feeding:
 
     def begin(self) -> None:
         """The channels are this run's now."""
-        for dataset, channel, step in self.inputs:
+        for dataset, channel, name, step in self.inputs:
             journal = self._store.open_journal(dataset)
             self._journals.append(journal)
-            self._open.append((channel, journal, step))
+            waits_for = _waits_for(name, step, self._notice_s)
+            self._open.append(_Entry(channel, journal, step, waits_for))
         for named in self._named:
             named.begin()
 
@@ -58,17 +73,23 @@ class Feeding:
             RunCancelled: the block that sends has raised.
         """
         for entry in list(self._open):
-            channel, journal, step = entry
+            channel = entry.channel
             if rows := channel.take():
+                entry.row_count += len(rows)
                 try:
-                    journal.deal(rows)
+                    entry.journal.deal(rows)
                 except RowError as exc:
-                    raise RowError(f"{step}, which reads a channel: {exc}") from exc
+                    raise RowError(f"{entry.step}, which reads a channel: {exc}") from exc
             if channel.error is not None:
                 raise channel.error
             if channel.is_drained:
-                journal.seal()
+                entry.journal.seal()
                 self._open.remove(entry)
+
+    def waits(self) -> Iterator[tuple[str, int, str]]:
+        """Each open channel, the number of its rows so far, and what it waits for, as text."""
+        for entry in self._open:
+            yield entry.step, entry.row_count, entry.waits_for
 
     def close(self) -> None:
         """The run is over."""
@@ -76,6 +97,18 @@ class Feeding:
             named.close()
         for journal in self._journals:
             journal.close()
+
+
+def _waits_for(name: str, step: str, notice_s: float) -> str:
+    if name:
+        return (
+            f"the next line of channel {name}, the input of {step}: none has come for {notice_s:g} "
+            f"s, and no sender has ended the channel (`glowpy send --to {name}`)"
+        )
+    return (
+        f"the next row of the channel that is the input of {step}: none has come for {notice_s:g} "
+        "s, and the channel is open; close it after its last row, by close() or `with channel:`"
+    )
 
 
 def _fed_datasets(plan: Plan) -> Iterator[tuple[DatasetNode, Feed, str]]:

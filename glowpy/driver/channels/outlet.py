@@ -61,6 +61,16 @@ class Outlet:
     def is_done(self) -> bool:
         return not self._left
 
+    def waits(self, notice_s: float) -> tuple[int, str]:
+        """The number of rows that the channel has got, and what it waits for, as text."""
+        if self._pending is None:
+            return 0, ""
+        return sum(self._given), (
+            f"a reader of the channel that is {self.channel.user}: it has been full for "
+            f"{notice_s:g} s; read it while the flow runs (flow.start(), or another thread), or "
+            "close it to drop its rows"
+        )
+
     def lost_attempts(self) -> list[tuple[int, str]]:
         """Attempts whose shards turned out to be unreadable since the last call, and why."""
         lost, self._lost = self._lost, []

@@ -12,6 +12,7 @@ from glowpy.errors import GlowError, RunCancelled
 
 if TYPE_CHECKING:
     from glowpy.channel import Channel
+    from glowpy.driver.view.report import Report
     from glowpy.task.reading import Readings
 
 
@@ -22,6 +23,9 @@ class NoChannels:
 
     def advance(self) -> None:
         """Take what was sent, give what has come."""
+
+    def note_waits(self, report: Report, now: float) -> None:
+        """Have a channel that has not moved for long noted."""
 
     def group_assigned(self, group: int, attempt: int) -> None:
         """An attempt is to run; whatever an earlier one of the group still says is not heard."""
@@ -70,6 +74,7 @@ class RunChannels(NoChannels):
         self._feeding = Feeding(job, store)
         self._attached: list[Channel] = []
         self._assigned: dict[int, int] = {}  # group -> its attempt
+        self._moved: dict[str, int] = {}  # channel -> its rows so far
         step_groups = {step_group.output: step_group for step_group in job.plan.step_groups}
         self._outlets = [
             Outlet(job.plan, step_groups[output.dataset], output.channel, pulls, job.timing.beat_s)
@@ -92,6 +97,22 @@ class RunChannels(NoChannels):
                 outlet.advance()
                 if outlet.is_done:
                     outlet.channel.detach()
+
+    def note_waits(self, report: Report, now: float) -> None:
+        """Inputs count only while the program waits for this run: else it may send later."""
+        notice_s = self._job.timing.channel_notice_s
+        is_awaited = self._job.control.is_awaited or any(
+            outlet.channel.has_reader for outlet in self._outlets
+        )
+        waits = [
+            (step, count, what if is_awaited else "") for step, count, what in self._feeding.waits()
+        ]
+        for number, outlet in enumerate(self._outlets):
+            waits.append((str(number), *outlet.waits(notice_s)))
+        for channel, row_count, what in waits:
+            has_moved = self._moved.get(channel) != row_count
+            self._moved[channel] = row_count
+            report.waiting(now, "" if has_moved else what, part=channel, after_s=notice_s)
 
     def group_assigned(self, group: int, attempt: int) -> None:
         self._assigned[group] = attempt
@@ -124,7 +145,7 @@ class RunChannels(NoChannels):
 
     def __enter__(self) -> RunChannels:
         try:
-            for _dataset, channel, step in self._feeding.inputs:
+            for _dataset, channel, _name, step in self._feeding.inputs:
                 self._attach(channel, f"the input of {step}")
             for outlet in self._outlets:
                 step = outlet.step_group.steps[-1].describe()

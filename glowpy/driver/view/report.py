@@ -19,15 +19,24 @@ def is_screen(stream: TextIO | None) -> bool:
     return is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "")
 
 
+class _Wait:
+    """The wait of one part of a run."""
+
+    __slots__ = ("noted", "since", "what")
+
+    def __init__(self) -> None:
+        self.what = ""
+        self.since = 0.0
+        self.noted = ""  # the last text
+
+
 class Report:
     """Speaks on the driver's own stdout and stderr, as they are at that moment."""
 
     def __init__(self, timing: Timing, *, is_quiet: bool) -> None:
         self._timing = timing
         self._is_quiet = is_quiet
-        self._announced = ""  # what is being waited for, as last said
-        self._waiting = ""
-        self._since = 0.0
+        self._waits: dict[str, _Wait] = {}
 
     def printed(self, source: str, target: TextIO | None, text: str) -> None:
         """Whole lines that a task has printed, each behind its agent's address if there is one.
@@ -56,12 +65,22 @@ class Report:
         """What the user has asked for, on stderr."""
         tell(text)
 
-    def waiting(self, now: float, what: str) -> None:
-        """Say once what is being waited for, when that lasts."""
-        if what != self._waiting:
-            self._waiting, self._since = what, now
-        elif what and what != self._announced and now - self._since >= self._timing.notice_s:
-            self._announced = what
+    def waiting(
+        self, now: float, what: str, *, part: str = "", after_s: float | None = None
+    ) -> None:
+        """Note what a part of the run waits for, once, when the wait lasts.
+
+        Args:
+            what: as text; empty: the part does not wait now.
+            after_s: the length of a wait that is noted; `notice_s` by default.
+        """
+        wait = self._waits.setdefault(part, _Wait())
+        if what != wait.what:
+            wait.what, wait.since = what, now
+            return
+        patience_s = self._timing.notice_s if after_s is None else after_s
+        if what and what != wait.noted and now - wait.since >= patience_s:
+            wait.noted = what
             self.note(f"waiting for {what}")
 
 
