@@ -1,4 +1,8 @@
-"""A run that goes on by itself, on a thread of its own: what `flow.start()` gives."""
+"""A run that goes on by itself, on a thread of its own: what `flow.start()` gives.
+
+The thread, and so every executor that is forked from it, has a copy of the context of the thread
+that called `start()`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 from glowpy.driver.control import Control
@@ -30,7 +35,9 @@ class StartedRun:
         self._error: BaseException | None = None
         # A daemon: the interpreter would wait for it before it calls what is registered with
         # atexit, which ends it.
-        self._thread = threading.Thread(target=self._run, daemon=True, name="glowpy-run")
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), daemon=True, name="glowpy-run"
+        )
 
     def __repr__(self) -> str:
         state = "running" if self.is_running else "failed" if self._error else "ended"

@@ -5,12 +5,16 @@
 
 Only one of the two runs at any time, so neither needs a lock for what both use. A generator would
 do, if only our own code paused; but a row may be asked for from within the user's.
+
+The work runs in a copy of the context of the thread that made the strand. A thread starts with an
+empty context, in which the decimal precision and other context variables have their defaults.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 from glowpy.task.failure import AttemptAborted
 
@@ -20,6 +24,7 @@ class Strand:
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
+        self._context = copy_context()
         self._error: BaseException | None = None
         self._turn = threading.Lock()  # held by nobody while the work may run
         self._turn.acquire()
@@ -74,7 +79,7 @@ class Strand:
 
     def _run(self) -> None:
         try:
-            self._work()
+            self._context.run(self._work)
         except BaseException as exc:  # noqa: BLE001
             self._error = exc  # raised where it is resumed
         finally:
