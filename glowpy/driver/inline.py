@@ -170,7 +170,9 @@ def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
     except StepFailed as failure:
         if isinstance(failure.cause, KeyboardInterrupt):
             raise failure.cause from None  # Ctrl-C, which reaches no task of the other runners
-        raise _as_failed(plan, failure, group) from failure.cause
+        error = _as_failed(plan, failure, group)
+        # as elsewhere; but the exception itself, which has the frames for a debugger
+        raise error from (None if error.__cause__ is None else failure.cause)
     store.seal(group, outcome.blocks)
     tell(group, meter)
     return outcome.row_count

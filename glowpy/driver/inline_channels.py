@@ -179,7 +179,8 @@ class _InlineRun:
                 live=live,
             )
         except StepFailed as failure:
-            raise self._as_failed(failure, group) from failure.cause
+            error = self._as_failed(failure, group)
+            raise error from (None if error.__cause__ is None else failure.cause)
         commit(outcome.blocks)
         self._pulls.serve(index.seal(self._run, attempt))
         step_group = plan.step_group_of(group)

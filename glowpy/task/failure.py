@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -26,7 +25,6 @@ FUSED = "<glowpy fused steps>"  # the file of the loop that they are compiled in
 # What a failure may weigh on its way to the driver. Exceptions that quote their whole input exist.
 _MOST_WORDS = 10_000
 _MOST_TRACEBACK = 200_000
-_MOST_PICKLED_BYTES = 1 << 20
 
 
 class StepFailed(Exception):
@@ -70,14 +68,10 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
 
 
 def packed(cause: BaseException) -> bytes:
-    """The exception itself for the driver, or nothing where it cannot travel."""
-    try:
-        data = pickle.dumps(cause)
-        pickle.loads(data)  # many exceptions pickle and cannot be made again
-    except Exception:  # noqa: BLE001
-        # Whatever the user's exception class does wrong here: its words travel anyway.
-        return b""
-    return data if len(data) <= _MOST_PICKLED_BYTES else b""
+    """The exception for the driver, with its chain; empty if it cannot be made there again."""
+    from glowpy.task.exception_chain import pack  # of failures only
+
+    return pack(cause)
 
 
 def refused(reason: str, data: bytes) -> GlowError:
@@ -97,14 +91,12 @@ def unpacked(reason: str, data: bytes) -> GlowError:
 
 
 def unpickled(data: bytes) -> BaseException | None:
-    """The exception that `packed` has packed; None: it could not travel."""
+    """The exception that was `packed`; None if it was not, or cannot be made here."""
     if not data:
         return None
-    try:
-        cause: BaseException = pickle.loads(data)
-        return cause
-    except Exception as exc:  # noqa: BLE001
-        return exc  # it can be anything: unpickling runs the user's code
+    from glowpy.task.exception_chain import unpack
+
+    return unpack(data)
 
 
 def _summary(cause: BaseException) -> str:

@@ -1,0 +1,189 @@
+"""Exceptions as bytes, each with its causes, contexts and the members of its group.
+
+Python's pickle keeps the class, arguments and attributes of an exception, but not its chain. It
+cannot unpickle an exception whose `__init__` takes other arguments than it passes on. Here, the
+exceptions of a chain are packed one by one:
+
+    pickle of [(exception, cause, context, is_suppressed, members), …]   places in the list
+
+Each is unpacked at once as a check. An exception that comes back as something else is left out.
+"""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import threading
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from glowpy.record import NamedTuple
+from glowpy.shards.pickles import dumps
+
+_MOST_EXCEPTIONS = 50
+_MOST_BYTES = 1 << 20  # exceptions that quote their whole input exist
+# Packing runs the user's code (`__reduce__`, `__init__`), which may wait for ever. Not in `timing`:
+# it has nothing to do with the speed of a network.
+_PATIENCE_S = 10.0
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
+
+Packed: TypeAlias = bytes
+
+
+class _Link(NamedTuple):
+    """One exception, with the numbers of those that it leads to."""
+
+    packed: bytes  # empty: it cannot be packed
+    cause: int | None
+    context: int | None
+    is_suppressed: bool  # its context
+    members: tuple[int, ...] | None  # of a group
+
+
+def pack(error: BaseException) -> Packed:
+    """An exception and all behind it; empty if it cannot be unpacked again."""
+    packed: list[bytes] = []
+    # a daemon: user code that does not return must not keep the process
+    thread = threading.Thread(target=lambda: packed.append(_pack(error)), daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    return packed[0] if packed else b""
+
+
+def unpack(data: Packed) -> BaseException | None:
+    """The exception that was packed; None if it cannot be made here."""
+    try:
+        links = [_Link(*link) for link in pickle.loads(data)]
+    except Exception:  # noqa: BLE001  # bytes of anything; the failure's text says what has happened
+        return None
+    made: dict[int, BaseException | None] = {}
+    top = _made(links, 0, made) if links else None
+    for number, link in enumerate(links):
+        error = made.get(number)
+        if error is not None:
+            error.__cause__ = _made(links, link.cause, made)
+            error.__context__ = _made(links, link.context, made)
+            error.__suppress_context__ = link.is_suppressed
+    return top
+
+
+def _pack(error: BaseException) -> Packed:
+    found = _reachable(error)
+    numbers = {id(each): number for number, each in enumerate(found)}
+    links, left_bytes = [], _MOST_BYTES
+    for each in found:
+        data = _alone(each)
+        if len(data) > left_bytes:
+            data = b""
+        left_bytes -= len(data)
+        members = each.exceptions if isinstance(each, _GROUP) else None
+        links.append(
+            _Link(
+                data,
+                numbers.get(id(each.__cause__)),
+                numbers.get(id(each.__context__)),
+                each.__suppress_context__,
+                None if members is None else tuple(numbers.get(id(one), -1) for one in members),
+            )
+        )
+    data = pickle.dumps([tuple(link) for link in links], protocol=5)
+    return data if unpack(data) is not None else b""
+
+
+def _reachable(error: BaseException) -> list[BaseException]:
+    """The exception and those behind it, the nearest first, without doubles."""
+    found = {id(error): error}
+    pending = [error]
+    while pending:
+        each = pending.pop(0)
+        members: Sequence[BaseException] = each.exceptions if isinstance(each, _GROUP) else ()
+        for other in (each.__cause__, each.__context__, *members):
+            if other is not None and id(other) not in found and len(found) < _MOST_EXCEPTIONS:
+                found[id(other)] = other
+                pending.append(other)
+    return list(found.values())
+
+
+def _alone(error: BaseException) -> bytes:
+    """The exception without those behind it; empty if it would come back as something else."""
+    try:
+        if isinstance(error, _GROUP):
+            return dumps((type(error), error.message, vars(error)))
+        data = dumps(error)
+        made = pickle.loads(data)
+        if type(made) is type(error) and made.args == error.args:
+            return data
+    except BaseException:  # noqa: BLE001  # the user's code may raise anything, SystemExit too
+        data = b""
+    try:
+        parts = _parts_of(error)
+        data = dumps(parts)
+        made = pickle.loads(data)
+        return data if type(made) is _Parts and type(made.whole()) is type(error) else b""
+    except BaseException:  # noqa: BLE001  # as above
+        return b""
+
+
+class _Parts(NamedTuple):
+    """An exception taken apart, for classes whose `__init__` takes other arguments."""
+
+    kind: type[BaseException]
+    arguments: tuple[Any, ...]
+    state: Any
+
+    def whole(self) -> BaseException:
+        """The exception; its own `__init__` is not called, that of the built-in base class is."""
+        base = _builtin_base(self.kind)
+        made: BaseException = base.__new__(self.kind, *self.arguments)
+        base.__init__(made, *self.arguments)
+        if self.state is not None:
+            made.__setstate__(self.state)
+        return made
+
+
+def _parts_of(error: BaseException) -> _Parts:
+    """Raises TypeError: its class says itself how it is to be pickled."""
+    for name in ("__reduce_ex__", "__reduce__"):
+        owner = next(each for each in type(error).__mro__ if name in vars(each))
+        if owner.__module__ != "builtins":
+            raise TypeError(f"{owner.__qualname__} has a {name} of its own")
+    _kind, arguments, *state = _builtin_base(type(error)).__reduce__(error)
+    return _Parts(type(error), arguments, state[0] if state else None)
+
+
+def _builtin_base(kind: type[BaseException]) -> Any:
+    return next(each for each in kind.__mro__ if each.__module__ == "builtins")
+
+
+def _made(
+    links: Sequence[_Link], number: int | None, made: dict[int, BaseException | None]
+) -> BaseException | None:
+    """The exception of that number, made once; None if it cannot be."""
+    if number is None or not 0 <= number < len(links):
+        return None
+    if number not in made:
+        made[number] = None  # a group that contains itself cannot be made
+        try:
+            made[number] = _make(links, links[number], made)
+        except BaseException:  # noqa: BLE001  # unpickling runs the user's code
+            made[number] = None
+    return made[number]
+
+
+def _make(
+    links: Sequence[_Link], link: _Link, made: dict[int, BaseException | None]
+) -> BaseException | None:
+    if not link.packed:
+        return None
+    found = pickle.loads(link.packed)
+    if link.members is not None:
+        kind, message, attributes = found
+        members = [_made(links, each, made) for each in link.members]
+        if None in members:
+            return None
+        group: BaseException = kind.__new__(kind, message, members)
+        vars(group).update(attributes)
+        return group
+    if type(found) is _Parts:
+        return found.whole()
+    return found if isinstance(found, BaseException) else None
