@@ -5,9 +5,7 @@
 
 marshal keeps only exact builtin types and turns buffers into bytes; a look at the types of the
 whole batch decides. With that look it is as fast as pickle, or up to a quarter faster where
-strings do not repeat (`benchmarks/micro.py codec`). Pickle takes the rest; rows whose classes no
-module can be asked for (defined in a notebook or in a function) go through cloudpickle, which
-writes pickles as well.
+strings do not repeat (`benchmarks/micro.py codec`). The rest is pickled (see `pickles`).
 """
 
 from __future__ import annotations
@@ -37,11 +35,12 @@ def encode(rows: list[Any]) -> bytes:
     if _are_plain(rows):
         with suppress(ValueError):  # a value has 2 GiB or more: too long for marshal
             return _MARSHAL + marshal.dumps(rows, _MARSHAL_VERSION)
+    from glowpy.shards.pickles import dumps  # plain rows do without, as does a quick start
+
     try:
-        return _PICKLE + pickle.dumps(rows, protocol=5)
-    except Exception:  # noqa: BLE001
-        # Any exception can come out of a user's __reduce__; cloudpickle knows more ways.
-        return _PICKLE + _cloudpickle(rows)
+        return _PICKLE + dumps(rows)
+    except Exception as exc:
+        raise _unpicklable(rows, exc) from exc
 
 
 def _are_plain(rows: list[Any]) -> bool:
@@ -78,18 +77,13 @@ def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
     return rows
 
 
-def _cloudpickle(rows: list[Any]) -> bytes:
-    import cloudpickle
+def _unpicklable(rows: list[Any], error: Exception) -> RowError:
+    """The error that shows the row which cannot be pickled."""
+    from glowpy.shards.pickles import dumps
 
-    try:
-        data: bytes = cloudpickle.dumps(rows, protocol=5)
-        return data
-    except Exception as exc:
-        for row in rows:
-            try:
-                cloudpickle.dumps(row, protocol=5)
-            except Exception as reason:
-                raise RowError(
-                    f"row {shown(row)} cannot be pickled: {type(reason).__name__}: {reason}"
-                ) from reason
-        raise RowError(f"rows cannot be pickled: {type(exc).__name__}: {exc}") from exc
+    for row in rows:
+        try:
+            dumps(row)
+        except Exception as exc:  # noqa: BLE001  # any exception can come out of its __reduce__
+            return RowError(f"row {shown(row)} cannot be pickled: {type(exc).__name__}: {exc}")
+    return RowError(f"rows cannot be pickled: {type(error).__name__}: {error}")

@@ -1,0 +1,270 @@
+"""Pickling by value: classes and functions travel as their definitions.
+
+A class is written as an identity and a definition. The receiver takes its own class of that
+identity; only a process without one makes the class from its definition, once:
+
+    rows         … class_of(identity, address, definition) …   the definition is a pickle in itself
+    definition   skeleton(identity, …), state                  of the class and those it refers to
+
+So a class that comes back to the driver *is* the driver's class, its attributes untouched, and all
+executors of a run have one class for it: rows are equal, keys meet, enum members are identical.
+
+The identity is the class's name and a digest of its definition. It is the same in each process that
+has run the same code, as forks and re-launched scripts have. Where a process has several classes of
+one identity, the address tells forks which one is meant; elsewhere the newest is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import Any, NewType, TypeAlias
+
+import cloudpickle
+
+from glowpy.shards.class_digest import digest_of
+
+Identity: TypeAlias = tuple[str, str, str]  # module, qualified name, digest
+
+_lock = threading.RLock()  # held while a class is made: nobody sees an unfinished one
+_identities: weakref.WeakKeyDictionary[type, Identity] = weakref.WeakKeyDictionary()
+_classes: dict[Identity, list[weakref.ref[type]]] = {}  # of this process, in order of their use
+_definitions: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
+_addresses: weakref.WeakKeyDictionary[type, int] = weakref.WeakKeyDictionary()  # at their origin
+_searches: Counter[Identity] = Counter()
+_unfinished: weakref.WeakSet[type] = weakref.WeakSet()
+_new_types: dict[tuple[str, str], Any] = {}
+_everywhere: set[Identity] = set()
+_MOST_SEARCHES = 100  # of one identity: each looks at every class of the process
+
+
+def dumps_by_value(value: Any, *, with_main: bool) -> bytes:
+    """The pickle of a value, each class of it with its own definition.
+
+    Args:
+        with_main: `__main__` is another module for the receiver; else it is the same.
+
+    Raises:
+        Exception: the value cannot be pickled.
+    """
+    return _dumped(_Pickler, value, with_main)
+
+
+def dumps_whole(value: Any) -> bytes:
+    """The pickle of a value and of all that its functions and classes refer to, as one.
+
+    Functions that share global variables share them afterwards, too. For processes that have not
+    run the script.
+
+    Raises:
+        Exception: the value cannot be pickled.
+    """
+    return _dumped(_WholePickler, value, True)
+
+
+def forget_definitions() -> None:
+    """Classes may have been changed since they were pickled last."""
+    _definitions.clear()
+
+
+def all_classes_are_everywhere() -> None:
+    """Each process of this run has the classes that this one has: leave out their definitions."""
+    _everywhere.update(_classes)
+
+
+def _dumped(kind: type[_Pickler], value: Any, with_main: bool) -> bytes:
+    with io.BytesIO() as file:
+        kind(file, with_main).dump(value)
+        return file.getvalue()
+
+
+def _reduce_code(code: CodeType) -> tuple[Callable[..., CodeType], tuple[Any, ...]]:
+    """Code keeps the name of its file.
+
+    Since 3.1.3 cloudpickle drops it, so that equal code gives equal bytes wherever it stands; but
+    then no traceback of a task could show the user's line.
+    """
+    make, arguments = cloudpickle.Pickler.dispatch_table[CodeType](code)
+    return code_of_file, (code.co_filename, make, arguments)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    """Writes each class as `class_of` with a definition of its own, made once."""
+
+    dispatch_table = cloudpickle.Pickler.dispatch_table.new_child({CodeType: _reduce_code})
+
+    def __init__(self, file: io.BytesIO, with_main: bool) -> None:
+        super().__init__(file, protocol=5)
+        self._with_main = with_main
+
+    def reducer_override(self, value: Any) -> Any:
+        kind = type(value)
+        if issubclass(kind, type):
+            return NotImplemented if self._is_in_main(value) else self._reduce_class(value)
+        if kind is FunctionType:
+            if self._is_in_main(value):
+                return NotImplemented
+            return super().reducer_override(value)
+        if kind is NewType and self._with_main and value.__module__ == "__main__":
+            name = value.__module__, value.__qualname__
+            _new_types[name] = value
+            return new_type, (*name, value.__supertype__)
+        return NotImplemented
+
+    def _reduce_class(self, kind: type) -> Any:
+        definition = _definitions.get(kind)
+        if definition is None:
+            reduced = super().reducer_override(kind)
+            if not _is_definition(reduced):
+                return reduced
+            definition = _definitions[kind] = _dumped(_WholePickler, kind, self._with_main)
+        identity = identity_of(kind)
+        sent = None if identity in _everywhere else definition
+        return class_of, (identity, _address_of(kind), sent)
+
+    def _is_in_main(self, value: Any) -> bool:
+        """The receiver finds this class or function by its name in `__main__`."""
+        if self._with_main or value.__module__ != "__main__":
+            return False
+        found: Any = sys.modules["__main__"]
+        for name in value.__qualname__.split("."):
+            found = getattr(found, name, None)
+        return found is value
+
+
+class _WholePickler(_Pickler):
+    """Writes a class once, where it is met first, together with what it refers to."""
+
+    def _reduce_class(self, kind: type) -> Any:
+        reduced = cloudpickle.Pickler.reducer_override(self, kind)
+        if not _is_definition(reduced):
+            return reduced
+        make, arguments, state, _items, _pairs, set_state = reduced
+        made = skeleton, (identity_of(kind), _address_of(kind), make, arguments)
+        return (*made, (set_state, state), None, None, finish)
+
+
+def _is_definition(reduced: Any) -> bool:
+    """Has cloudpickle written a class by value? Else by its name, or as a builtin."""
+    return type(reduced) is tuple and len(reduced) == 6
+
+
+# --- called by pickles ---------------------------------------------------------------------------
+
+
+def class_of(identity: Identity, address: int, definition: bytes | None) -> Any:
+    """The class of that identity.
+
+    Args:
+        address: of the class in the process that has pickled it.
+        definition: None: it has come with the program.
+    """
+    with _lock:
+        found = _own_class(identity, address)
+        if found is not None:
+            return found
+        if definition is None:
+            raise pickle.UnpicklingError(f"class {identity[0]}.{identity[1]} is not known here")
+        return pickle.loads(definition)
+
+
+def skeleton(
+    identity: Identity, address: int, make: Callable[..., type], arguments: tuple[Any, ...]
+) -> type:
+    """The class of that identity, or a new one that `finish` completes."""
+    with _lock:
+        found = _own_class(identity, address)
+        if found is None:
+            found = make(*arguments)
+            found.__qualname__ = identity[1]
+            _register(found, identity)
+            _unfinished.add(found)
+        _addresses.setdefault(found, address)
+        return found
+
+
+def finish(kind: type, state: tuple[Callable[[type, Any], None], Any]) -> None:
+    """Give a new class its attributes; leave one alone that was here before."""
+    with _lock:
+        if kind in _unfinished:
+            set_state, attributes = state
+            set_state(kind, attributes)
+            _unfinished.discard(kind)
+
+
+def new_type(module: str, name: str, supertype: Any) -> Any:
+    """A `typing.NewType` by its name."""
+    found = _new_types.get((module, name))
+    if found is None:
+        found = _new_types[module, name] = NewType(name.rpartition(".")[2], supertype)
+        vars(found).update(__module__=module, __qualname__=name)
+    return found
+
+
+def code_of_file(name: str, make: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
+    """The code that `make` gives, with the name of its file."""
+    return make(*arguments).replace(co_filename=name)
+
+
+# --- classes of this process ---------------------------------------------------------------------
+
+
+def identity_of(kind: type) -> Identity:
+    """The identity of a class, the same in each process that has run the same code."""
+    with _lock:
+        identity = _identities.get(kind)
+        if identity is None:
+            identity = str(kind.__module__), kind.__qualname__, digest_of(kind)
+            _register(kind, identity)
+        return identity
+
+
+def _register(kind: type, identity: Identity) -> None:
+    _identities[kind] = identity
+    known = _classes.setdefault(identity, [])
+    if not len(known) & (len(known) - 1):  # now and then; a function may make a class for each row
+        known[:] = [each for each in known if each() is not None]
+    known.append(weakref.ref(kind))
+
+
+def _address_of(kind: type) -> int:
+    """By which a process that has several classes of one identity knows its own again."""
+    return _addresses.get(kind, id(kind))
+
+
+def _own_class(identity: Identity, address: int) -> type | None:
+    """The class of this process that has that identity, if there is one."""
+    found = _known_class(identity, address)
+    if found is None or (id(found) != address and _searches[identity] < _MOST_SEARCHES):
+        _searches[identity] += 1
+        for kind in _classes_named(*identity[:2]):
+            identity_of(kind)
+        found = _known_class(identity, address)
+    return found
+
+
+def _known_class(identity: Identity, address: int) -> type | None:
+    known = [each() for each in _classes.get(identity, ())]
+    alive = [each for each in known if each is not None]
+    meant = (each for each in alive if address in (id(each), _addresses.get(each)))
+    return next(meant, alive[-1] if alive else None)
+
+
+def _classes_named(module: str, name: str) -> Iterator[type]:
+    """Every class of that name in this process, those of one base in order of definition."""
+    pending: list[type] = [object]
+    seen = set(map(id, pending))
+    while pending:
+        subclasses: list[type] = type.__subclasses__(pending.pop())
+        for kind in subclasses:
+            if id(kind) not in seen:
+                seen.add(id(kind))
+                pending.append(kind)
+                if kind.__qualname__ == name and kind.__module__ == module:
+                    yield kind
