@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import sys
 import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ import pytest
 from glowpy.driver import recording
 from glowpy.driver.recording import Recorded, record, record_failure
 from glowpy.errors import ProgramError, TaskFailed
-from glowpy.task.recorded import recorded_result
+from glowpy.task.recorded import Missing, recorded_result
 
 
 def test_a_result_is_kept_as_it_was() -> None:
@@ -31,20 +36,53 @@ def test_results_together_take_no_more_than_may_travel(monkeypatch: pytest.Monke
     recorded: Recorded = {}
     for number in range(1, 6):
         record(recorded, number, bytes(1 << 20))
-    kept = [isinstance(each, bytes) for each in recorded.values()]
-    assert kept == [True, True, False, False, False]
-    assert "are more than 3 MB, and a task needs them" in str(recorded[3])
+    results = [pickle.loads(each) for each in recorded.values()]
+    assert [type(each) for each in results] == [bytes, bytes, Missing, Missing, Missing]
+    with pytest.raises(ProgramError, match=r"run 3 .* take more than 3 MB; keep large results in"):
+        len(results[2])
     record(recorded, 6, "small")
-    assert isinstance(recorded[6], bytes)
+    assert pickle.loads(recorded[6]) == "small"
 
 
-def test_a_result_that_cannot_be_pickled_is_told_when_it_is_needed() -> None:
+class Held:
+    """A row that cannot be pickled."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def test_a_result_that_cannot_be_pickled_raises_where_it_is_used() -> None:
     recorded: Recorded = {}
-    record(recorded, 2, [threading.Lock()])
-    error = recorded[2]
-    assert isinstance(error, ProgramError)
-    assert "the result of run 2 cannot be pickled" in str(error)
-    assert "glowpy.ready()" in str(error)
+    record(recorded, 2, [1, Held()])
+    line = sys._getframe().f_lineno - 1
+    missing = pickle.loads(recorded[2])
+    assert str(missing) == f"{missing}" == "<a result that was not sent to this task>"
+    assert copy.copy(missing) is not None
+    uses: list[Callable[[Any], Any]] = [
+        *(bool, len, list, sorted, sum, hash, int, float, dict, tuple),
+        *(lambda it: it[0], lambda it: 1 in it, lambda it: it + [1], lambda it: 2 * it),
+        *(lambda it: it == [], lambda it: it < 3, lambda it: it.append(1), lambda it: it.x),
+    ]
+    for use in uses:
+        with pytest.raises(ProgramError) as failure:
+            use(missing)
+        text = str(failure.value)
+        assert f"the result of run 2 (test_recording.py:{line}) was not sent to this task" in text
+        assert "its row <" in text
+        assert f"of class {Held.__module__}.Held cannot be pickled (TypeError: " in text
+        assert text.endswith("let tasks end above the line that uses it, by glowpy.ready()")
+
+
+def test_rows_of_a_local_class_are_rows_of_that_class_again() -> None:
+    @dataclass
+    class Point:
+        x: int
+
+    recorded: Recorded = {}
+    counts: defaultdict[str, int] = defaultdict(lambda: 7)
+    record(recorded, 1, [Point(1), counts])
+    point, made = pickle.loads(recorded[1])
+    assert type(point) is Point and point == Point(1) and made["new"] == 7
 
 
 def test_what_a_run_has_raised_is_raised_again_with_its_cause(

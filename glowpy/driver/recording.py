@@ -1,60 +1,96 @@
-"""What became of a script's runs, for tasks of later ones, which run the script again.
+"""Results of a script's runs, for tasks of later runs, which run the script again.
 
-A result is pickled at once: what the script makes of it afterwards, it makes of it in the task as
-well. A run that has raised raises there, too.
+A result is pickled at once: a later change by the script is made again in the task. A run that has
+raised raises there, too. A result that cannot travel does not end later runs: the task gets a
+`Missing` in its place, which raises when it is used.
 """
 
 from __future__ import annotations
 
+import io
 import pickle
 from typing import Any, TypeAlias
 
-from glowpy.errors import ProgramError
-from glowpy.program.manifest import MAX_RECORDED_BYTES, too_much_recorded
+from glowpy.errors import shown
+from glowpy.flow.location import user_location
+from glowpy.program.manifest import MAX_RECORDED_BYTES
+from glowpy.resources import MEGABYTE
+from glowpy.shards.pickles import dumps
 from glowpy.task.failure import packed
-from glowpy.task.recorded import FailedRun
+from glowpy.task.recorded import FailedRun, Missing
 
-# By number of the run: its result, or what to raise if a later run comes to need that.
-Recorded: TypeAlias = dict[int, "bytes | ProgramError"]
+Recorded: TypeAlias = dict[int, bytes]
+"""By number of the run: its pickled result."""
+
+_RESERVED_BYTES = 64 << 10  # for each `Missing`
+_REMEDY = "let tasks end above the line that uses it, by glowpy.ready()"
 
 
 def record(recorded: Recorded, number: int, value: Any) -> None:
-    """Keep the result of a run; all of them together take no more than may travel."""
-    held = sum(len(each) for each in recorded.values() if isinstance(each, bytes))
-    file = _Bounded(MAX_RECORDED_BYTES - held)
+    """Keep the result of a run. All results together take no more than may travel."""
+    left_bytes = MAX_RECORDED_BYTES - _RESERVED_BYTES - sum(map(len, recorded.values()))
     try:
-        pickle.dump(value, file, protocol=5)
+        recorded[number] = _pickled(value, left_bytes)
     except _TooMuch:
-        recorded[number] = too_much_recorded(f"more than {MAX_RECORDED_BYTES >> 20} MB")
-    except Exception as exc:  # noqa: BLE001  # whatever the rows' own code raises
-        recorded[number] = ProgramError(
-            f"the result of run {number} cannot be pickled, but tasks of later runs need it to "
-            f"re-run the script ({exc}); or end the part that tasks share with glowpy.ready()"
+        reason = (
+            "results of earlier runs in this script take more than "
+            f"{MAX_RECORDED_BYTES // MEGABYTE} MB; keep large results in files, or "
         )
-    else:
-        recorded[number] = b"".join(file.parts)
+        recorded[number] = dumps(Missing(f"{_run(number)}: {reason}{_REMEDY}"))
+    except Exception as exc:  # noqa: BLE001  # any exception can come out of the rows' own code
+        culprit = _culprit(value)
+        reason = f"{culprit} cannot be pickled ({type(exc).__name__}: {exc}); "
+        recorded[number] = dumps(Missing(f"{_run(number)}: {reason}{_REMEDY}"))
 
 
 def record_failure(recorded: Recorded, number: int, error: Exception) -> None:
-    """Keep what a run has raised: the script may go on without its result."""
-    cause = error.__cause__
-    record(recorded, number, FailedRun(error, b"" if cause is None else packed(cause)))
+    """Keep the exception of a run: the script may go on without its result."""
+    record(recorded, number, FailedRun(packed(error), f"{type(error).__name__}: {error}"))
+
+
+def _run(number: int) -> str:
+    return f"the result of run {number} ({user_location()}) was not sent to this task"
+
+
+def _culprit(value: Any) -> str:
+    """The first part of a result that cannot be pickled, with its class."""
+    for each in value if type(value) is list else ():
+        try:
+            dumps(each)
+        except Exception:  # noqa: BLE001  # as in `record`
+            kind = type(each)
+            return f"its row {shown(each)} of class {kind.__module__}.{kind.__qualname__}"
+    return f"its {type(value).__qualname__}"
+
+
+def _pickled(value: Any, most_bytes: int) -> bytes:
+    """Raises: _TooMuch, or any exception of the rows' own code."""
+    file = _Bounded(most_bytes)
+    try:
+        pickle.dump(value, file, protocol=5)
+        return file.getvalue()
+    except _TooMuch:
+        raise
+    except Exception:  # noqa: BLE001  # the rows' own code may raise anything; there is another way
+        data = dumps(value)
+        if len(data) > most_bytes:
+            raise _TooMuch from None
+        return data
 
 
 class _TooMuch(Exception):
     """More is written than there is room for."""
 
 
-class _Bounded:
-    """A file in memory that takes so many bytes."""
+class _Bounded(io.BytesIO):
+    """A file in memory of a bounded size."""
 
     def __init__(self, most_bytes: int) -> None:
+        super().__init__()
         self._left_bytes = most_bytes
-        self.parts: list[bytes] = []
 
-    def write(self, data: bytes) -> None:
-        part = bytes(data)
-        self._left_bytes -= len(part)
+    def write(self, data: Any) -> int:
+        self._left_bytes -= memoryview(data).nbytes
         if self._left_bytes < 0:
             raise _TooMuch
-        self.parts.append(part)
+        return super().write(data)

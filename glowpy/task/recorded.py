@@ -1,4 +1,4 @@
-"""What became of a script's earlier runs, as a task of a later one learns it."""
+"""Results of a script's earlier runs, in a task of a later one."""
 
 from __future__ import annotations
 
@@ -13,23 +13,56 @@ from glowpy.task.failure import unpickled
 
 
 class FailedRun(NamedTuple):
-    """Stands for the result of a run that has raised; the script may have gone on all the same."""
+    """Stands for the result of a run that has raised; the script may have caught the exception."""
 
-    error: Exception
-    cause: bytes  # pickled; empty: it had none, or that cannot travel
+    packed: bytes  # the exception; empty: it cannot travel
+    text: str  # of the exception
+
+
+class Missing:
+    """Stands for a result that could not be sent; raises when it is used.
+
+    It can be printed and passed on: a script often prints a result that its later runs do not use.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.__dict__["reason"] = reason
+
+    def __repr__(self) -> str:
+        return "<a result that was not sent to this task>"
+
+    def __reduce__(self) -> Any:
+        return Missing, (self.__dict__["reason"],)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python asks for these by itself, to copy or to show it
+            raise AttributeError(name)
+        raise ProgramError(self.__dict__["reason"])
+
+    def _raise(self, *_arguments: Any) -> Any:
+        raise ProgramError(self.__dict__["reason"])
+
+    __bool__ = __len__ = __iter__ = __getitem__ = __contains__ = __reversed__ = _raise
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _raise
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _raise
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = _raise
+    __int__ = __float__ = __index__ = __abs__ = __neg__ = __call__ = _raise
+    __setattr__ = __setitem__ = __delitem__ = __iadd__ = _raise
 
 
 def recorded_result(number: int, *, gives_value: bool) -> Any:
-    """What the driver recorded of an earlier run of this script; None of one without a value.
+    """The result of an earlier run of this script, None of a run without a value.
+
+    A result that could not be pickled is a `Missing`.
 
     Raises:
-        ProgramError: it was not shipped with the program.
-        Exception: what the run has raised in the driver.
+        ProgramError: no result of that run came with the program, or it cannot be unpickled here.
+        Exception: the exception that the run has raised in the driver.
     """
     path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), "recorded", str(number))
     try:
         with open(path, "rb") as file:
-            found = pickle.load(file)
+            data = file.read()
     except OSError as exc:
         if not gives_value:
             return None
@@ -37,6 +70,14 @@ def recorded_result(number: int, *, gives_value: bool) -> Any:
             f"the script has reached run {number} in a task, and the driver has sent no result of "
             f"it ({exc.strerror}): it must come to the same runs each time it is started"
         ) from exc
+    try:
+        found = pickle.loads(data)
+    except Exception as exc:
+        # Unpickling runs the code of the rows' classes.
+        raise ProgramError(
+            f"the result of run {number} cannot be unpickled in a task "
+            f"({type(exc).__name__}: {exc}): define the classes of its rows above that run"
+        ) from exc
     if isinstance(found, FailedRun):
-        raise found.error from unpickled(found.cause)
+        raise unpickled(found.packed) or ProgramError(found.text)
     return found

@@ -53,7 +53,7 @@ def make_program(
         program = with_related(program, related)
         return Shipment(program, {**sources, **sources_of_related})
     script, sources = found
-    script, contents = with_recorded(script, _results(recorded))
+    script, contents = with_recorded(script, dict(recorded))
     script = with_related(script, related)
     return Shipment(script, {**sources, **sources_of_related, **contents})
 
@@ -73,6 +73,7 @@ def pickled_flow(graph: Graph) -> bytes:
     Raises:
         ProgramError: a function cannot be pickled; says which.
     """
+def _pickled(graph: Graph) -> bytes:
     steps = map(without_rows, graph.steps)
     bare = Graph(graph.flow_id, graph.location, graph.arguments, steps)
     try:
