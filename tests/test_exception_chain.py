@@ -189,29 +189,27 @@ def test_a_group_keeps_its_members_and_their_chains() -> None:
 # --- in runs -------------------------------------------------------------------------------------
 
 
-def fails(error: BaseException, cause: BaseException | None) -> Callable[[Any], NoReturn]:
-    def function(row: Any) -> NoReturn:
-        raise error from cause
-
-    return function
-
-
 def test_runners_agree_on_exceptions(new_flow: Runner) -> None:
     class Local(Exception):
         pass
 
-    cases: list[tuple[BaseException, BaseException | None, type | None, type | None]] = [
-        (Other(3, why="x"), Plain("inner"), Other, Plain),
-        (Local("x"), Local("inner"), Local, Local),
-        (Plain("x"), AsText("y"), Plain, None),
-        (AsText("boom"), None, None, None),
-        (AsAnother("boom"), None, None, None),
-        (RaisesAgain("boom"), None, None, None),
+    cases: list[tuple[Callable[[], BaseException], Callable[[], Any], type | None, type | None]] = [
+        (lambda: Other(3, why="x"), lambda: Plain("inner"), Other, Plain),
+        (lambda: Local("x"), lambda: Local("inner"), Local, Local),
+        (lambda: Plain("x"), lambda: AsText("y"), Plain, None),
+        (lambda: AsText("boom"), lambda: None, None, None),
+        (lambda: AsAnother("boom"), lambda: None, None, None),
+        (lambda: RaisesAgain("boom"), lambda: None, None, None),
     ]
     flow = new_flow()
-    for error, cause, kind, inner in cases:
+    for make, make_cause, kind, inner in cases:
+
+        def fail(row: Any, make: Any = make, make_cause: Any = make_cause) -> NoReturn:
+            raise make() from make_cause()
+
+        error = make()
         with pytest.raises(TaskFailed, match=f": {type(error).__name__}: {error}") as failure:
-            flow.slice([7]).map(fails(error, cause)).run()
+            flow.slice([7]).map(fail).run()
         found = failure.value.__cause__
         assert (None if found is None else type(found)) is kind, (error, found)
         if found is not None and not new_flow.is_inline:
