@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 from glowpy.shards.pickles import ship_main
@@ -21,3 +22,18 @@ def pickled(value: Any) -> bytes:
     ship_main()
     forget_definitions()
     return dumps_whole(value)
+
+
+def unpickled(data: bytes) -> Any:
+    """The value that was `pickled`, in a process that has not run the script.
+
+    Raises:
+        Exception: a module is missing here, or a class's own code raises.
+    """
+    from glowpy.shards.by_value import all_classes_are_everywhere, show_in_main
+
+    ship_main()
+    value = pickle.loads(data)
+    all_classes_are_everywhere()
+    show_in_main()
+    return value

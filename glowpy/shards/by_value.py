@@ -78,6 +78,17 @@ def all_classes_are_everywhere() -> None:
     _everywhere.update(_classes)
 
 
+def show_in_main() -> None:
+    """Let `__main__` have the classes of the `__main__` that this process was sent.
+
+    The driver may have written rows before it knew that this process would read them.
+    """
+    main = sys.modules["__main__"]
+    for module, name, _digest in _classes:
+        if module == "__main__" and name.isidentifier() and not hasattr(main, name):
+            setattr(main, name, _known_class((module, name, _digest), 0))
+
+
 def _dumped(kind: type[_Pickler], value: Any, with_main: bool) -> bytes:
     with io.BytesIO() as file:
         kind(file, with_main).dump(value)

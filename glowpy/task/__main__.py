@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from pathlib import Path
 
 from glowpy.command_line import parse
 from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
-from glowpy.shards.by_value import all_classes_are_everywhere
-from glowpy.shards.pickles import ship_main
+from glowpy.program.pickling import unpickled
 from glowpy.task.process import serve_and_exit
 
 
@@ -20,9 +18,7 @@ def main() -> None:
     options, _rest, _notes = parse(sys.argv[2:])
 
     def find_graph(_description: RunDescription) -> Graph:
-        ship_main()
-        graph: Graph = pickle.loads(payload.read_bytes())
-        all_classes_are_everywhere()
+        graph: Graph = unpickled(payload.read_bytes())
         return graph
 
     serve_and_exit(options.agent_address, options.executor_id, find_graph)

@@ -15,6 +15,7 @@ from glowpy.driver.scratch import remove
 from glowpy.errors import ProgramError
 from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
+from glowpy.program.pickling import unpickled
 from glowpy.record import NamedTuple
 from glowpy.task.lifeline import end_with
 from glowpy.timing import Timing
@@ -46,7 +47,7 @@ def main(directory: str, lifeline: str, executor: str) -> None:
 
     def find_graph(_description: RunDescription) -> Graph:
         try:
-            graph: Graph = pickle.loads(task.flow)
+            graph: Graph = unpickled(task.flow)
         except Exception as exc:
             raise ProgramError(
                 "an executor that was started fresh cannot unpickle the flow: "

@@ -58,22 +58,12 @@ def make_program(
     return Shipment(script, {**sources, **sources_of_related, **contents})
 
 
-def _results(recorded: Recorded) -> dict[int, bytes]:
-    results = {}
-    for number, result in list(recorded.items()):
-        if isinstance(result, ProgramError):
-            raise result
-        results[number] = result
-    return results
-
-
 def pickled_flow(graph: Graph) -> bytes:
     """The flow for processes that have not run the script; without the rows of its slices.
 
     Raises:
         ProgramError: a function cannot be pickled; says which.
     """
-def _pickled(graph: Graph) -> bytes:
     steps = map(without_rows, graph.steps)
     bare = Graph(graph.flow_id, graph.location, graph.arguments, steps)
     try:
