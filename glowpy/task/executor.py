@@ -26,6 +26,7 @@ from glowpy.task.meter import Meter
 from glowpy.task.printing import Forwarding
 from glowpy.task.pulling import Pulls
 from glowpy.task.reading import Reading, Wait
+from glowpy.task.title import ProcessTitle
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_endpoint
@@ -108,12 +109,15 @@ class Executor:
             self._workplace = Workplace(
                 plan, description, self._executor, host, pulls, self._forwarding
             )
-            while not self._is_retired:
-                self._wait(None)
-                while self._begun and not self._is_retired:
-                    self._attempt(self._begun.pop(0))
-            if self._live is not None:
-                self._live.stop_all(self._timing.shutdown_s)
+            with ProcessTitle(description.run_number, plan) as self._title:
+                while not self._is_retired:
+                    if self._live is None:
+                        self._title.idle()
+                    self._wait(None)
+                    while self._begun and not self._is_retired:
+                        self._attempt(self._begun.pop(0))
+                if self._live is not None:
+                    self._live.stop_all(self._timing.shutdown_s)
 
     def _greet(self) -> tuple[Describe, RunDescription]:
         hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
@@ -149,6 +153,7 @@ class Executor:
     def _attempt(self, begin: Begin, live: LiveAttempt | None = None) -> None:
         """All of an attempt, up to telling the agent how it has ended."""
         assign, meter = begin.assign, Meter()
+        self._title.group(assign.group)
         faults = self._injector and self._injector.begin(
             self._workplace.plan, self._run, assign.group, assign.attempt, self._workplace.host
         )
