@@ -38,6 +38,7 @@ class Timing(NamedTuple):
     beat_s: float = 1.0  # driver <-> agent keep-alive within a run
     peer_lost_s: float = 15.0  # a driver's agent that is silent this long is lost
     driver_lost_s: float = 30.0  # an agent's driver that is silent this long is dead
+    standstill_s: float = 20.0  # an executor that waits for its own lock is stuck
     executor_start_s: float = 60.0  # from launching an executor to its hello
     send_s: float = 60.0  # a full queue to a peer that takes nothing
     handshake_s: float = 8.0  # transport: key exchange; before first contact is given up

@@ -15,7 +15,17 @@ from pathlib import Path
 FLOORS = (
     (
         *("amounts", "channel", "environment", "errors", "flags", "inside", "logs", "paths"),
-        *("place", "ranges", "record", "resources", "signals", "stdio", "timing", "version"),
+        *(
+            "place",
+            "ranges",
+            "record",
+            "resources",
+            "signals",
+            "stacks",
+            "stdio",
+            "timing",
+            "version",
+        ),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

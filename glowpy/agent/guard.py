@@ -1,7 +1,7 @@
 """The guard over executors: one that grows without end, or stands still, is killed.
 
 A process that somebody has stopped (SIGSTOP) says nothing and never ends by itself; its group is
-done again elsewhere.
+done again elsewhere. So is that of a process whose only thread waits for its own lock.
 
 The memory that a task asks for (`-glow.task.memoryMB`) is a budget of glowpy's own buffers; what
 the user's code takes comes on top. The hard limit stands well above both.
@@ -10,8 +10,13 @@ the user's code takes comes on top. The hard limit stands well above both.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
+from glowpy.record import NamedTuple
 from glowpy.timing import Timing
+
+if TYPE_CHECKING:
+    from glowpy.agent.standstill import Standstills
 
 _FACTOR = 4
 _LEAST_MB = 512
@@ -22,6 +27,14 @@ def hard_limit_mb(memory_mb: int) -> int:
     return max(_FACTOR * memory_mb, _LEAST_MB)
 
 
+class Condemned(NamedTuple):
+    """An executor to be killed, and why."""
+
+    executor: str
+    reason: str
+    stands_still: bool = False  # its function waits for a lock that nothing can release
+
+
 class Guard:
     """Looks at processes now and then, and says which have to be killed."""
 
@@ -30,10 +43,11 @@ class Guard:
         self._proc = proc
         self._next_look = 0.0
         self._stopped: dict[int, float] = {}  # since when, by process id
+        self._standstills: Standstills | None = None
 
     def condemned(
         self, now: float, processes: Iterable[tuple[str, int, int]]
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[Condemned]:
         """Executors to be killed, and why.
 
         Args:
@@ -41,6 +55,11 @@ class Guard:
         """
         if now < self._next_look:
             return
+        if (
+            self._next_look
+        ):  # at the first look, nothing has stood still: most runs end before another
+            processes = list(processes)
+            yield from self._standing_still(now, processes)
         self._next_look = now + self._timing.beat_s
         before, self._stopped = self._stopped, {}
         for executor, pid, memory_mb in processes:
@@ -48,16 +67,27 @@ class Guard:
                 since = self._stopped[pid] = before.get(pid, now)
                 if now - since >= self._timing.peer_lost_s:
                     text = f"somebody stopped it (SIGSTOP), {self._timing.peer_lost_s:g} s ago"
-                    yield executor, text
+                    yield Condemned(executor, text)
             limit_mb = hard_limit_mb(memory_mb)
             taken_mb = private_mb(pid, limit_mb, self._proc)
             if taken_mb > limit_mb:
-                yield (
+                yield Condemned(
                     executor,
                     f"it took {taken_mb} MB of memory, more than its hard limit of {limit_mb} MB; "
                     f"the limit is {_FACTOR} times -glow.task.memoryMB ({memory_mb}), "
                     f"at least {_LEAST_MB} MB",
                 )
+
+    def _standing_still(
+        self, now: float, processes: list[tuple[str, int, int]]
+    ) -> Iterator[Condemned]:
+        if self._standstills is None:
+            from glowpy.agent.standstill import Standstills
+
+            self._standstills = Standstills(self._timing.standstill_s, self._proc)
+        names = {pid: executor for executor, pid, _memory_mb in processes}
+        for pid, reason in self._standstills.look(now, names):
+            yield Condemned(names[pid], reason, stands_still=True)
 
 
 def is_stopped(pid: int, proc: str = "/proc") -> bool:

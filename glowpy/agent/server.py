@@ -183,7 +183,7 @@ class AgentServer:
             self._programs.tick()
             self._carry_out(self._core.tick(now))
             self._carry_out(self._channels.tick(now))
-            for executor, reason in self._guard.condemned(now, self._core.processes()):
+            for executor, reason, _ in self._guard.condemned(now, self._core.processes()):
                 ids = self._core.about(executor)
                 log.warning("executor %s is killed: %s", executor, reason, extra=ids)
                 self._carry_out(self._core.kill(executor, reason))

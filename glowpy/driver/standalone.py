@@ -79,6 +79,7 @@ def run_standalone(job: Job) -> Any:
                     description,
                     worker_count,
                     timing,
+                    prepare_fresh,
                 )
                 with fleet:
                     watch = Watch(plan, description, options, timing, report)

@@ -20,6 +20,7 @@ from glowpy.planner.fingerprint import derived_again
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block
+from glowpy.stacks import offer_stack
 from glowpy.task.assignment import Assignment, Workplace
 from glowpy.task.failure import AttemptAborted, packed
 from glowpy.task.meter import Meter
@@ -98,6 +99,7 @@ class Executor:
             ProgramError: this process cannot run the flow asked for; the agent has been told why.
         """
         _collect_less_often()
+        offer_stack()
         with Transport(self._policy, self._timing, most_sockets=self._most_sockets) as transport:
             self._poller = Poller()
             self._link: Link = transport.connect(parse_endpoint(self._agent_address))

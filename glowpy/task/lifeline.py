@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from glowpy.environment import LIFELINE_VARIABLE
+from glowpy.stacks import LIFELINE_THREAD, name_this_thread
 
 
 def watch_lifeline() -> None:
@@ -25,10 +26,11 @@ def end_with(descriptor: int, leave: Callable[[], object] = lambda: None) -> Non
     """
 
     def watch() -> None:
+        name_this_thread(LIFELINE_THREAD)
         os.read(descriptor, 1)  # nothing is ever written: this returns when the other has died
         leave()
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)  # with whatever the user's functions have started
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True, name="glowpy-lifeline").start()
+    threading.Thread(target=watch, daemon=True, name=LIFELINE_THREAD).start()

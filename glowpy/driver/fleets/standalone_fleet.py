@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from glowpy.agent.actions import (
@@ -25,7 +26,7 @@ from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
 from glowpy.driver.fleets.nursery import Exited, Nursery, Started, executor_name
 from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scheduling.events import ExecutorJoined
-from glowpy.errors import ClusterError
+from glowpy.errors import ClusterError, ProgramError, TaskFailed
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import NONCE_BYTES
@@ -42,7 +43,11 @@ _PEER = b"driver"
 
 
 class StandaloneFleet:
-    """Executors on this machine, and the shards they write."""
+    """Executors on this machine, and the shards they write.
+
+    Args:
+        prepare_fresh: makes it possible to start executors fresh; raises ProgramError if it is not.
+    """
 
     shows_hosts = False
 
@@ -58,15 +63,19 @@ class StandaloneFleet:
         description: RunDescription,
         worker_count: int,
         timing: Timing,
+        prepare_fresh: Callable[[], None],
     ) -> None:
         if captured is not None:
             captured.forked()
         self._nursery = nursery
+        self._plan = plan
         self._description = description
         self._limit = worker_count
         self._memory_mb = description.memory_mb
         self._timing = timing
         self._launched = 0
+        self._prepare_fresh = prepare_fresh
+        self._forked: set[str] = set()  # executors
         self._next_beat = 0.0
         self._events: list[FleetEvent] = []
         self.transport = transport
@@ -129,11 +138,46 @@ class StandaloneFleet:
             self._carry_out(self._core.from_driver(_PEER, Beat(self._description.run), b"", now))
         self._carry_out(self._core.tick(now))
         nursery = (_NURSERY, self._nursery.pid, _UNLIMITED_MB)
-        for name, reason in self._guard.condemned(now, [nursery, *self._core.processes()]):
+        processes = [nursery, *self._core.processes()]
+        for name, reason, stands_still in self._guard.condemned(now, processes):
             if name == _NURSERY:
                 raise ClusterError(f"the process that starts executors cannot go on: {reason}")
-            self._carry_out(self._core.kill(name, reason))
+            if stands_still:
+                self._replace_forks(name, reason)
+            else:
+                self._carry_out(self._core.kill(name, reason))
         return now + self._timing.beat_s
+
+    def _replace_forks(self, executor: str, reason: str) -> None:
+        """An executor stands still: the run goes on with fresh ones, which no fork has crippled.
+
+        Raises:
+            TaskFailed: they would stand still, too, or cannot be had.
+        """
+        if executor not in self._forked:
+            raise TaskFailed(
+                f"{self._task_of(executor)} stands still: {reason}\nIts executor is not a fork: "
+                "the function itself has taken the lock, or has never released it"
+            )
+        if not self._nursery.starts_fresh:
+            try:
+                self._prepare_fresh()
+            except ProgramError as exc:
+                raise TaskFailed(
+                    f"{self._task_of(executor)} stands still: {reason}\nThreads and locks of "
+                    "libraries do not survive a fork, and new processes cannot replace the forks: "
+                    f"{exc}"
+                ) from None
+            self._nursery.starts_fresh = True
+        others = f"a new process replaces it, because {executor} stands still"
+        for name, _pid, _memory_mb in list(self._core.processes()):
+            if name in self._forked:
+                self._carry_out(self._core.kill(name, reason if name == executor else others))
+
+    def _task_of(self, executor: str) -> str:
+        """The task groups that an executor runs, for messages."""
+        groups = self._core.about(executor).get("group", "")
+        return ", ".join(self._plan.label(int(group)) for group in groups.split(",") if group)
 
     @property
     def is_settled(self) -> bool:
@@ -185,6 +229,8 @@ class StandaloneFleet:
             elif isinstance(action, OpenDirectory):
                 os.mkdir(action.directory, 0o700)
             elif isinstance(action, StartProcess):
+                if not self._nursery.starts_fresh:
+                    self._forked.add(action.executor)
                 self._nursery.start(action.executor)
             elif isinstance(action, KillProcess):
                 self._nursery.kill(action.executor)

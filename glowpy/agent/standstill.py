@@ -1,0 +1,126 @@
+"""Finds executors that wait for a lock that nothing can release.
+
+Such a process has one thread besides our own and no child processes, and this thread waits in a
+futex of the process itself, without a time limit. It is a fork whose locks were held by threads
+that it lacks, or its function has taken a lock twice. A process with other threads or children is
+left alone: these may release the lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
+from glowpy.record import NamedTuple
+from glowpy.stacks import LIFELINE_THREAD, read_stack, request_stack
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 238}
+_WAIT, _WAIT_BITSET, _PRIVATE, _REALTIME = 0, 9, 128, 256
+_OUR_FRAMES = tuple(f'  File "{place}' for place in (_PACKAGE, "<glowpy "))
+_OUR_THREADS = (LIFELINE_THREAD.encode(), b"ZMQbg/")
+
+
+class Finding(Enum):
+    """What is to be done about a process."""
+
+    NOTHING = "nothing"
+    ASK = "ask"  # it has stood still for long: have it write its stack
+    STANDS_STILL = "stands still"
+
+
+class Watch(NamedTuple):
+    """A process that waits: since when, at how many context switches of its main thread."""
+
+    since: float
+    switches: int
+    is_asked: bool
+
+
+def judge(
+    watch: Watch | None, now: float, switches: int, patience_s: float
+) -> tuple[Watch | None, Finding]:
+    """What a look at a process says, and the watch for the next look.
+
+    Args:
+        watch: of the last look.
+        switches: context switches of its main thread so far; -1: it does not wait.
+        patience_s: how long it may wait without being scheduled once.
+    """
+    if switches < 0:
+        return None, Finding.NOTHING
+    if watch is not None and watch.is_asked:  # the signal has woken it, which changes nothing
+        return watch, Finding.STANDS_STILL
+    if watch is None or watch.switches != switches:
+        watch = Watch(now, switches, False)
+    if now - watch.since < patience_s:
+        return watch, Finding.NOTHING
+    return watch._replace(is_asked=True), Finding.ASK
+
+
+class Standstills:
+    """Looks at processes again and again, and finds those that stand still."""
+
+    def __init__(self, patience_s: float, proc: str) -> None:
+        self._patience_s = patience_s
+        self._proc = proc
+        self._watches: dict[int, Watch] = {}  # by process id
+
+    def look(self, now: float, pids: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Processes that wait for ever, and the reason with their stack."""
+        before, self._watches = self._watches, {}
+        for pid in pids:
+            switches = switches_of_waiting(pid, self._proc)
+            watch, finding = judge(before.get(pid), now, switches, self._patience_s)
+            if watch is not None:
+                self._watches[pid] = watch
+            if finding is Finding.ASK:
+                request_stack(pid)  # read at the next look
+            elif finding is Finding.STANDS_STILL:
+                yield pid, self._reason(read_stack(pid))
+
+    def _reason(self, stack: str) -> str:
+        return (
+            f"it has waited for {self._patience_s:g} s for a lock that nothing can release, having "
+            "no other thread and no child process" + (f"\n{users_part(stack)}" if stack else "")
+        )
+
+
+def switches_of_waiting(pid: int, proc: str = "/proc") -> int:
+    """Context switches of a process that can only wait; -1 of any other, or one that is gone."""
+    place = f"{proc}/{pid}"
+    try:
+        if not _waits_for_itself(_read(f"{place}/syscall").split()):
+            return -1
+        for task in os.listdir(f"{place}/task"):
+            if _read(f"{place}/task/{task}/children").strip():
+                return -1
+            name = _read(f"{place}/task/{task}/comm")
+            if task != str(pid) and not name.startswith(_OUR_THREADS):
+                return -1
+        lines = _read(f"{place}/status").splitlines()
+    except OSError:  # or no such look is allowed
+        return -1
+    return sum(int(line.split()[1]) for line in lines if b"voluntary_ctxt_switches:" in line)
+
+
+def _waits_for_itself(call: list[bytes]) -> bool:
+    """Is this system call a wait for a lock of the own process, without a time limit?"""
+    if len(call) < 5 or call[0] != b"%d" % _FUTEX.get(os.uname().machine, -1):
+        return False
+    operation, timeout = int(call[2], 16), int(call[4], 16)
+    waits = (operation & ~_REALTIME) in (_WAIT | _PRIVATE, _WAIT_BITSET | _PRIVATE)
+    return waits and timeout == 0
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def users_part(stack: str) -> str:
+    """The frames of the user's code in a stack that begins with the innermost; else all of it."""
+    lines = stack.splitlines()
+    ours = (number for number, line in enumerate(lines) if line.startswith(_OUR_FRAMES))
+    return "\n".join(lines[: next(ours, 0)] or lines)
