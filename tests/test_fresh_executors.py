@@ -112,6 +112,8 @@ rows = Flow().slice(range(4), 2).map(work).collect()
 assert [point for point, _ in rows] == [Point(number) for number in range(4)], rows
 print(*{str(facts) for _, facts in rows})
 
+print(Flow().slice([Point(1), Point(1), Point(2)], 2).distinct().count())
+
 numbers, doubled = Channel(), Channel()
 flow = Flow()
 flow.channel(numbers).map(lambda number: number * 2).add_output(doubled)
@@ -136,6 +138,6 @@ def test_fresh_executors_do_what_forks_do(tmp_path: Path) -> None:
     assert sorted(lines[:4]) == [f"working on {number}" for number in range(4)], ended.stderr
     arguments = ["-glow.start=fresh", "-glow.workers=2", "word"]
     assert lines[4] == str((arguments, ["word"], False, True))
-    assert lines[5] == "42"
-    assert lines[6].startswith("ProgramError Map1 (script.py:34): its function cannot be pickled")
+    assert lines[5:7] == ["2", "42"]
+    assert lines[7].startswith("ProgramError Map1 (script.py:36): its function cannot be pickled")
     assert ended.stderr == ""

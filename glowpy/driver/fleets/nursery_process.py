@@ -161,5 +161,6 @@ def _lead_group(pid: int) -> None:
 
     Executor and nursery both see to it: neither can know who comes first.
     """
-    with suppress(ProcessLookupError):  # it has ended
+    # It has ended, or has become a new program, before which it leads a group.
+    with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)
