@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from glowpy.environment import SCALE_VARIABLE
-from glowpy.errors import ConfigError
+from glowpy.errors import ClusterError, ConfigError
 from glowpy.flow.flow import Flow
 from glowpy.paths import expand_path
 from glowpy.testing.faults import BOUND_S, ArmedFault, Attempt, Faults
@@ -79,7 +79,7 @@ class LocalCluster:
             os.environ[SCALE_VARIABLE] = repr(self._time_scale)
         try:
             self._timing = Timing.from_environment()
-            self._directory = tempfile.mkdtemp(prefix="glowpy-testing-", dir=self._parent)
+            self._directory = _new_directory(self._parent)
             self.faults.__enter__()
             if self._with_key:
                 key_file = os.path.join(self._directory, "cluster.key")
@@ -293,6 +293,16 @@ class LocalCluster:
         """What the master says when it hears of an agent first."""
         address = self._advertised.get(agent) or self._addresses[agent]
         return rf"at {re.escape(address)} \(.*joined"
+
+
+def _new_directory(parent: str | None) -> str:
+    try:
+        return tempfile.mkdtemp(prefix="glowpy-testing-", dir=parent)
+    except OSError as exc:
+        raise ClusterError(
+            f"cannot make a directory for the test cluster: {exc}; name one that can be written by "
+            "directory= or TMPDIR"
+        ) from exc
 
 
 def _listed(directory: str) -> Sequence[str]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import IO
 
 from glowpy.environment import with_glowpy
-from glowpy.errors import ClusterError
+from glowpy.errors import ClusterError, reason_of
 
 _LISTENING = r"^glowpy \w+ listening on (\S+)$"
 _START_S = 60.0  # more than the slowest machine needs; whoever cannot start ends, which is heard
@@ -76,17 +76,20 @@ class ServerProcess:
 
     def __init__(self, role: str, arguments: list[str], directory: str) -> None:
         self.role = role
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "glowpy", role, *arguments, "--until-stdin-closes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            cwd=directory,  # an empty one: nothing there can stand in for a module
-            env=with_glowpy(),
-            start_new_session=True,  # Ctrl-C is for the test
-        )
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "glowpy", role, *arguments, "--until-stdin-closes"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                cwd=directory,  # an empty one: nothing there can stand in for a module
+                env=with_glowpy(),
+                start_new_session=True,  # Ctrl-C is for the test
+            )
+        except (OSError, subprocess.SubprocessError) as exc:
+            raise ClusterError(f"the {role} did not start: {reason_of(exc)}") from exc
         assert self.process.stdout is not None and self.process.stderr is not None
         self._stdout = Said(self.process.stdout)
         self.log = Said(self.process.stderr)

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import atexit
 import os
-import select
 import socket
-import subprocess
-import sys
 import threading
 import time
 
+from glowpy.driver.fleets.own_process import OwnProcess
 from glowpy.driver.scratch import make_directory, remove
-from glowpy.environment import with_glowpy
-from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
 from glowpy.signals import undisturbed
 from glowpy.timing import Timing
-from glowpy.wire.address import Address, parse_address
+from glowpy.wire.address import Address
 from glowpy.wire.security import policy_of, save_key
 from glowpy.wire.transport import make_key
 
@@ -77,7 +73,7 @@ class OwnCluster:
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._driver = os.getpid()
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[OwnProcess] = []
         self.executor_count = cores()
         self._directory = ""
         try:
@@ -98,7 +94,7 @@ class OwnCluster:
 
     def is_alive(self) -> bool:
         """True while both processes run, in the process that started them."""
-        running = [process.poll() is None for process in self._processes]
+        running = [process.is_alive for process in self._processes]
         return len(running) == 2 and all(running) and os.getpid() == self._driver
 
     def close(self) -> None:
@@ -108,48 +104,13 @@ class OwnCluster:
         deadline = time.monotonic() + self._timing.shutdown_s
         # The agent first: it would linger over a last word to a master that is gone.
         for process in reversed(self._processes):
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.close()
-            process.stdout.close()
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.close(deadline)
         self._processes.clear()
         if self._directory:
             remove(self._directory)
 
     def _start(self, role: str, arguments: list[str]) -> Address:
         """Start `glowpy ROLE`; the address that it announces."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "glowpy", role, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=self._directory,  # an empty one: nothing there can stand in for a module
-            env=with_glowpy(),
-            start_new_session=True,  # Ctrl-C is the driver's to handle
-        )
+        process = OwnProcess(role, arguments, self._directory)
         self._processes.append(process)
-        assert process.stdout is not None
-        line = _read_line(process.stdout.fileno(), self._timing.first_contact_s)
-        words = line.split()
-        if len(words) != 5 or words[:2] != ["glowpy", role]:
-            raise ClusterError(
-                f"the {role} of the driver's own cluster did not start; it said {line!r}"
-            )
-        return parse_address(words[-1])
-
-
-def _read_line(descriptor: int, timeout_s: float) -> str:
-    deadline = time.monotonic() + timeout_s
-    data = b""
-    while not data.endswith(b"\n"):
-        left = max(0.0, deadline - time.monotonic())
-        if not select.select([descriptor], [], [], left)[0]:
-            break
-        part = os.read(descriptor, 4096)
-        if not part:
-            break
-        data += part
-    return data.decode(errors="replace").strip()
+        return process.await_address(self._timing.patience_s)
