@@ -127,6 +127,7 @@ def start(call: Call) -> Started:
     options, number = _options_of(call.graph), session.next_run()
     if mode(options) is Mode.PLOT:
         _show_plan(call, options)
+    _check_threads(call, options)
     from glowpy.driver.started import StartedRun
 
     started = StartedRun(
@@ -141,6 +142,7 @@ def _execute(
 ) -> Any:
     if mode(options) is Mode.PLOT:
         _show_plan(call, options)
+    _check_threads(call, options)
     hold_descriptors()
     from glowpy.driver.loading import loading
 
@@ -166,6 +168,14 @@ def _execute(
 
         record(session.recorded, number, value)
     return value
+
+
+def _check_threads(call: Call, options: Options) -> None:
+    """Raises: ProgramError: threads are not the system's, and the run would hang."""
+    if "gevent" in sys.modules or "eventlet" in sys.modules:
+        from glowpy.driver.green_threads import check_threads
+
+        check_threads(call, is_inline=mode(options) is Mode.INLINE)
 
 
 def _is_recording(session: _Session) -> bool:
