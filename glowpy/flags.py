@@ -40,6 +40,7 @@ class Options(NamedTuple):
     inline: bool = False
     quiet: bool = False
     speculate: bool = False
+    hash_seed: int = 0
     workers: int = 0
     start: str = ""
     log_level: str = ""
@@ -111,6 +112,11 @@ FLAGS = (
     Flag("glow.inline", "inline", "run in this one process, for debuggers"),
     Flag(
         "glow.speculate", "speculate", "second attempts of tasks that are much slower than others"
+    ),
+    Flag(
+        "glow.hash.seed",
+        "hash_seed",
+        "another distribution of keys over shards, for keys that crowd into few",
     ),
     Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),

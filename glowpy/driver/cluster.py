@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -50,10 +50,16 @@ def run_on_cluster(job: Job) -> Any:
             options,
             timing,
             clock,
-            hash_seed=1 + secrets.randbelow(2**32 - 1),
+            hash_seed=_python_hash_seed(),
         ) as fleet,
     ):
         return Run(job, fleet, report, watch, clock).execute()
+
+
+def _python_hash_seed() -> int:
+    """PYTHONHASHSEED of executors: the driver's own, or 0, so that each run gets the same one."""
+    given = os.environ.get("PYTHONHASHSEED", "")
+    return int(given) if given.isdecimal() else 0
 
 
 @contextlib.contextmanager

@@ -84,6 +84,7 @@ def execute_call(
             limit=call.limit,
             outputs=tuple(dataset.id for dataset in plan.outputs),
             seeds=seeds_of(options.seed),
+            hash_seed=options.hash_seed,
         )
         job = Job(
             call.graph,

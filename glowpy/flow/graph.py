@@ -28,8 +28,12 @@ class OutputKind(Enum):
 
     ONE_SHARD = "one shard"  # task i writes shard i
     SCATTER = "scatter"  # each task spreads its rows over n parts by the hash of their key
+    SCATTER_ROWS = "scatter rows"  # the same, by the hash of the whole row
     PLACED = "placed"  # each task spreads its rows over n parts; they come as (part, row)
     DEAL = "deal"  # each task deals its rows round robin to n parts
+
+
+SCATTERED = (OutputKind.SCATTER, OutputKind.SCATTER_ROWS)
 
 
 class Edge(NamedTuple):

@@ -13,6 +13,7 @@ from glowpy.planner.plan import InputEdge, Plan, StepGroup
 _WRITES = {
     OutputKind.ONE_SHARD: "one for each task",
     OutputKind.SCATTER: "each task scatters its rows over them by the hash of their keys",
+    OutputKind.SCATTER_ROWS: "each task scatters its rows over them by the hash of the rows",
     OutputKind.PLACED: "each task spreads its rows over them",
     OutputKind.DEAL: "dealt round robin",
 }

@@ -95,7 +95,7 @@ def _can_be_pulled(edge: InputEdge, source: StepGroup) -> bool:
     kind = source.output.output_kind
     if kind is OutputKind.ONE_SHARD or kind is OutputKind.DEAL:
         return True
-    if kind is OutputKind.SCATTER:
+    if kind is OutputKind.SCATTER or kind is OutputKind.SCATTER_ROWS:
         # A barrier, unless no work before it could run in parallel.
         return source.task_count == 1 and not source.inputs
     if kind is OutputKind.PLACED:
@@ -126,6 +126,6 @@ def wanted_rows(step_group: StepGroup, limit: int) -> int:
         return limit
     if kind is OutputKind.DEAL:
         return (limit - 1) * step_group.output.part_count + 1
-    if kind is OutputKind.SCATTER or kind is OutputKind.PLACED:
+    if kind is OutputKind.SCATTER or kind is OutputKind.SCATTER_ROWS or kind is OutputKind.PLACED:
         return 0  # any number of rows may come before those of the first shard
     return unexpected(kind)

@@ -58,6 +58,7 @@ class RunDescription(NamedTuple):
     limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
     outputs: tuple[int, ...] = ()  # datasets whose rows go to channels of the driver
     seeds: Seeds = Seeds(0, 0)
+    hash_seed: int = 0  # of the distribution of keys over shards
 
     def plan(self, graph: Graph) -> Plan:
         """The plan of this run over a flow's graph.

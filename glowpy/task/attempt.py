@@ -73,6 +73,7 @@ def run_attempt(
         wanted_rows=wanted,
         is_live=step_group.is_live,
         look=look,
+        hash_seed=description.hash_seed,
     )
     draws = Draws(description, step_group.number, context.task)
     if live is None:
@@ -80,7 +81,9 @@ def run_attempt(
     else:
         live.begin_draws(draws)
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
-        output = GroupOutput(plan, group, description.sink, segment, commit, meter)
+        output = GroupOutput(
+            plan, group, description.sink, segment, commit, meter, description.hash_seed
+        )
         if live is not None:
             live.output = output
         if step_group.pulled:

@@ -29,6 +29,7 @@ class Context(NamedTuple):
     meter: Meter = _UNREAD
     wanted_rows: int = 0
     is_live: bool = False
+    hash_seed: int = 0
     look: Callable[[], None] = _look_at_nothing  # now and then; may raise to stop the attempt
 
     def scratch(self) -> Scratch:

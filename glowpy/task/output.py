@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glowpy.errors import OutputError, RowError, shown, unexpected
-from glowpy.flow.graph import OutputKind, Step
+from glowpy.flow.graph import SCATTERED, OutputKind, Step
 from glowpy.flow.ops.kernel import Batch, dealt
 from glowpy.flow.ops.memory import size_of
 from glowpy.planner.plan import Plan, shards_written
@@ -16,6 +16,9 @@ from glowpy.shards.codec import encode
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.failure import NO_ROW, StepFailed
 from glowpy.task.meter import Meter
+
+if TYPE_CHECKING:
+    from glowpy.task.placing import KeyPlacing
 
 _BLOCK_BYTES = 1 << 20
 _BUFFER_BYTES = 4 << 20  # of all shards of a group together
@@ -35,6 +38,7 @@ class GroupOutput:
         segment: SegmentWriter,
         commit: Callable[[Sequence[Block]], None],
         meter: Meter,
+        hash_seed: int = 0,
     ) -> None:
         step_group = plan.step_group_of(group)
         self._step = step_group.steps[-1]
@@ -53,6 +57,11 @@ class GroupOutput:
         # Not everybody begins with the first shard: many short ones would make it a long one.
         self._next_part = self._shards.start % len(self._shards)
         self._blocks: list[Block] = []
+        self._placing: KeyPlacing | None = None
+        if self._is_stored and self._kind in SCATTERED and len(self._shards) > 1:
+            from glowpy.task.placing import KeyPlacing
+
+            self._placing = KeyPlacing(self._kind, len(self._shards), hash_seed)
 
     def write(self, batch: Batch) -> None:
         """Take a batch of the last step's rows.
@@ -89,6 +98,10 @@ class GroupOutput:
         if self._buffered:
             with self._blaming():
                 self._encode()
+        if self._placing is not None and self._placing.is_own:
+            with self._blaming():
+                payload = encode(self._placing.samples())
+            self._blocks += [self._segment.append(shard, payload, 0) for shard in self._shards]
         self._segment.flush()
         blocks, self._blocks = self._blocks, []
         return blocks
@@ -116,11 +129,9 @@ class GroupOutput:
             for part, rows in dealt(batch, self._next_part, len(buffers)):
                 buffers[part] += rows
             self._next_part = (self._next_part + len(batch)) % len(buffers)
-        elif self._kind is OutputKind.SCATTER:
-            from glowpy.flow.ops.hashing import parts_of
-            from glowpy.flow.ops.keys import keys_of
-
-            for part, row in zip(parts_of(keys_of(batch), len(buffers)), batch, strict=True):
+        elif self._kind is OutputKind.SCATTER or self._kind is OutputKind.SCATTER_ROWS:
+            assert self._placing is not None
+            for part, row in zip(self._placing.parts(batch), batch, strict=True):
                 buffers[part].append(row)
         else:
             unexpected(self._kind)
@@ -131,6 +142,8 @@ class GroupOutput:
         for shard, rows in zip(self._shards, self._buffers, strict=True):
             for first in range(0, len(rows), self._target_rows):
                 some = rows[first : first + self._target_rows]
+                if self._placing is not None:
+                    some = self._placing.marked(some)
                 payload = encode(some)
                 written += len(payload)
                 self._blocks.append(self._segment.append(shard, payload, len(some)))

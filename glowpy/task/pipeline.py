@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import glowpy.flow.ops as ops_package
 from glowpy.errors import InputError, OutputError, RunCancelled, ShardError, unexpected
-from glowpy.flow.graph import Step
+from glowpy.flow.graph import SCATTERED, EdgeKind, Step
 from glowpy.flow.ops.kernel import (
     BatchOp,
     FoldKind,
@@ -20,7 +20,7 @@ from glowpy.flow.ops.kernel import (
     chain,
 )
 from glowpy.flow.ops.memory import BATCH_BYTES, Pace, size_of_rows
-from glowpy.planner.plan import StepGroup
+from glowpy.planner.plan import InputEdge, StepGroup
 from glowpy.planner.run_description import FileEntry
 from glowpy.task.compile import FusedSteps, fuse
 from glowpy.task.context import Context
@@ -54,7 +54,10 @@ def build(
     Raises (when drawn from):
         StepFailed: the user's code raised; ShardError, InputError: an input cannot be read.
     """
-    edges = [[_looking(each, context, tap) for each in edge] for edge in edges]
+    edges = [
+        [_looking(each, context, tap) for each in _checked(step_group, edge, streams, context)]
+        for edge, streams in zip(step_group.inputs, edges, strict=True)
+    ]
     made: list[Any] = []
     stream: Stream | None = None
     for part in _parts(step_group.steps):
@@ -81,6 +84,17 @@ def build(
         # pipe() for one, is given back here.
         for each in reversed(made):
             each.close()
+
+
+def _checked(
+    step_group: StepGroup, edge: InputEdge, streams: Sequence[Stream], context: Context
+) -> Sequence[Stream]:
+    if edge.edge.kind is not EdgeKind.COLLECT or edge.dataset.output_kind not in SCATTERED:
+        return streams
+    from glowpy.task.placing import checked
+
+    step, kind = step_group.steps[0], edge.dataset.output_kind
+    return [checked(stream, kind, context, step) for stream in streams]
 
 
 def _counted(stream: Stream, meter: Meter) -> Stream:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
 
-from glowpy.flow.graph import EdgeKind, OutputKind
+from glowpy.flow.graph import SCATTERED, EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream, dealt
 from glowpy.planner.plan import StepGroup, places_outside, shards_read, tasks_of
 from glowpy.planner.pulled import wanted_rows
@@ -85,7 +85,9 @@ class _Puller:
         key = source.number, task
         if key not in self._dealt:
             stream = self._opened.enter_context(closing(self._later(source, task)))
-            self._dealt[key] = _Dealt(stream, source, task, self._scratch, self._place)
+            self._dealt[key] = _Dealt(
+                stream, source, task, self._scratch, self._place, self._context.hash_seed
+            )
             self._place += source.output.part_count
         return self._dealt[key].part(part)
 
@@ -126,12 +128,19 @@ class _Dealt:
     """
 
     def __init__(
-        self, stream: Stream, group: StepGroup, task: int, scratch: Scratch, place: int
+        self,
+        stream: Stream,
+        group: StepGroup,
+        task: int,
+        scratch: Scratch,
+        place: int,
+        hash_seed: int,
     ) -> None:
         self._stream = stream
         self._group = group
         self._scratch = scratch
         self._place = place  # of its first part there
+        self._hash_seed = hash_seed
         self._part_count = group.output.part_count
         self._next_part = task % self._part_count  # of the next row, when they are dealt
 
@@ -153,19 +162,19 @@ class _Dealt:
             for number, rows in dealt(batch, self._next_part, count):
                 parts[number] = rows
             self._next_part = (self._next_part + len(batch)) % count
-        elif kind is OutputKind.SCATTER:
-            for number, row in zip(self._hashed(batch, count), batch, strict=True):
+        elif kind in SCATTERED:
+            for number, row in zip(self._placed(batch), batch, strict=True):
                 parts[number].append(row)
         else:  # ONE_SHARD has no parts; PLACED is a barrier for `planner.pulled`
             raise AssertionError(f"{self._group.steps[-1].label} cannot be pulled: {kind}")
         return parts
 
-    def _hashed(self, batch: Batch, count: int) -> Iterator[int]:
-        from glowpy.flow.ops.hashing import parts_of
-        from glowpy.flow.ops.keys import keys_of
+    def _placed(self, batch: Batch) -> list[int]:
+        from glowpy.task.placing import KeyPlacing
 
+        kind = self._group.output.output_kind
         try:
-            return iter(parts_of(keys_of(batch), count))
+            return KeyPlacing(kind, self._part_count, self._hash_seed).parts(batch)
         except Exception as exc:
             # Hashing runs the rows' own code.
             raise StepFailed(self._group.steps[-1], NO_ROW, exc) from exc

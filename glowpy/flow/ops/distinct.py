@@ -7,11 +7,9 @@ spread by the hash of the whole row, and LocalDistinct drops the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 
 from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
 from glowpy.flow.location import user_location
-from glowpy.flow.ops.hashing import parts_of
 from glowpy.flow.ops.kernel import BatchOp, Kernel, PassOp, Row, Stream, TaskContext, chain
 from glowpy.flow.ops.key_tables import Holding, Side, Table, tables_of, windows
 from glowpy.flow.ops.keys import hashing_error, keys_apart
@@ -28,11 +26,11 @@ def add_distinct_steps(graph: Graph, source: DatasetNode) -> DatasetNode:
     location = user_location()
     scattered = graph.add_scatter_step(
         "Partition_scatter",
-        BatchOp(partial(scatter_kernel, shards)),
+        PassOp(),
         local,
         location,
         part_count=shards,
-        output_kind=OutputKind.PLACED,
+        output_kind=OutputKind.SCATTER_ROWS,
     )
     collected = graph.add_step(
         "Partition_collect", PassOp(), ((scattered, COLLECT),), location, task_count=shards
@@ -63,14 +61,6 @@ def distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> 
         (table,) = window.tables
         rows = window.in_order(list(table))
         yield from batches_of(rows, context.budget_bytes // BLOCKS_IN_BUDGET)
-
-
-def scatter_kernel(
-    part_count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
-) -> Stream:
-    """Rows as (number of their part, row), by the hash of the whole row."""
-    for batch in chain(edges[0]):
-        yield list(zip(parts_of(batch, part_count), batch, strict=True))
 
 
 def _rows_side(shards: Sequence[Stream]) -> Side:

@@ -35,6 +35,10 @@ class TaskContext(Protocol):
         """Memory that this task's buffers may take, in bytes (`-glow.task.memoryMB`)."""
 
     @property
+    def hash_seed(self) -> int:
+        """Which distribution of keys over shards the run has (`-glow.hash.seed`)."""
+
+    @property
     def wanted_rows(self) -> int:
         """So many rows of this task are enough for the run (`take`); 0: all of them."""
 
