@@ -94,3 +94,18 @@ def test_partition_refuses_keys_told_apart_by_address(new_flow: Runner) -> None:
     dataset = new_flow().slice([1]).map(lambda row: Thing()).partition(2)
     with pytest.raises(TaskFailed, match=r"Thing objects would be told apart by their address"):
         dataset.run()
+
+
+def test_a_hash_seed_moves_keys_and_no_results(new_flow: Runner) -> None:
+    crowded = [(number, 1) for number in range(0, 400, 4)]
+
+    def shards_under(seed: int) -> list[list[Any]]:
+        flow = new_flow(f"-glow.hash.seed={seed}")
+        return shards_of(flow.slice(crowded * 2, 2).partition(4))
+
+    assert shards_under(0) == [crowded * 2]
+    spread = shards_under(1)
+    assert len(spread) == 4 and min(map(len, spread)) > 20
+    assert sorted(row for shard in spread for row in shard) == sorted(crowded * 2)
+    assert shards_under(1) == spread
+    assert shards_under(2) != spread
