@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from glowpy.channel import Channel
     from glowpy.flow.dataset import Dataset
     from glowpy.flow.flow import Flow
+    from glowpy.flow.marks import may_differ
     from glowpy.launch import argv, is_task, ready, related_file
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "argv",
     "errors",
     "is_task",
+    "may_differ",
     "ready",
     "related_file",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "Flow": "glowpy.flow.flow",
     "argv": "glowpy.launch",
     "is_task": "glowpy.launch",
+    "may_differ": "glowpy.flow.marks",
     "ready": "glowpy.launch",
     "related_file": "glowpy.launch",
 }

@@ -43,7 +43,7 @@ def ship():
     except ProgramError as exc:
         found = exc
     if isinstance(found, tuple):
-        program, sources = found
+        program, sources, _roots = found
         paths = {sha256: str(path) for sha256, path in sources.items()}
         print(json.dumps({"program": program.to_json(), "sources": paths}))
     else:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from glowpy.driver.captures import captures_of
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleets.cluster_fleet import ClusterFleet
 from glowpy.driver.fleets.own_cluster import end_shared_cluster, is_answering, shared_cluster
@@ -30,8 +31,10 @@ def run_on_cluster(job: Job) -> Any:
     Raises:
         NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
     """
-    plan, description, options, timing = job.plan, job.description, job.options, job.timing
+    plan, options, timing = job.plan, job.options, job.timing
     shipment = make_program(job.graph, job.words, job.recorded, options.related_files)
+    description = job.description._replace(captures=captures_of(plan, shipment))
+    job = job._replace(description=description)
     report = Report(timing, is_quiet=options.quiet)
     watch = Watch(plan, description, options, timing, report)
     clock = Clock(2 * timing.beat_s)

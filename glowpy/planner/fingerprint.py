@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from glowpy.errors import PlanMismatch
 from glowpy.flow.graph import DatasetNode, Graph
-from glowpy.planner.plan import Plan
+from glowpy.planner.captures import Captures, difference_of_values
+from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.run_description import RunDescription
 
 
@@ -34,11 +37,20 @@ def _source(dataset: DatasetNode) -> str:
     return "channel" if dataset.feed is not None else "rows" if dataset.rows is not None else "d"
 
 
-def derived_again(description: RunDescription, graph: Graph) -> Plan:
+Capture = Callable[[Captures, Plan], Captures]
+"""Digests the values that a plan's functions capture in a task, to compare with the driver's."""
+
+
+def derived_again(
+    description: RunDescription, graph: Graph, capture: Capture | None = None
+) -> Plan:
     """The plan of a run over the graph that a task has made: the driver's, or an error.
 
+    Args:
+        capture: given where the task has run the script again.
+
     Raises:
-        PlanMismatch: the script has built another flow; shows the difference.
+        PlanMismatch: the script has built another flow, or other values; shows the difference.
     """
     try:
         plan = description.plan(graph)
@@ -56,6 +68,14 @@ def derived_again(description: RunDescription, graph: Graph) -> Plan:
             "the script builds another flow in the task than in the driver; it must define "
             "the same flow each time it is started:\n" + difference(description.plan_text, text)
         )
+    if capture is not None and description.captures is not None:
+        captures = capture(description.captures, plan)
+        values = difference_of_values(description.captures, captures, steps_of(plan))
+        if values:
+            raise PlanMismatch(
+                "the script computes other values in the task than in the driver, so the rows "
+                f"would differ:\n{values}"
+            )
     return plan
 
 

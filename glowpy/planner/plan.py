@@ -203,6 +203,13 @@ class Plan(NamedTuple):
             yield ShardRef(-1, dataset.id, number)
 
 
+def steps_of(plan: Plan) -> list[Step]:
+    """The steps that tasks of a plan run, in order."""
+    groups = [each for group in plan.step_groups for each in (group, *group.pulled)]
+    steps = {step.id: step for group in groups for step in group.steps}
+    return [steps[number] for number in sorted(steps)]
+
+
 def shards_read(edge: InputEdge, task: int) -> range:
     """Numbers of the dataset's shards that one task reads over this edge.
 

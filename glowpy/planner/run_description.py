@@ -7,6 +7,7 @@ from enum import Enum
 
 from glowpy.errors import ProtocolError
 from glowpy.flow.graph import Graph
+from glowpy.planner.captures import Captures
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
 from glowpy.record import NamedTuple
@@ -57,6 +58,7 @@ class RunDescription(NamedTuple):
     host: str  # of the driver, for messages
     limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
     outputs: tuple[int, ...] = ()  # datasets whose rows go to channels of the driver
+    captures: Captures | None = None  # of a script that executors run again
     seeds: Seeds = Seeds(0, 0)
     hash_seed: int = 0  # of the distribution of keys over shards
 
@@ -74,6 +76,8 @@ class RunDescription(NamedTuple):
     def to_bytes(self) -> bytes:
         fields = self._asdict()
         fields["sink"] = self.sink.value
+        if self.captures is not None:
+            fields["captures"] = self.captures._asdict()
         return json.dumps(fields).encode()
 
     @classmethod
@@ -90,6 +94,8 @@ class RunDescription(NamedTuple):
                 int(step): tuple(FileEntry(*entry) for entry in entries)
                 for step, entries in fields["listings"].items()
             }
+            if fields["captures"] is not None:
+                fields["captures"] = Captures.from_fields(fields["captures"])
             return cls(**fields)
         except (ValueError, KeyError, TypeError) as exc:
             raise ProtocolError(f"the run description cannot be read: {exc}") from exc

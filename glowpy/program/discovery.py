@@ -19,9 +19,18 @@ from glowpy.program.manifest import FileEntry, Manifest, Payload, sha256_of
 from glowpy.program.modules import LocalModules
 from glowpy.program.program import Pickled, Script, Sources
 from glowpy.program.source import read_source
+from glowpy.record import NamedTuple
 
 
-def script_program(main: ModuleType, argv: Sequence[str]) -> tuple[Script, Sources] | None:
+class ShippedScript(NamedTuple):
+    """A script, where its contents are, and the local directory of each root by number."""
+
+    script: Script
+    sources: Sources
+    roots: tuple[str, ...]
+
+
+def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | None:
     """The script that runs as module `main` with the words `argv` after its name.
 
     None if there is none that could be launched again: then ship a pickled flow.
@@ -46,7 +55,7 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> tuple[Script, Sourc
     modules.follow_imports()
     entry = name if by_name else f"r{modules.roots()[root]}/{os.path.basename(file)}"
     manifest, sources = _packed(modules, None)
-    return Script(tuple(argv), entry, manifest), sources
+    return ShippedScript(Script(tuple(argv), entry, manifest), sources, tuple(modules.roots()))
 
 
 def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from glowpy.environment import FAULTS_VARIABLE
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.flow.graph import Graph
-from glowpy.planner.fingerprint import derived_again
+from glowpy.planner.fingerprint import Capture, derived_again
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.shards.segment import Block
@@ -71,6 +71,7 @@ class Executor:
         policy: Policy,
         timing: Timing,
         *,
+        capture: Capture | None = None,
         most_sockets: int = MOST_SOCKETS,
     ) -> None:
         self._agent_address = agent_address
@@ -79,6 +80,7 @@ class Executor:
         self._find_graph = find_graph
         self._policy = policy
         self._timing = timing
+        self._capture = capture
         self._most_sockets = most_sockets
         self._aborted: set[int] = set()
         self._begun: list[Begin] = []
@@ -145,7 +147,7 @@ class Executor:
     def _agree(self, description: RunDescription) -> Plan:
         """Derive the plan again and compare it with the driver's."""
         try:
-            plan = derived_again(description, self._find_graph(description))
+            plan = derived_again(description, self._find_graph(description), self._capture)
         except GlowError as exc:
             self._link.send(ExecutorReady(self._run, self._executor, str(exc)), packed(exc) or None)
             raise

@@ -12,8 +12,10 @@ from glowpy.errors import GlowError, PlanMismatch
 from glowpy.flags import Options
 from glowpy.flow.entry import graph_of
 from glowpy.flow.graph import Graph
+from glowpy.planner.fingerprint import Capture
 from glowpy.planner.run_description import RunDescription
 from glowpy.stdio import flush, tell
+from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
 from glowpy.timing import Timing
@@ -39,10 +41,12 @@ def serve_script(options: Options) -> NoReturn:
             )
         return graph
 
-    serve_and_exit(options.agent_address, options.executor_id, find_graph)
+    serve_and_exit(options.agent_address, options.executor_id, find_graph, captured_again)
 
 
-def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> NoReturn:
+def serve_and_exit(
+    agent_address: str, executor: str, find_graph: FindGraph, capture: Capture | None = None
+) -> NoReturn:
     """Serve in a process that an agent has started, then end it at once."""
     global _is_serving
     _is_serving = True
@@ -54,7 +58,7 @@ def serve_and_exit(agent_address: str, executor: str, find_graph: FindGraph) -> 
         run = os.environ.get(RUN_VARIABLE, "")
         policy = policy_from_environment()
         timing = Timing.from_environment()
-        Executor(agent_address, executor, run, find_graph, policy, timing).serve()
+        Executor(agent_address, executor, run, find_graph, policy, timing, capture=capture).serve()
     except GlowError as exc:
         tell(f"glowpy: {exc}")
         status = 1

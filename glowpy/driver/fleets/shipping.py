@@ -25,10 +25,15 @@ _FRAME_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """A program and where its contents are, by SHA-256."""
+    """A program and where its contents are, by SHA-256.
+
+    Attributes:
+        roots: of a script, the local directories from which its modules come, by number.
+    """
 
     program: Program
     contents: Sources
+    roots: tuple[str, ...] = ()
 
 
 def make_program(
@@ -52,10 +57,10 @@ def make_program(
         program, sources = pickled_program(pickled_flow(graph))
         program = with_related(program, related)
         return Shipment(program, {**sources, **sources_of_related})
-    script, sources = found
+    script, sources, roots = found
     script, contents = with_recorded(script, dict(recorded))
     script = with_related(script, related)
-    return Shipment(script, {**sources, **sources_of_related, **contents})
+    return Shipment(script, {**sources, **sources_of_related, **contents}, roots)
 
 
 def pickled_flow(graph: Graph) -> bytes:

@@ -1,0 +1,42 @@
+"""The values that a run's functions capture, as the driver has them when the run begins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from glowpy.driver.fleets.shipping import Shipment
+from glowpy.flow.marks import marked_names
+from glowpy.planner.captures import Captures
+from glowpy.planner.capturing import Surroundings, captured_values
+from glowpy.planner.plan import Plan
+from glowpy.program.own_text import (
+    local_modules,
+    temporary_directory,
+    text_of_driver,
+    working_directory,
+)
+from glowpy.program.program import Script
+
+
+def captures_of(plan: Plan, shipment: Shipment) -> Captures | None:
+    """The values that tasks must compute too; None where they do not run the script again."""
+    program, roots = shipment.program, shipment.roots
+    if not isinstance(program, Script):
+        return None
+    files = {str(source) for source in shipment.contents.values() if isinstance(source, Path)}
+    files |= {os.path.join(roots[file.root], file.path) for file in program.manifest.files}
+    surroundings = Surroundings(
+        local_modules(files.__contains__), text_of_driver(roots), os.environ, marked_names()
+    )
+    values, steps = captured_values(plan, surroundings)
+    return Captures(
+        code=program.manifest.code_digest,
+        roots=roots,
+        directory=working_directory(),
+        temporary=temporary_directory(),
+        optimization=sys.flags.optimize,
+        values=values,
+        steps=steps,
+    )

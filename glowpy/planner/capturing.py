@@ -1,0 +1,161 @@
+"""Find and digest the values that the functions of a run's steps capture."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from types import CodeType, FunctionType
+from typing import Any
+
+from glowpy.flow.graph import Step
+from glowpy.flow.ops.kernel import PassOp, TextOp
+from glowpy.planner.captures import Captured
+from glowpy.planner.code_names import CodeNames, digest_of, names_in
+from glowpy.planner.plan import Plan, steps_of
+from glowpy.planner.reached import MISSING, Reached, captured_by
+from glowpy.planner.value_text import ValueText, type_name
+from glowpy.record import NamedTuple
+
+_TEXT_CHARACTERS = 100  # of one value, in a message
+_MOST_TEXT_CHARACTERS = 1 << 20  # of all values: a run description goes to every executor
+_SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
+_SHORTEST_VARIABLE = 4  # a shorter value of an environment variable is many another thing
+_NOT_SHOWN = "a value that is not shown"
+
+
+class Surroundings(NamedTuple):
+    """What differs between driver and task, and must not count.
+
+    Attributes:
+        is_local: tells whether a module, by its name, belongs to the program.
+        own: maps a text to the text that the driver has, where paths differ.
+        environment: the variables of this process; their values are not shown.
+        may_differ: names of variables that the script has marked, each with its module.
+    """
+
+    is_local: Callable[[str], bool]
+    own: Callable[[str], str]
+    environment: Mapping[str, str]
+    may_differ: Set[tuple[str, str]]
+
+
+def captured_values(
+    plan: Plan, surroundings: Surroundings
+) -> tuple[tuple[Captured, ...], dict[int, tuple[int, ...]]]:
+    """The values that the functions of all steps capture, and their indices by step."""
+    capturing = _Capturing(surroundings)
+    numbers: dict[Captured, int] = {}
+    steps = {}
+    for step in steps_of(plan):
+        if not isinstance(step.op, PassOp):
+            found = sorted(capturing.of_step(step))
+            steps[step.id] = tuple(numbers.setdefault(each, len(numbers)) for each in found)
+    return tuple(numbers), steps
+
+
+class _Capturing:
+    """Captures the values of one run's steps, one step after another."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._names: dict[int, tuple[CodeType, CodeNames]] = {}
+        self._code_digests: dict[int, str] = {}  # by the code objects in `_names`
+        self._known: dict[int, tuple[Any, str]] = {}  # texts that are the same for every step
+        self._variables = {
+            value: name
+            for name, value in surroundings.environment.items()
+            if len(value) >= _SHORTEST_VARIABLE
+        }
+        self._text_left = _MOST_TEXT_CHARACTERS
+        self._reached = Reached(surroundings.is_local, self._names_of)
+        self._is_of_step = False
+        self._writer = ValueText(self._attributes_of, _callable_text, surroundings.own)
+
+    def of_step(self, step: Step) -> Iterator[Captured]:
+        reached = self._reached = Reached(self._surroundings.is_local, self._names_of)
+        operator: Any = step.op
+        if isinstance(operator, TextOp):
+            operator = operator._replace(patterns=())  # the driver lists the files
+        reached.follow(operator)
+        yield self._captured("arguments", step.name, self._text_of(operator), operator)
+        for function in reached.functions:
+            yield from self._of_function(function)
+        for kind in reached.classes:
+            owner = f"class {kind.__qualname__}"
+            for name, value in reached.members(kind):
+                if not callable(value) and not self._is_marked(kind.__module__, name):
+                    yield self._captured(name, owner, self._text_of(value), value)
+
+    def _of_function(self, function: FunctionType) -> Iterator[Captured]:
+        code, module = function.__code__, function.__globals__.get("__name__", "__main__")
+        owner = f"{function.__qualname__} ({_base_name(code.co_filename)}:{code.co_firstlineno})"
+        values = list(captured_by(function))
+        if self._reached.is_local_function(function):
+            self._names_of(code)  # keeps it, so that its id stays its own
+            if id(code) not in self._code_digests:
+                self._code_digests[id(code)] = digest_of(code)
+            yield Captured("", owner, self._code_digests[id(code)], "")
+            values += self._reached.globals_of(function)
+        for name, value in values:
+            if not self._is_marked(module, name):
+                yield from self._of_variable(name, owner, module, value)
+
+    def _of_variable(self, name: str, owner: str, module: str, value: Any) -> Iterator[Captured]:
+        """The value, or each of its attributes: a message then names the one that differs."""
+        attributes = None if value is MISSING else self._reached.attributes_of(value)
+        if not attributes:
+            yield self._captured(name, owner, self._text_of(value), value)
+            return
+        yield self._captured(name, owner, f"an object of {type_name(type(value))}", value)
+        for each, part in attributes.items():
+            if not self._is_marked(module, each):
+                yield self._captured(f"{name}.{each}", owner, self._text_of(part), part)
+
+    def _captured(self, name: str, owner: str, text: str, value: Any) -> Captured:
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12)
+        if _SECRET.search(name):
+            text = _NOT_SHOWN
+        elif type(value) is str and value in self._variables:
+            text = f"the value of ${self._variables[value]}"
+        elif len(text) > _TEXT_CHARACTERS:
+            text = f"{text[:_TEXT_CHARACTERS]}… ({len(text)} characters)"
+        self._text_left -= len(text)
+        return Captured(name, owner, digest.hexdigest(), text if self._text_left > 0 else "…")
+
+    def _text_of(self, value: Any) -> str:
+        if value is MISSING:
+            return "not defined"
+        known = self._known.get(id(value))
+        if known is not None:
+            return known[1]
+        self._is_of_step = False
+        text = self._writer.of(value)
+        if not self._is_of_step:
+            self._known[id(value)] = value, text
+        return text
+
+    def _attributes_of(self, value: Any) -> Mapping[str, Any] | None:
+        self._is_of_step = True  # which of them count depends on the code that the step reaches
+        return self._reached.attributes_of(value)
+
+    def _names_of(self, code: CodeType) -> CodeNames:
+        known = self._names.get(id(code))
+        if known is None:
+            known = self._names[id(code)] = code, names_in(code)
+        return known[1]
+
+    def _is_marked(self, module: str, name: str) -> bool:
+        return (module, name.partition(".")[0]) in self._surroundings.may_differ
+
+
+def _callable_text(value: Any) -> str | None:
+    if isinstance(value, type):
+        return f"<class {type_name(value)}>"
+    if isinstance(value, FunctionType):
+        return f"<function {value.__module__}.{value.__qualname__}>"
+    return None
+
+
+def _base_name(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -1,0 +1,113 @@
+"""The names that a function's code loads, and a digest of the code.
+
+Read off the bytecode by hand: `dis` is slow to import, and a driver does this at every start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from opcode import EXTENDED_ARG, opmap
+from types import CodeType
+
+from glowpy.record import NamedTuple
+
+# The argument of some instructions holds flags below the number of the name. Python 3.11 packed
+# those of LOAD_GLOBAL, Python 3.12 those of LOAD_ATTR, and LOAD_METHOD ended there.
+_IS_PACKED = "LOAD_SUPER_ATTR" in opmap
+_GLOBALS = {
+    opmap[name]: shift
+    for name, shift in (
+        ("LOAD_GLOBAL", int("CACHE" in opmap)),
+        ("LOAD_NAME", 0),
+        ("LOAD_FROM_DICT_OR_GLOBALS", 0),
+    )
+    if name in opmap
+}
+_ATTRIBUTES = {
+    opmap[name]: shift
+    for name, shift in (
+        ("LOAD_ATTR", int(_IS_PACKED)),
+        ("LOAD_METHOD", 0),
+        ("LOAD_SUPER_ATTR", 2),
+    )
+    if name in opmap
+}
+
+
+class CodeNames(NamedTuple):
+    """Names that a code object loads, those of functions and classes inside of it included.
+
+    A global is a path: `("settings", "limit")` for `settings.limit`.
+    """
+
+    global_paths: tuple[tuple[str, ...], ...]
+    attributes: frozenset[str]
+
+
+def names_in(code: CodeType) -> CodeNames:
+    """What a function's code loads by name.
+
+    >>> def area(shape):
+    ...     return shape.width * math.pi
+    >>> names_in(area.__code__).global_paths, sorted(names_in(area.__code__).attributes)
+    ((('math', 'pi'),), ['pi', 'width'])
+    """
+    paths: set[tuple[str, ...]] = set()
+    attributes: set[str] = set()
+    for each in _with_inner(code):
+        _collect(each, paths, attributes)
+    return CodeNames(tuple(sorted(paths)), frozenset(attributes))
+
+
+def digest_of(code: CodeType) -> str:
+    """A digest of what the code does: neither its file nor its lines count."""
+    digest = hashlib.blake2b(digest_size=12)
+    for each in _with_inner(code):
+        constants = [_constant(value) for value in each.co_consts]
+        shape = (each.co_argcount, each.co_posonlyargcount, each.co_kwonlyargcount, each.co_flags)
+        variables = (each.co_varnames, each.co_freevars, each.co_cellvars)
+        digest.update(repr((each.co_code, each.co_names, variables, shape, constants)).encode())
+    return digest.hexdigest()
+
+
+def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) -> None:
+    names, high = code.co_names, 0
+    path: tuple[str, ...] = ()  # of the global that the last instruction has loaded
+    instructions = iter(code.co_code)
+    for operation, argument in zip(instructions, instructions, strict=True):
+        if operation == 0:  # room for the interpreter's own notes
+            continue
+        number, high = high << 8 | argument, 0
+        if operation == EXTENDED_ARG:
+            high = number
+        elif operation in _GLOBALS:
+            paths.add(path)
+            path = (names[number >> _GLOBALS[operation]],)
+        elif operation in _ATTRIBUTES:
+            name = names[number >> _ATTRIBUTES[operation]]
+            attributes.add(name)
+            if path:
+                path = (*path, name)
+        else:
+            paths.add(path)
+            path = ()
+    paths.add(path)
+    paths.discard(())
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _with_inner(constant)
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, CodeType):
+        return "code"  # it comes by itself
+    if isinstance(value, tuple):
+        return f"({','.join(map(_constant, value))})"
+    if isinstance(value, frozenset):
+        return f"{{{','.join(sorted(map(_constant, value)))}}}"
+    return repr(value)

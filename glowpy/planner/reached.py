@@ -1,0 +1,212 @@
+"""What the functions of one step reach: other functions, classes, objects and names.
+
+Functions and classes of the program's own modules are followed through defaults, closures, globals,
+methods and attributes. Of an object of such a class only the attributes that reached code names
+count: a method that no task calls may use what it likes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import types
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from types import CodeType, FunctionType
+from typing import Any
+
+from glowpy.planner.code_names import CodeNames
+
+_PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
+_CALLABLES = (FunctionType, types.MethodType, functools.partial, type)
+_BY_VALUE = (str, bytes, int, float, tuple, list, dict, set, frozenset, type, Enum)
+_NAMESPACES = frozenset((("argparse", "Namespace"), ("types", "SimpleNamespace")))
+_WHOLE = frozenset(("vars", "getattr", "__dict__"))  # who names these may read any attribute
+_MOST_FOLLOWED = 1000  # elements of a container that are looked at for functions
+_OURS = "glowpy."
+
+MISSING: Any = types.SimpleNamespace()
+"""Stands for the value of a name that is not defined."""
+
+
+class Reached:
+    """Everything that one step's operator leads to.
+
+    Args:
+        is_local: tells whether a module, by its name, belongs to the program.
+        names_of: the names that a code object loads.
+    """
+
+    def __init__(
+        self, is_local: Callable[[str], bool], names_of: Callable[[CodeType], CodeNames]
+    ) -> None:
+        self._is_local = is_local
+        self._names_of = names_of
+        self.functions: list[FunctionType] = []
+        self.classes: list[type] = []
+        self.attributes: set[str] = set()
+        self._objects: list[Any] = []
+        self._seen: dict[int, Any] = {}
+
+    def follow(self, operator: Any) -> None:
+        """Find all that the operator of a step leads to."""
+        self._discover(operator)
+        count = 0
+        while count != len(self._seen):
+            count = len(self._seen)
+            for kind in list(self.classes):
+                for _name, member in self.members(kind):
+                    self._discover(member)
+            for each in list(self._objects):
+                for part in (self.attributes_of(each) or {}).values():
+                    self._discover(part)
+
+    def is_local_function(self, function: FunctionType) -> bool:
+        return self._is_local(function.__globals__.get("__name__", "__main__"))
+
+    def members(self, kind: type) -> Iterator[tuple[str, Any]]:
+        """The methods and class attributes that reached code may use, unwrapped."""
+        for name, member in list(vars(kind).items()):
+            is_special = name.startswith("__") and name.endswith("__")
+            if isinstance(member, (staticmethod, classmethod)):
+                member = member.__func__
+            elif isinstance(member, property):
+                member = member.fget
+            elif isinstance(member, functools.cached_property):
+                member = member.func
+            if isinstance(member, types.MemberDescriptorType):
+                continue
+            if isinstance(member, FunctionType) if is_special else self._is_named(name):
+                yield name, member
+
+    def attributes_of(self, value: Any) -> Mapping[str, Any] | None:
+        """The attributes of an object that count; None: its type alone does."""
+        kind = type(value)
+        if issubclass(kind, _BY_VALUE):
+            return None
+        fields = kind.__dict__.get("__attrs_attrs__")
+        if fields is None and hasattr(kind, "__dataclass_fields__"):
+            fields = kind.__dataclass_fields__.values()
+        if fields is not None:
+            return _taken(value, [field.name for field in fields])
+        if (kind.__module__, kind.__qualname__) in _NAMESPACES:
+            return dict(vars(value))
+        if hasattr(kind, "__pydantic_fields__"):
+            return _taken(value, list(kind.__pydantic_fields__))
+        if kind.__module__.startswith(f"{_OURS}flow.ops."):
+            return _taken(value, _names(value))
+        if not self._is_local(kind.__module__):
+            return None
+        return _taken(value, [name for name in _names(value) if self._is_named(name)])
+
+    def globals_of(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
+        """The globals that a function names and their values, those of local modules as a path."""
+        names = function.__globals__
+        for path in self._names_of(function.__code__).global_paths:
+            value = names.get(path[0], MISSING)
+            if value is MISSING and hasattr(builtins, path[0]):
+                continue
+            length = 1
+            while (
+                length < len(path)
+                and isinstance(value, types.ModuleType)
+                and self._is_local(value.__name__)
+            ):
+                value = vars(value).get(path[length], MISSING)
+                length += 1
+            yield ".".join(path[:length]), value
+
+    def _is_named(self, name: str) -> bool:
+        return name in self.attributes or not _WHOLE.isdisjoint(self.attributes)
+
+    def _discover(self, value: Any) -> None:
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            if type(each) in _PLAIN or id(each) in self._seen:
+                continue
+            self._seen[id(each)] = each
+            # in the order of definition, which is the same in driver and task
+            waiting.extend(reversed(list(self._parts(each))))
+
+    def _parts(self, value: Any) -> Iterator[Any]:
+        kind = type(value)
+        if kind is FunctionType:
+            yield from self._parts_of_function(value)
+        elif issubclass(kind, types.MethodType):
+            yield value.__func__
+            yield value.__self__
+        elif issubclass(kind, types.BuiltinMethodType):
+            if not isinstance(value.__self__, types.ModuleType):
+                yield value.__self__
+        elif issubclass(kind, functools.partial):
+            yield from (value.func, *value.args, *value.keywords.values())
+        elif kind is functools._lru_cache_wrapper:
+            yield value.__wrapped__
+        elif issubclass(kind, type):
+            for each in value.__mro__:
+                if self._is_local(each.__module__) and each not in self.classes:
+                    self.classes.append(each)
+        elif issubclass(kind, (list, tuple, set, frozenset, dict)):
+            yield from _elements(kind, value)
+        elif self.attributes_of(value) is not None:
+            self._objects.append(value)
+            if self._is_local(kind.__module__):
+                yield kind
+
+    def _parts_of_function(self, function: FunctionType) -> Iterator[Any]:
+        yield function.__dict__.get("__wrapped__")
+        parts = [value for _name, value in captured_by(function)]
+        is_local = self.is_local_function(function)
+        if not is_local and not function.__module__.startswith(_OURS):
+            yield from (part for part in parts if isinstance(part, _CALLABLES))
+            return
+        self.functions.append(function)
+        yield from parts
+        if is_local:
+            names = self._names_of(function.__code__)
+            self.attributes |= names.attributes
+            self.attributes |= _WHOLE.intersection(path[0] for path in names.global_paths)
+            yield from (value for _name, value in self.globals_of(function))
+
+
+def captured_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """The defaults and closure cells of a function, by the names of their variables."""
+    code = function.__code__
+    defaults = function.__defaults__ or ()
+    first = code.co_argcount - len(defaults)
+    yield from zip(code.co_varnames[first : code.co_argcount], defaults, strict=True)
+    yield from (function.__kwdefaults__ or {}).items()
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # not assigned yet
+            yield name, MISSING
+
+
+def _elements(kind: type, value: Any) -> Iterator[Any]:
+    if issubclass(kind, dict):
+        if dict.__len__(value) <= _MOST_FOLLOWED:
+            yield from dict.values(value)
+    elif len(value) <= _MOST_FOLLOWED:
+        base = next(each for each in (list, tuple, set, frozenset) if issubclass(kind, each))
+        yield from base.__iter__(value)
+
+
+def _names(value: Any) -> list[str]:
+    """The attributes of an object itself."""
+    names = list(getattr(value, "__dict__", ()))
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else slots
+    return names
+
+
+def _taken(value: Any, names: list[str]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = object.__getattribute__(value, name)
+        except AttributeError:  # not assigned yet
+            continue
+    return found

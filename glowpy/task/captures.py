@@ -1,0 +1,26 @@
+"""The values that a run's functions capture, as a task has computed them by running the script."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from glowpy.flow.marks import marked_names
+from glowpy.planner.captures import Captures
+from glowpy.planner.capturing import Surroundings, captured_values
+from glowpy.planner.plan import Plan
+from glowpy.program.own_text import code_directory, local_modules, text_of_task
+
+
+def captured_again(driver: Captures, plan: Plan) -> Captures:
+    """The values of this task, in the terms of the driver."""
+    code = code_directory(driver.code)
+    below = os.path.join(code, "")
+    surroundings = Surroundings(
+        local_modules(lambda file: file.startswith(below)),
+        text_of_task(code, driver.roots, driver.directory, driver.temporary),
+        os.environ,
+        marked_names(),
+    )
+    values, steps = captured_values(plan, surroundings)
+    return driver._replace(optimization=sys.flags.optimize, values=values, steps=steps)
