@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from glowpy.driver.fleets.shipping import Shipment
-from glowpy.flow.marks import marked_names
+from glowpy.flow.marks import lines_with_is_task
 from glowpy.planner.captures import Captures
-from glowpy.planner.capturing import Surroundings, captured_values
+from glowpy.planner.capturing import Surroundings, accepted_names, captured_values
 from glowpy.planner.plan import Plan
 from glowpy.program.own_text import (
     local_modules,
@@ -28,7 +28,7 @@ def captures_of(plan: Plan, shipment: Shipment) -> Captures | None:
     files = {str(source) for source in shipment.contents.values() if isinstance(source, Path)}
     files |= {os.path.join(roots[file.root], file.path) for file in program.manifest.files}
     surroundings = Surroundings(
-        local_modules(files.__contains__), text_of_driver(roots), os.environ, marked_names()
+        local_modules(files.__contains__), text_of_driver(roots), os.environ, accepted_names()
     )
     values, steps = captured_values(plan, surroundings)
     return Captures(
@@ -39,4 +39,5 @@ def captures_of(plan: Plan, shipment: Shipment) -> Captures | None:
         optimization=sys.flags.optimize,
         values=values,
         steps=steps,
+        has_branches=bool(lines_with_is_task()),
     )

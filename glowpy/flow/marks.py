@@ -1,12 +1,18 @@
-"""Variables that a script has marked as different in driver and task (`glowpy.may_differ`)."""
+"""Variables that may differ between driver and task, and the places where a script says so.
+
+`glowpy.may_differ` marks them by name. A variable that is assigned where the script calls
+`glowpy.is_task()` is marked by that: `costly = None if glowpy.is_task() else load()`.
+"""
 
 from __future__ import annotations
 
 import sys
+from types import CodeType, FrameType
 
 from glowpy.flow.arguments import definition_error
 
 _marked: set[tuple[str, str]] = set()
+_asked: dict[tuple[int, int], tuple[str, CodeType, int]] = {}
 
 
 def may_differ(*names: str) -> None:
@@ -32,6 +38,19 @@ def may_differ(*names: str) -> None:
             raise definition_error(f"may_differ() takes names of variables, not {name!r:.100}")
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     _marked.update((module, name) for name in names)
+
+
+def note_is_task(frame: FrameType) -> None:
+    """Keep the line that calls `glowpy.is_task()`."""
+    code, line = frame.f_code, frame.f_lineno
+    if (id(code), line) not in _asked:
+        module = frame.f_globals.get("__name__", "__main__")
+        _asked[id(code), line] = module, code, line
+
+
+def lines_with_is_task() -> list[tuple[str, CodeType, int]]:
+    """Module, code and number of each line that has called `glowpy.is_task()`."""
+    return list(_asked.values())
 
 
 def marked_names() -> frozenset[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 from glowpy.flow.graph import Step
 from glowpy.record import NamedTuple
 
+NOT_DEFINED = "not defined"
 _MOST_SHOWN = 5  # differences in a message
 
 REMEDY = (
@@ -46,6 +47,7 @@ class Captures(NamedTuple):
     optimization: int  # of the driver's Python (-O)
     values: tuple[Captured, ...]
     steps: dict[int, tuple[int, ...]]  # indices of values, by number of the step
+    has_branches: bool  # the script asks is_task(): it may define a variable in one process only
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Captures:
@@ -61,9 +63,12 @@ class Captures(NamedTuple):
 def difference_of_values(driver: Captures, task: Captures, steps: Sequence[Step]) -> str:
     """The values that differ, with their functions and steps; empty if none does."""
     has_code = driver.optimization == task.optimization  # otherwise all code differs
+    has_branches = driver.has_branches or task.has_branches
     found: dict[tuple[str, str], str] = {}
     for step in steps:
-        for name, owner, pair in _differing(driver.of_step(step.id), task.of_step(step.id)):
+        for name, owner, pair in _differing(
+            driver.of_step(step.id), task.of_step(step.id), has_branches
+        ):
             if name or has_code:
                 found.setdefault((name, owner), _line(name, owner, pair, step))
     if not found:
@@ -78,7 +83,7 @@ def difference_of_values(driver: Captures, task: Captures, steps: Sequence[Step]
 
 
 def _differing(
-    driver: Sequence[Captured], task: Sequence[Captured]
+    driver: Sequence[Captured], task: Sequence[Captured], has_branches: bool
 ) -> Iterator[tuple[str, str, tuple[str, str]]]:
     """Name, owner and both texts of each value that is not the same."""
     sides = [_by_variable(driver), _by_variable(task)]
@@ -90,8 +95,9 @@ def _differing(
         texts = []
         for side, others in zip(values, reversed(digests), strict=True):
             differing = [each.text for each in side if each.digest not in others]
-            texts.append(differing[0] if differing else "")
-        yield *key, (texts[0], texts[1])
+            texts.append(differing[0] if differing else NOT_DEFINED)
+        if not (has_branches and NOT_DEFINED in texts):
+            yield *key, (texts[0], texts[1])
 
 
 def _by_variable(values: Sequence[Captured]) -> dict[tuple[str, str], list[Captured]]:
@@ -105,7 +111,7 @@ def _line(name: str, owner: str, texts: tuple[str, str], step: Step) -> str:
     where = f"{owner}, in {step.describe()}"
     if not name:
         return f"  the code of {where}"
-    driver, task = (text or "not captured" for text in texts)
+    driver, task = texts
     if driver == task:
         return f"  {name} of {where}: {driver} in both, but the rest of it differs"
     return f"  {name} of {where}: {driver} in the driver, {task} in the task"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
-from types import CodeType, FunctionType
+from functools import partial
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from glowpy.flow.graph import Step
-from glowpy.flow.ops.kernel import PassOp, TextOp
-from glowpy.planner.captures import Captured
-from glowpy.planner.code_names import CodeNames, digest_of, names_in
+from glowpy.flow.marks import lines_with_is_task, marked_names
+from glowpy.flow.ops.kernel import BatchOp, FoldOp, PassOp, RowOp, TextOp
+from glowpy.planner.captures import NOT_DEFINED, Captured
+from glowpy.planner.code_names import CodeNames, digest_of, names_in, stored_on
 from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.reached import MISSING, Reached, captured_by
 from glowpy.planner.value_text import ValueText, type_name
@@ -54,6 +56,16 @@ def captured_values(
     return tuple(numbers), steps
 
 
+def accepted_names() -> frozenset[tuple[str, str]]:
+    """The variables that the script lets differ, each with its module."""
+    asked = {
+        (module, name)
+        for module, code, line in lines_with_is_task()
+        for name in stored_on(code, line)
+    }
+    return marked_names() | asked
+
+
 class _Capturing:
     """Captures the values of one run's steps, one step after another."""
 
@@ -74,11 +86,10 @@ class _Capturing:
 
     def of_step(self, step: Step) -> Iterator[Captured]:
         reached = self._reached = Reached(self._surroundings.is_local, self._names_of)
-        operator: Any = step.op
-        if isinstance(operator, TextOp):
-            operator = operator._replace(patterns=())  # the driver lists the files
-        reached.follow(operator)
-        yield self._captured("arguments", step.name, self._text_of(operator), operator)
+        arguments = _arguments(step.op)
+        reached.follow(arguments)
+        for each in arguments:
+            yield from self._of_argument(each, step.name)
         for function in reached.functions:
             yield from self._of_function(function)
         for kind in reached.classes:
@@ -86,6 +97,18 @@ class _Capturing:
             for name, value in reached.members(kind):
                 if not callable(value) and not self._is_marked(kind.__module__, name):
                     yield self._captured(name, owner, self._text_of(value), value)
+
+    def _of_argument(self, value: Any, step: str) -> Iterator[Captured]:
+        """A function counts by what it captures, a method by its object."""
+        if isinstance(value, MethodType):
+            value = value.__self__
+        if isinstance(value, FunctionType):
+            return
+        if self._reached.attributes_of(value) is None:
+            yield self._captured("argument", step, self._text_of(value), value)
+        else:
+            kind = type(value)
+            yield from self._of_variable("self", kind.__qualname__, kind.__module__, value)
 
     def _of_function(self, function: FunctionType) -> Iterator[Captured]:
         code, module = function.__code__, function.__globals__.get("__name__", "__main__")
@@ -125,7 +148,7 @@ class _Capturing:
 
     def _text_of(self, value: Any) -> str:
         if value is MISSING:
-            return "not defined"
+            return NOT_DEFINED
         known = self._known.get(id(value))
         if known is not None:
             return known[1]
@@ -147,6 +170,18 @@ class _Capturing:
 
     def _is_marked(self, module: str, name: str) -> bool:
         return (module, name.partition(".")[0]) in self._surroundings.may_differ
+
+
+def _arguments(operator: Any) -> tuple[Any, ...]:
+    """What the user has given to a step: functions and plain values."""
+    if isinstance(operator, TextOp):
+        return operator.encoding, operator.errors  # the driver lists the files
+    if isinstance(operator, (RowOp, FoldOp)):
+        return (operator.function,)
+    kernel = operator.kernel if isinstance(operator, BatchOp) else operator
+    if isinstance(kernel, partial):
+        return (*kernel.args, *kernel.keywords.values())
+    return (kernel,)
 
 
 def _callable_text(value: Any) -> str | None:

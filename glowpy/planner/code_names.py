@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from opcode import EXTENDED_ARG, opmap
+from opcode import EXTENDED_ARG, opmap, opname
 from types import CodeType
 
 from glowpy.record import NamedTuple
@@ -60,6 +60,30 @@ def names_in(code: CodeType) -> CodeNames:
     return CodeNames(tuple(sorted(paths)), frozenset(attributes))
 
 
+def stored_on(code: CodeType, line: int) -> set[str]:
+    """The variables and attributes that a line of the code assigns.
+
+    >>> def ratio(a, b):
+    ...     c = a / b
+    ...     return c
+    >>> stored_on(ratio.__code__, ratio.__code__.co_firstlineno + 1)
+    {'c'}
+    """
+    spans = [(start, end) for start, end, number in code.co_lines() if number == line]
+    found = set()
+    for offset, operation, argument in _instructions(code):
+        kind = opname[operation]
+        if not kind.startswith("STORE_") or not any(start <= offset < end for start, end in spans):
+            continue
+        if kind in ("STORE_NAME", "STORE_GLOBAL", "STORE_ATTR"):
+            found.add(code.co_names[argument])
+        elif kind == "STORE_DEREF":
+            found.add(_cell_name(code, argument))
+        elif kind.startswith("STORE_FAST"):
+            found.add(code.co_varnames[argument & 15 if kind.count("FAST") > 1 else argument])
+    return found
+
+
 def digest_of(code: CodeType) -> str:
     """A digest of what the code does: neither its file nor its lines count."""
     digest = hashlib.blake2b(digest_size=12)
@@ -72,16 +96,10 @@ def digest_of(code: CodeType) -> str:
 
 
 def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) -> None:
-    names, high = code.co_names, 0
+    names = code.co_names
     path: tuple[str, ...] = ()  # of the global that the last instruction has loaded
-    instructions = iter(code.co_code)
-    for operation, argument in zip(instructions, instructions, strict=True):
-        if operation == 0:  # room for the interpreter's own notes
-            continue
-        number, high = high << 8 | argument, 0
-        if operation == EXTENDED_ARG:
-            high = number
-        elif operation in _GLOBALS:
+    for _offset, operation, number in _instructions(code):
+        if operation in _GLOBALS:
             paths.add(path)
             path = (names[number >> _GLOBALS[operation]],)
         elif operation in _ATTRIBUTES:
@@ -94,6 +112,25 @@ def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) 
             path = ()
     paths.add(path)
     paths.discard(())
+
+
+def _instructions(code: CodeType) -> Iterator[tuple[int, int, int]]:
+    """Offset, operation and argument of each instruction."""
+    high = 0
+    pairs = iter(code.co_code)
+    for place, (operation, argument) in enumerate(zip(pairs, pairs, strict=True)):
+        if operation == EXTENDED_ARG:
+            high = high << 8 | argument
+        elif operation:  # 0: room for notes of the interpreter
+            yield 2 * place, operation, high << 8 | argument
+            high = 0
+
+
+def _cell_name(code: CodeType, number: int) -> str:
+    of_argument = getattr(code, "_varname_from_oparg", None)
+    if of_argument is not None:
+        return str(of_argument(number))
+    return (code.co_cellvars + code.co_freevars)[number]  # Python 3.10
 
 
 def _with_inner(code: CodeType) -> Iterator[CodeType]:

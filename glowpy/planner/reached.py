@@ -21,6 +21,8 @@ _PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _CALLABLES = (FunctionType, types.MethodType, functools.partial, type)
 _BY_VALUE = (str, bytes, int, float, tuple, list, dict, set, frozenset, type, Enum)
 _NAMESPACES = frozenset((("argparse", "Namespace"), ("types", "SimpleNamespace")))
+_CONSTRUCTORS = frozenset(("__new__", "__init__", "__post_init__"))
+_OF_MODULE = frozenset(("__file__", "__spec__", "__loader__", "__cached__", "__builtins__"))
 _WHOLE = frozenset(("vars", "getattr", "__dict__"))  # who names these may read any attribute
 _MOST_FOLLOWED = 1000  # elements of a container that are looked at for functions
 _OURS = "glowpy."
@@ -44,6 +46,7 @@ class Reached:
         self._names_of = names_of
         self.functions: list[FunctionType] = []
         self.classes: list[type] = []
+        self._called: set[type] = set()  # of these classes, code may make objects
         self.attributes: set[str] = set()
         self._objects: list[Any] = []
         self._seen: dict[int, Any] = {}
@@ -51,7 +54,7 @@ class Reached:
     def follow(self, operator: Any) -> None:
         """Find all that the operator of a step leads to."""
         self._discover(operator)
-        count = 0
+        count = -1
         while count != len(self._seen):
             count = len(self._seen)
             for kind in list(self.classes):
@@ -75,6 +78,8 @@ class Reached:
             elif isinstance(member, functools.cached_property):
                 member = member.func
             if isinstance(member, types.MemberDescriptorType):
+                continue
+            if name in _CONSTRUCTORS and kind not in self._called:
                 continue
             if isinstance(member, FunctionType) if is_special else self._is_named(name):
                 yield name, member
@@ -103,6 +108,8 @@ class Reached:
         """The globals that a function names and their values, those of local modules as a path."""
         names = function.__globals__
         for path in self._names_of(function.__code__).global_paths:
+            if path[0] in _OF_MODULE:
+                continue
             value = names.get(path[0], MISSING)
             if value is MISSING and hasattr(builtins, path[0]):
                 continue
@@ -144,15 +151,18 @@ class Reached:
         elif kind is functools._lru_cache_wrapper:
             yield value.__wrapped__
         elif issubclass(kind, type):
-            for each in value.__mro__:
-                if self._is_local(each.__module__) and each not in self.classes:
-                    self.classes.append(each)
+            self._called.update(self._follow_class(value))
         elif issubclass(kind, (list, tuple, set, frozenset, dict)):
             yield from _elements(kind, value)
         elif self.attributes_of(value) is not None:
             self._objects.append(value)
-            if self._is_local(kind.__module__):
-                yield kind
+            self._follow_class(kind)
+
+    def _follow_class(self, kind: type) -> list[type]:
+        """Follow a class and those of its bases that are the program's."""
+        local = [each for each in kind.__mro__ if self._is_local(each.__module__)]
+        self.classes += [each for each in local if each not in self.classes]
+        return local
 
     def _parts_of_function(self, function: FunctionType) -> Iterator[Any]:
         yield function.__dict__.get("__wrapped__")

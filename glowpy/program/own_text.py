@@ -31,9 +31,9 @@ def working_directory() -> str:
 def text_of_driver(roots: Iterable[str]) -> Callable[[str], str]:
     """Maps a text of the driver: the directory of a link to the script counts as the script's."""
     file = getattr(sys.modules["__main__"], "__file__", None) or ""
-    beside = os.path.dirname(os.path.abspath(file))
     real = os.path.dirname(os.path.realpath(file))
-    replaced = [(re.escape(beside), real)] if beside != real and real in set(roots) else []
+    links = {os.path.dirname(path) for path in (file, os.path.normpath(file))} - {"", real}
+    replaced = [(re.escape(link), real) for link in sorted(links) if real in set(roots)]
     return _Replaced(replaced, [temporary_directory()])
 
 
@@ -73,8 +73,10 @@ def local_modules(is_local_file: Callable[[str], bool]) -> Callable[[str], bool]
         found = known.get(name)
         if found is None:
             spec = getattr(sys.modules.get(name), "__spec__", None)
-            origin = getattr(spec, "origin", None)
-            found = isinstance(origin, str) and is_local_file(os.path.abspath(origin))
+            origin = None if spec is None or not spec.has_location else spec.origin
+            if isinstance(origin, str) and not os.path.isabs(origin):
+                origin = os.path.join(working_directory(), origin)
+            found = isinstance(origin, str) and is_local_file(os.path.normpath(origin))
             known[name] = found
         return found
 

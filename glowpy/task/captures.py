@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from glowpy.flow.marks import marked_names
+from glowpy.flow.marks import lines_with_is_task
 from glowpy.planner.captures import Captures
-from glowpy.planner.capturing import Surroundings, captured_values
+from glowpy.planner.capturing import Surroundings, accepted_names, captured_values
 from glowpy.planner.plan import Plan
 from glowpy.program.own_text import code_directory, local_modules, text_of_task
 
@@ -20,7 +20,12 @@ def captured_again(driver: Captures, plan: Plan) -> Captures:
         local_modules(lambda file: file.startswith(below)),
         text_of_task(code, driver.roots, driver.directory, driver.temporary),
         os.environ,
-        marked_names(),
+        accepted_names(),
     )
     values, steps = captured_values(plan, surroundings)
-    return driver._replace(optimization=sys.flags.optimize, values=values, steps=steps)
+    return driver._replace(
+        optimization=sys.flags.optimize,
+        values=values,
+        steps=steps,
+        has_branches=bool(lines_with_is_task()),
+    )
