@@ -203,6 +203,10 @@ def _current() -> _Session:
         for note in notes:
             tell(f"glowpy: {note}")
         _session = _Session(options, rest)
+        if mode(options) is Mode.DRIVER:
+            from glowpy.program.loaded_text import see_loaded
+
+            see_loaded(sys.modules["__main__"])
     return _session
 
 

@@ -285,11 +285,11 @@ def test_a_name_that_no_agent_takes_is_refused(tmp_path: Path) -> None:
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     script = tmp_path / "x.py"
     script.write_text("1")
-    main = ModuleType("__main__")
-    main.__file__ = str(script)
     digests = []
     for text in ("1", "22"):
         script.write_text(text)
+        main = ModuleType("__main__")
+        main.__file__ = str(script)
         program = script_program(main, [])
         assert program is not None
         digests += [entry.sha256 for entry in program[0].manifest.files if entry.path == "x.py"]

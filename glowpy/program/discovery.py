@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from glowpy.program.loaded_text import LoadedTexts
 from glowpy.program.manifest import FileEntry, Manifest, Payload, sha256_of
 from glowpy.program.modules import LocalModules
 from glowpy.program.program import Pickled, Script, Sources
@@ -36,7 +37,8 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
     None if there is none that could be launched again: then ship a pickled flow.
 
     Raises:
-        ProgramError: a file that it is made of cannot be read or shipped.
+        ProgramError: a file that it is made of cannot be read or shipped, or was edited since it
+            was loaded.
     """
     file = getattr(main, "__file__", None)
     if not isinstance(file, str) or file.startswith("<") or hasattr(sys, "ps1"):
@@ -54,6 +56,9 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
     modules.add_loaded()
     modules.follow_imports()
     entry = name if by_name else f"r{modules.roots()[root]}/{os.path.basename(file)}"
+    texts = LoadedTexts(main)
+    for _root, _path, local in modules.placed():
+        texts.check(local, read_source(local))
     manifest, sources = _packed(modules, None)
     return ShippedScript(Script(tuple(argv), entry, manifest), sources, tuple(modules.roots()))
 

@@ -37,6 +37,7 @@ class Source:
     sha256: str
     size_bytes: int
     imports: tuple[Import, ...]
+    changed_ns: int  # when the text, or anything else of the file, was last changed
 
 
 def read_source(path: str) -> Source:
@@ -50,7 +51,7 @@ def read_source(path: str) -> Source:
         if known is not None and known.stamp == _stamp(os.stat(path)):
             return known
         with open(path, "rb") as file:
-            stamp = _stamp(os.fstat(file.fileno()))
+            status = os.fstat(file.fileno())
             content = file.read()
     except OSError as exc:
         reason = reason_of(exc)
@@ -60,13 +61,18 @@ def read_source(path: str) -> Source:
             f"agents need {path}, which this program imports, but it cannot be read: {reason}"
         ) from exc
     imports = () if path.endswith(COMPILED) else tuple(_imports(content))
-    source = Source(stamp, sha256_of(content), len(content), imports)
+    # the time of the change of status, too: it cannot be set, as `cp -p` and `rsync` do the other
+    changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+    source = Source(_stamp(status), sha256_of(content), len(content), imports, changed_ns)
     _known[path] = source
     return source
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+    return (
+        *(status.st_size, status.st_mtime_ns, status.st_ctime_ns),
+        *(status.st_ino, status.st_dev),
+    )
 
 
 def _imports(content: bytes) -> Iterator[Import]:

@@ -1,0 +1,154 @@
+"""Is the text of a local file still the text that this process has loaded from it?
+
+A task loads the text that the driver ships, which is the file's text of now. If the file was edited
+after the driver had loaded it, tasks would run other code. Python keeps no text, so the file is
+compiled again and compared with code that is loaded: that of the script's main frame, and of the
+functions of a module and the bytecode file that Python wrote when it imported the module. This is
+done only for files that have changed since the process started. From the first flow on, digests of
+the texts are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from importlib.util import MAGIC_NUMBER
+from types import CodeType, FunctionType, ModuleType
+
+from glowpy.errors import ProgramError
+from glowpy.program.manifest import sha256_of
+from glowpy.program.modules import LocalModules
+from glowpy.program.source import Source, read_source
+
+_SLACK_NS = 2_000_000_000  # of the clocks of processes and files
+_PYC_HEADER_BYTES = 16
+
+# Of each local file that this process has loaded: the module and its spec, which a reload replaces,
+# and the SHA-256 of its text when it was first seen.
+_seen: dict[str, tuple[ModuleType, object, str]] = {}
+_compared: set[tuple[str, str]] = set()  # files and texts that are the loaded code
+
+
+def see_loaded(main: ModuleType) -> None:
+    """Keep the digests of the local files that are loaded now. A driver calls this early."""
+    for path, module in _loaded_modules(main).items():
+        with suppress(ProgramError):  # it cannot be read; the run says so if it ships the file
+            _seen.setdefault(path, (module, module.__spec__, read_source(path).sha256))
+
+
+class LoadedTexts:
+    """Compares files with the modules that this process has loaded from them."""
+
+    def __init__(self, main: ModuleType) -> None:
+        self._modules = _loaded_modules(main)
+        self._started_ns = _process_start_ns() - _SLACK_NS
+
+    def check(self, path: str, source: Source) -> None:
+        """Make sure that a file which is about to be shipped was not edited since it was loaded.
+
+        Raises:
+            ProgramError: it was.
+        """
+        module = self._modules.get(path)
+        if module is None:
+            return  # not loaded: driver and tasks would load the same text
+        now = module, module.__spec__, source.sha256
+        *loaded, sha256 = _seen.setdefault(path, now)
+        if loaded != [module, module.__spec__]:
+            _seen[path] = now
+        elif sha256 != source.sha256:
+            raise _edited(path)
+        if source.changed_ns < self._started_ns or (path, source.sha256) in _compared:
+            return
+        compiled = _compiled(path, source)
+        if compiled is None or any(each not in compiled for each in _loaded_code(module, path)):
+            raise _edited(path)
+        _compared.add((path, source.sha256))
+
+
+def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
+    """The modules that Python has loaded from local source files as they are, by path."""
+    found = {
+        path: module
+        for path, module in LocalModules().loaded_files()
+        if path.endswith(".py") and type(module.__loader__) is SourceFileLoader
+    }
+    file = getattr(main, "__file__", None)
+    if file is not None:
+        found[os.path.abspath(file)] = main
+    return found
+
+
+def _edited(path: str) -> ProgramError:
+    return ProgramError(
+        f"{os.path.basename(path)} has changed since this process loaded it ({path}): tasks would "
+        "run the new text, and the driver has the old one; start the script again"
+    )
+
+
+def _compiled(path: str, source: Source) -> set[CodeType] | None:
+    """All code of a file; None if it cannot be compiled."""
+    with open(path, "rb") as file:
+        content = file.read()
+    if sha256_of(content) != source.sha256:
+        return None  # it changes at this moment
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return set(_with_inner(compile(content, path, "exec", dont_inherit=True)))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
+    """Code that was loaded from a file, as far as it is still there."""
+    if module.__name__ == "__main__":
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        while frame is not None:
+            if frame.f_globals is module.__dict__ and frame.f_code.co_name == "<module>":
+                yield frame.f_code
+            frame = frame.f_back
+    else:
+        yield from _written_code(module)
+    for value in list(vars(module).values()):
+        members = list(vars(value).values()) if isinstance(value, type) else [value]
+        for member in members:
+            if isinstance(member, FunctionType) and member.__code__.co_filename == path:
+                yield member.__code__
+
+
+def _written_code(module: ModuleType) -> Iterator[CodeType]:
+    """The code of a module as Python wrote it down when it imported the module."""
+    import marshal
+
+    cached = module.__spec__.cached if module.__spec__ is not None else None
+    if sys.dont_write_bytecode or not cached or not os.path.isfile(cached):
+        return
+    with open(cached, "rb") as file:
+        data = file.read()
+    if data[: len(MAGIC_NUMBER)] == MAGIC_NUMBER:
+        yield marshal.loads(data[_PYC_HEADER_BYTES:])
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _with_inner(constant)
+
+
+def _process_start_ns() -> int:
+    """When this process has started, by the clock of files; 0 if that is not known."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0
+    return time.time_ns() - int(age_s * 1e9)
