@@ -22,7 +22,6 @@ from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Options
 from glowpy.flow.entry import Call, Started, no_flows_in_tasks
 from glowpy.flow.graph import Graph
-from glowpy.flow.marks import note_is_task
 from glowpy.stdio import flush, hold_descriptors, tell
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def argv() -> list[str]:
 
 def is_task() -> bool:
     """True in a process that an agent has started to run task groups of this script."""
+    from glowpy.flow.marks import note_is_task
+
     note_is_task(sys._getframe(1))
     return mode(_current().options) is Mode.TASK
 

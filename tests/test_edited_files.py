@@ -105,10 +105,10 @@ def test_a_module_that_is_loaded_again_is_the_new_one(words: ModuleType) -> None
 @pytest.mark.parametrize("name", ["script.py", "words.py"])
 def test_a_script_that_edits_itself_or_its_module(name: str, cluster: str, tmp_path: Path) -> None:
     script = f"""
-import glowpy, words
+import glowpy, pathlib, words
 if not glowpy.is_task():
-    text = open({name!r}).read()
-    open({name!r}, "w").write(text.replace("x * 2", "x * 3") + "\\nlater = 1\\n")
+    file = pathlib.Path({name!r})
+    file.write_text(file.read_text().replace("x * 2", "x * 3") + "later = 1\\n")
 glowpy.Flow().slice([1, 2]).map(words.double).map(lambda x: x * 2).run()
 """
     (tmp_path / "words.py").write_text(TEXT, encoding="utf-8")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from glowpy.errors import PlanMismatch
 from glowpy.flow.graph import DatasetNode, Graph
-from glowpy.planner.captures import Captures, difference_of_values
 from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.run_description import RunDescription
 
@@ -37,7 +37,10 @@ def _source(dataset: DatasetNode) -> str:
     return "channel" if dataset.feed is not None else "rows" if dataset.rows is not None else "d"
 
 
-Capture = Callable[[Captures, Plan], Captures]
+if TYPE_CHECKING:
+    from glowpy.planner.captures import Captures
+
+Capture: TypeAlias = "Callable[[Captures, Plan], Captures]"
 """Digests the values that a plan's functions capture in a task, to compare with the driver's."""
 
 
@@ -69,6 +72,8 @@ def derived_again(
             "the same flow each time it is started:\n" + difference(description.plan_text, text)
         )
     if capture is not None and description.captures is not None:
+        from glowpy.planner.captures import difference_of_values
+
         captures = capture(description.captures, plan)
         values = difference_of_values(description.captures, captures, steps_of(plan))
         if values:

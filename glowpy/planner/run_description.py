@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from glowpy.errors import ProtocolError
 from glowpy.flow.graph import Graph
-from glowpy.planner.captures import Captures
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
 from glowpy.record import NamedTuple
+
+if TYPE_CHECKING:
+    from glowpy.planner.captures import Captures
 
 
 class Sink(Enum):
@@ -95,6 +98,8 @@ class RunDescription(NamedTuple):
                 for step, entries in fields["listings"].items()
             }
             if fields["captures"] is not None:
+                from glowpy.planner.captures import Captures  # no run on one machine has any
+
                 fields["captures"] = Captures.from_fields(fields["captures"])
             return cls(**fields)
         except (ValueError, KeyError, TypeError) as exc:

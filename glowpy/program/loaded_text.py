@@ -59,8 +59,8 @@ class LoadedTexts:
         if module is None:
             return  # not loaded: driver and tasks would load the same text
         now = module, module.__spec__, source.sha256
-        *loaded, sha256 = _seen.setdefault(path, now)
-        if loaded != [module, module.__spec__]:
+        seen, spec, sha256 = _seen.setdefault(path, now)
+        if seen is not module or spec is not module.__spec__:
             _seen[path] = now
         elif sha256 != source.sha256:
             raise _edited(path)
