@@ -1,0 +1,61 @@
+"""What takes the place of the comparators that Glow's local steps have as arguments.
+
+Go: flow/dataset_sort.go, flow/dataset_cogroup.go, flow/dataset_join.go, flow/dataset_reduce.go
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from glowpy import Flow
+from tests.runners import Runner
+
+LEFT = [("b", 1), ("A", 2), ("B", 3), ("a", 4)]
+RIGHT = [("a", 10), ("C", 20), ("B", 30)]
+
+
+def folded(key: str, value: Any) -> tuple[str, tuple[str, Any]]:
+    """The key in the form that decides equality and order, and the row behind it."""
+    return key.lower(), (key, value)
+
+
+def compared(left: str, right: str) -> int:
+    return (left > right) - (left < right)
+
+
+def test_a_normal_form_of_the_key_does_what_a_comparator_of_keys_does(new_flow: Runner) -> None:
+    flow = new_flow()
+    left, right = flow.slice(LEFT, 2).map(folded), flow.slice(RIGHT).map(folded)
+    assert left.partition(2).local_group_by_key().sort().collect() == [
+        ("a", [("A", 2), ("a", 4)]),
+        ("b", [("b", 1), ("B", 3)]),
+    ]
+    sides = left.partition(2), right.partition(2)
+    assert sides[0].join_partitioned_sorted(sides[1]).sort().collect() == [
+        ("a", ("A", 2), ("a", 10)),
+        ("a", ("a", 4), ("a", 10)),
+        ("b", ("b", 1), ("B", 30)),
+        ("b", ("B", 3), ("B", 30)),
+    ]
+    assert sides[0].cogroup_partitioned_sorted(sides[1]).sort().collect() == [
+        ("a", [("A", 2), ("a", 4)], [("a", 10)]),
+        ("b", [("b", 1), ("B", 3)], [("B", 30)]),
+        ("c", [], [("C", 20)]),
+    ]
+    reduced = flow.slice(LEFT, 2).reduce_by_user_defined_key(str.lower, lambda x, y: x + y)
+    assert reduced.collect() == [("A", 6), ("b", 4)]
+
+
+def test_a_comparator_is_no_argument_of_the_local_steps() -> None:
+    flow = Flow(["-glow.inline"])
+    left: Any = flow.slice(LEFT).partition(2)
+    right = flow.slice(RIGHT).partition(2)
+    for call in (
+        lambda: left.local_group_by_key(compared),
+        lambda: left.join_partitioned_sorted(right, compared, True, False),
+        lambda: left.cogroup_partitioned_sorted(right, compared),
+    ):
+        with pytest.raises(TypeError, match="positional argument"):
+            call()
