@@ -9,6 +9,8 @@ there is something to take, or room to offer; it never waits in here, only the u
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError, RunCancelled
 from glowpy.inside import is_in_task
+from glowpy.timing import Timing
 
 Row: TypeAlias = Any
 CHANNEL_NAMES = "1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
@@ -113,7 +116,10 @@ class Channel:
                     )
                 if len(self._rows) < self._capacity:
                     break
-                self._wait(until, timeout_s, "has been full")
+                if self._user or until is not None:
+                    self._wait(until, timeout_s, "has been full")
+                else:
+                    self._wait_for_run()
             # The run takes all that there is: of rows behind others it has been told already.
             tell = None if self._rows else self._on_change
             self._rows.append(row)
@@ -272,6 +278,24 @@ class Channel:
             tell = self._on_change
         if tell is not None:
             tell()
+
+    def _wait_for_run(self) -> None:
+        """Wait in `send` for room, or for a run that reads the channel; log a wait that lasts."""
+        import logging  # few programs wait here
+
+        notice_s = Timing.from_environment().channel_notice_s
+        if self._changed.wait(notice_s):
+            return
+        sender = sys._getframe(2)
+        logging.getLogger(__name__).warning(
+            "%s:%d: send() has waited for %g s: the channel is full, with %d rows, and no run "
+            "reads it; start the flow before this line, or make a larger Channel(capacity=N)",
+            os.path.basename(sender.f_code.co_filename),
+            sender.f_lineno,
+            notice_s,
+            self._capacity,
+        )
+        self._changed.wait()
 
     def _wait(self, until: float | None, timeout_s: float | None, what: str) -> None:
         left_s = None if until is None else until - monotonic()

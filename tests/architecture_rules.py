@@ -38,6 +38,7 @@ GROUND = {
     "errors",
     "inside",
     "record",
+    "timing",
 }  # what every room stands on, those of floor 0 too
 FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

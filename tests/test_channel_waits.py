@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import re
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +71,23 @@ def test_an_output_that_is_never_read_is_noted(new_flow: Runner, notes: queue.Qu
     assert "read it while the flow runs" in line
     assert list(squares) == [x * x for x in range(20)]
     run.wait()
+
+
+def test_a_sender_without_a_run_is_logged_with_its_line(
+    notes: queue.Queue[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: queue.Queue[logging.LogRecord] = queue.Queue()
+    monkeypatch.setattr(caplog.handler, "emit", records.put)
+    channel = Channel(1)
+    channel.send(1)
+    sender = threading.Thread(target=lambda: channel.send(2))
+    sender.start()
+    record = records.get(timeout=BOUND_S)
+    assert channel.receive() == 1
+    sender.join()
+    assert channel.receive() == 2
+    assert re.match(r"test_channel_waits\.py:\d+: send\(\) has waited", record.getMessage())
+    assert notes.empty()
 
 
 class Waits:
