@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
 from glowpy.errors import RowError
+from glowpy.flow.arguments import call_with_fields
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import Batch, RowKind, Stream
 from glowpy.flow.ops.memory import MOST_ROWS, Pace
@@ -20,7 +21,6 @@ from glowpy.planner.fusion import make_plan
 from glowpy.task.compile import FusedSteps, fuse
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
-from glowpy.task.loop_calls import call_with_fields
 from glowpy.task.pipeline import build
 from tests.ugly_rows import Point
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeGuard
 
-from glowpy.errors import DefinitionError
+from glowpy.errors import DefinitionError, RowError, shown
 from glowpy.flow.location import user_location
 from glowpy.record import NamedTuple
 
@@ -89,6 +89,22 @@ def field_count(function: Callable[..., Any], operator: str) -> int:
         return parameters.required
     is_variadic = parameters.accepted == float("inf") and not parameters.takes_keywords
     return ANY_FIELDS if is_variadic and not _is_builtin(function) else 0
+
+
+def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -> Any:
+    """Call the function with the fields of a row, as many as `field_count` says.
+
+    Raises:
+        RowError: the row is no tuple or list of that length.
+    """
+    if field_count == ANY_FIELDS:
+        return function(*row) if isinstance(row, (tuple, list)) else function(row)
+    if not isinstance(row, (tuple, list)) or len(row) != field_count:
+        raise RowError(
+            f"{_name(function)} has {field_count} parameters and gets the fields of a tuple or "
+            f"list of {field_count}, but the row is {shown(row)}"
+        )
+    return function(*row)
 
 
 def _is_builtin(function: Callable[..., Any]) -> bool:

@@ -97,25 +97,32 @@ class ShardSteps(Handle):
 
     def sort(
         self: D,
-        key: Callable[[Row], Any] | None = None,
+        key: Callable[..., Any] | None = None,
         *,
         reverse: bool = False,
         shards: int = 1,
     ) -> D:
         """All rows in order; rows with equal keys stay in (shard, position) order.
 
-        `key` gets the row; without one, rows are ordered by their key: the first element of a
-        tuple or list, else the row. They end in one shard, or in `shards` of about one size, whose
-        rows are in order one shard after another; equal keys share a shard. Keys must be such that
-        Python can order them. Go: flow/dataset_sort.go.
+        `key` gets the row, or its fields as in `map`; `functools.cmp_to_key(f)` orders rows by a
+        function of two rows. Without a key, rows are ordered by their first element if they are
+        tuples or lists, else by themselves; `key=lambda row: row` orders tuples by all elements.
+        Keys are ordered by `<`; missing values (NaN, NaT, NA) come last, in ascending and in
+        descending order, also as elements of tuples and lists.
+
+        The rows end in one shard, or in `shards` of about one size, whose rows are in order one
+        shard after another; equal keys share a shard. Go: flow/dataset_sort.go.
 
         >>> Flow().slice([(2, "x"), (1, "y"), (2, "a")], shards=2).sort().collect()
         [(1, 'y'), (2, 'x'), (2, 'a')]
+        >>> Flow().slice([1.5, float("nan"), 3.0]).sort(reverse=True).collect()
+        [3.0, 1.5, nan]
 
         Raises (when it runs):
-            RowError: two keys cannot be compared.
+            TaskFailed: two keys cannot be compared (`None` and a number), or only in part (sets).
         """
-        from glowpy.flow.ops.sort import add_sort_steps, ordering
+        from glowpy.flow.ops.sort import add_sort_steps
+        from glowpy.flow.ops.sort_keys import ordering
 
         order = ordering(key, reverse, "sort")
         shards = check_shards(shards, "sort")
@@ -126,7 +133,7 @@ class ShardSteps(Handle):
 
         return self._made(add_range_sort_steps(self._graph, self._node, order, shards))
 
-    def local_sort(self: D, key: Callable[[Row], Any] | None = None, *, reverse: bool = False) -> D:
+    def local_sort(self: D, key: Callable[..., Any] | None = None, *, reverse: bool = False) -> D:
         """Each shard in order, by itself; nothing is moved. Arguments are those of `sort`.
 
         `V → V`. Go: flow/dataset_sort.go.
@@ -135,16 +142,15 @@ class ShardSteps(Handle):
         [1, 3, 2, 4]
 
         Raises (when it runs):
-            RowError: two keys cannot be compared.
+            TaskFailed: two keys cannot be compared.
         """
-        from glowpy.flow.ops.sort import add_local_sort_step, ordering
+        from glowpy.flow.ops.sort import add_local_sort_step
+        from glowpy.flow.ops.sort_keys import ordering
 
         order = ordering(key, reverse, "local_sort")
         return self._made(add_local_sort_step(self._graph, self._node, order))
 
-    def merge_sorted(
-        self: D, key: Callable[[Row], Any] | None = None, *, reverse: bool = False
-    ) -> D:
+    def merge_sorted(self: D, key: Callable[..., Any] | None = None, *, reverse: bool = False) -> D:
         """Shards that are in order, as by `local_sort` with these arguments, merged into one.
 
         `V → V`. Rows with equal keys are in the order of their shards. Where a shard is in no
@@ -154,9 +160,10 @@ class ShardSteps(Handle):
         [1, 2, 3, 4]
 
         Raises (when it runs):
-            RowError: two keys cannot be compared.
+            TaskFailed: two keys cannot be compared.
         """
-        from glowpy.flow.ops.sort import add_merge_sorted_step, ordering
+        from glowpy.flow.ops.sort import add_merge_sorted_step
+        from glowpy.flow.ops.sort_keys import ordering
 
         order = ordering(key, reverse, "merge_sorted")
         return self._made(add_merge_sorted_step(self._graph, self._node, order))

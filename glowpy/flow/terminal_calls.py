@@ -52,15 +52,19 @@ class TerminalCalls(Handle):
         rows: list[Row] = self._execute(Terminal.TAKE, limit=count)
         return rows
 
-    def top(self, count: int, key: Callable[[Row], Any] | None = None) -> list[Row]:
+    def top(self, count: int, key: Callable[..., Any] | None = None) -> list[Row]:
         """The `count` largest rows, the largest first; of equals, those that come first.
 
-        What `sort(key, reverse=True).take(count)` gives, with `count` rows for each shard in
-        memory instead of all: `key` gets the row; without one, rows are ordered by their key.
+        The rows of `sort(key, reverse=True).take(count)`, with `count` rows for each shard in
+        memory instead of all. `key` is that of `sort`; without one, whole rows are compared, all
+        elements of tuples included. Missing values (NaN, NaT, NA) are returned only if there are
+        fewer other rows than `count`.
         Its steps belong to the flow: in a script, call it above `glowpy.ready()`. Glow has none.
 
         >>> Flow().slice([3, 1, 4, 1, 5], shards=2).top(2)
         [5, 4]
+        >>> Flow().slice([("a", 3), ("b", 1)]).top(1, key=lambda name, number: number)
+        [('a', 3)]
 
         Raises:
             TaskFailed: two keys cannot be compared, or the user's code raised.

@@ -5,10 +5,11 @@ Each looks again at a row or a key that the loop has found not to be of the usua
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from glowpy.errors import RowError, shown
+from glowpy.flow.arguments import call_with_fields
 
 
 def each(rows: Any) -> Iterator[Any]:
@@ -55,21 +56,6 @@ def apart(key: Any) -> Any:
 
     (only,) = keys_apart([key])
     return only
-
-
-def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -> Any:
-    """Pass a row's fields as arguments; the way for rows that are not plain tuples.
-
-    Raises:
-        RowError: the row is no tuple or list of that length.
-    """
-    if not isinstance(row, (tuple, list)) or len(row) != field_count:
-        name = getattr(function, "__qualname__", repr(function))
-        raise RowError(
-            f"{name} has {field_count} parameters and gets the fields of a tuple or list of "
-            f"{field_count}, but the row is {shown(row)}"
-        )
-    return function(*row)
 
 
 # By the names that they have in the loops.

@@ -20,6 +20,7 @@ from glowpy.flow.ops.keys import check_pairs, hashing_error
 from glowpy.flow.ops.memory import batches_from
 from glowpy.flow.ops.merging import firsts_of
 from glowpy.flow.ops.sort import local_sort
+from glowpy.flow.ops.sort_keys import NATURAL
 from glowpy.flow.ops.value_lists import lists_side
 
 _OPERATOR = "broadcast_join"
@@ -87,7 +88,7 @@ def _by_way_of_disk(
         [(place, (key, value, other)) for _key, (place, key, value), other in batch]
         for batch in rows
     )
-    for batch in local_sort(None, False, context, [[by_place]]):
+    for batch in local_sort(NATURAL, context, [[by_place]]):
         yield [row for _place, row in batch]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -29,19 +29,18 @@ def key_of(row: Row) -> Row:
     return row[0] if isinstance(row, (tuple, list)) and row else row
 
 
-def described(keys: Collection[Row]) -> str:
-    """For messages: the types of some keys, and a key of each as an example."""
-    examples = {type(key): key for key in reversed(list(keys))}  # the first of each
-    kinds = sorted(examples, key=lambda kind: kind.__qualname__)
-    names = ", ".join(kind.__qualname__ for kind in kinds)
-    return f"keys are of type {names}, such as {' and '.join(shown(examples[k]) for k in kinds)}"
+def natural_key(rows: Batch) -> Callable[[Row], Row] | None:
+    """The fastest function that reads the key of each of these rows; None: each is its own key."""
+    types = set(map(type, rows))
+    if types == {tuple} and all(rows):
+        return _first_of
+    return key_of if any(issubclass(kind, (tuple, list)) for kind in types) else None
 
 
 def keys_of(rows: Batch) -> Batch:
-    """The key of each row; where all are plain tuples, in a third of the time."""
-    if set(map(type, rows)) == {tuple} and all(rows):
-        return list(map(_first_of, rows))
-    return [key_of(row) for row in rows]
+    """The key of each row; the same list if each row is its own key."""
+    key = natural_key(rows)
+    return rows if key is None else list(map(key, rows))
 
 
 def check_pairs(batch: Batch, operator: str) -> None:
@@ -82,6 +81,22 @@ def common_order(orders: Collection[Order | None]) -> Order | None:
     """The order of several collections of keys together."""
     different = set(orders)
     return different.pop() if len(different) == 1 else None
+
+
+def is_missing(value: Row) -> bool:
+    """True for NaN, NaT, NA and other values that are not equal to themselves."""
+    try:
+        equal = value == value
+    except ArithmeticError:
+        return True  # a signalling NaN of decimal
+    if equal is True:
+        return False
+    try:
+        return not equal
+    except TypeError:
+        return True  # pandas.NA: whether it is equal to itself is unknown
+    except ValueError:
+        return False  # an array: `==` compares its elements
 
 
 def hashing_error(keys: Batch, exc: TypeError, what: str = "key") -> Exception:

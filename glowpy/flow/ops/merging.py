@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
 from glowpy.flow.ops.memory import batches_of
+from glowpy.flow.ops.ordering import before, is_plain, is_plain_behind, positions_in_order
 
 FAN_IN = 16  # streams merged at a time
 BLOCKS_IN_BUDGET = 4 * FAN_IN  # while merging, a block of each stream is held, and their rows
@@ -31,6 +32,9 @@ def merge_within(
     """Sorted streams as one sorted stream; rows with equal keys in order of their streams.
 
     More streams than can be merged at a time are merged in passes, through the disk.
+
+    Raises (when drawn from):
+        NoOrder: keys of two streams cannot be compared.
     """
     if len(streams) <= FAN_IN:
         yield from merged(streams, keys_of, reverse=reverse)
@@ -54,18 +58,22 @@ def merged(streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False)
         return
     heads = [head for stream in streams if (head := _Head(stream, keys_of)).advance()]
     while len(heads) > 1:
-        bound = (max if reverse else min)(head.keys[-1] for head in heads)
+        bound = heads[0].keys[-1]
+        for head in heads[1:]:
+            if before(head.keys[-1], bound, reverse):
+                bound = head.keys[-1]
         rows: Batch = []
         keys: Batch = []
         is_inclusive = True  # up to the first stream that ends at the bound; then it must come
         for head in heads:
-            ends_here = is_inclusive and not _before(bound, head.keys[-1], reverse)
+            ends_here = is_inclusive and not before(bound, head.keys[-1], reverse)
             end = len(head.keys) if ends_here else head.end_of(bound, is_inclusive, reverse)
             rows += head.rows[head.position : end]
             keys += head.keys[head.position : end]
             head.position = end
             is_inclusive = is_inclusive and not ends_here
-        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+        plain = all(head.is_plain for head in heads)
+        order = positions_in_order(keys, reverse=reverse, plain=plain)
         yield [rows[position] for position in order]
         heads = [head for head in heads if head.position < len(head.keys) or head.advance()]
     for head in heads:
@@ -101,6 +109,7 @@ class _Head:
         self._keys_of = keys_of
         self.rows: Batch = []
         self.keys: Batch = []
+        self.is_plain = True
         self.position = 0
 
     def advance(self) -> bool:
@@ -109,6 +118,7 @@ class _Head:
         for batch in self.stream:
             if batch:
                 self.rows, self.keys = batch, self._keys_of(batch)
+                self.is_plain = is_plain_behind(self.keys[-1]) or is_plain(self.keys)
                 return True
         return False
 
@@ -126,14 +136,9 @@ def end_of(keys: Batch, first: int, bound: Row, is_inclusive: bool, reverse: boo
     while low < high:
         middle = (low + high) // 2
         key = keys[middle]
-        is_in = not _before(bound, key, reverse) if is_inclusive else _before(key, bound, reverse)
+        is_in = not before(bound, key, reverse) if is_inclusive else before(key, bound, reverse)
         if is_in:
             low = middle + 1
         else:
             high = middle
     return low
-
-
-def _before(left: Row, right: Row, reverse: bool) -> bool:
-    is_before: bool = right < left if reverse else left < right
-    return is_before

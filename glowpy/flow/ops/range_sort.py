@@ -25,14 +25,10 @@ from glowpy.flow.graph import (
 )
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.merging import end_of, first_of
-from glowpy.flow.ops.sort import (
-    Ordering,
-    add_keyed_sort_step,
-    cannot_order_shards,
-    keys_of_rows,
-    merge_sorted,
-)
+from glowpy.flow.ops.merging import end_of
+from glowpy.flow.ops.ordering import NoOrder, is_plain, positions_in_order
+from glowpy.flow.ops.sort import KEYS_OF_SHARDS, add_keyed_sort_step, cannot_order, merge_sorted
+from glowpy.flow.ops.sort_keys import Ordering
 
 _FEWEST_SAMPLED = 200  # keys of a shard, if it has as many
 _SAMPLED_PER_RANGE = 100  # keys of all shards
@@ -45,25 +41,24 @@ def add_range_sort_steps(
     location = user_location()
     tasks = source.shard_count
     local = add_keyed_sort_step(graph, source, order)
-    has_keys = order.key is not None
     count = _FEWEST_SAMPLED + _SAMPLED_PER_RANGE * shards // tasks
     sampled = graph.add_step(
         "LocalSample",
-        BatchOp(partial(sample_kernel, has_keys, count)),
+        BatchOp(partial(sample_kernel, order, count)),
         ((local, ONE_TO_ONE),),
         location,
         task_count=tasks,
     )
     bounds = graph.add_step(
         "MergeSample",
-        BatchOp(partial(bounds_kernel, order.reverse, shards)),
+        BatchOp(partial(bounds_kernel, order, shards)),
         ((sampled, ALL_TO_ONE),),
         location,
         task_count=1,
     )
     scattered = graph.add_step(
         "RangeScatter",
-        BatchOp(partial(scatter_kernel, has_keys, order.reverse)),
+        BatchOp(partial(scatter_kernel, order)),
         ((local, ONE_TO_ONE), (bounds, BROADCAST)),
         location,
         task_count=tasks,
@@ -73,7 +68,7 @@ def add_range_sort_steps(
     )
     return graph.add_step(
         "MergeSorted",
-        BatchOp(partial(merge_sorted, has_keys, order.reverse)),
+        BatchOp(partial(merge_sorted, order)),
         ((scattered, COLLECT),),
         location,
         task_count=shards,
@@ -81,14 +76,13 @@ def add_range_sort_steps(
 
 
 def sample_kernel(
-    has_keys: bool, count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+    order: Ordering, count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
     """One row: evenly spaced keys of the shard, and how many rows each of them stands for."""
-    keys_of = keys_of_rows(has_keys)
     sampled: Batch = []
     spacing, seen = 1, 0
     for batch in chain(edges[0]):
-        sampled += keys_of(batch)[-seen % spacing :: spacing]
+        sampled += order.packed_keys_of(batch)[-seen % spacing :: spacing]
         seen += len(batch)
         while len(sampled) >= 2 * count:
             sampled = sampled[::2]
@@ -97,20 +91,21 @@ def sample_kernel(
 
 
 def bounds_kernel(
-    reverse: bool, shards: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+    order: Ordering, shards: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
     """One row: the keys that the second range, and each one after it, begins with."""
     weighed = [
         (key, spacing) for batch in chain(edges[0]) for spacing, sampled in batch for key in sampled
     ]
+    keys = order.unpacked([key for key, _ in weighed])
     try:
-        weighed.sort(key=first_of, reverse=reverse)
-    except TypeError as exc:
-        raise cannot_order_shards(exc) from exc
+        positions = positions_in_order(keys, reverse=order.reverse, plain=is_plain(keys))
+    except NoOrder as exc:
+        raise cannot_order(exc, KEYS_OF_SHARDS) from exc.reason
     total = sum(spacing for _, spacing in weighed)
     bounds: list[Row] = []
     before = 0
-    for key, spacing in weighed:
+    for key, spacing in map(weighed.__getitem__, positions):
         while len(bounds) + 1 < shards and before * shards >= total * (len(bounds) + 1):
             bounds.append(key)
         before += spacing
@@ -118,19 +113,26 @@ def bounds_kernel(
 
 
 def scatter_kernel(
-    has_keys: bool, reverse: bool, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+    order: Ordering, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """Rows as (number of their range, row)."""
-    keys_of = keys_of_rows(has_keys)
+    """Rows as (number of their range, row).
+
+    Raises (when drawn from):
+        RowError: a key and a bound cannot be compared.
+    """
     rows, broadcast = edges
-    (bounds,) = next(chain(broadcast))
+    bounds = [bound for batch in chain(broadcast) for some in batch for bound in some]
+    bounds = order.unpacked(bounds)
     part = 0
     for batch in chain(rows):
-        keys = keys_of(batch)
+        keys = order.keys_of(batch)
         placed: Batch = []
         position = 0
         while part < len(bounds):
-            end = end_of(keys, position, bounds[part], is_inclusive=False, reverse=reverse)
+            try:
+                end = end_of(keys, position, bounds[part], False, order.reverse)
+            except NoOrder as exc:
+                raise cannot_order(exc, KEYS_OF_SHARDS) from exc.reason
             placed += [(part, row) for row in batch[position:end]]
             position = end
             if end == len(keys):

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from heapq import nlargest
 
 from glowpy.errors import RowError
-from glowpy.flow.arguments import check_key
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
-from glowpy.flow.ops.kernel import Batch, BatchOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.keys import described, key_of
+from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 from glowpy.flow.ops.memory import MOST_ROWS, batches_of
-from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, first_of
+from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET
+from glowpy.flow.ops.ordering import NoOrder, largest
+from glowpy.flow.ops.sort_keys import Key, Ordering, ordering
 
 
-def add_top_steps(
-    graph: Graph, source: DatasetNode, count: int, key: Callable[[Row], Row] | None
-) -> DatasetNode:
+def add_top_steps(graph: Graph, source: DatasetNode, count: int, key: Key | None) -> DatasetNode:
     """Append LocalTop and MergeTop: `count` rows in one shard, the largest first."""
-    if key is not None:
-        check_key(key, "top")
+    order = ordering(key, True, "top", by_rows=True)
     location = user_location()
     local = graph.add_step(
         "LocalTop",
-        BatchOp(partial(local_top, count, key or key_of)),
+        BatchOp(partial(local_top, count, order)),
         ((source, ONE_TO_ONE),),
         location,
         task_count=source.shard_count,
     )
     return graph.add_step(
         "MergeTop",
-        BatchOp(partial(merge_top, count)),
+        BatchOp(partial(merge_top, count, order)),
         ((local, ALL_TO_ONE),),
         location,
         task_count=1,
@@ -40,33 +36,33 @@ def add_top_steps(
 
 
 def local_top(
-    count: int,
-    key: Callable[[Row], Row],
-    context: TaskContext,
-    edges: Sequence[Sequence[Stream]],
+    count: int, order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """The largest rows of a shard as (key, row), so that the user's key is asked for once."""
+    """The largest rows of a shard, in the form in which they travel."""
     best: Batch = []
     for batch in chain(edges[0]):
-        best += [(key(row), row) for row in batch]
+        best += order.keyed(batch)
         if len(best) >= 2 * count + MOST_ROWS:  # so that each row is looked at few times
-            best = _largest(count, best)
-    yield from batches_of(_largest(count, best), context.budget_bytes // BLOCKS_IN_BUDGET)
+            best = _largest(count, order, best)
+    yield from batches_of(_largest(count, order, best), context.budget_bytes // BLOCKS_IN_BUDGET)
 
 
-def merge_top(count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """The largest of what the shards have; of equals, those of the first shard."""
+def merge_top(
+    count: int, order: Ordering, _context: TaskContext, edges: Sequence[Sequence[Stream]]
+) -> Stream:
+    """The largest rows of all shards; of equals, those of the first shard."""
     best: Batch = []
     for batch in chain(edges[0]):
-        best = _largest(count, best + batch)
-    yield [row for _, row in best]
+        best = _largest(count, order, best + batch)
+    yield order.rows_of(best)
 
 
-def _largest(count: int, pairs: Batch) -> Batch:
+def _largest(count: int, order: Ordering, rows: Batch) -> Batch:
     try:
-        return nlargest(count, pairs, key=first_of)  # of equals, those that come first
-    except TypeError as exc:
+        positions = largest(count, order.keys_of(rows))
+    except NoOrder as exc:
         raise RowError(
-            f"top cannot order its keys: {exc} ({described([key for key, _ in pairs])}); "
-            "give top(key=...) a function whose results can be compared"
-        ) from exc
+            f"top cannot order its keys: {exc}; give top(key=...) a function whose results can be "
+            "compared"
+        ) from exc.reason
+    return [rows[position] for position in positions]
