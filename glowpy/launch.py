@@ -204,6 +204,10 @@ def _current() -> _Session:
         for note in notes:
             tell(f"glowpy: {note}")
         _session = _Session(options, rest)
+        if mode(options) is Mode.TASK:
+            from glowpy.task.no_input import refuse_input
+
+            refuse_input()
         if mode(options) is Mode.DRIVER:
             from glowpy.program.loaded_text import see_loaded
 

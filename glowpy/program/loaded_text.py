@@ -18,7 +18,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
-from importlib.util import MAGIC_NUMBER
 from types import CodeType, FunctionType, ModuleType
 
 from glowpy.errors import ProgramError
@@ -126,6 +125,7 @@ def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
 def _written_code(module: ModuleType) -> Iterator[CodeType]:
     """The code of a module as Python wrote it down when it imported the module."""
     import marshal
+    from importlib.util import MAGIC_NUMBER  # slow to load
 
     cached = module.__spec__.cached if module.__spec__ is not None else None
     if sys.dont_write_bytecode or not cached or not os.path.isfile(cached):

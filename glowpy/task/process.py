@@ -18,6 +18,7 @@ from glowpy.stdio import flush, tell
 from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
+from glowpy.task.no_input import refuse_input
 from glowpy.timing import Timing
 from glowpy.wire.security import policy_from_environment
 
@@ -53,6 +54,7 @@ def serve_and_exit(
     flush()  # what the script has printed so far is not of the flow
     watch_lifeline()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    refuse_input()
     status = 0
     try:
         run = os.environ.get(RUN_VARIABLE, "")

@@ -1,0 +1,59 @@
+"""Standard input of a task: reading it is an error, where an empty file would be a wrong answer."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import NoReturn
+
+_REASON = (
+    "a task has no standard input, only the driver has one: read it in the driver alone "
+    "(`if not glowpy.is_task():`, or below glowpy.ready()), and pass its values to the flow "
+    "as rows of slice() or as arguments of the script"
+)
+
+
+class _NoBytes(io.BufferedIOBase):
+    """`sys.stdin.buffer` of a task."""
+
+    name, mode = "<stdin>", "rb"
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def _refuse(self, *_size: object) -> NoReturn:
+        raise io.UnsupportedOperation(_REASON)
+
+    read = read1 = readinto = readinto1 = readline = readlines = peek = _refuse
+    __next__ = _refuse
+
+
+class NoInput(io.TextIOBase):
+    """`sys.stdin` of a task: it can be inspected and closed; its descriptor is at its end."""
+
+    name, mode = "<stdin>", "r"
+    encoding, errors, newlines = "utf-8", "strict", None
+
+    def __init__(self) -> None:
+        self.buffer = _NoBytes()
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def _refuse(self, *_size: object) -> NoReturn:
+        raise io.UnsupportedOperation(_REASON)
+
+    read = readline = readlines = _refuse
+    __next__ = _refuse
+
+
+def refuse_input() -> None:
+    """Have reads of `sys.stdin` raise, unless the script has put a stream of its own there."""
+    if sys.stdin is sys.__stdin__:
+        sys.stdin = NoInput()
