@@ -22,11 +22,17 @@ from types import CodeType, FunctionType, ModuleType
 
 from glowpy.errors import ProgramError
 from glowpy.program.manifest import sha256_of
-from glowpy.program.modules import LocalModules
 from glowpy.program.source import Source, read_source
 
 _SLACK_NS = 2_000_000_000  # of the clocks of processes and files
 _PYC_HEADER_BYTES = 16
+_INSTALLED = tuple(
+    os.path.join(directory, "")
+    for directory in (
+        os.path.dirname(os.path.abspath(os.__file__)),
+        os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+    )
+)
 
 # Of each local file that this process has loaded: the module and its spec, which a reload replaces,
 # and the SHA-256 of its text when it was first seen.
@@ -72,12 +78,17 @@ class LoadedTexts:
 
 
 def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
-    """The modules that Python has loaded from local source files as they are, by path."""
-    found = {
-        path: module
-        for path, module in LocalModules().loaded_files()
-        if path.endswith(".py") and type(module.__loader__) is SourceFileLoader
-    }
+    """The modules that Python has loaded from source files as they are, by path.
+
+    Most installed ones are left out at once: there are hundreds.
+    """
+    found = {}
+    for module in list(sys.modules.values()):
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and type(getattr(spec, "loader", None)) is SourceFileLoader:
+            path = spec.origin
+            if not path.startswith(_INSTALLED) and "/site-packages/" not in path:
+                found[os.path.abspath(path)] = module
     file = getattr(main, "__file__", None)
     if file is not None:
         found[os.path.abspath(file)] = main

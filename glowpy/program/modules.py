@@ -11,14 +11,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
-from types import ModuleType
 
 from glowpy.errors import ProgramError
 from glowpy.program.source import Import, Source, read_source
 
 _GLOWPY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES)
-_MAIN = ("__main__", "__mp_main__")
 _BY_NAME = ""  # the root of modules whose files lie elsewhere than their names say
 
 Place = tuple[str, str]  # a root, and the path below it
@@ -53,16 +51,9 @@ class LocalModules:
         hardly does, and a test session may well have loaded modules of a directory it removed.
         """
         for name, module in list(sys.modules.items()):
-            found = None if name in _MAIN else _loaded(module)
+            found = None if name in ("__main__", "__mp_main__") else _loaded(module)
             if found is not None and not (skip_vanished and not os.path.exists(found.file)):
                 self._ship(found)
-
-    def loaded_files(self) -> Iterator[tuple[str, ModuleType]]:
-        """The local files of all modules that are loaded now, but the main one, and the modules."""
-        for name, module in list(sys.modules.items()):
-            found = None if name in _MAIN else _loaded(module)
-            if found is not None and found.file and self._is_local(found.file):
-                yield found.file, module
 
     def add_main(self, main: object) -> None:
         """The module that `python -m` runs, which is loaded under another name."""
