@@ -21,6 +21,7 @@ FACTOR = 0x0C7D3A6B5E2F9143  # numeric hashes of fractions end alike; multiplied
 _NAN = 0x6E616E  # of each value that is not equal to itself
 # Tags, so that values of one kind do not share the hashes of another.
 SET, _RANGE, _DATE, _MOMENT, _TIME, _SPAN, _ZONE, _UUID, _ENUM = range(1, 10)
+_MOST_DIGITS = 10_000
 _MICROSECONDS = 1_000_000
 _DAY_SECONDS = 86_400
 
@@ -59,6 +60,23 @@ def number_hash(key: Row) -> int:
     return number * FACTOR % PRIME if _is_equal(key, key) is not False else _NAN
 
 
+def as_number(key: Row) -> int | float | None:
+    """The int or float that a key is equal to; None: there is none."""
+    number = number_hash(key)
+    if _is_equal(key, number):
+        return number
+    for make in (int, float):
+        try:
+            if make is int and getattr(key, "adjusted", int)() > _MOST_DIGITS:
+                return None  # a Decimal; no integer of so many digits is a key
+            made: int | float = make(getattr(key, "real", key))  # type: ignore[arg-type]
+        except Exception:  # noqa: BLE001
+            continue  # of a class that is no number, or out of range
+        if _is_equal(key, made):
+            return made
+    return None
+
+
 def _is_equal(key: Row, other: object) -> bool | None:
     """None: the key's class cannot say."""
     try:
@@ -66,6 +84,11 @@ def _is_equal(key: Row, other: object) -> bool | None:
     except Exception:  # noqa: BLE001
         # Classes of users expect their like. pandas.NA is neither equal nor unequal.
         return None
+
+
+def numpy_number_hash(key: Any) -> int:
+    """The hash of a number of numpy, by Python's number, which is compared without warnings."""
+    return number_hash(key.item())
 
 
 def text_hash(key: str) -> int:
@@ -89,7 +112,7 @@ def _enum_member(key: Any) -> int:
     return hash((_ENUM, text_hash(type(key).__qualname__), text_hash(name)))
 
 
-def _date(key: Any) -> int:
+def date_hash(key: Any) -> int:
     return hash((_DATE, key.toordinal()))
 
 
@@ -99,7 +122,7 @@ def _moment(key: Any) -> int:
     days, seconds, microseconds = key.toordinal(), seconds, key.microsecond
     offset = key.replace(fold=0).utcoffset()
     if offset is not None:
-        total = (days * _DAY_SECONDS + seconds) * _MICROSECONDS + microseconds - _span_of(offset)
+        total = (days * _DAY_SECONDS + seconds) * _MICROSECONDS + microseconds - span_of(offset)
         total, microseconds = divmod(total, _MICROSECONDS)
         days, seconds = divmod(total, _DAY_SECONDS)
     return hash((_MOMENT, days, seconds, microseconds))
@@ -108,20 +131,44 @@ def _moment(key: Any) -> int:
 def _time(key: Any) -> int:
     total = ((key.hour * 60 + key.minute) * 60 + key.second) * _MICROSECONDS + key.microsecond
     offset = key.replace(fold=0).utcoffset()
-    return hash((_TIME, total if offset is None else total - _span_of(offset)))
+    return hash((_TIME, total if offset is None else total - span_of(offset)))
 
 
-def _span(key: Any) -> int:
-    return hash((_SPAN, _span_of(key)))
+def span_hash(key: Any) -> int:
+    number = microseconds_of(key)
+    return _NAN if number is None else hash((_SPAN, number))
 
 
-def _span_of(key: Any) -> int:
+def microseconds_of(key: Any) -> Any:
+    """A span of time of `datetime`, pandas or numpy as a number; None: it is NaT."""
+    nanoseconds = _nanoseconds_of(key)
+    if nanoseconds is not None:
+        from fractions import Fraction  # pandas and numpy have loaded it
+
+        return Fraction(nanoseconds, 1000)
+    if hasattr(key, "astype"):
+        key = key.astype("timedelta64[us]").item()
+    return key if isinstance(key, int) or key is None else span_of(key)
+
+
+def _nanoseconds_of(key: Any) -> int | None:
+    """Nanoseconds of an object of pandas or numpy; None if it is a whole number of microseconds."""
+    if hasattr(key, "astype"):
+        exact = key.astype(f"{type(key).__name__}[ns]")
+        number = int(exact.astype("int64"))
+        return number if exact == key and number % 1000 else None
+    is_finer = getattr(key, "nanosecond", 0) or getattr(key, "nanoseconds", 0)
+    return int(key.value) if is_finer else None
+
+
+def span_of(key: Any) -> int:
+    """A `timedelta` in microseconds."""
     total: int = (key.days * _DAY_SECONDS + key.seconds) * _MICROSECONDS + key.microseconds
     return total
 
 
 def _zone(key: Any) -> int:
-    return hash((_ZONE, _span_of(key.utcoffset(None))))
+    return hash((_ZONE, span_of(key.utcoffset(None))))
 
 
 def _uuid(key: Any) -> int:
@@ -132,33 +179,29 @@ def _path(key: Any) -> int:
     return text_hash(str(key).lower())  # on Windows, paths that differ in case only are equal
 
 
-def _pandas_moment(key: Any) -> int:
-    return _moment(key) if not key.nanosecond else hash((_MOMENT, key.value))
-
-
-def _pandas_span(key: Any) -> int:
-    return _span(key) if not key.nanoseconds else hash((_SPAN, key.value))
+def _moment_of_library(key: Any) -> int:
+    """pandas' or numpy's: that of the `datetime` which is equal to it, if one is."""
+    nanoseconds = _nanoseconds_of(key)
+    if nanoseconds is not None:
+        return hash((_MOMENT, nanoseconds))
+    if hasattr(key, "astype"):
+        key = key.astype("datetime64[us]").item()
+    if key is None:  # NaT
+        return _NAN
+    return hash((_MOMENT, key)) if isinstance(key, int) else _moment(key)
 
 
 def _numpy_rules(kind: type, numpy: Any) -> Iterator[Rule]:
     if issubclass(kind, (numpy.number, numpy.bool_)) and not issubclass(kind, numpy.timedelta64):
-        yield number_hash
+        yield numpy_number_hash
     elif issubclass(kind, str):
         yield text_hash
     elif issubclass(kind, bytes):
         yield crc32
     elif issubclass(kind, numpy.datetime64):
-        yield lambda key: _by_item(key.astype("datetime64[us]"), _moment)
+        yield _moment_of_library
     elif issubclass(kind, numpy.timedelta64):
-        yield lambda key: _by_item(key.astype("timedelta64[us]"), _span)
-
-
-def _by_item(key: Any, rule: Rule) -> int:
-    """By the object of `datetime` that it is equal to; if there is none, by its number."""
-    item = key.item()
-    if item is None:  # NaT
-        return _NAN
-    return hash((_MOMENT, item)) if isinstance(item, int) else rule(item)
+        yield span_hash
 
 
 _BUILTIN: dict[object, Rule] = {
@@ -171,16 +214,16 @@ _BUILTIN: dict[object, Rule] = {
 }
 # By the module that has the class; where it is not loaded, there is no such object.
 _OF_LIBRARIES: tuple[tuple[str, str, Rule], ...] = (
-    ("datetime", "date", _date),
+    ("datetime", "date", date_hash),
     ("datetime", "datetime", _moment),
     ("datetime", "time", _time),
-    ("datetime", "timedelta", _span),
+    ("datetime", "timedelta", span_hash),
     ("datetime", "timezone", _zone),
     ("decimal", "Decimal", number_hash),
     ("fractions", "Fraction", number_hash),
     ("enum", "Enum", _enum_member),
     ("uuid", "UUID", _uuid),
     ("pathlib", "PurePath", _path),
-    ("pandas", "Timestamp", _pandas_moment),
-    ("pandas", "Timedelta", _pandas_span),
+    ("pandas", "Timestamp", _moment_of_library),
+    ("pandas", "Timedelta", span_hash),
 )
