@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
-from glowpy.flow.ops import key_tables, merging, sort
+from glowpy.flow.ops import key_order, key_tables, merging, sort
 from glowpy.flow.ops.broadcast_join import broadcast_join_kernel
 from glowpy.flow.ops.group import cogroup_kernel, group_kernel
 from glowpy.flow.ops.join import join_kernel
@@ -284,10 +284,11 @@ def test_what_does_not_fit_goes_to_disk_and_what_fits_does_not(
 
 
 @pytest.mark.slow
-def test_keys_that_share_every_hash_are_told_apart(
+def test_keys_that_share_every_place_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_tables, "hashes_of", lambda keys: [7] * len(keys))
+    for module in (key_tables, key_order):
+        monkeypatch.setattr(module, "places_of", lambda keys: [(6, 7)] * len(keys))
     rows = [(None if number % 700 == 3 else number % 700, 1) for number in range(2100)]
     found = last_group(lambda d: d.reduce_by_key(add), [rows], tmp_path, 5000)
     assert sorted(found, key=repr) == sorted(

@@ -15,12 +15,13 @@ from glowpy.flow.graph import BROADCAST, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.join import NOTHING, Match, combined, matches
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
-from glowpy.flow.ops.key_tables import Side, Table, check_tables, tables_of, windows
+from glowpy.flow.ops.key_tables import Side, check_tables, tables_of, windows
 from glowpy.flow.ops.keys import check_pairs, hashing_error
 from glowpy.flow.ops.memory import batches_from
 from glowpy.flow.ops.merging import firsts_of
 from glowpy.flow.ops.sort import local_sort
 from glowpy.flow.ops.sort_keys import NATURAL
+from glowpy.flow.ops.sorted_runs import Table
 from glowpy.flow.ops.value_lists import lists_side
 
 _OPERATOR = "broadcast_join"

@@ -13,11 +13,12 @@ from glowpy.flow.arguments import check_reducer, check_shards
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, PassOp, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Fill, Holding, Side, Table, tables_of, windows
+from glowpy.flow.ops.key_tables import Fill, Holding, Side, tables_of, windows
 from glowpy.flow.ops.keys import check_pairs
 from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, firsts_of
 from glowpy.flow.ops.partition import add_partition_steps
+from glowpy.flow.ops.sorted_runs import Table
 
 Reducer = Callable[[Row, Row], Row]
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Kernel, PassOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.key_tables import Holding, Side, Table, tables_of, windows
+from glowpy.flow.ops.key_tables import Holding, Side, tables_of, windows
 from glowpy.flow.ops.keys import hashing_error, keys_apart
 from glowpy.flow.ops.memory import Pace, batches_of
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET
+from glowpy.flow.ops.sorted_runs import Table
 
 
 def add_distinct_steps(graph: Graph, source: DatasetNode) -> DatasetNode:

@@ -12,8 +12,9 @@ from functools import partial
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Table, windows
+from glowpy.flow.ops.key_tables import windows
 from glowpy.flow.ops.memory import batches_from
+from glowpy.flow.ops.sorted_runs import Table
 from glowpy.flow.ops.together import (
     add_both_partitioned,
     add_pair_step,

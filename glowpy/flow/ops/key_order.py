@@ -39,6 +39,15 @@ def places_of(keys: Batch) -> list[Place]:
     return list(map(_KeyPlaces().place, keys))
 
 
+def sorted_keys(keys: list[Row], is_ordered: bool) -> list[Row]:
+    """Different keys in order; if `<` is known to put them in order, in less time."""
+    if is_ordered:
+        keys.sort()
+        return keys
+    places = places_of(keys)
+    return [keys[number] for number in sorted(range(len(keys)), key=places.__getitem__)]
+
+
 class _KeyPlaces:
     """Finds places, and remembers the types that it has met."""
 

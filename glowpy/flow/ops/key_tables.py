@@ -6,29 +6,29 @@ equal keys, which now come one after another, meet in tables again: in *windows*
 of the keys, and everything that these have, on all sides. A kernel gets one window with all keys,
 or over budget many with few keys each.
 
-Keys are put in order where they provably have one. Where they have none, their hashes give one to
-the runs: keys that share a hash come in one window, and the table there tells them apart.
+Windows and their keys come in the one order of all keys (`key_order`), so that the order of the
+rows is the same in memory and over budget. Different keys that share a place in it come in one
+window, and the table there tells them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, islice
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 
-from glowpy.flow.ops.hashing import check_hashes, hashes_of
-from glowpy.flow.ops.kernel import Row, Scratch, Stream, TaskContext
-from glowpy.flow.ops.keys import Order, common_order, order_of
-from glowpy.flow.ops.memory import Pace, batches_from, batches_of, size_of_table
+from glowpy.flow.ops.hashing import check_hashes
+from glowpy.flow.ops.kernel import Row, Stream, TaskContext
+from glowpy.flow.ops.key_order import places_of, sorted_keys
+from glowpy.flow.ops.keys import common_order, order_of
+from glowpy.flow.ops.memory import Pace, batches_from, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, aligned, merge_within
+from glowpy.flow.ops.sorted_runs import RowsOf, SortedRuns, Table
 from glowpy.record import NamedTuple
 
 _CHECKS_IN_BUDGET = 16  # how often a table is measured
 _MOST_UNCHECKED = 1 << 16  # rows
-_KEYS_AT_A_TIME = 1024
 _UNBOUNDED = 1 << 62
 
-Table = dict[Row, Any]
 # Puts rows into a table, and lets it be measured, and emptied, whenever it yields.
 Fill = Callable[[Stream, Pace, Table], Iterator[None]]
 
@@ -39,7 +39,7 @@ class Holding(NamedTuple):
     empty: Callable[[], Table]
     fill: Fill
     refill: Fill  # of rows that `rows_of` has given
-    rows_of: Callable[[Table, Iterable[Row]], Iterable[Row]]  # of these keys, for the disk
+    rows_of: RowsOf  # for the disk
     keys_of: KeysOf  # of such rows
 
 
@@ -57,13 +57,11 @@ class Window(NamedTuple):
     """
 
     tables: list[Table]
-    is_ordered: bool  # all keys of all sides have a common order
+    is_ordered: bool  # `<` puts all keys of all sides in order
 
     def in_order(self, keys: list[Row]) -> list[Row]:
-        """These keys of the window, sorted if they can be."""
-        if self.is_ordered:
-            keys.sort()
-        return keys
+        """These keys of the window, sorted."""
+        return sorted_keys(keys, self.is_ordered)
 
 
 def windows(
@@ -73,7 +71,7 @@ def windows(
     is_first_streamed: bool = False,
     filtered: int | None = None,
 ) -> Iterator[Window]:
-    """All keys of all sides, each in one window; windows come in key order if there is one.
+    """All keys of all sides, each in one window; windows come in the order of their keys.
 
     Args:
         is_first_streamed: when one key has too many rows on the first side, let it come in several
@@ -85,31 +83,35 @@ def windows(
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
     """
-    with context.scratch() as disk, context.scratch() as more_disk:
-        runs = _Runs(sides, disk, context.budget_bytes // BLOCKS_IN_BUDGET)
+    with context.scratch() as disk:
+        runs = SortedRuns(disk, context.budget_bytes // BLOCKS_IN_BUDGET)
+        of_sides: list[list[Stream]] = [[] for _ in sides]
         tables = [side.holding.empty() for side in sides]
         left_bytes = context.budget_bytes
         for place, number in enumerate(_others_first(len(sides), filtered)):
             side = sides[number]
-            if number == filtered and runs.is_empty:
+            if number == filtered and not any(of_sides):
                 side = side._replace(rows=_only_keys_of(tables[1 - number], side))
             share_bytes = left_bytes
             if place + 1 < len(sides):  # the second side has the rest; if filtered, it needs less
                 share_bytes = left_bytes // 2 if filtered is None else left_bytes * 3 // 4
             for table, size_bytes, is_all in tables_of(side, share_bytes):
-                if is_all and not runs.has(number):
+                if is_all and not of_sides[number]:
                     tables[number] = table
                     left_bytes -= size_bytes
-                else:
-                    runs.add(number, table)
-            if runs.has(number):
+                elif table:
+                    of_sides[number].append(runs.add(table, side.holding.rows_of))
+                    table.clear()
+            if of_sides[number]:
                 left_bytes -= share_bytes  # merging takes that
-        if runs.is_empty:
+        if not any(of_sides):
             yield Window(tables, check_tables(tables))
             return
-        for number, table in enumerate(tables):
-            runs.keep(number, table)
-        yield from _windows_of(context, sides, runs, more_disk, is_first_streamed)
+        for side, table, streams in zip(sides, tables, of_sides, strict=True):
+            if table:
+                streams.append(batches_from(runs.kept(table, side.holding.rows_of)))
+        holdings = [side.holding for side in sides]
+        yield from merged_windows(context, holdings, of_sides, runs.is_ordered, is_first_streamed)
 
 
 def _others_first(side_count: int, filtered: int | None) -> list[int]:
@@ -159,113 +161,30 @@ def check_tables(tables: Sequence[Table]) -> bool:
     return False
 
 
-class _Runs:
-    """The tables that did not fit, as sorted runs on disk, by side."""
-
-    def __init__(self, sides: Sequence[Side], disk: Scratch, block_bytes: int) -> None:
-        self._holdings = [side.holding for side in sides]
-        self._disk = disk
-        self._block_bytes = block_bytes
-        self._runs: list[list[_Run]] = [[] for _ in sides]
-        self._kept: list[Table] = [{} for _ in sides]  # what did fit
-        self._orders: set[Order | None] = set()
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(self._runs)
-
-    def has(self, side: int) -> bool:
-        return bool(self._runs[side])
-
-    @property
-    def is_ordered(self) -> bool:
-        """So far, all keys have a common order."""
-        return common_order(self._orders) is not None
-
-    def add(self, side: int, table: Table) -> None:
-        """Write a table's rows as one more run of a side, and empty it."""
-        if not table:
-            return
-        self._orders.add(order_of(table.keys()))
-        number = sum(map(len, self._runs))
-        self._runs[side].append(_Run(number, self.is_ordered))
-        keys = self._in_order(table)
-        holding = self._holdings[side]
-        for first in range(0, len(keys), _KEYS_AT_A_TIME):
-            some = keys[first : first + _KEYS_AT_A_TIME]
-            self._write(self._disk, number, holding.rows_of(table, some))
-        table.clear()
-
-    def keep(self, side: int, table: Table) -> None:
-        """All rows of a side that has no runs, which stay in memory."""
-        if table:
-            self._orders.add(order_of(table.keys()))
-            self._kept[side] = table
-
-    def streams(self, side: int, more_disk: Scratch) -> list[Stream]:
-        """The runs of a side, all in one order."""
-        holding = self._holdings[side]
-        if table := self._kept[side]:
-            return [batches_from(holding.rows_of(table, self._in_order(table)))]
-        streams = []
-        for run in self._runs[side]:
-            if run.is_by_key and not self.is_ordered:
-                # It was written before keys came that have no order with its own.
-                rows = [row for batch in self._disk.read(run.number) for row in batch]
-                places = _order_of(hashes_of(holding.keys_of(rows)))
-                self._write(more_disk, run.number, map(rows.__getitem__, places))
-                streams.append(more_disk.read(run.number))
-            else:
-                streams.append(self._disk.read(run.number))
-        return streams
-
-    def _in_order(self, table: Table) -> list[Row]:
-        keys = list(table)
-        if self.is_ordered:
-            keys.sort()
-            return keys
-        return [keys[place] for place in _order_of(hashes_of(keys))]
-
-    def _write(self, disk: Scratch, number: int, rows: Iterable[Row]) -> None:
-        left = iter(rows)
-        while some := list(islice(left, _MOST_UNCHECKED)):
-            for batch in batches_of(some, self._block_bytes):
-                disk.append(number, batch)
-
-
-class _Run(NamedTuple):
-    """One sorted run on disk."""
-
-    number: int  # of its part of the file
-    is_by_key: bool  # otherwise it is in the order of hashes
-
-
-def _order_of(numbers: Sequence[int]) -> list[int]:
-    return sorted(range(len(numbers)), key=numbers.__getitem__)
-
-
-def _windows_of(
+def merged_windows(
     context: TaskContext,
-    sides: Sequence[Side],
-    runs: _Runs,
-    more_disk: Scratch,
-    is_first_streamed: bool,
+    holdings: Sequence[Holding],
+    of_sides: Sequence[Sequence[Stream]],
+    is_ordered: bool,
+    is_first_streamed: bool = False,
 ) -> Iterator[Window]:
-    """The runs of all sides, merged side by side."""
-    is_ordered = runs.is_ordered
-    keys_of = [_places_of(side.holding.keys_of, is_ordered) for side in sides]
+    """The sorted streams of all sides, merged side by side.
+
+    Rows of a key come in the order of the streams of their side.
+    """
+    keys_of = [_places_of(holding.keys_of, is_ordered) for holding in holdings]
     place_of = _places_of(list, is_ordered)
     merged = [
-        merge_within(context, runs.streams(number, more_disk), keys_of[number])
-        for number in range(len(sides))
+        merge_within(context, streams, each)
+        for streams, each in zip(of_sides, keys_of, strict=True)
     ]
     pace = Pace(_UNBOUNDED, _UNBOUNDED, _UNBOUNDED)
-    tables = [side.holding.empty() for side in sides]
+    tables = [holding.empty() for holding in holdings]
     for bound, batches, has_more in aligned(merged, keys_of):
-        for side, table, batch in zip(sides, tables, batches, strict=True):
-            for _pause in side.holding.refill(iter([batch]), pace, table):
+        for holding, table, batch in zip(holdings, tables, batches, strict=True):
+            for _pause in holding.refill(iter([batch]), pace, table):
                 pass
-        held = [side.holding.empty() for side in sides]
+        held = [holding.empty() for holding in holdings]
         if any(has_more):
             for table, kept in zip(tables, held, strict=True):
                 _hold_back(table, kept, bound, place_of)
@@ -281,7 +200,7 @@ def _windows_of(
 
 def _places_of(keys_of: KeysOf, is_ordered: bool) -> KeysOf:
     """What the rows of a batch are sorted by."""
-    return keys_of if is_ordered else lambda batch: hashes_of(keys_of(batch))
+    return keys_of if is_ordered else lambda batch: places_of(keys_of(batch))
 
 
 def _hold_back(table: Table, kept: Table, bound: Row, place_of: KeysOf) -> None:

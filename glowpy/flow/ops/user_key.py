@@ -15,9 +15,9 @@ from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
 from glowpy.flow.ops.kernel import Batch, BatchOp, PassOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.key_tables import Table
 from glowpy.flow.ops.keys import check_pairs, pairs_apart
 from glowpy.flow.ops.memory import Pace
+from glowpy.flow.ops.sorted_runs import Table
 
 _OPERATOR = "reduce_by_user_defined_key"
 

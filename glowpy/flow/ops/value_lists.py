@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from glowpy.flow.ops.kernel import Row, Stream, chain
-from glowpy.flow.ops.key_tables import Holding, Side, Table
+from glowpy.flow.ops.key_tables import Holding, Side
 from glowpy.flow.ops.keys import check_pairs, hashing_error, pairs_apart
 from glowpy.flow.ops.memory import Pace
 from glowpy.flow.ops.merging import firsts_of
+from glowpy.flow.ops.sorted_runs import Table
 
 
 def lists_side(shards: Sequence[Stream], operator: str) -> Side:

@@ -1,0 +1,77 @@
+"""Kernels give equal rows in equal order, of equal types, under every memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from glowpy.flow.ops import key_tables, merging
+from glowpy.flow.ops.broadcast_join import broadcast_join_kernel
+from glowpy.flow.ops.distinct import distinct_kernel
+from glowpy.flow.ops.group import cogroup_kernel, group_kernel
+from glowpy.flow.ops.join import join_kernel
+from glowpy.flow.ops.kernel import Batch
+from glowpy.task.context import Context
+from tests.test_hashing import keys
+from tests.test_over_budget import batches
+
+KERNELS: dict[str, tuple[int, Callable[..., Iterator[Batch]]]] = {
+    "group": (1, partial(group_kernel, "group")),
+    "distinct": (1, distinct_kernel),
+    "cogroup": (2, partial(cogroup_kernel, "cogroup")),
+    "join": (2, partial(join_kernel, "join", False, False)),
+    "left join": (2, partial(join_kernel, "join", True, False)),
+    "right join": (2, partial(join_kernel, "join", False, True)),
+    "full join": (2, partial(join_kernel, "join", True, True)),
+    "broadcast join": (2, partial(broadcast_join_kernel, True)),
+}
+NAN = float("nan")
+SHORT = st.one_of(keys, st.integers(-3, 3), st.sampled_from(["a", "b", "c", NAN, 0.5, None]))
+PAIRS = st.lists(st.tuples(SHORT, st.integers(0, 99)), max_size=60)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every few rows are measured, and few streams merged at a time."""
+    monkeypatch.setattr(key_tables, "_MOST_UNCHECKED", 8)
+    monkeypatch.setattr(merging, "FAN_IN", 2)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(left=PAIRS, right=PAIRS)
+def test_rows_and_their_order_do_not_depend_on_the_budget(
+    name: str, left: Batch, right: Batch, tmp_path: Path
+) -> None:
+    side_count, kernel = KERNELS[name]
+    sides = [left, right][:side_count]
+    if name == "distinct":
+        sides = [[key for key, _value in left]]
+
+    def rows(budget_bytes: int, batch_size: int) -> str:
+        context = Context(0, 1, budget_bytes, str(tmp_path))
+        edges = [[batches(side, batch_size)] for side in sides]
+        return "\n".join(text_of(row) for batch in kernel(context, edges) for row in batch)
+
+    in_memory = rows(1 << 30, 7)
+    assert rows(1 << 30, 100) == in_memory
+    for budget_bytes in [500, 2000, 9000]:
+        assert rows(budget_bytes, 5) == in_memory
+
+
+def text_of(row: Any) -> str:
+    """With types, which `==` does not tell apart; the repr of a set has no order."""
+    if isinstance(row, (tuple, list)):
+        return f"{type(row).__name__}({', '.join(map(text_of, row))})"
+    if isinstance(row, frozenset):
+        return f"{type(row).__name__}({', '.join(sorted(map(text_of, row)))})"
+    return f"{type(row).__name__} {row!r}"
