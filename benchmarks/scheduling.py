@@ -46,7 +46,7 @@ from glowpy.wire.messages import (
     Hello,
     ReturnLeases,
 )
-from glowpy.wire.security import Policy
+from glowpy.wire.security import policy_for
 from glowpy.wire.transport import Link, Poller, Transport
 
 # --- groups through a cluster -----------------------------------------------------------------
@@ -256,7 +256,7 @@ def hello(transport: Transport, leader: str, role: str, name: str) -> Link:
 def beat_as_agents(arguments: argparse.Namespace) -> None:
     """Each beats every five seconds, at a moment of its own, until standard input ends."""
     timing = Timing()
-    with Transport(Policy(), timing) as transport:
+    with Transport(policy_for(parse_address(arguments.leader)), timing) as transport:
         links = []
         for number in range(arguments.agents):
             links.append(hello(transport, arguments.leader, "agent", f"a{number}"))
@@ -289,7 +289,7 @@ def ask_as_drivers(arguments: argparse.Namespace) -> None:
     draw = random.Random(7)
     latencies: list[float] = []
     granted = 0
-    with Transport(Policy(), Timing()) as transport:
+    with Transport(policy_for(parse_address(arguments.leader)), Timing()) as transport:
         poller = Poller()
         links = [
             hello(transport, arguments.leader, "driver", f"d{n}") for n in range(arguments.drivers)

@@ -36,6 +36,7 @@ class Options(NamedTuple):
     driver_port: int = 0
     cert_file: str = ""
     key_file: str = ""
+    insecure: bool = False
     ca_file: str = ""
     inline: bool = False
     quiet: bool = False
@@ -107,7 +108,8 @@ FLAGS = (
     Flag("glow.driver.host", "driver_host", "where agents reach the driver", "cluster", "", True),
     Flag("glow.driver.port", "driver_port", "the same, 0 for any free port", "cluster", most=65535),
     Flag("cert.file", "cert_file", "certificate of Glow's TLS", "cluster", _CURVE),
-    Flag("key.file", "key_file", "key that opens a cluster with keys", "master"),
+    Flag("key.file", "key_file", "key of the cluster; your own key on loopback", "master"),
+    Flag("glow.insecure", "insecure", "connect without key and encryption", "master"),
     Flag("ca.file", "ca_file", "authority of Glow's TLS", "cluster", _CURVE),
     Flag("glow.inline", "inline", "run in this one process, for debuggers"),
     Flag(

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.messages import AskExecutors, Grants
-from glowpy.wire.security import Policy
+from glowpy.wire.security import Policy, policy_for
 from glowpy.wire.transport import Poller, Transport
 
 PATIENCE_S = 60.0
@@ -105,7 +105,7 @@ def started(*args: str, **environment: str) -> Iterator[Running]:
 def agents_known(address: str, policy: Policy | None = None) -> int:
     """What the master at this address says."""
     timing = Timing()
-    with Transport(policy or Policy(), timing) as transport:
+    with Transport(policy or policy_for(parse_address(address)), timing) as transport:
         link = transport.connect(parse_address(address))
         poller = Poller()
         poller.register(link, link)

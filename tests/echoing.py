@@ -30,7 +30,7 @@ def echoing(
     stop_read, stop_write = os.pipe()
 
     def serve() -> None:
-        with Transport(policy or Policy(), timing) as transport:
+        with Transport(policy or Policy(insecure=True), timing) as transport:
             server = transport.serve(address)
             poller = Poller()
             poller.register(server, server)

@@ -28,11 +28,12 @@ from glowpy.wire.run_messages import (
     Printed,
     Progress,
 )
-from glowpy.wire.security import Policy
+from glowpy.wire.security import policy_for
 from glowpy.wire.status_messages import STATUS_MESSAGES
 from glowpy.wire.transfers import CancelFetch, Fetch, MoreCredit
 from glowpy.wire.transport import Poller, Transport
-from tests.echoing import BOUND_S, TIMING
+from glowpy.wire.user_key import user_key
+from tests.echoing import BOUND_S, LOOPBACK, TIMING
 from tests.message_grammar import Grammar
 
 TABLE = MESSAGES | STATUS_MESSAGES | CHANNEL_MESSAGES
@@ -155,6 +156,9 @@ def fuzz_live(role: str, address: str, random: Random, count: int) -> None:
         for _connection in range(3):
             with context.socket(zmq.DEALER) as socket:
                 socket.setsockopt(zmq.LINGER, 1000)
+                key = user_key()
+                socket.curve_publickey, socket.curve_secretkey = key.public, key.secret
+                socket.curve_serverkey = key.public
                 socket.connect(f"tcp://{address}")
                 for _ in range(count // 3):
                     frames = [grammar.encoded()]
@@ -167,7 +171,7 @@ def fuzz_live(role: str, address: str, random: Random, count: int) -> None:
 
 
 def _await_welcome(role: str, address: str) -> None:
-    with Transport(Policy(), TIMING, CHANNEL_MESSAGES) as transport:
+    with Transport(policy_for(LOOPBACK), TIMING, CHANNEL_MESSAGES) as transport:
         link = transport.connect(parse_address(address))
         poller = Poller()
         poller.register(link, link)

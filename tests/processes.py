@@ -250,14 +250,16 @@ def run(
     return ended
 
 
-def await_idle(leader: str) -> None:
+def await_idle(leader: str, key_file: str = "") -> None:
     """Wait until the master knows that no executor is in use: a run before is over for all.
 
     A run that begins sooner may get fewer executors, and so other places.
     """
     command = [sys.executable, "-m", "glowpy", "status", "--master", leader]
     with subprocess.Popen(
-        [*command, "--json", "--watch", "--pause", "0.1"], stdout=subprocess.PIPE, text=True
+        [*command, "--key-file", key_file, "--json", "--watch", "--pause", "0.1"],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as watching:
         assert watching.stdout is not None
         deadline = time.monotonic() + BOUND_S

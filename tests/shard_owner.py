@@ -35,7 +35,7 @@ class Owner:
     def __init__(self, poller: Poller, directory: Path) -> None:
         self.directory = directory
         self.poller = poller
-        self.transport = Transport(Policy(), TIMING)
+        self.transport = Transport(Policy(insecure=True), TIMING)
         self.server = self.transport.serve(Address(OWNERS_HOST, 0))
         self.address = str(self.server.address)
         self.index = ShardIndex()
@@ -110,7 +110,7 @@ class Reader:
 
     def __init__(self, poller: Poller, host: str, timing: Timing = TIMING) -> None:
         self.poller = poller
-        self.transport = Transport(Policy(), timing)
+        self.transport = Transport(Policy(insecure=True), timing)
         self.pulls = Pulls(self.transport, poller, host, RUN, timing)
         self.meter = Meter()
         self._deadline = time.monotonic() + BOUND_S

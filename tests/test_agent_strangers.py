@@ -24,7 +24,7 @@ from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import MESSAGES, Welcome
 from glowpy.wire.run_messages import Beat, Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
-from glowpy.wire.security import Policy
+from glowpy.wire.security import policy_for
 from glowpy.wire.transfers import Fetch, FetchFile, FileFrame
 from glowpy.wire.transport import Link, Poller, Server, Transport
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
@@ -76,7 +76,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def peer(address: str) -> Iterator[Peer]:
-    with Transport(Policy(), TIMING, CHANNEL_MESSAGES) as transport:
+    with Transport(policy_for(LOOPBACK), TIMING, CHANNEL_MESSAGES) as transport:
         peer = Peer(transport.connect(parse_address(address)))
         yield peer
         peer.say(hello_of("driver", "still there?"))
@@ -121,7 +121,7 @@ def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
     """Frames of nothing, each of which is a sign of life."""
     entry = FileEntry(0, "x.py", "0" * 64, 5)
     program = Script((), "r0/x.py", Manifest((entry,))).to_json()
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(policy_for(LOOPBACK), TIMING) as transport:
         files = transport.serve(LOOPBACK)
         peer.say(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, ""), b"")
 

@@ -147,8 +147,8 @@ def test_somebody_else_listens(tmp_path: Path) -> None:
         leader = f"127.0.0.1:{other.getsockname()[1]}"
         ended = driver_failure(tmp_path, leader, environment=NOBODY)
     text = told(ended, NoMaster)
-    assert text.startswith(f"whoever listens at {leader} refuses this driver: ")
-    assert text.endswith(" or it is no glowpy master")
+    assert text.startswith(f"the master at {leader} does not hold your key; ")
+    assert text.endswith(" or the listener is no glowpy master")
 
 
 def test_an_agent_that_is_taken_for_a_master(master: Served, tmp_path: Path) -> None:
@@ -167,19 +167,20 @@ def test_an_agent_that_is_taken_for_a_master(master: Served, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [("", "cluster.key"), ("cluster.key", ""), ("cluster.key", "other.key")],
-    ids=["only ours", "only theirs", "two"],
+    ids=["theirs unnamed", "ours unnamed", "two"],
 )
 @pytest.mark.usefixtures("keys")
 def test_keys_that_do_not_fit(theirs: str, ours: str, tmp_path: Path) -> None:
-    """The master is of one cluster, the driver and the agent of another, or one has no key."""
+    """The master has one key, the driver and the agent have another, named or the user's own."""
     with server(tmp_path, "master", *ANY_PORT, *key_option("--key-file", theirs)) as served:
         ended = driver_failure(tmp_path, served.address, *key_option("-key.file", ours))
         text = told(ended, NoMaster)
-        assert text.startswith(f"whoever listens at {served.address} refuses this driver: ")
+        held = f"holds another key than {ours}" if ours else "does not hold your key"
+        assert text.startswith(f"the master at {served.address} {held}")
         assert "-key.file" in text
         options = ["--port", "0", "--master", served.address, *key_option("--key-file", ours)]
         line = refusal(tmp_path, "agent", *options)
-        assert line.startswith(f"whoever listens at {served.address} refuses this agent: ")
+        assert line.startswith(f"the listener at {served.address} does not hold this agent's key")
         assert "--key-file" in line
 
 

@@ -144,7 +144,9 @@ def test_a_port_of_a_master_is_named_as_that():
 
 
 def test_an_address_of_nobody_here_is_named():
-    line = refusal("master", "--address", "no-such-host.invalid:8930", "--insecure")
+    done = run("master", "--address", "no-such-host.invalid:8930", "--insecure")
+    warning, line = done.stderr.splitlines()
+    assert warning.startswith("glowpy: INSECURE: this master ") and done.returncode == 1
     assert line.endswith(
         "cannot listen on no-such-host.invalid:8930: this host has no such address"
     )

@@ -20,7 +20,7 @@ GLOW_FLAGS = """
 """.split()
 OUR_FLAGS = """
     glow.inline glow.flow.explain glow.speculate glow.quiet glow.run.id glow.workers glow.log.level
-    glow.seed glow.hash.seed glow.start
+    glow.seed glow.hash.seed glow.start glow.insecure
 """.split()
 NOT_YET = """
     cert.file ca.file

@@ -61,7 +61,7 @@ class Slow:
 
 @pytest.fixture
 def master() -> Iterator[Slow]:
-    with Transport(Policy(), TIMING.hurried()) as transport:
+    with Transport(Policy(insecure=True), TIMING.hurried()) as transport:
         yield Slow(transport)
 
 

@@ -54,7 +54,7 @@ ASK = AskExecutors(
 
 @contextmanager
 def running_master(timing: Timing = LONG, policy: Policy | None = None) -> Iterator[Address]:
-    policy = policy or Policy()
+    policy = policy or Policy(insecure=True)
     announced: queue.Queue[str] = queue.Queue()
     stop_read, stop_write = os.pipe()
     thread = threading.Thread(
@@ -106,7 +106,7 @@ class Client:
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
-    with Transport(Policy(), LONG) as transport:
+    with Transport(Policy(insecure=True), LONG) as transport:
         yield transport
 
 
@@ -252,4 +252,4 @@ def test_all_interfaces_without_a_key_are_refused():
 
 def test_a_port_in_use_is_named(client, transport):
     with running_master() as address, pytest.raises(ConfigError, match=str(address.port)):
-        serve_master(address, Policy(), LONG, print, 0)
+        serve_master(address, Policy(insecure=True), LONG, print, 0)

@@ -57,7 +57,7 @@ class Listening:
 
 @pytest.fixture
 def listening() -> Iterator[Listening]:
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         yield Listening(transport)
 
 

@@ -40,12 +40,23 @@ def glowpy(*words: str, data: bytes = b"", scale: str = "1") -> subprocess.Compl
 
 
 def send(nodes: LocalCluster, name: str, data: bytes, agent: int = 0) -> None:
-    ended = glowpy("send", "--to", name, "--agent", nodes.address_of(agent), data=data)
+    ended = glowpy(
+        "send",
+        "--to",
+        name,
+        "--agent",
+        nodes.address_of(agent),
+        "--key-file",
+        nodes.key_file,
+        data=data,
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def receive(nodes: LocalCluster, name: str) -> bytes:
-    ended = glowpy("receive", "--from", name, "--master", nodes.leader)
+    ended = glowpy(
+        "receive", "--from", name, "--master", nodes.leader, "--key-file", nodes.key_file
+    )
     assert (ended.returncode, ended.stderr) == (0, b""), ended
     return ended.stdout
 
@@ -55,7 +66,15 @@ def test_what_is_sent_at_an_agent_is_received_by_the_master(
 ) -> None:
     (tmp_path / "lines").write_bytes(UGLY)
     ended = glowpy(
-        "send", "--to", "ugly", "--file", str(tmp_path / "lines"), "--agent", nodes.address_of(1)
+        "send",
+        "--to",
+        "ugly",
+        "--file",
+        str(tmp_path / "lines"),
+        "--agent",
+        nodes.address_of(1),
+        "--key-file",
+        nodes.key_file,
     )
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert receive(nodes, "ugly") == AS_LINES
@@ -84,17 +103,39 @@ def test_lines_are_received_while_they_are_sent(nodes: LocalCluster, tmp_path: P
     agent = nodes.address_of(0)
     with (
         started(
-            tmp_path, "-m", "glowpy", "receive", "--from", "live", "--master", nodes.leader
+            tmp_path,
+            "-m",
+            "glowpy",
+            "receive",
+            "--from",
+            "live",
+            "--master",
+            nodes.leader,
+            "--key-file",
+            nodes.key_file,
         ) as it,
         started(
-            tmp_path, "-m", "glowpy", "send", "--to", "live", "--file", str(fifo), "--agent", agent
+            tmp_path,
+            "-m",
+            "glowpy",
+            "send",
+            "--to",
+            "live",
+            "--file",
+            str(fifo),
+            "--agent",
+            agent,
+            "--key-file",
+            nodes.key_file,
         ) as to,
         open(fifo, "wb", buffering=0) as source,
     ):
         for number in range(3):
             source.write(b"line %d\n" % number)
             it.stdout.await_match(f"line {number}\n")
-        other = glowpy("send", "--to", "live", "--agent", agent, data=b"x\n")
+        other = glowpy(
+            "send", "--to", "live", "--agent", agent, "--key-file", nodes.key_file, data=b"x\n"
+        )
         assert other.returncode == 1 and b"somebody else is sending to it" in other.stderr
         source.close()
         assert to.finish().status == 0
@@ -107,10 +148,31 @@ def test_a_sender_that_is_killed_has_not_sent_all(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     with LocalCluster(1, time_scale=0.2) as nodes:
         agent = nodes.address_of(0)
-        words = ["-m", "glowpy", "send", "--to", "half", "--file", str(fifo), "--agent", agent]
+        words = [
+            "-m",
+            "glowpy",
+            "send",
+            "--to",
+            "half",
+            "--file",
+            str(fifo),
+            "--agent",
+            agent,
+            "--key-file",
+            nodes.key_file,
+        ]
         with (
             started(
-                tmp_path, "-m", "glowpy", "receive", "--from", "half", "--master", nodes.leader
+                tmp_path,
+                "-m",
+                "glowpy",
+                "receive",
+                "--from",
+                "half",
+                "--master",
+                nodes.leader,
+                "--key-file",
+                nodes.key_file,
             ) as it,
             started(tmp_path, *words) as to,
             open(fifo, "wb", buffering=0) as source,
@@ -122,7 +184,9 @@ def test_a_sender_that_is_killed_has_not_sent_all(tmp_path: Path) -> None:
             ended = it.finish()
             assert ended.status == 1 and "lost before its end" in ended.stderr
             assert "its sender was lost" in ended.stderr
-        again = glowpy("send", "--to", "half", "--agent", agent, data=b"all\n")
+        again = glowpy(
+            "send", "--to", "half", "--agent", agent, "--key-file", nodes.key_file, data=b"all\n"
+        )
         assert again.returncode == 0
         assert receive(nodes, "half") == b"all\n"
 
@@ -131,7 +195,16 @@ def test_an_agent_that_dies_takes_its_channels_along(tmp_path: Path) -> None:
     with LocalCluster(1, time_scale=0.2) as nodes:
         send(nodes, "gone", b"row\n")
         nodes.kill_agent(0)
-        ended = glowpy("receive", "--from", "gone", "--master", nodes.leader, scale="0.2")
+        ended = glowpy(
+            "receive",
+            "--from",
+            "gone",
+            "--master",
+            nodes.leader,
+            "--key-file",
+            nodes.key_file,
+            scale="0.2",
+        )
         assert ended.returncode == 1 and ended.stdout == b""
         assert b"channel gone" in ended.stderr
 
@@ -162,13 +235,14 @@ def test_what_cannot_be(
     nodes: LocalCluster, words: tuple[str, ...], status: int, said: str
 ) -> None:
     places = {"agent": nodes.address_of(0), "master": nodes.leader}
-    ended = glowpy(*(word.format(**places) for word in words), scale="0.2")
+    key = ["--key-file", nodes.key_file] if "10.0.0.1:1" not in words else []
+    ended = glowpy(*(word.format(**places) for word in words), *key, scale="0.2")
     assert ended.returncode == status and said.format(**places) in ended.stderr.decode(), ended
 
 
 def test_with_a_key() -> None:
-    with LocalCluster(1, with_key=True) as nodes:
-        key = ["--key-file", nodes._key[1]]
+    with LocalCluster(1) as nodes:
+        key = ["--key-file", nodes.key_file]
         agent, master = nodes.address_of(0), nodes.leader
         ended = glowpy("send", "--to", "secret", "--agent", agent, *key, data=b"row\n")
         assert (ended.returncode, ended.stderr) == (0, b"")
@@ -185,7 +259,7 @@ def test_with_a_key() -> None:
 @pytest.mark.parametrize("flags", [["-glow.inline"], [], ["-glow"]], ids=str)
 def test_a_flow_reads_one(nodes: LocalCluster, flags: list[str]) -> None:
     send(nodes, "words", b"a\nbb\nccc\n")
-    flow = Flow([*flags, f"-glow.leader={nodes.leader}"])
+    flow = Flow([*flags, f"-glow.leader={nodes.leader}", f"-key.file={nodes.key_file}"])
     assert sorted(flow.named_channel("words", shards=2).map(len).collect()) == [1, 2, 3]
 
 
@@ -193,12 +267,14 @@ def test_a_flow_reads_one_while_it_is_sent(nodes: LocalCluster, tmp_path: Path) 
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     out = Channel()
-    flow = Flow([f"-glow.leader={nodes.leader}"])
+    flow = Flow([f"-glow.leader={nodes.leader}", f"-key.file={nodes.key_file}"])
     flow.named_channel("fresh").map(str.upper).add_output(out)
     handle = flow.start()
     words = ["-m", "glowpy", "send", "--to", "fresh", "--file", str(fifo)]
     with (
-        started(tmp_path, *words, "--agent", nodes.address_of(1)) as to,
+        started(
+            tmp_path, *words, "--agent", nodes.address_of(1), "--key-file", nodes.key_file
+        ) as to,
         open(fifo, "wb", buffering=0) as source,
     ):
         for word in (b"one", b"two"):
@@ -211,13 +287,13 @@ def test_a_flow_reads_one_while_it_is_sent(nodes: LocalCluster, tmp_path: Path) 
 
 
 def test_a_flow_that_takes_an_agent_for_the_master(nodes: LocalCluster) -> None:
-    flow = Flow([f"-glow.leader={nodes.address_of(0)}"])
+    flow = Flow([f"-glow.leader={nodes.address_of(0)}", f"-key.file={nodes.key_file}"])
     with pytest.raises(NoMaster, match=f"name its master by -glow.leader={nodes.leader}$"):
         flow.named_channel("words").count()
 
 
 def test_a_flow_that_is_cancelled_reads_no_further(nodes: LocalCluster) -> None:
-    flow = Flow([f"-glow.leader={nodes.leader}"])
+    flow = Flow([f"-glow.leader={nodes.leader}", f"-key.file={nodes.key_file}"])
     flow.named_channel("never-sent")
     handle = flow.start()
     handle.cancel()
@@ -228,7 +304,7 @@ def test_a_flow_waits_for_a_channel_within_bounds(
     nodes: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.2")
-    flow = Flow([f"-glow.leader={nodes.leader}"])
+    flow = Flow([f"-glow.leader={nodes.leader}", f"-key.file={nodes.key_file}"])
     with pytest.raises(ChannelError, match="has a channel never-sent"):
         flow.named_channel("never-sent").count()
 
@@ -236,7 +312,7 @@ def test_a_flow_waits_for_a_channel_within_bounds(
 def test_head_reads_as_much_as_it_likes(nodes: LocalCluster, tmp_path: Path) -> None:
     send(nodes, "long", b"line\n" * 500_000)
     (tmp_path / "head.sh").write_text(
-        f"{sys.executable} -m glowpy receive --from long --master {nodes.leader} | head -n 1\n"
+        f"{sys.executable} -m glowpy receive --from long --master {nodes.leader} --key-file {nodes.key_file} | head -n 1\n"
     )
     ended = run(tmp_path, "head.sh", program="/bin/sh")
     assert (ended.stdout, ended.stderr) == ("line\n", "")

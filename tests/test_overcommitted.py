@@ -20,7 +20,7 @@ from glowpy.wire.messages import (
     Lease,
     ReturnLeases,
 )
-from glowpy.wire.security import Policy
+from glowpy.wire.security import policy_for
 from glowpy.wire.transport import Poller, Server, Transport
 from tests.gate import SCRIPT, Gate
 from tests.processes import BOUND_S, server, started
@@ -75,7 +75,7 @@ class Generous:
 
 @contextmanager
 def generous_master() -> Iterator[Generous]:
-    with Transport(Policy(), Timing()) as transport:
+    with Transport(policy_for(Address("127.0.0.1", 0)), Timing()) as transport:
         master = Generous(transport)
         thread = threading.Thread(target=master.serve)
         thread.start()

@@ -11,7 +11,7 @@ import pytest
 
 from glowpy.wire.run_messages import Beat
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, LinkEvent, Poller, Server, Transport
+from glowpy.wire.transport import Link, LinkEvent, Poller, Server, Transport, make_key
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
 
 
@@ -25,7 +25,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Server, Link]]:
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         server = transport.serve(LOOPBACK)
         yield server, transport.connect(server.address)
 
@@ -139,3 +139,17 @@ def test_a_signal_does_not_end_the_wait(pipe):
         thread.join()
         signal.signal(signal.SIGUSR1, before)
     assert signals
+
+
+def test_a_server_with_a_key_is_unregistered_with_its_gate():
+    poller = Poller()
+    with Transport(Policy(make_key()), TIMING) as transport:
+        servers = [transport.serve(LOOPBACK) for _ in range(2)]
+        for server in servers:
+            poller.register(server, "server")
+        poller.unregister(servers[0])
+        client = transport.connect(servers[1].address)
+        while LinkEvent.CONNECTED not in client.events():  # the other server still has its gate
+            poller.poll(0.01)
+        poller.unregister(servers[1])
+    assert poller.poll(0) == []

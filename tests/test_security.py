@@ -14,11 +14,12 @@ from glowpy.wire.security import (
     ClusterKey,
     Policy,
     load_key,
+    policy_for,
     policy_from_environment,
-    policy_of,
     save_key,
 )
 from glowpy.wire.transport import make_key
+from glowpy.wire.user_key import user_key
 
 KEY = ClusterKey(b"p" * 40, b"s" * 40)
 TEXT = b"glowpy cluster key\npublic " + KEY.public + b"\nsecret " + KEY.secret + b"\n"
@@ -159,35 +160,33 @@ def test_with_a_key_or_by_request_everything_is_allowed(
 
 
 @pytest.mark.parametrize("is_server", [True, False], ids=["server", "client"])
-@pytest.mark.parametrize("address", HERE, ids=str)
-def test_what_stays_on_this_host_needs_no_key(address: Endpoint, is_server: bool) -> None:
-    Policy().check(address, is_server=is_server)
+@pytest.mark.parametrize("address", [*HERE, *ANYWHERE], ids=str)
+def test_without_a_key_only_socket_files_are_allowed(address: Endpoint, is_server: bool) -> None:
+    if isinstance(address, IpcAddress):
+        Policy().check(address, is_server=is_server)
+        return
+    act = "listen on" if is_server else "connect to"
+    with pytest.raises(ConfigError, match=rf"refusing to {act} .* without a key"):
+        Policy().check(address, is_server=is_server)
 
 
-@pytest.mark.parametrize("address", ANYWHERE, ids=str)
-def test_other_hosts_need_a_key(address: Address) -> None:
-    with pytest.raises(ConfigError, match=r"refusing to listen on .*:8930 without a key"):
-        Policy().check(address, is_server=True)
-    if address.host:
-        with pytest.raises(ConfigError, match=r"refusing to connect to .*:8930 without a key"):
-            Policy().check(address, is_server=False)
-
-
-def test_no_host_is_this_host_to_a_client() -> None:
-    Policy().check(Address("", 8930), is_server=False)
-
-
-def test_a_policy_is_what_its_key_file_says(
+def test_a_policy_follows_from_key_file_and_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "key", TEXT)
-    assert policy_of("") == Policy()
-    assert policy_of("", insecure=True) == Policy(insecure=True)
-    assert policy_of(path) == Policy(KEY)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    loopback, elsewhere = Address("localhost", 8930), Address("10.1.2.3", 8930)
+    assert policy_for(elsewhere, key_file=path) == Policy(KEY)
+    assert policy_for(elsewhere, insecure=True) == Policy(insecure=True)
+    assert policy_for(loopback) == policy_for(Address("", 8930)) == Policy(user_key())
+    with pytest.raises(ConfigError, match=r"refusing to connect to .* without a key"):
+        policy_for(loopback, elsewhere)
+    with pytest.raises(ConfigError, match=r"refusing to listen on .* without a key"):
+        policy_for(Address("", 8930), is_server=True)
     monkeypatch.delenv(KEY_FILE_VARIABLE, raising=False)
     assert policy_from_environment() == Policy(insecure=True)
     monkeypatch.setenv(KEY_FILE_VARIABLE, path)
-    assert policy_from_environment() == Policy(KEY, insecure=True)
+    assert policy_from_environment() == Policy(KEY)
     monkeypatch.setenv(KEY_FILE_VARIABLE, path + ".no")
     with pytest.raises(ConfigError, match=r"key\.no"):
         policy_from_environment()

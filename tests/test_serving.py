@@ -223,7 +223,7 @@ def test_a_reader_that_has_gone_is_forgotten(owner, poller):
 
 
 def raw_reader(owner: Owner) -> tuple[Transport, Client]:
-    transport = Transport(Policy(), TIMING)
+    transport = Transport(Policy(insecure=True), TIMING)
     client = Client(transport.connect(parse_endpoint(owner.address)))
     return transport, client
 

@@ -28,7 +28,7 @@ CONNECTED, DISCONNECTED = LinkEvent.CONNECTED, LinkEvent.DISCONNECTED
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         yield transport
 
 
@@ -51,7 +51,7 @@ def test_a_payload_may_be_a_part_of_something_larger(transport, echo):
         assert client.ask(HELLO, memoryview(data)[part])[1] == data[part]
 
 
-@pytest.mark.parametrize("policy", [Policy(), Policy(make_key())], ids=["open", "key"])
+@pytest.mark.parametrize("policy", [Policy(insecure=True), Policy(make_key())], ids=["open", "key"])
 def test_many_peers_get_their_own_answers(policy):
     with echoing(policy) as address, Transport(policy, TIMING) as transport:
         clients = [Client(transport.connect(address)) for _ in range(50)]
@@ -122,8 +122,8 @@ def test_what_cannot_be_listened_on_is_named(transport, echo):
     elsewhere = Transport(Policy(insecure=True), TIMING)
     with elsewhere, pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:0: "):
         elsewhere.serve(Address("192.0.2.1", 0))  # an address for examples, nobody's own
-    with pytest.raises(ConfigError, match="without a key"):
-        transport.serve(Address("", 0))
+    with Transport(Policy(), TIMING) as keyless, pytest.raises(ConfigError, match="without a key"):
+        keyless.serve(Address("", 0))
 
 
 def test_what_cannot_be_connected_to_is_named(transport):
@@ -133,8 +133,8 @@ def test_what_cannot_be_connected_to_is_named(transport):
     for port in (0, 65536):
         with pytest.raises(ConfigError, match=rf"cannot connect to 127\.0\.0\.1:{port}: no server"):
             transport.connect(Address("127.0.0.1", port))
-    with pytest.raises(ConfigError, match="without a key"):
-        transport.connect(Address("192.0.2.1", 1))
+    with Transport(Policy(), TIMING) as keyless, pytest.raises(ConfigError, match="without a key"):
+        keyless.connect(Address("192.0.2.1", 1))
 
 
 def test_news_of_a_server_that_comes_goes_and_comes_again(transport):
@@ -169,7 +169,7 @@ def test_a_silent_peer_is_noticed_by_heartbeats():
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     timing = TIMING._replace(beat_s=0.2, peer_lost_s=3.0)
-    with process, Transport(Policy(), timing) as transport:
+    with process, Transport(Policy(insecure=True), timing) as transport:
         assert process.stdout is not None
         client = Client(transport.connect(Address("127.0.0.1", int(process.stdout.readline()))))
         assert client.ask(HELLO)[0] == HELLO
@@ -186,7 +186,7 @@ def test_a_message_to_a_peer_that_has_gone_is_not_sent(transport):
     poller = Poller()
     poller.register(server, server)
     assert server.send(b"nobody", HELLO) is False
-    with Transport(Policy(), TIMING) as other:
+    with Transport(Policy(insecure=True), TIMING) as other:
         client = Client(other.connect(server.address))
         client.link.send(HELLO)
         assert poller.poll(BOUND_S) == [server]
@@ -205,7 +205,10 @@ def test_a_message_to_a_peer_that_has_gone_is_not_sent(transport):
 
 def test_socket_files(transport, tmp_path: Path):
     address = IpcAddress(str(tmp_path / "socket"))
-    for policy in (Policy(), Policy(make_key())):  # the directory guards it, a key is not needed
+    for policy in (
+        Policy(insecure=True),
+        Policy(make_key()),
+    ):  # the directory guards it, a key is not needed
         with echoing(policy, address=address) as found:  # the second takes over a file that is left
             assert found == address
             assert Client(transport.connect(found)).ask(HELLO, b"x" * 100_000)[0] == HELLO

@@ -29,7 +29,7 @@ CONNECTED = LinkEvent.CONNECTED
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         yield transport
 
 
@@ -66,7 +66,7 @@ def test_closing_does_not_wait_for_whom_nobody_will_ever_hear():
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         probe.bind(("127.0.0.1", 0))  # and never listens
-        with Transport(Policy(), Timing().scaled(0.05)) as transport:
+        with Transport(Policy(insecure=True), Timing().scaled(0.05)) as transport:
             for each in (mute, probe):
                 link = transport.connect(Address("127.0.0.1", each.getsockname()[1]))
                 for _ in range(100):
@@ -78,7 +78,7 @@ def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = Address("127.0.0.1", probe.getsockname()[1])
-    with Transport(Policy(), TIMING._replace(linger_s=BOUND_S)) as other:
+    with Transport(Policy(insecure=True), TIMING._replace(linger_s=BOUND_S)) as other:
         link = other.connect(address)
         for number in range(100):
             link.send(Beat(str(number)))
@@ -110,7 +110,10 @@ def wait_until_no_more_is_held_than(before: tuple[int, int]) -> None:
 def test_nothing_is_left_of_a_closed_transport():
     before = held()
     with echoing() as echo:
-        for policy, expected in ((Policy(), CONNECTED), (Policy(make_key()), LinkEvent.REFUSED)):
+        for policy, expected in (
+            (Policy(insecure=True), CONNECTED),
+            (Policy(make_key()), LinkEvent.REFUSED),
+        ):
             with Transport(policy, TIMING) as transport:
                 transport.serve(LOOPBACK)
                 clients = [Client(transport.connect(echo)) for _ in range(5)]
@@ -162,7 +165,7 @@ import resource
 from tests.echoing import *
 from glowpy.errors import ConfigError
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
-with Transport(Policy(), TIMING) as transport:
+with Transport(Policy(insecure=True), TIMING) as transport:
     server = transport.serve(LOOPBACK)
     try:
         for _ in range(60):
@@ -178,7 +181,7 @@ with Transport(Policy(), TIMING) as transport:
 @pytest.mark.slow
 def test_whoever_does_not_read_for_long_loses_neither_messages_nor_the_connection(echo):
     timing = TIMING._replace(beat_s=0.2, peer_lost_s=2.0)
-    with Transport(Policy(), timing) as transport:
+    with Transport(Policy(insecure=True), timing) as transport:
         client = Client(transport.connect(echo))
         for number in range(30_000):
             client.link.send(Beat(str(number)))
@@ -206,7 +209,7 @@ def is_interrupted(at):
             os.kill(os.getpid(), signal.SIGINT)
         return trace
 
-    with Transport(Policy(), Timing().hurried()) as transport:
+    with Transport(Policy(insecure=True), Timing().hurried()) as transport:
         sys.settrace(trace)
         try:
             transport.serve(Address("127.0.0.1", 0))

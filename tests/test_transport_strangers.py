@@ -27,7 +27,7 @@ READY = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x06DEALER"
 
 
 def is_serving(address: Address, policy: Policy | None = None) -> bool:
-    with Transport(policy or Policy(), TIMING) as transport:
+    with Transport(policy or Policy(insecure=True), TIMING) as transport:
         return Client(transport.connect(address)).ask(HELLO, b"x") == (HELLO, b"x")
 
 
@@ -47,7 +47,7 @@ KEY, OTHER_KEY = Policy(PAIR), Policy(OTHER_PAIR)
 
 @pytest.mark.parametrize(
     ("server", "client"),
-    [(KEY, OTHER_KEY), (KEY, Policy()), (Policy(), KEY)],
+    [(KEY, OTHER_KEY), (KEY, Policy(insecure=True)), (Policy(insecure=True), KEY)],
     ids=["another key", "no key", "a key, but not the server"],
 )
 def test_whoever_does_not_hold_the_servers_key_gets_nowhere(server, client):
@@ -109,7 +109,7 @@ def test_a_key_whose_halves_do_not_fit_is_refused(key):
         Transport(Policy(key), TIMING)
 
 
-@pytest.mark.parametrize("policy", [Policy(), KEY], ids=["open", "key"])
+@pytest.mark.parametrize("policy", [Policy(insecure=True), KEY], ids=["open", "key"])
 @pytest.mark.parametrize(
     "data",
     [
@@ -183,7 +183,7 @@ def test_messages_that_are_none_of_ours_are_dropped_with_a_line_in_the_log(caplo
 
 
 def test_a_flood_of_garbage_does_not_keep_a_server_from_its_other_work(caplog):
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         server = transport.serve(LOOPBACK)
         assert isinstance(server.address, Address)
         poller = Poller()
@@ -214,7 +214,7 @@ def test_a_frame_that_is_too_large_ends_the_connection_it_came_by(caplog):
 
 def test_who_takes_anothers_name_gets_no_messages_of_that_one():
     """The server's peers are connections; ZeroMQ lets a client choose what its own is called."""
-    with Transport(Policy(), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         server = transport.serve(LOOPBACK)
         assert isinstance(server.address, Address)
         poller = Poller()

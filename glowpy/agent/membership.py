@@ -115,6 +115,7 @@ class Membership:
         self._link = None
         if not self._was_welcome:
             raise ClusterError(
-                f"whoever listens at {self._master} refuses this agent: it holds another key than "
-                "the agent, whose key --key-file names, or it is no glowpy master"
+                f"the listener at {self._master} does not hold this agent's key: name the "
+                "cluster's by --key-file; or it is no glowpy master, or one without a key "
+                "(--insecure)"
             )

@@ -9,7 +9,7 @@ import click
 
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
 from glowpy.cli.ending import until_told
-from glowpy.cli.options import AGENT_PORT, PATH, key_file_option, master_option
+from glowpy.cli.options import AGENT_PORT, PATH, insecure_option, key_file_option, master_option
 from glowpy.errors import InputError
 from glowpy.flags import MASTER_PORT
 from glowpy.stdio import tell
@@ -34,17 +34,17 @@ from glowpy.timing import Timing
     metavar="HOST:PORT",
     help="Who keeps it.",
 )
+@insecure_option
 @key_file_option
-def send(name: str, path: str, agent: str, key_file: str) -> None:
+def send(name: str, path: str, agent: str, key_file: str, insecure: bool) -> None:
     """Send lines to a channel at an agent, in place of what is there under its name."""
     from glowpy.cli.sending import Sender
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_of
+    from glowpy.wire.security import policy_for
 
     _check_name(name)
     where = parse_address(agent, AGENT_PORT)
-    policy = policy_of(key_file)
-    policy.check(where, is_server=False)
+    policy = policy_for(where, key_file=key_file, insecure=insecure)
     descriptor = _opened(path)
     try:
         with until_told() as stop:
@@ -59,20 +59,22 @@ def send(name: str, path: str, agent: str, key_file: str) -> None:
 @click.command(short_help="Print the lines of a channel, wherever it is.")
 @click.option("--from", "name", required=True, metavar="NAME", help="Name of the channel.")
 @master_option("Who knows where it is.")
+@insecure_option
 @key_file_option
-def receive(name: str, leader: str, key_file: str) -> None:
+def receive(name: str, leader: str, key_file: str, insecure: bool) -> None:
     """Print the lines of a channel, wherever it is, also while it is being sent."""
     from glowpy.task.named_channel import NamedChannelReader
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_of
+    from glowpy.wire.security import policy_for
 
     _check_name(name)
     where = parse_address(leader, MASTER_PORT)
     timing = Timing.from_environment()
+    policy = policy_for(where, key_file=key_file, insecure=insecure)
     with (
         until_told() as stop,
         NamedChannelReader(
-            name, where, policy_of(key_file), timing, stop, _note, "--master ", "--key-file"
+            name, where, policy, timing, stop, _note, "--master ", "--key-file"
         ) as reader,
     ):
         try:

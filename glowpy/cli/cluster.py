@@ -22,7 +22,7 @@ from glowpy.stdio import tell
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import AskExecutors, Grants
-from glowpy.wire.security import Policy
+from glowpy.wire.security import policy_for
 from glowpy.wire.transport import Link, Poller, Transport
 
 _LISTENING = " listening on "
@@ -102,8 +102,9 @@ class LocalCluster:
 
     def _start(self) -> str:
         self._deadline = time.monotonic() + self.timing.patience_s
+        policy = policy_for(Address("127.0.0.1", self.port))
         if self.port:
-            with Transport(Policy(), self.timing) as transport:  # the master would say it its way
+            with Transport(policy, self.timing) as transport:  # the master would say it its way
                 transport.serve(Address("127.0.0.1", self.port), "--port PORT")
         folder = self._stack.enter_context(temporary_folder("glowpy-cluster-"))
         master = self._spawn("master", "--address", f"127.0.0.1:{self.port}")
@@ -116,7 +117,7 @@ class LocalCluster:
                 *("--max.executors", str(self.executors)),
             )
         self._await_addresses()
-        with Transport(Policy(), self.timing) as transport:
+        with Transport(policy, self.timing) as transport:
             self._await_registration(transport.connect(parse_address(master.address)))
         return master.address
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,7 @@ from glowpy.cli.ending import until_told
 from glowpy.cli.options import (
     AGENT_PORT,
     PATH,
+    insecure_option,
     key_file_option,
     log_level_option,
     master_option,
@@ -24,6 +26,9 @@ from glowpy.logs import Lines, start_log
 from glowpy.stdio import hold_descriptors, tell
 from glowpy.timing import Timing
 from glowpy.version import __version__
+
+if TYPE_CHECKING:
+    from glowpy.wire.security import Policy
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,16 +71,17 @@ def master(
     from glowpy.cli.folders import removed
     from glowpy.master.server import serve_master
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_of
+    from glowpy.wire.security import policy_for
 
     where = parse_address(address, MASTER_PORT)
-    policy = policy_of(key_file, insecure=insecure)
-    if not where.host and policy.key is None and not insecure:
+    if not (where.host or key_file or insecure):
         raise ConfigError(
             f"{where} means all interfaces, and whoever reaches a cluster without a key can run "
             f"programs on it; say --address localhost:{where.port} to stay on this host, "
             "--key-file FILE with a key made by `glowpy keys FILE`, or --insecure"
         )
+    policy = policy_for(where, key_file=key_file, insecure=insecure, is_server=True)
+    _warn_if_keyless(policy, "master")
     lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
     with removed(leftovers), until_told(stdin_closes=until_stdin_closes) as stop:
         serve_master(where, policy, Timing.from_environment(), _announce("master", lines), stop)
@@ -168,13 +174,15 @@ def agent(
     from glowpy.cli.folders import agent_folder
     from glowpy.resources import cores
     from glowpy.wire.address import Address, parse_address
-    from glowpy.wire.security import policy_of
+    from glowpy.wire.security import policy_for
+    from glowpy.wire.user_key import user_key_path
 
     where = Address(host, port)
     leader_address = parse_address(leader, MASTER_PORT)
-    policy = policy_of(key_file, insecure=insecure)
-    policy.check(where, is_server=True)  # before anything is made on disk
-    policy.check(leader_address, is_server=False)
+    policy = policy_for(where, leader_address, key_file=key_file, insecure=insecure, is_server=True)
+    _warn_if_keyless(policy, "agent")
+    if policy.key is not None and not key_file:
+        key_file = user_key_path()
     lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
     with (
         agent_folder(folder, host, port) as directory,
@@ -241,16 +249,20 @@ def cluster(
     metavar="SECONDS",
     help="Between two answers, with --watch.",
 )
+@insecure_option
 @key_file_option
-def status(leader: str, as_json: bool, is_watched: bool, pause_s: float, key_file: str) -> None:
+def status(
+    leader: str, as_json: bool, is_watched: bool, pause_s: float, key_file: str, insecure: bool
+) -> None:
     """Show agents, runs and what is wanted: all that a master knows."""
     from glowpy.cli.status import StatusClient, show_once, watch
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_of
+    from glowpy.wire.security import policy_for
 
     where = parse_address(leader, MASTER_PORT)
     timing = Timing.from_environment()
-    with until_told() as stop, StatusClient(where, policy_of(key_file), timing, stop) as client:
+    policy = policy_for(where, key_file=key_file, insecure=insecure)
+    with until_told() as stop, StatusClient(where, policy, timing, stop) as client:
         if is_watched:
             watch(client, where, pause_s, as_json=as_json)
         else:
@@ -270,6 +282,14 @@ def keys(file: str) -> None:
 
 commands.add_command(send)
 commands.add_command(receive)
+
+
+def _warn_if_keyless(policy: Policy, role: str) -> None:
+    if policy.key is None:
+        tell(
+            f"glowpy: INSECURE: this {role} accepts unauthenticated, unencrypted connections; "
+            "whoever can reach a cluster without a key can run programs on it (--insecure)"
+        )
 
 
 def _announce(role: str, lines: Lines) -> Callable[[str], None]:

@@ -56,11 +56,18 @@ def server_options(command: _Command) -> _Command:
             help="Log there, not on standard error.",
         ),
         log_level_option("info"),
-        click.option("--insecure", is_flag=True, help="Serve strangers too, without any key."),
+        insecure_option,
         key_file_option,
     ):
         command = option(command)
     return command
+
+
+def insecure_option(command: _Command) -> _Command:
+    """The option of servers and clients that use no key."""
+    return click.option(
+        "--insecure", is_flag=True, help="Use no key: unauthenticated, unencrypted connections."
+    )(command)
 
 
 def key_file_option(command: _Command) -> _Command:
@@ -72,7 +79,8 @@ def key_file_option(command: _Command) -> _Command:
         type=PATH,
         default="",
         metavar="FILE",
-        help="The cluster's key, made by `glowpy keys FILE`.",
+        show_default="your own key, on loopback",
+        help="Key of the cluster, made by `glowpy keys FILE`.",
     )(command)
 
 

@@ -18,10 +18,12 @@ from glowpy.driver.run import Run
 from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.view.report import Report
 from glowpy.driver.view.watch import Watch
+from glowpy.errors import ConfigError
 from glowpy.flags import MASTER_PORT, Options
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
-from glowpy.wire.security import Policy, policy_of
+from glowpy.wire.contact import completes_handshake
+from glowpy.wire.security import Policy, policy_for, policy_of
 from glowpy.wire.transport import Transport
 
 
@@ -69,15 +71,22 @@ def _python_hash_seed() -> int:
 def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple[Address, Policy]]:
     """The leader that was named or that is on this host, else a cluster of the driver's own."""
     leader = parse_address(options.leader, MASTER_PORT)
-    policy = policy_of(options.key_file)  # a wrong key file is an error even if nobody asks for it
-    if options.leader_given or is_answering(leader, timing.notice_s):
-        policy.check(leader, is_server=False)  # before our own address, which follows from it
+    if options.key_file:
+        policy_of(options.key_file)  # a wrong key file is an error, even where no key is needed
+    if options.insecure:
+        report.note(f"INSECURE: connecting to {leader} without a key (-glow.insecure)")
+    if options.leader_given:
+        policy = policy_for(leader, key_file=options.key_file, insecure=options.insecure)
         yield leader, policy
+        return
+    found = _found_master(leader, options, timing)
+    if isinstance(found, Policy):
+        yield leader, found
         return
     own, is_new = shared_cluster(timing)
     if is_new:
         report.note(
-            f"no master on {leader}: using a cluster of the driver's own, "
+            f"{found}: using a cluster of the driver's own, "
             f"leader {own.leader}, {own.executor_count} executors"
         )
     try:
@@ -85,6 +94,27 @@ def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple
     except KeyboardInterrupt:
         end_shared_cluster()  # a signal may end the process at once
         raise
+
+
+def _found_master(leader: Address, options: Options, timing: Timing) -> Policy | str:
+    """The policy by which a master on this host can be used, or why none can."""
+    if not is_answering(leader, timing.notice_s):
+        return f"no master on {leader}"
+    try:
+        policy = policy_for(leader, key_file=options.key_file, insecure=options.insecure)
+    except ConfigError as exc:
+        if options.key_file:
+            raise
+        return f"the listener on {leader} cannot be trusted without a key ({exc})"
+    with Transport(policy, timing.hurried()) as transport:
+        if completes_handshake(transport, leader, timing.handshake_s):
+            return policy
+    if options.key_file or options.insecure:
+        return policy  # named by the user: connecting tells what is wrong
+    return (
+        f"the master at {leader} does not hold your key (name its with -key.file, or use "
+        "-glow.insecure if it has none)"
+    )
 
 
 def _own_address(options: Options, leader: Address) -> Address:

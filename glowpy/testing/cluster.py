@@ -37,7 +37,7 @@ class LocalCluster:
         memory_mb: of each agent, for all its executors together.
         time_scale: runs every interval and deadline at this fraction, here and in the servers; see
             docs/faults.md. None: as this process's environment says.
-        with_key: servers and drivers hold a throw-away key, and all traffic is encrypted.
+        with_key: has no effect; each cluster has a throw-away key, and all traffic is encrypted.
         directory: where its files go, in a new directory; the system's temporary one if none.
 
     Raises (when entered):
@@ -51,7 +51,7 @@ class LocalCluster:
         executors: int = 1,
         memory_mb: int = 1024,
         time_scale: float | None = None,
-        with_key: bool = False,
+        with_key: bool = True,
         directory: str | None = None,
     ) -> None:
         if not 0 <= agents <= _MOST_AGENTS:
@@ -60,7 +60,6 @@ class LocalCluster:
         self._executors = executors
         self._memory_mb = memory_mb
         self._time_scale = time_scale
-        self._with_key = with_key
         self._parent = None if directory is None else expand_path(directory)
         self._master: ServerProcess | None = None
         self._agents: list[ServerProcess] = []
@@ -81,10 +80,9 @@ class LocalCluster:
             self._timing = Timing.from_environment()
             self._directory = _new_directory(self._parent)
             self.faults.__enter__()
-            if self._with_key:
-                key_file = os.path.join(self._directory, "cluster.key")
-                save_key(key_file, make_key())
-                self._key = ["--key-file", key_file]
+            key_file = os.path.join(self._directory, "cluster.key")
+            save_key(key_file, make_key())
+            self._key = ["--key-file", key_file]
             self._start_master("127.0.0.1:0")
             for number in range(self._agent_count):
                 self._agents.append(self._start_agent(number, "0"))
@@ -118,10 +116,14 @@ class LocalCluster:
     # --- using it ---
 
     @property
+    def key_file(self) -> str:
+        """Path of the cluster's throw-away key, for `--key-file` and `-key.file`."""
+        return self._key[1]
+
+    @property
     def flags(self) -> list[str]:
         """What makes a script or a `Flow` run on this cluster."""
-        key = [f"-key.file={self._key[1]}"] if self._key else []
-        return ["-glow", f"-glow.leader={self.leader}", *key]
+        return ["-glow", f"-glow.leader={self.leader}", f"-key.file={self.key_file}"]
 
     def flow(self, *more_flags: str) -> Flow:
         """A new flow that runs here."""

@@ -20,6 +20,23 @@ from glowpy.wire.messages import Welcome
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 
+def completes_handshake(transport: Transport, address: Address, patience_s: float) -> bool:
+    """True if the server at an address accepts this transport's key, and proves to hold it."""
+    link = transport.connect(address)
+    poller = Poller()
+    poller.register(link, link)
+    deadline = time.monotonic() + patience_s
+    try:
+        while (left_s := deadline - time.monotonic()) > 0:
+            for event in link.events():
+                return event is LinkEvent.CONNECTED
+            poller.poll(left_s)
+        return False
+    finally:
+        poller.unregister(link)
+        link.close(is_lost=True)
+
+
 class Caller(NamedTuple):
     """Who calls, for the server's log, and how that user names the server and the key."""
 
@@ -116,8 +133,9 @@ class Contact:
             elif event is LinkEvent.REFUSED:
                 self._forget(self._link)
                 raise self._failure(
-                    f"whoever listens at {self._address} refuses to talk: name the cluster's key "
-                    f"by {self._caller.key_option}, if it has one; or it is no glowpy {self._role}"
+                    f"the listener at {self._address} does not hold your key: name the cluster's "
+                    f"key by {self._caller.key_option}; or it is no glowpy {self._role}, or one "
+                    "without a key (--insecure)"
                 )
         return None
 

@@ -8,7 +8,7 @@ import stat
 from glowpy.environment import KEY_FILE_VARIABLE
 from glowpy.errors import ConfigError
 from glowpy.record import NamedTuple
-from glowpy.wire.address import Endpoint, IpcAddress, is_loopback
+from glowpy.wire.address import Address, Endpoint, IpcAddress, is_loopback
 
 _KEY_CHARACTERS = 40  # a CURVE key in Z85
 
@@ -24,29 +24,27 @@ class ClusterKey(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """With a key every connection is encrypted, and peers without that key are refused.
+    """With a key, every connection is encrypted and peers without that key are refused.
 
-    Without one, only loopback and socket files are allowed, unless `insecure`.
+    Without a key, only socket files are allowed, or everything if `insecure`.
     """
 
     key: ClusterKey | None = None
     insecure: bool = False
 
     def check(self, address: Endpoint, *, is_server: bool) -> None:
-        """Refuse what the policy does not allow.
+        """Refuse an address that this policy does not allow.
 
         Raises:
-            ConfigError: names the address and what to do.
+            ConfigError: names the address and the remedy.
         """
         if self.key is not None or self.insecure or isinstance(address, IpcAddress):
-            return
-        if is_loopback(address.host or ("" if is_server else "localhost")):
             return
         act = "listen on" if is_server else "connect to"
         raise ConfigError(
             f"refusing to {act} {address} without a key: whoever can reach an agent can run "
             "programs on it; make a key with `glowpy keys FILE` and give it to every member "
-            "(--key-file, -key.file), or stay on loopback (127.0.0.1)"
+            "(--key-file, -key.file), or stay on loopback (127.0.0.1), where your own key is used"
         )
 
 
@@ -101,19 +99,43 @@ def load_key(path: str) -> ClusterKey:
     return ClusterKey(public, secret)
 
 
-def policy_of(key_file: str, *, insecure: bool = False) -> Policy:
-    """The policy that a key file, or its absence, stands for. Raises: ConfigError."""
-    if not key_file:
-        return Policy(None, insecure)
+def policy_of(key_file: str) -> Policy:
+    """The policy of a key file. Raises: ConfigError."""
     from glowpy.paths import expand_path
 
     try:
         path = expand_path(key_file)
     except ValueError as exc:
         raise ConfigError(f"cannot read key file {key_file}: {exc}") from exc
-    return Policy(load_key(path), insecure)
+    return Policy(load_key(path))
+
+
+def policy_for(
+    *addresses: Address, key_file: str = "", insecure: bool = False, is_server: bool = False
+) -> Policy:
+    """The policy of a process that listens on or connects to these addresses.
+
+    Args:
+        key_file: the cluster's key; if empty, the user's own key where all addresses are loopback.
+        insecure: use no key if none is named.
+
+    Raises:
+        ConfigError: the key cannot be used, or an address beyond loopback needs one.
+    """
+    if key_file:
+        return policy_of(key_file)
+    policy = Policy(None, insecure)
+    if insecure:
+        return policy
+    for address in addresses:
+        if not is_loopback(address.host or ("" if is_server else "localhost")):
+            policy.check(address, is_server=is_server)
+    from glowpy.wire.user_key import user_key
+
+    return Policy(user_key())
 
 
 def policy_from_environment() -> Policy:
     """The policy of a process that an agent has started. Raises: ConfigError."""
-    return policy_of(os.environ.get(KEY_FILE_VARIABLE, ""), insecure=True)
+    key_file = os.environ.get(KEY_FILE_VARIABLE, "")
+    return policy_of(key_file) if key_file else Policy(insecure=True)

@@ -122,10 +122,7 @@ def soak(runs: int, seed: int, *, only: int = -1, say: Callable[[str], Any] = pr
             continue
         random = Random(f"{seed} cluster {first}")
         agents, executors = random.randint(1, 4), random.randint(1, 2)
-        with_key = random.random() < 0.3
-        with LocalCluster(
-            agents, executors=executors, time_scale=0.2, with_key=with_key
-        ) as cluster:
+        with LocalCluster(agents, executors=executors, time_scale=0.2) as cluster:
             for number in numbers:
                 if only in (-1, number):
                     with TemporaryDirectory(prefix="glowpy-soak-") as directory:

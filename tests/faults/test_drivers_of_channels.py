@@ -79,7 +79,7 @@ def test_on_a_cluster(call: str, cluster: LocalCluster, tmp_path: Path) -> None:
         for pid in pids:
             await_end(pid)
         assert_clean(cluster)
-        await_idle(cluster.leader)
+        await_idle(cluster.leader, cluster.key_file)
         assert time.monotonic() - killed_at < PROMISED_S
         driver.finish()
         driver.await_nothing_left()

@@ -31,7 +31,9 @@ ROWS = list(range(40))
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "cluster":
         cluster: LocalCluster = request.getfixturevalue("cluster")
-        await_idle(cluster.leader)  # live groups that get fewer executors share them
+        await_idle(
+            cluster.leader, cluster.key_file
+        )  # live groups that get fewer executors share them
         yield Place(cluster.flags, cluster.faults)
     else:
         yield Place(["-glow.workers=4"], request.getfixturevalue("faults"))
@@ -110,7 +112,9 @@ def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
 
 
 def test_an_agent_dies_with_a_live_group(cluster: LocalCluster) -> None:
-    await_idle(cluster.leader)  # a held group holds up those that share its executor
+    await_idle(
+        cluster.leader, cluster.key_file
+    )  # a held group holds up those that share its executor
     source, out = Channel(), Channel()
     flow = cluster.flow()
     flow.channel(source, shards=3).map(abs).partition(2).map(abs).sort().add_output(out)
@@ -147,7 +151,7 @@ def test_shards_that_are_whole_and_received_are_not_missed(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent dies that held nothing any more that somebody wants."""
-    await_idle(cluster.leader)
+    await_idle(cluster.leader, cluster.key_file)
     sealed, heard = threading.Event(), Watch.heard
 
     def hear(watch: Watch, event: object) -> None:

@@ -70,7 +70,7 @@ def test_a_live_group_goes_to_another_executor_while_there_is_no_master(
     cluster: LocalCluster,
 ) -> None:
     """Its own has died, and nobody answers who could grant one."""
-    await_idle(cluster.leader)
+    await_idle(cluster.leader, cluster.key_file)
     source, out = Channel(), Channel()
     flow = cluster.flow()
     flow.channel(source, shards=2).map(abs).sort().add_output(out)

@@ -12,7 +12,7 @@ from glowpy.flags import MASTER_PORT, Options
 from glowpy.task.named_channel import NamedChannelReader
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
-from glowpy.wire.security import policy_of
+from glowpy.wire.security import policy_for
 
 
 class NamedFeed:
@@ -28,8 +28,9 @@ class NamedFeed:
         self.channel = Channel()
         self._name = name
         self._master = parse_address(options.leader, MASTER_PORT)
-        self._policy = policy_of(options.key_file)
-        self._policy.check(self._master, is_server=False)
+        self._policy = policy_for(
+            self._master, key_file=options.key_file, insecure=options.insecure
+        )
         self._timing = timing
         self._note = note
         self._stop = -1

@@ -277,15 +277,19 @@ class Leasing:
         if self._last is None:  # else it is being restarted, perhaps: the patience decides
             self._errors.append(
                 NoMaster(
-                    f"whoever listens at {self._leader} refuses this driver: {self._key_words()}, "
-                    "or it is no glowpy master"
+                    f"the master at {self._leader} {self._key_words()}, or the listener is no "
+                    "glowpy master"
                 )
             )
 
     def _key_words(self) -> str:
         if self._options.key_file:
-            return f"it holds another key than {self._options.key_file} (-key.file)"
-        return "it holds a key, and this driver has none (name the cluster's with -key.file)"
+            return f"holds another key than {self._options.key_file} (-key.file)"
+        if self._options.insecure:
+            return "needs a key (name it with -key.file instead of -glow.insecure)"
+        return (
+            "does not hold your key; name its with -key.file, or use -glow.insecure if it has none"
+        )
 
     def _take(self, grants: Grants) -> None:
         if self._last is not None and grants.agents_known < self._last.agents_known:

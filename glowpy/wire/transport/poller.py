@@ -20,7 +20,8 @@ class Poller:
     def __init__(self) -> None:
         self._poller = zmq.Poller()
         self._data: dict[Any, Any] = {}
-        self._gates: dict[Any, Gate] = {}  # answered here: nobody else minds them
+        self._gates: dict[Any, Gate] = {}  # by socket; answered in `poll`
+        self._guarded: dict[Any, set[Server]] = {}  # the registered servers of each gate's socket
 
     def register(self, watched: Watched, data: Any) -> None:
         """Report `data` whenever there may be something to receive from `watched`."""
@@ -29,16 +30,26 @@ class Poller:
             return
         for socket in watched.sockets():
             self._watch(socket, data)
-        gate = watched.gate if isinstance(watched, Server) else None
-        if gate is not None and gate.socket not in self._gates:
-            self._poller.register(gate.socket, zmq.POLLIN)
-            self._gates[gate.socket] = gate
+        if isinstance(watched, Server) and watched.gate is not None:
+            socket = watched.gate.socket
+            if socket not in self._gates:
+                self._poller.register(socket, zmq.POLLIN)
+                self._gates[socket] = watched.gate
+            self._guarded.setdefault(socket, set()).add(watched)
 
     def unregister(self, watched: Watched) -> None:
+        """Stop waiting for `watched`, which may be closed afterwards."""
         for each in [watched] if isinstance(watched, int) else list(watched.sockets()):
             if each in self._data:
                 self._poller.unregister(each)
                 del self._data[each]
+        if isinstance(watched, Server) and watched.gate is not None:
+            socket = watched.gate.socket
+            guarded = self._guarded.get(socket, set())
+            guarded.discard(watched)
+            if not guarded and self._gates.pop(socket, None) is not None:
+                del self._guarded[socket]
+                self._poller.unregister(socket)
 
     def poll(self, timeout_s: float | None) -> list[Any]:
         """The data of everything that is ready; waits at most `timeout_s`, or for ever if None."""
