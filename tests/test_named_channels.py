@@ -312,7 +312,8 @@ def test_a_flow_waits_for_a_channel_within_bounds(
 def test_head_reads_as_much_as_it_likes(nodes: LocalCluster, tmp_path: Path) -> None:
     send(nodes, "long", b"line\n" * 500_000)
     (tmp_path / "head.sh").write_text(
-        f"{sys.executable} -m glowpy receive --from long --master {nodes.leader} --key-file {nodes.key_file} | head -n 1\n"
+        f"{sys.executable} -m glowpy receive --from long --master {nodes.leader} "
+        f"--key-file {nodes.key_file} | head -n 1\n"
     )
     ended = run(tmp_path, "head.sh", program="/bin/sh")
     assert (ended.stdout, ended.stderr) == ("line\n", "")
