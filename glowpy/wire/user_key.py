@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from glowpy.errors import ConfigError
 from glowpy.wire.security import ClusterKey, load_key, save_key
@@ -63,9 +64,8 @@ def _make(path: str) -> None:
     except ConfigError as exc:
         raise ConfigError(f"{exc}; {_ADVICE}") from exc
     try:
-        os.link(new, path)
-    except FileExistsError:
-        pass  # another process of this user was first: its key is the one
+        with suppress(FileExistsError):  # another process of this user was first: its key is used
+            os.link(new, path)
     except OSError as exc:
         raise ConfigError(f"cannot make key file {path}: {exc.strerror}; {_ADVICE}") from exc
     finally:
