@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from glowpy import Flow
+from glowpy.driver import execute
 from glowpy.driver.results import Nothing, Result, RowCount, Rows, TextFile, result_of
 from glowpy.errors import OutputError, TaskFailed
 from glowpy.flow.entry import Call, Terminal
@@ -370,3 +372,22 @@ def test_a_failing_run_leaves_nothing(new_flow: Runner, tmp_path: Path) -> None:
     with pytest.raises(TaskFailed, match="ZeroDivisionError"):
         rows.save_text_to_file(tmp_path / "out")
     assert names_in(tmp_path) == []
+
+
+# --- much of it ----------------------------------------------------------------------------------
+
+
+def test_a_large_result_is_noted_by_the_bytes_received(
+    new_flow: Runner, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(execute, "_MUCH_BYTES", 2_000_000)
+    rows = new_flow().slice([b"x" * 1_000_000] * 2, 2)
+    assert len(rows.collect()) == 2
+    note = (
+        r"glowpy: collect\(\) has brought 2\.0 MB to the driver; save_text_to_file\(\) and "
+        r"save_bytes_to_file\(\) write rows as they come, count\(\) and take\(\) bring few\n"
+    )
+    assert re.search(note, capfd.readouterr().err)
+    assert rows.count() == 2 and len(rows.take(1)) == 1
+    assert len(new_flow("-glow.quiet").slice([b"x" * 3_000_000]).collect()) == 1
+    assert "has brought" not in capfd.readouterr().err

@@ -15,7 +15,6 @@ from glowpy.driver.results import Result
 from glowpy.errors import ShardError
 from glowpy.planner.plan import Plan, ShardRef
 from glowpy.planner.run_description import RunDescription, Sink
-from glowpy.shards.codec import decode
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
 
@@ -119,7 +118,7 @@ class Delivery:
         """Give the result what has come of the next shard; True when that was all of it."""
         try:
             while (payload := pull.next_block()) is not None:
-                self._result.add(decode(payload))
+                self._result.receive(payload)
                 self._budget -= 1
                 if not self._budget:
                     return False  # there may be more: others have their turn first

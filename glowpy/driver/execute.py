@@ -20,10 +20,13 @@ from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.resources import host_name
+from glowpy.stdio import tell
 from glowpy.timing import Timing
 
 if TYPE_CHECKING:
     from glowpy.driver.recording import Recorded
+
+_MUCH_BYTES = 1 << 30  # a result of this size is noted: it may not fit into the driver's memory
 
 
 def runner_for(mode: Mode) -> Runner:
@@ -99,6 +102,15 @@ def execute_call(
             control or Control(),
         )
         try:
-            return run(job)
+            value = run(job)
         except OSError as exc:  # too few descriptors, processes, memory; others have names already
             raise ConfigError(f"the run on {description.host} cannot go on: {exc}") from exc
+        if result.received_bytes > _MUCH_BYTES and call.terminal.gives_value and not options.quiet:
+            from glowpy.amounts import in_bytes  # not needed by a quick start
+
+            tell(
+                f"glowpy: {call.terminal.value}() has brought {in_bytes(result.received_bytes)} to "
+                "the driver; save_text_to_file() and save_bytes_to_file() write rows as they come, "
+                "count() and take() bring few"
+            )
+        return value

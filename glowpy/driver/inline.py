@@ -67,8 +67,8 @@ def run_inline(job: Job) -> Any:
         while not result.is_complete and (shard := next(shards, None)) is not None:
             while not store.has(shard):
                 _run_group(job, next(groups), store, tell)
-            for batch in store.read(shard):
-                result.add(batch)
+            for payload in store.payloads(shard):
+                result.receive(payload)
             result.mark()
         return result.finish(0)
 
@@ -102,16 +102,16 @@ class _InlineStore:
         """All of the shard can be read."""
         return shard.group < 0 or shard.group in self._sealed
 
-    def read(self, shard: ShardRef, meter: Meter | None = None) -> Iterator[Batch]:
-        """The rows of a shard; `meter` counts what is read."""
-        for payload in self._payloads(shard):
+    def read(self, shard: ShardRef, meter: Meter) -> Iterator[Batch]:
+        """The rows of a shard; `meter` counts them."""
+        for payload in self.payloads(shard):
             batch = decode(payload)
-            if meter is not None:
-                meter.rows_in += len(batch)
-                meter.bytes_in += len(payload)
+            meter.rows_in += len(batch)
+            meter.bytes_in += len(payload)
             yield batch
 
-    def _payloads(self, shard: ShardRef) -> Iterator[bytes]:
+    def payloads(self, shard: ShardRef) -> Iterator[bytes]:
+        """The blocks of a shard."""
         if shard.group < 0:
             yield self._rows[shard.dataset, shard.shard]
             return

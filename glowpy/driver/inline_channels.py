@@ -22,7 +22,6 @@ from glowpy.driver.stopping import check_stopped
 from glowpy.driver.view.report import Report
 from glowpy.planner.plan import Plan, ShardRef, StepGroup
 from glowpy.planner.run_description import Sink
-from glowpy.shards.codec import decode
 from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import NONCE_BYTES, Block
 from glowpy.task.attempt import run_attempt
@@ -200,7 +199,7 @@ class _InlineRun:
                 for shard in self._plan.output_shards(target):
                     pull = self._open(shard)
                     while (payload := pull.next_block()) is not None:
-                        result.add(decode(payload))
+                        result.receive(payload)
                     result.mark()
         return result.finish(self._row_count)
 

@@ -9,12 +9,19 @@ from typing import Any
 
 from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.run_description import Sink
+from glowpy.shards.codec import decode
 
 
 class Result(ABC):
     """Takes the target's batches in shard order, once each; a context manager."""
 
     sink: Sink
+    received_bytes = 0
+
+    def receive(self, payload: bytes) -> None:
+        """Take the next block of the target's rows."""
+        self.received_bytes += len(payload)
+        self.add(decode(payload))
 
     @abstractmethod
     def add(self, batch: list[Any]) -> None:
