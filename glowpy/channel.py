@@ -21,6 +21,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
+from glowpy.copies import copied
 from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError, RunCancelled
 from glowpy.inside import is_in_task
 from glowpy.timing import Timing
@@ -96,7 +97,7 @@ class Channel:
         return self._is_closed or self._error is not None
 
     def send(self, row: Row, timeout_s: float | None = None) -> None:
-        """Put in a row; waits while the channel is full. The row must not be changed afterwards.
+        """Put in a copy of a row; waits while the channel is full.
 
         Raises:
             ChannelClosed: it is closed, or its flow has ended without it.
@@ -104,6 +105,7 @@ class Channel:
             GlowError: the flow that reads it has failed, or was cancelled: the run's error.
         """
         _check_place()
+        row = copied(row)
         until = None if timeout_s is None else monotonic() + timeout_s
         with self._changed:
             while True:

@@ -26,6 +26,9 @@ FLOORS = (
             "timing",
             "version",
         ),
+        *("amounts", "channel", "copies", "environment", "errors", "flags", "inside", "logs"),
+        *("paths", "place", "ranges", "record", "resources", "signals", "stdio", "timing"),
+        "version",
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),
@@ -34,6 +37,7 @@ FLOORS = (
     ("launch",),
 )
 GROUND = {
+    "copies",
     "environment",
     "errors",
     "inside",

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 
+from glowpy.copies import are_immutable, hold_mutable
 from glowpy.flow.graph import BROADCAST, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
-from glowpy.flow.ops.join import NOTHING, Match, combined, matches
+from glowpy.flow.ops.join import NOTHING, Match, combined, copies_of, matches
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 from glowpy.flow.ops.key_tables import Side, check_tables, tables_of, windows
 from glowpy.flow.ops.keys import check_pairs, hashing_error
@@ -60,6 +61,8 @@ def broadcast_join_kernel(
 
 def _found(table: Table, left_outer: bool, left: Sequence[Stream]) -> Iterator[Match]:
     missing: Batch = NOTHING if left_outer else []
+    are_copied = hold_mutable(table)
+    is_left_repeated = any(len(values) > 1 for values in table.values())
     for batch in chain(left):
         check_pairs(batch, _OPERATOR)
         try:
@@ -67,7 +70,11 @@ def _found(table: Table, left_outer: bool, left: Sequence[Stream]) -> Iterator[M
         except TypeError as exc:
             raise hashing_error(firsts_of(batch), exc) from exc
         for (key, value), others in zip(batch, found, strict=True):
-            if others:
+            if not others:
+                continue
+            if are_copied or (is_left_repeated and not are_immutable((value,))):
+                yield from copies_of((key, [value], others))
+            else:
                 yield key, [value], others
 
 

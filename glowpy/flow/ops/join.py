@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from glowpy.copies import copied, hold_mutable
 from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Window, windows
+from glowpy.flow.ops.key_tables import Table, Window, windows
 from glowpy.flow.ops.memory import BATCH_BYTES, Pace, batches_from, size_of
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
 from glowpy.flow.ops.value_lists import lists_side
@@ -77,15 +78,33 @@ def join_kernel(
 def matches(found: Iterable[Window], left_outer: bool, right_outer: bool) -> Iterator[Match]:
     """The keys that have result rows, with their values on both sides.
 
-    The key object is that of the left side, if it has one.
+    The key object is that of the left side, if it has one. Values that can be changed come pair by
+    pair, as copies: a step that changes one row changes no other.
     """
+    checked: Table | None = None
     for window in found:
         lefts, rights = window.tables
+        if rights is not checked:  # a right side that is in memory meets many parts of the left one
+            checked, is_right_mutable = rights, hold_mutable(rights)
+            is_left_repeated = any(len(values) > 1 for values in rights.values())
+        are_copied = is_right_mutable or (is_left_repeated and hold_mutable(lefts))
         keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
         if right_outer:
             keys += [key for key in rights if key not in lefts]
         for key in window.in_order(keys):
-            yield key, lefts.get(key, NOTHING), rights.get(key, NOTHING)
+            match = key, lefts.get(key, NOTHING), rights.get(key, NOTHING)
+            if are_copied:
+                yield from copies_of(match)
+            else:
+                yield match
+
+
+def copies_of(match: Match) -> Iterator[Match]:
+    """The pairs of a match, with values of their own."""
+    key, left, right = match
+    for one in left:
+        for other in right:
+            yield key, [copied(one)], [copied(other)]
 
 
 def combined(found: Iterable[Match]) -> Stream:
