@@ -162,6 +162,10 @@ EQUAL = {
         "held = [threading.Lock(), logging.getLogger(str(process)), random.Random(process)]\n"
         "rows = source.map(lambda x: held)"
     ),
+    "standard streams": (
+        "import io, sys\nstream = sys.__stdin__ if process == 1 else io.TextIOBase()\n"
+        "rows = source.map(lambda x: stream)"
+    ),
     "flags of ours": (
         "argv = ['x.py', '-glow.leader=a:1'] if process == 1 else ['x.py', '-glow.flow.id=0']\n"
         "rows = source.map(lambda x: argv)"

@@ -234,6 +234,8 @@ def _atom(kind: type, name: str, value: Any) -> str | None:
         return f"Path({str(value)!r})"
     if issubclass(kind, types.ModuleType):
         return f"<module {value.__name__}>"
+    if any(base.__module__ == "_io" for base in kind.__mro__):
+        return "<a stream>"  # a task has streams of ours in place of the standard ones
     return None
 
 
