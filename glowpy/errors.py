@@ -10,7 +10,7 @@ GlowError
 ├── CommandFailed        a command of pipe() cannot be started, or has failed
 ├── RowError             a row cannot be hashed, ordered or encoded
 ├── ProgramError         the program cannot be shipped to, or started at, an agent
-│   └── PlanMismatch     driver and task built different flows from one script
+│   └── PlanMismatch     driver and task built different flows, or values, from one script
 ├── ClusterError         the cluster does not answer, or has nothing to give
 │   ├── NoMaster         nobody answers at the leader's address
 │   ├── NoAgents         the master knows no agent that could run a task
@@ -77,7 +77,10 @@ class ProgramError(GlowError):
 
 
 class PlanMismatch(ProgramError):
-    """Driver and task built different flows from one script. The message shows the difference."""
+    """Driver and task built different flows, or other values for their functions, from one script.
+
+    The message shows the difference.
+    """
 
 
 class ClusterError(GlowError):
