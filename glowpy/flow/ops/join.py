@@ -14,8 +14,9 @@ from typing import TypeAlias
 from glowpy.copies import copied, hold_mutable
 from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Table, Window, windows
+from glowpy.flow.ops.key_tables import Window, windows
 from glowpy.flow.ops.memory import BATCH_BYTES, Pace, batches_from, size_of
+from glowpy.flow.ops.sorted_runs import Table
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
 from glowpy.flow.ops.value_lists import lists_side
 
