@@ -16,7 +16,6 @@ from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
 from glowpy.flow.ops.key_tables import Window, windows
 from glowpy.flow.ops.memory import BATCH_BYTES, Pace, batches_from, size_of
-from glowpy.flow.ops.sorted_runs import Table
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
 from glowpy.flow.ops.value_lists import lists_side
 
@@ -82,13 +81,11 @@ def matches(found: Iterable[Window], left_outer: bool, right_outer: bool) -> Ite
     The key object is that of the left side, if it has one. Values that can be changed come pair by
     pair, as copies: a step that changes one row changes no other.
     """
-    checked: Table | None = None
     for window in found:
         lefts, rights = window.tables
-        if rights is not checked:  # a right side that is in memory meets many parts of the left one
-            checked, is_right_mutable = rights, hold_mutable(rights)
-            is_left_repeated = any(len(values) > 1 for values in rights.values())
-        are_copied = is_right_mutable or (is_left_repeated and hold_mutable(lefts))
+        # Values of the right side may come again, in a window with more of the left side.
+        is_left_repeated = any(len(values) > 1 for values in rights.values())
+        are_copied = hold_mutable(rights) or (is_left_repeated and hold_mutable(lefts))
         keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
         if right_outer:
             keys += [key for key in rights if key not in lefts]
