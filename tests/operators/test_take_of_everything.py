@@ -15,7 +15,7 @@ ROWS = [(key, number % 4) for number, key in enumerate("badcbadbabcadcab")]
 OTHERS = [("a", "x"), ("b", "y"), ("b", "z"), ("e", "w")]
 ALL = 10_000
 # Operators with different plans; other runners execute the plans that the inline runner executes.
-SHAPES = ["map", "round_robin", "sort", "sort2", "union", "broadcast_join"]
+SHAPES = ["map", "round_robin", "sort2", "distinct", "union", "broadcast_join", "join"]
 
 
 def check(dataset: Dataset, counts: Iterable[int], what: str) -> None:
@@ -61,9 +61,8 @@ def test_take_of_operators_on_every_runner(new_flow: Runner) -> None:
     rows, other = inputs(new_flow(), ROWS, 3)
     for first in SHAPES:
         then = SHAPES[SHAPES.index(first) - 2]
-        check(NAMED[first](rows, other), [3], first)
         dataset = NAMED[then](NAMED[first](rows, other).map(as_pair), other)
-        check(dataset, [5, ALL], f"{first}.{then}")
+        check(dataset, [5], f"{first}.{then}")
 
 
 def test_a_broadcast_side_is_read_by_every_task_that_take_runs(new_flow: Runner) -> None:

@@ -14,7 +14,7 @@ from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, PassOp, Row, Stream, TaskContext
 from glowpy.flow.ops.key_tables import Fill, Holding, Side, tables_of, windows
-from glowpy.flow.ops.keys import check_pairs
+from glowpy.flow.ops.keys import check_pairs, result_keys
 from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, firsts_of
 from glowpy.flow.ops.partition import add_partition_steps
@@ -94,7 +94,7 @@ def fold_by_key(fold: Fill, refold: Fill, context: TaskContext, rows: Stream) ->
     for window in windows(context, [Side(rows, _totals(fold, refold))]):
         (table,) = window.tables
         keys = window.in_order(list(table))
-        pairs = list(zip(keys, map(table.__getitem__, keys), strict=True))
+        pairs = list(zip(result_keys(keys), map(table.__getitem__, keys), strict=True))
         yield from batches_of(pairs, context.budget_bytes // BLOCKS_IN_BUDGET)
 
 

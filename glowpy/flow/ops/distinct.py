@@ -12,7 +12,7 @@ from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKin
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Kernel, PassOp, Row, Stream, TaskContext, chain
 from glowpy.flow.ops.key_tables import Holding, Side, tables_of, windows
-from glowpy.flow.ops.keys import hashing_error, keys_apart
+from glowpy.flow.ops.keys import hashing_error, keys_apart, result_keys
 from glowpy.flow.ops.memory import Pace, batches_of
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET
 from glowpy.flow.ops.sorted_runs import Table
@@ -60,7 +60,7 @@ def distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> 
     """Rows, the first of those that are equal; in order if they have one."""
     for window in windows(context, [_rows_side(edges[0])]):
         (table,) = window.tables
-        rows = window.in_order(list(table))
+        rows = result_keys(window.in_order(list(table)))
         yield from batches_of(rows, context.budget_bytes // BLOCKS_IN_BUDGET)
 
 

@@ -13,6 +13,7 @@ from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Row, Stream, TaskContext
 from glowpy.flow.ops.key_tables import windows
+from glowpy.flow.ops.keys import result_keys
 from glowpy.flow.ops.memory import batches_from
 from glowpy.flow.ops.sorted_runs import Table
 from glowpy.flow.ops.together import (
@@ -75,7 +76,8 @@ def group_kernel(operator: str, context: TaskContext, edges: Sequence[Sequence[S
 
 
 def _taken(keys: list[Row], table: Table) -> Iterator[Row]:
-    return ((key, table.pop(key)) for key in keys)
+    results = zip(result_keys(keys), keys, strict=True)
+    return ((result, table.pop(key)) for result, key in results)
 
 
 def cogroup_kernel(
@@ -86,7 +88,8 @@ def cogroup_kernel(
         lefts, rights = window.tables
         keys = list(lefts)
         keys += [key for key in rights if key not in lefts]
+        keys = window.in_order(keys)
         yield from batches_from(
-            (key, lefts.pop(key, None) or [], rights.pop(key, None) or [])
-            for key in window.in_order(keys)
+            (result, lefts.pop(key, None) or [], rights.pop(key, None) or [])
+            for result, key in zip(result_keys(keys), keys, strict=True)
         )

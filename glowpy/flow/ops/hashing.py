@@ -18,6 +18,7 @@ from zlib import crc32
 from glowpy.errors import RowError, shown, unhashable
 from glowpy.flow.ops.hashed_fields import Getter, field_getters
 from glowpy.flow.ops.kernel import Batch, Row
+from glowpy.flow.ops.keys import LoneKey
 from glowpy.flow.ops.value_hashes import FACTOR, PRIME, SET, number_hash, text_hash, value_rule
 
 _MOST_SAMPLES = 64
@@ -131,6 +132,8 @@ class KeyHasher:
         """
         if kind in _CONSTANTS:
             return lambda _key: _CONSTANTS[kind]
+        if kind is LoneKey:
+            return lambda key: self.hash(key.value)
         own: object = kind.__hash__
         if own is tuple.__hash__:
             return self._tuple

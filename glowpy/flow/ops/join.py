@@ -15,6 +15,7 @@ from glowpy.copies import copied, hold_mutable
 from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
 from glowpy.flow.ops.key_tables import Window, windows
+from glowpy.flow.ops.keys import result_keys
 from glowpy.flow.ops.memory import BATCH_BYTES, Pace, batches_from, size_of
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
 from glowpy.flow.ops.value_lists import lists_side
@@ -89,8 +90,9 @@ def matches(found: Iterable[Window], left_outer: bool, right_outer: bool) -> Ite
         keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
         if right_outer:
             keys += [key for key in rights if key not in lefts]
-        for key in window.in_order(keys):
-            match = key, lefts.get(key, NOTHING), rights.get(key, NOTHING)
+        keys = window.in_order(keys)
+        for result, key in zip(result_keys(keys), keys, strict=True):
+            match = result, lefts.get(key, NOTHING), rights.get(key, NOTHING)
             if are_copied:
                 yield from copies_of(match)
             else:

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from glowpy.flow.ops.hashing import KeyHasher
 from glowpy.flow.ops.kernel import Batch, Row
+from glowpy.flow.ops.keys import LoneKey
 from glowpy.flow.ops.value_hashes import (
     as_number,
     date_hash,
@@ -64,6 +65,8 @@ class _KeyPlaces:
     def _finder(self, kind: type) -> Callable[[Row], Place]:
         if kind in (int, bool):
             return lambda key: (_NUMBER, key)
+        if kind is LoneKey:
+            return lambda key: self.place(key.value)
         if kind is float:
             return lambda key: (_NUMBER, key) if key == key else self._other(key)
         own: object = kind.__hash__

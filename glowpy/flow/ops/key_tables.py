@@ -19,7 +19,7 @@ from itertools import compress
 from glowpy.flow.ops.hashing import check_hashes
 from glowpy.flow.ops.kernel import Row, Stream, TaskContext
 from glowpy.flow.ops.key_order import places_of, sorted_keys
-from glowpy.flow.ops.keys import common_order, order_of
+from glowpy.flow.ops.keys import LoneKey, common_order, order_of
 from glowpy.flow.ops.memory import Pace, batches_from, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, aligned, merge_within
 from glowpy.flow.ops.sorted_runs import RowsOf, SortedRuns, Table
@@ -205,11 +205,13 @@ def _places_of(keys_of: KeysOf, is_ordered: bool) -> KeysOf:
 
 def _hold_back(table: Table, kept: Table, bound: Row, place_of: KeysOf) -> None:
     """Move the last keys, which are at the bound and may get more rows, to another table."""
-    moved = []
+    moved: list[tuple[Row, Row]] = []
+    complete: list[tuple[Row, Row]] = []  # of keys that match no other
     while table:
         key, value = table.popitem()
         if place_of([key]) != [bound]:
             table[key] = value
             break
-        moved.append((key, value))
+        (complete if type(key) is LoneKey else moved).append((key, value))
+    table.update(reversed(complete))
     kept.update(reversed(moved))

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from glowpy.errors import RowError, shown, unhashable
+from glowpy.flow.ops.hashed_fields import Getter, field_getters
 from glowpy.flow.ops.kernel import Batch, Row
 
 Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each other
@@ -15,7 +16,8 @@ Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each ot
 _first_of = itemgetter(0)
 _NUMBERS = {int, float, bool}
 _ORDERED_ALONE = {str, bytes}
-_NEVER_NAN = {int, bool, str, bytes, type(None)}
+_NEVER_MISSING = {int, bool, str, bytes, type(None)}
+_GETTERS: dict[type, list[Getter] | None] = {}  # of the fields of types met so far
 
 
 def date_types() -> set[type]:
@@ -109,9 +111,29 @@ def hashing_error(keys: Batch, exc: TypeError, what: str = "key") -> Exception:
     return exc  # it came out of a key's own code
 
 
+class LoneKey:
+    """A key in a table that is equal to itself only: it is, or holds, a missing value.
+
+    Python takes an object for equal to itself even if `==` says that it is not, and there is one
+    NaT and one NA in a process. The wrapper is the key from the input of a keyed operator to its
+    result; it is hashed, for its place, as its value is.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Row) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[type[LoneKey], tuple[Row]]:
+        return LoneKey, (self.value,)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
 def pairs_apart(pairs: Batch) -> Batch:
-    """The pairs, with keys of their own where these are NaN or hold one."""
-    if set(map(type, map(_first_of, pairs))) <= _NEVER_NAN:
+    """The pairs; keys with missing values are wrapped, so that each matches nothing."""
+    if set(map(type, map(_first_of, pairs))) <= _NEVER_MISSING:
         return pairs
     keys = list(map(_first_of, pairs))
     others = keys_apart(keys)
@@ -119,26 +141,28 @@ def pairs_apart(pairs: Batch) -> Batch:
 
 
 def keys_apart(keys: Batch) -> Batch:
-    """The keys, those that are NaN or hold one each as an object of its own.
-
-    Python takes an object for equal to itself even if it says that it is not; so NaN keys match
-    nothing, wherever they come from.
-    """
-    if set(map(type, keys)) <= _NEVER_NAN or not any(map(_holds_nan, keys)):
+    """The keys; those with missing values are wrapped, so that each matches nothing."""
+    if set(map(type, keys)) <= _NEVER_MISSING or not any(map(_holds_missing, keys)):
         return keys
-    return [_copied(key) if _holds_nan(key) else key for key in keys]
+    return [LoneKey(key) if _holds_missing(key) else key for key in keys]
 
 
-def _holds_nan(key: Row) -> bool:
+def result_keys(keys: Batch) -> Batch:
+    """The keys as they stand in results, without wrappers."""
+    if LoneKey not in set(map(type, keys)):
+        return keys
+    return [key.value if type(key) is LoneKey else key for key in keys]
+
+
+def _holds_missing(key: Row) -> bool:
     kind = type(key)
-    if kind in _NEVER_NAN:
+    if kind in _NEVER_MISSING:
         return False
     if isinstance(key, (tuple, frozenset)):
-        return any(map(_holds_nan, key))
-    return bool(key != key)
-
-
-def _copied(key: Row) -> Row:
-    import pickle
-
-    return pickle.loads(pickle.dumps(key, 5))
+        return any(map(_holds_missing, key))
+    if kind not in _GETTERS:
+        _GETTERS[kind] = field_getters(kind)
+    getters = _GETTERS[kind]
+    if getters is not None:
+        return any(_holds_missing(get(key)) for get in getters)
+    return is_missing(key)
