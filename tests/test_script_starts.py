@@ -277,6 +277,8 @@ def test_a_script_under_a_profiler_or_debugger(
     mode: str, words: str, cluster: str, tmp_path: Path
 ) -> None:
     """Tasks run the script without it; rows of the script's classes come back as such."""
+    if words.startswith("pdb") and sys.version_info[:3] == (3, 13, 0):
+        pytest.skip("pdb of Python 3.13.0 takes no arguments of a script (fixed in 3.13.1)")
     write(tmp_path, {"script.py": PROFILED})
     write(tmp_path, {"numbers_of_mine.py": "def double(number):\n    return 2 * number\n"})
     ended = run(tmp_path, "-m", *words.split(), *flags_of(mode, cluster), "-glow.quiet", "own")

@@ -44,7 +44,7 @@ def see_loaded(main: ModuleType) -> None:
     """Keep the digests of the local files that are loaded now. A driver calls this early."""
     for path, module in _loaded_modules(main).items():
         with suppress(ProgramError):  # it cannot be read; the run says so if it ships the file
-            _seen.setdefault(path, (module, module.__spec__, read_source(path).sha256))
+            _seen.setdefault(path, (module, _spec_of(module), read_source(path).sha256))
 
 
 class LoadedTexts:
@@ -63,9 +63,9 @@ class LoadedTexts:
         module = self._modules.get(path)
         if module is None:
             return  # not loaded: driver and tasks would load the same text
-        now = module, module.__spec__, source.sha256
+        now = module, _spec_of(module), source.sha256
         seen, spec, sha256 = _seen.setdefault(path, now)
-        if seen is not module or spec is not module.__spec__:
+        if seen is not module or spec is not _spec_of(module):
             _seen[path] = now
         elif sha256 != source.sha256:
             raise _edited(path)
@@ -95,6 +95,10 @@ def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
     return found
 
 
+def _spec_of(module: ModuleType) -> object:
+    return getattr(module, "__spec__", None)  # the main module has none under a debugger
+
+
 def _edited(path: str) -> ProgramError:
     return ProgramError(
         f"{os.path.basename(path)} has changed since this process loaded it ({path}): tasks would "
@@ -119,10 +123,13 @@ def _compiled(path: str, source: Source) -> set[CodeType] | None:
 def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
     """Code that was loaded from a file, as far as it is still there."""
     if module.__name__ == "__main__":
+        name = os.path.basename(path)  # a debugger has a frame of its own among them
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
         while frame is not None:
-            if frame.f_globals is module.__dict__ and frame.f_code.co_name == "<module>":
-                yield frame.f_code
+            code = frame.f_code
+            is_main = frame.f_globals is module.__dict__ and code.co_name == "<module>"
+            if is_main and os.path.basename(code.co_filename) == name:
+                yield code
             frame = frame.f_back
     else:
         yield from _written_code(module)
