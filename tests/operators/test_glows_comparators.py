@@ -5,6 +5,7 @@ Go: flow/dataset_sort.go, flow/dataset_cogroup.go, flow/dataset_join.go, flow/da
 
 from __future__ import annotations
 
+from functools import cmp_to_key
 from typing import Any
 
 import pytest
@@ -19,6 +20,23 @@ RIGHT = [("a", 10), ("C", 20), ("B", 30)]
 def folded(key: str, value: Any) -> tuple[str, tuple[str, Any]]:
     """The key in the form that decides equality and order, and the row behind it."""
     return key.lower(), (key, value)
+
+
+def less(left: tuple[str, int], right: tuple[str, int]) -> bool:
+    """A less-than function of rows, as Glow's LocalSort and MergeSorted take it."""
+    return left[1] % 3 < right[1] % 3
+
+
+def compared_rows(left: Any, right: Any) -> int:
+    return less(right, left) - less(left, right)
+
+
+def test_a_less_than_function_orders_rows_as_the_key_that_it_becomes(new_flow: Runner) -> None:
+    rows = new_flow().slice(LEFT, 2)
+    key = cmp_to_key(compared_rows)
+    expected = [("B", 3), ("b", 1), ("a", 4), ("A", 2)]
+    assert rows.sort(key=key).collect() == expected
+    assert rows.local_sort(key=key).merge_sorted(key=key).collect() == expected
 
 
 def compared(left: str, right: str) -> int:
