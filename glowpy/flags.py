@@ -42,6 +42,7 @@ class Options(NamedTuple):
     quiet: bool = False
     speculate: bool = False
     hash_seed: int = 0
+    rerun_effects: str = "refuse"
     workers: int = 0
     start: str = ""
     log_level: str = ""
@@ -119,6 +120,14 @@ FLAGS = (
         "glow.hash.seed",
         "hash_seed",
         "another distribution of keys over shards, for keys that crowd into few",
+    ),
+    Flag(
+        "glow.rerun.effects",
+        "rerun_effects",
+        "what a script that tasks run again may do above its run: refuse ends the run where it "
+        "destroys files and notes other effects; allow permits all",
+        "cluster",
+        choices=("refuse", "allow"),
     ),
     Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),

@@ -54,7 +54,7 @@ UNPICKLERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "marshal", "shelve"
 TRANSPORT = "glowpy.wire.transport"
 ONLY_IMPORTER = {"zmq": TRANSPORT, "msgpack": "glowpy.wire"}
 MAY_PRINT = ("glowpy.cli", "glowpy.launch")
-MAY_EXIT = ("glowpy.cli", "glowpy.launch", MAIN)
+MAY_EXIT = ("glowpy.cli", "glowpy.launch", "glowpy.task.script_start", MAIN)
 PURE = (  # machines: whoever embeds them tells them the time, and does what they want done
     "glowpy.driver.scheduling",
     *("glowpy.driver.view.progress", "glowpy.driver.view.summary", "glowpy.driver.view.tally"),

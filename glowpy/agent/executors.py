@@ -12,6 +12,7 @@ from glowpy.wire.run_messages import (
     Assign,
     GroupEnded,
     LaunchRefused,
+    Noted,
     Outcome,
     Progress,
     Refusal,
@@ -19,6 +20,8 @@ from glowpy.wire.run_messages import (
 )
 
 _MOST_EARLY_CHARACTERS = 4096
+_MOST_NOTES = 100  # of one executor, more are dropped
+_MOST_NOTE_CHARACTERS = 2000
 
 
 class State(Enum):
@@ -39,6 +42,7 @@ class ExecutorSlot:
     peer = b""  # its connection, once greeted
     early_output = ""  # the last that it has written before it was ready
     is_dismissed = False  # retired: that it ends, however it does, is no news
+    note_count = 0
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
     def __init__(
@@ -94,6 +98,12 @@ class ExecutorSlot:
             return False
         self.early_output = (self.early_output + text)[-_MOST_EARLY_CHARACTERS:]
         return True
+
+    def takes(self, note: Noted) -> bool:
+        """Count a note of the executor; False if it is one too many, or too long."""
+        self.note_count += 1
+        size = max(len(note.subject), len(note.text))
+        return self.note_count <= _MOST_NOTES and size <= _MOST_NOTE_CHARACTERS
 
     def aborted(self, assign: Assign) -> GroupEnded:
         """How its agent reports an assignment that nobody wants any more."""

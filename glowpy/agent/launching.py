@@ -30,9 +30,13 @@ _KEPT_VARIABLES = (
 
 # `python -m` looks in the working directory first, and there the driver's own files may lie. This
 # does the same without it; -P would too, but Python 3.10 has none.
+_WITHOUT_DIRECTORY = "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
 _RUN_MODULE = (
-    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; import runpy; "
+    f"{_WITHOUT_DIRECTORY}import runpy; "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+_RUN_SCRIPT = (
+    f"{_WITHOUT_DIRECTORY}from glowpy.task.script_start import start_script; start_script()"
 )
 
 
@@ -79,7 +83,12 @@ def task_start(
     if key_file:
         environment[KEY_FILE_VARIABLE] = key_file
     return TaskStart(
-        [sys.executable, *_words(program, directory, arguments)],
+        [
+            sys.executable,
+            *_words(
+                program, directory, arguments, run_directory if opening.watches_effects else ""
+            ),
+        ],
         environment,
         _working_directory(opening.working_directory, run_directory, directory.related),
     )
@@ -102,12 +111,11 @@ def _working_directory(of_driver: str, run_directory: str, related: Path) -> str
     return own
 
 
-def _words(program: Program, directory: ProgramDirectory, arguments: list[str]) -> list[str]:
+def _words(
+    program: Program, directory: ProgramDirectory, arguments: list[str], watched_for: str
+) -> list[str]:
     """What Python is started with; our flags before the script's words, which may hold a `--`."""
     if isinstance(program, Pickled):
         return ["-c", _RUN_MODULE, _PICKLED_MODULE, str(directory.payload), *arguments]
-    if program.is_module:
-        start = ["-c", _RUN_MODULE, program.entry]
-    else:
-        start = [str(directory.code / program.entry)]
+    start = ["-c", _RUN_SCRIPT, str(directory.code), watched_for, program.entry]
     return [*start, *arguments, *program.argv]

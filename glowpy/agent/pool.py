@@ -39,6 +39,7 @@ from glowpy.wire.run_messages import (
     Launch,
     Launched,
     LaunchRefused,
+    Noted,
     Outcome,
     Printed,
     Progress,
@@ -195,7 +196,7 @@ class ExecutorPool:
             yield from self._ready(slot, message, payload)
         elif isinstance(message, GroupEnded):
             yield from self._group_ended(slot, message, payload)
-        elif isinstance(message, Printed):
+        elif isinstance(message, Printed) or (isinstance(message, Noted) and slot.takes(message)):
             yield ToDriver(slot.run.peer, message)
 
     def _slot_of_peer(self, peer: bytes) -> ExecutorSlot | None:

@@ -46,6 +46,7 @@ from glowpy.wire.run_messages import (
     ExecutorHello,
     ExecutorReady,
     GroupEnded,
+    Noted,
     Printed,
     Progress,
     Stream,
@@ -55,7 +56,7 @@ from glowpy.wire.transport import Poller, Transport
 
 log = logging.getLogger(__name__)
 
-_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed)
+_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed, Noted)
 _AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # what was written before comes before
 _BATCH = 1000  # messages taken in one go, before looking at anything else
 

@@ -27,6 +27,7 @@ from glowpy.wire.run_messages import (
     GroupEnded,
     GroupStarted,
     LaunchRefused,
+    Noted,
     Outcome,
     Printed,
     Progress,
@@ -151,6 +152,8 @@ class Run:
                 sys.stdout if message.stream.value == "stdout" else sys.stderr,
                 message.text,
             )
+        elif isinstance(message, Noted):
+            self._report.note_once(message.subject, message.text)
         elif isinstance(message, Progress):
             self._watch.heard(message)
         elif isinstance(message, GroupStarted):

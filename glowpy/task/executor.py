@@ -24,6 +24,7 @@ from glowpy.stacks import offer_stack
 from glowpy.task.assignment import Assignment, Workplace
 from glowpy.task.failure import AttemptAborted, packed
 from glowpy.task.meter import Meter
+from glowpy.task.notes import take_notes
 from glowpy.task.printing import Forwarding
 from glowpy.task.pulling import Pulls
 from glowpy.task.reading import Reading, Wait
@@ -40,6 +41,7 @@ from glowpy.wire.run_messages import (
     Describe,
     ExecutorHello,
     ExecutorReady,
+    Noted,
     Printed,
     Progress,
     Retire,
@@ -151,6 +153,7 @@ class Executor:
         except GlowError as exc:
             self._link.send(ExecutorReady(self._run, self._executor, str(exc)), packed(exc) or None)
             raise
+        self._send_notes()
         self._link.send(ExecutorReady(self._run, self._executor, ""))
         return plan
 
@@ -169,7 +172,12 @@ class Executor:
         assignment = Assignment(self._workplace, begin, meter, wait, commit, faults, live)
         ended, payload = assignment.run(is_aborted=assign.attempt in self._aborted)
         self._aborted.discard(assign.attempt)
+        self._send_notes()
         self._link.send(ended, payload or None)
+
+    def _send_notes(self) -> None:
+        for note in take_notes():
+            self._link.send(Noted(self._run, self._executor, *note))
 
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))

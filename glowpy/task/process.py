@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Sequence
 from typing import NoReturn
 
+from glowpy.command_line import parse
 from glowpy.environment import RUN_VARIABLE
-from glowpy.errors import GlowError, PlanMismatch
+from glowpy.errors import GlowError, PlanMismatch, ProgramError
 from glowpy.flags import Options
 from glowpy.flow.entry import graph_of
 from glowpy.flow.graph import Graph
@@ -19,6 +22,7 @@ from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
 from glowpy.task.no_input import refuse_input
+from glowpy.task.rerun_guard import stop_watching
 from glowpy.timing import Timing
 from glowpy.wire.security import policy_from_environment
 
@@ -42,7 +46,22 @@ def serve_script(options: Options) -> NoReturn:
             )
         return graph
 
+    stop_watching()
     serve_and_exit(options.agent_address, options.executor_id, find_graph, captured_again)
+
+
+def refuse_and_exit(words: Sequence[str], reason: str) -> NoReturn:
+    """End the run with an error, from wherever the script of this task is.
+
+    Args:
+        words: the command line of the task.
+    """
+
+    def find_graph(_description: RunDescription) -> Graph:
+        raise ProgramError(reason)
+
+    options, _rest, _notes = parse(words)
+    serve_and_exit(options.agent_address, options.executor_id, find_graph)
 
 
 def serve_and_exit(
@@ -53,7 +72,8 @@ def serve_and_exit(
     _is_serving = True
     flush()  # what the script has printed so far is not of the flow
     watch_lifeline()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     refuse_input()
     status = 0
     try:

@@ -53,6 +53,7 @@ class OpenRun(NamedTuple):
     environment: dict[str, str]
     hash_seed: Unsigned32
     module: Name  # -glow.module: what this run has in common with others; empty if nothing
+    watches_effects: bool = True  # False: -glow.rerun.effects=allow
 
 
 class RunOpened(NamedTuple):
@@ -270,6 +271,15 @@ class Printed(NamedTuple):
     text: str
 
 
+class Noted(NamedTuple):
+    """One line for the user, found by a task. The driver prints one note of each subject."""
+
+    run: str
+    executor: str
+    subject: str
+    text: str
+
+
 RUN_MESSAGES: tuple[type, ...] = (
     OpenRun,
     RunOpened,
@@ -295,4 +305,5 @@ RUN_MESSAGES: tuple[type, ...] = (
     Progress,
     GroupEnded,
     Printed,
+    Noted,
 )

@@ -29,6 +29,7 @@ from glowpy.wire.run_messages import (
     Launch,
     Launched,
     LaunchRefused,
+    Noted,
     Printed,
     Refusal,
     RunClosed,
@@ -78,7 +79,7 @@ class ClusterFleet:
         self.store, self.store_owner = self._own.store, self._own.address
         self.reader_host = own_address.host
         self._opening = opening_of(
-            description, shipment.program, self.store_owner, hash_seed, options.module
+            description, shipment.program, self.store_owner, hash_seed, options
         )
         self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
 
@@ -243,6 +244,11 @@ class ClusterFleet:
                 message = message._replace(reason=self._own_paths(message.reason))
             elif isinstance(message, Printed):
                 message = message._replace(text=self._own_paths(message.text))
+            elif isinstance(message, Noted):
+                subject, text = self._own_paths(message.subject), self._own_paths(message.text)
+                message = message._replace(subject=subject, text=text)
+            elif isinstance(message, LaunchRefused):
+                message = message._replace(reason=self._own_paths(message.reason))
             self._events.append(AgentSaid(agent.address, message, payload))
 
     def _lose(self, agent: RemoteAgent, cause: str) -> None:

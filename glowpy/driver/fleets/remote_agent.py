@@ -6,6 +6,7 @@ import os
 from collections import deque
 from enum import Enum
 
+from glowpy.flags import Options
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.program import Program
 from glowpy.wire.greeting import hello_of
@@ -52,7 +53,7 @@ class RemoteAgent:
 
 
 def opening_of(
-    description: RunDescription, program: Program, server: str, hash_seed: int, module: str
+    description: RunDescription, program: Program, server: str, hash_seed: int, options: Options
 ) -> OpenRun:
     """How every agent is told of a run; `server` is where it gets the program."""
     return OpenRun(
@@ -64,7 +65,8 @@ def opening_of(
         _working_directory(),
         {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
         hash_seed,
-        module,
+        options.module,
+        options.rerun_effects != "allow",
     )
 
 

@@ -9,6 +9,9 @@ from glowpy.errors import OutputError, reason_of
 from glowpy.stdio import tell
 from glowpy.timing import Timing
 
+_MAX_SUBJECTS = 1000
+_noted_subjects: set[str] = set()
+
 
 def is_screen(stream: TextIO | None) -> bool:
     """True of a terminal whose cursor can be moved."""
@@ -60,6 +63,15 @@ class Report:
         """One thing that the user should know."""
         if not self._is_quiet:
             tell(f"glowpy: {text}")
+
+    def note_once(self, subject: str, text: str) -> None:
+        """A note of a task, if it is the first one of its subject in this process.
+
+        Each executor of each run of the script sends the same notes.
+        """
+        if subject not in _noted_subjects and len(_noted_subjects) < _MAX_SUBJECTS:
+            _noted_subjects.add(subject)
+            self.note(" ".join(text.split()))
 
     def show(self, text: str) -> None:
         """What the user has asked for, on stderr."""
