@@ -13,7 +13,7 @@ import types
 from importlib.machinery import SourceFileLoader
 from typing import NoReturn
 
-from glowpy.stdio import tell
+from glowpy.stdio import flush, tell
 from glowpy.task.notes import take_notes
 
 
@@ -61,10 +61,13 @@ def _run_file(path: str) -> None:
         exec(loader.source_to_code(loader.get_data(path), path), main.__dict__)
     except Exception as exc:  # noqa: BLE001  # of the script
         _end_by(exc, path)
+    finally:
+        flush()  # as Python does at the end of a file, before exit handlers run
 
 
 def _end_by(error: Exception, path: str) -> NoReturn:
     """What Python does at an uncaught exception, with a traceback that begins in the script."""
+    flush()
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != path:
         trace = trace.tb_next
