@@ -12,7 +12,6 @@ from glowpy.wire.run_messages import (
     Assign,
     GroupEnded,
     LaunchRefused,
-    Noted,
     Outcome,
     Progress,
     Refusal,
@@ -21,7 +20,6 @@ from glowpy.wire.run_messages import (
 
 _MOST_EARLY_CHARACTERS = 4096
 _MOST_NOTES = 100  # of one executor, more are dropped
-_MOST_NOTE_CHARACTERS = 2000
 
 
 class State(Enum):
@@ -99,11 +97,10 @@ class ExecutorSlot:
         self.early_output = (self.early_output + text)[-_MOST_EARLY_CHARACTERS:]
         return True
 
-    def takes(self, note: Noted) -> bool:
-        """Count a note of the executor; False if it is one too many, or too long."""
+    def counts_note(self) -> bool:
+        """Count a note of the executor; False if it is one too many."""
         self.note_count += 1
-        size = max(len(note.subject), len(note.text))
-        return self.note_count <= _MOST_NOTES and size <= _MOST_NOTE_CHARACTERS
+        return self.note_count <= _MOST_NOTES
 
     def aborted(self, assign: Assign) -> GroupEnded:
         """How its agent reports an assignment that nobody wants any more."""

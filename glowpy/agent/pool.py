@@ -196,7 +196,7 @@ class ExecutorPool:
             yield from self._ready(slot, message, payload)
         elif isinstance(message, GroupEnded):
             yield from self._group_ended(slot, message, payload)
-        elif isinstance(message, Printed) or (isinstance(message, Noted) and slot.takes(message)):
+        elif isinstance(message, Printed) or (isinstance(message, Noted) and slot.counts_note()):
             yield ToDriver(slot.run.peer, message)
 
     def _slot_of_peer(self, peer: bytes) -> ExecutorSlot | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from glowpy.record import NamedTuple
 
 MAX_NOTES = 100  # of one process; the agent drops what exceeds this
-MAX_NOTE_CHARACTERS = 2000
+MAX_CHARACTERS = 2000  # of a line, as `glowpy.ranges.Line` says
 
 
 class Note(NamedTuple):
@@ -23,7 +23,7 @@ def add_note(subject: str, text: str) -> None:
     """Keep a note, if it is the first one of its subject in this process."""
     if subject not in _subjects and len(_subjects) < MAX_NOTES:
         _subjects.add(subject)
-        _waiting.append(Note(subject[:MAX_NOTE_CHARACTERS], text[:MAX_NOTE_CHARACTERS]))
+        _waiting.append(Note(_line(subject), _line(text)))
 
 
 def take_notes() -> list[Note]:
@@ -31,3 +31,10 @@ def take_notes() -> list[Note]:
     taken = _waiting[:]
     del _waiting[: len(taken)]  # another thread may add one meanwhile
     return taken
+
+
+def _line(text: str) -> str:
+    """A text as one line: control characters and lone surrogates become escapes."""
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return text[:MAX_CHARACTERS]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from glowpy.ranges import Count, Megabytes, Name, OptionalSize, Seconds, Size, Unsigned32
+from glowpy.ranges import Count, Line, Megabytes, Name, OptionalSize, Seconds, Size, Unsigned32
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 from glowpy.wire.sources import Sources
@@ -274,10 +274,10 @@ class Printed(NamedTuple):
 class Noted(NamedTuple):
     """One line for the user, found by a task. The driver prints one note of each subject."""
 
-    run: str
-    executor: str
-    subject: str
-    text: str
+    run: Name
+    executor: Name
+    subject: Line
+    text: Line
 
 
 RUN_MESSAGES: tuple[type, ...] = (

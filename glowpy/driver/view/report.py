@@ -71,7 +71,7 @@ class Report:
         """
         if subject not in _noted_subjects and len(_noted_subjects) < _MAX_SUBJECTS:
             _noted_subjects.add(subject)
-            self.note(" ".join(text.split()))
+            self.note(text)
 
     def show(self, text: str) -> None:
         """What the user has asked for, on stderr."""
