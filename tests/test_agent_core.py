@@ -37,7 +37,6 @@ from glowpy.wire.run_messages import (
     Launch,
     Launched,
     LaunchRefused,
-    Noted,
     OpenRun,
     Outcome,
     Printed,
@@ -222,15 +221,6 @@ def test_what_a_process_writes_is_told_once_it_is_ready(core: Any) -> None:
     *_, told = core.process_exited("e1", "signal SIGKILL")
     assert told.message.log_tail == "", "all of it has been told"
     assert core.process_said("e1", Stream.STDOUT, "too late\n") == []
-
-
-def test_an_agent_passes_on_a_bounded_number_of_notes(core: Any) -> None:
-    opened(core)
-    ready(core)
-    notes = [Noted("r1", "e1", str(number), "text") for number in range(102)]
-    sent = [core.from_executor(EXECUTOR, note, b"") for note in notes]
-    assert sent[:100] == [[ToDriver(DRIVER, note)] for note in notes[:100]]
-    assert sent[100:] == [[], []]
 
 
 def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:

@@ -16,9 +16,6 @@ import glowpy
 from glowpy.task import notes
 from glowpy.task.effects import READINGS, Effect, effect_of
 from glowpy.task.rerun_guard import RerunGuard
-from glowpy.wire.coding import Coder
-from glowpy.wire.messages import MESSAGES
-from glowpy.wire.run_messages import Noted
 
 _seen: list[tuple[str, tuple[Any, ...]]] | None = None
 
@@ -156,15 +153,6 @@ def test_the_innermost_line_of_the_program_is_named(guard: RerunGuard, tmp_path:
     assert note.startswith(f"{tmp_path}/code/r0/lib.py:3 runs the command true, and each executor")
     with pytest.raises(Refused, match=r"lib\.py:3 removes out\.txt, while a task"):
         judged(guard, "os.remove", "out.txt", -1, files=files)
-
-
-def test_a_note_is_one_line_of_characters_that_travel(guard: RerunGuard, tmp_path: Path) -> None:
-    command = os.fsdecode(b"rm \xff\x1b[2J\n") + "x" * 5000
-    (note,) = judged(guard, "os.system", command, files=[f"{tmp_path}/code/r0/main.py"])
-    assert r"rm \udcff\x1b[2J\nx" in note and len(note) == notes.MAX_CHARACTERS
-    message = Noted("r", "e", "s", note)
-    coder = Coder(MESSAGES)
-    assert coder.decode(coder.encode(message)) == message
 
 
 def test_one_note_for_each_line(guard: RerunGuard, tmp_path: Path) -> None:
