@@ -14,6 +14,7 @@ from importlib.machinery import SourceFileLoader
 from typing import NoReturn
 
 from glowpy.stdio import flush, tell
+from glowpy.task.no_input import refuse_input
 from glowpy.task.notes import take_notes
 
 
@@ -21,6 +22,7 @@ def start_script() -> None:
     """Run the script that the command line names as this process's main program."""
     code, run_directory, entry = sys.argv[1:4]
     del sys.argv[1:4]
+    refuse_input()
     if run_directory:
         _guard(code, run_directory)
     if "/" in entry:
