@@ -19,6 +19,7 @@ from glowpy.driver.stopping import check_stopped
 from glowpy.driver.view.report import Report
 from glowpy.driver.view.watch import Watch
 from glowpy.errors import ClusterError, GlowError, ProgramError
+from glowpy.planner.plan import may_capture
 from glowpy.task.failure import refused, unpacked
 from glowpy.wire.run_messages import (
     Abort,
@@ -94,6 +95,10 @@ class Run:
             control.close()
 
     def _execute(self) -> Any:
+        if may_capture(self._plan):
+            from glowpy.driver.shared_values import check_shared_values  # slow to load
+
+            check_shared_values(self._plan, self._report.note)
         self._obey(self._scheduler.start())
         while True:
             check_stopped()

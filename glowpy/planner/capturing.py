@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
-from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from glowpy.flow.graph import Step
 from glowpy.flow.marks import lines_with_is_task, marked_names
-from glowpy.flow.ops.kernel import BatchOp, FoldOp, PassOp, RowOp, TextOp
+from glowpy.flow.ops.kernel import PassOp
 from glowpy.planner.captures import NOT_DEFINED, Captured
 from glowpy.planner.code_names import CodeNames, digest_of, names_in, stored_on
 from glowpy.planner.plan import Plan, steps_of
-from glowpy.planner.reached import MISSING, Reached, captured_by
+from glowpy.planner.reached import MISSING, Reached, arguments_of, captured_by
 from glowpy.planner.value_text import ValueText, type_name
 from glowpy.record import NamedTuple
 
@@ -86,7 +85,7 @@ class _Capturing:
 
     def of_step(self, step: Step) -> Iterator[Captured]:
         reached = self._reached = Reached(self._surroundings.is_local, self._names_of)
-        arguments = _arguments(step.op)
+        arguments = arguments_of(step.op)
         reached.follow(arguments)
         for each in arguments:
             yield from self._of_argument(each, step.name)
@@ -170,18 +169,6 @@ class _Capturing:
 
     def _is_marked(self, module: str, name: str) -> bool:
         return (module, name.partition(".")[0]) in self._surroundings.may_differ
-
-
-def _arguments(operator: Any) -> tuple[Any, ...]:
-    """What the user has given to a step: functions and plain values."""
-    if isinstance(operator, TextOp):
-        return operator.encoding, operator.errors  # the driver lists the files
-    if isinstance(operator, (RowOp, FoldOp)):
-        return (operator.function,)
-    kernel = operator.kernel if isinstance(operator, BatchOp) else operator
-    if isinstance(kernel, partial):
-        return (*kernel.args, *kernel.keywords.values())
-    return (kernel,)
 
 
 def _callable_text(value: Any) -> str | None:

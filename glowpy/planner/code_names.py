@@ -5,7 +5,6 @@ Read off the bytecode by hand: `dis` is slow to import, and a driver does this a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from opcode import EXTENDED_ARG, opmap, opname
 from types import CodeType
@@ -14,11 +13,12 @@ from glowpy.record import NamedTuple
 
 # The argument of some instructions holds flags below the number of the name. Python 3.11 packed
 # those of LOAD_GLOBAL, Python 3.12 those of LOAD_ATTR, and LOAD_METHOD ended there.
-_IS_PACKED = "LOAD_SUPER_ATTR" in opmap
+HAS_PACKED_METHODS = "LOAD_SUPER_ATTR" in opmap
+HAS_PACKED_GLOBALS = "CACHE" in opmap
 _GLOBALS = {
     opmap[name]: shift
     for name, shift in (
-        ("LOAD_GLOBAL", int("CACHE" in opmap)),
+        ("LOAD_GLOBAL", int(HAS_PACKED_GLOBALS)),
         ("LOAD_NAME", 0),
         ("LOAD_FROM_DICT_OR_GLOBALS", 0),
     )
@@ -27,7 +27,7 @@ _GLOBALS = {
 _ATTRIBUTES = {
     opmap[name]: shift
     for name, shift in (
-        ("LOAD_ATTR", int(_IS_PACKED)),
+        ("LOAD_ATTR", int(HAS_PACKED_METHODS)),
         ("LOAD_METHOD", 0),
         ("LOAD_SUPER_ATTR", 2),
     )
@@ -71,14 +71,14 @@ def stored_on(code: CodeType, line: int) -> set[str]:
     """
     spans = [(start, end) for start, end, number in code.co_lines() if number == line]
     found = set()
-    for offset, operation, argument in _instructions(code):
+    for offset, operation, argument in instructions(code):
         kind = opname[operation]
         if not kind.startswith("STORE_") or not any(start <= offset < end for start, end in spans):
             continue
         if kind in ("STORE_NAME", "STORE_GLOBAL", "STORE_ATTR"):
             found.add(code.co_names[argument])
         elif kind == "STORE_DEREF":
-            found.add(_cell_name(code, argument))
+            found.add(cell_name(code, argument))
         elif kind.startswith("STORE_FAST"):
             found.add(code.co_varnames[argument & 15 if kind.count("FAST") > 1 else argument])
     return found
@@ -86,7 +86,9 @@ def stored_on(code: CodeType, line: int) -> set[str]:
 
 def digest_of(code: CodeType) -> str:
     """A digest of what the code does: neither its file nor its lines count."""
-    digest = hashlib.blake2b(digest_size=12)
+    from hashlib import blake2b  # slow to load, and not needed for names
+
+    digest = blake2b(digest_size=12)
     for each in _with_inner(code):
         constants = [_constant(value) for value in each.co_consts]
         shape = (each.co_argcount, each.co_posonlyargcount, each.co_kwonlyargcount, each.co_flags)
@@ -98,7 +100,7 @@ def digest_of(code: CodeType) -> str:
 def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) -> None:
     names = code.co_names
     path: tuple[str, ...] = ()  # of the global that the last instruction has loaded
-    for _offset, operation, number in _instructions(code):
+    for _offset, operation, number in instructions(code):
         if operation in _GLOBALS:
             paths.add(path)
             path = (names[number >> _GLOBALS[operation]],)
@@ -114,7 +116,7 @@ def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) 
     paths.discard(())
 
 
-def _instructions(code: CodeType) -> Iterator[tuple[int, int, int]]:
+def instructions(code: CodeType) -> Iterator[tuple[int, int, int]]:
     """Offset, operation and argument of each instruction."""
     high = 0
     pairs = iter(code.co_code)
@@ -126,7 +128,8 @@ def _instructions(code: CodeType) -> Iterator[tuple[int, int, int]]:
             high = 0
 
 
-def _cell_name(code: CodeType, number: int) -> str:
+def cell_name(code: CodeType, number: int) -> str:
+    """The variable that an instruction for cells names."""
     of_argument = getattr(code, "_varname_from_oparg", None)
     if of_argument is not None:
         return str(of_argument(number))

@@ -7,8 +7,11 @@ through the flow's own `Step` objects.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from operator import itemgetter
+from types import BuiltinFunctionType, CodeType, FunctionType
+from typing import Any
 
 from glowpy.errors import unexpected
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind, Step
@@ -208,6 +211,34 @@ def steps_of(plan: Plan) -> list[Step]:
     groups = [each for group in plan.step_groups for each in (group, *group.pulled)]
     steps = {step.id: step for group in groups for step in group.steps}
     return [steps[number] for number in sorted(steps)]
+
+
+def may_capture(plan: Plan) -> bool:
+    """Can the functions of a run reach a value of the driver? False is sure, and quickly found."""
+    return any(_captures(part) for step in steps_of(plan) for part in _parts_of(step.op))
+
+
+def _parts_of(operator: Any) -> Iterable[Any]:
+    kernel = getattr(operator, "kernel", operator)
+    if isinstance(kernel, partial):
+        return (*kernel.args, *kernel.keywords.values())
+    return (getattr(kernel, "function", None),)
+
+
+def _captures(value: Any) -> bool:
+    if isinstance(value, FunctionType):
+        has_values = value.__closure__ or value.__defaults__ or value.__kwdefaults__
+        return bool(has_values) or _names_any(value.__code__, value.__globals__)
+    if isinstance(value, (BuiltinFunctionType, type)):
+        return value.__module__ not in ("builtins", "_operator")
+    return not isinstance(value, (int, float, str, bytes, type(None)))
+
+
+def _names_any(code: CodeType, names: Mapping[str, Any]) -> bool:
+    """Does a function, or one inside of it, name a global?"""
+    return any(name in names for name in code.co_names) or any(
+        _names_any(constant, names) for constant in code.co_consts if isinstance(constant, CodeType)
+    )
 
 
 def shards_read(edge: InputEdge, task: int) -> range:

@@ -15,6 +15,7 @@ from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any
 
+from glowpy.flow.ops.kernel import BatchOp, FoldOp, RowOp, TextOp
 from glowpy.planner.code_names import CodeNames
 
 _PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
@@ -48,7 +49,7 @@ class Reached:
         self.classes: list[type] = []
         self._called: set[type] = set()  # of these classes, code may make objects
         self.attributes: set[str] = set()
-        self._objects: list[Any] = []
+        self.objects: list[Any] = []
         self._seen: dict[int, Any] = {}
 
     def follow(self, operator: Any) -> None:
@@ -60,7 +61,7 @@ class Reached:
             for kind in list(self.classes):
                 for _name, member in self.members(kind):
                     self._discover(member)
-            for each in list(self._objects):
+            for each in list(self.objects):
                 for part in (self.attributes_of(each) or {}).values():
                     self._discover(part)
 
@@ -155,7 +156,7 @@ class Reached:
         elif issubclass(kind, (list, tuple, set, frozenset, dict)):
             yield from _elements(kind, value)
         elif self.attributes_of(value) is not None:
-            self._objects.append(value)
+            self.objects.append(value)
             self._follow_class(kind)
 
     def _follow_class(self, kind: type) -> list[type]:
@@ -178,6 +179,18 @@ class Reached:
             self.attributes |= names.attributes
             self.attributes |= _WHOLE.intersection(path[0] for path in names.global_paths)
             yield from (value for _name, value in self.globals_of(function))
+
+
+def arguments_of(operator: Any) -> tuple[Any, ...]:
+    """What the user has given to a step: functions and plain values."""
+    if isinstance(operator, TextOp):
+        return operator.encoding, operator.errors  # the driver lists the files
+    if isinstance(operator, (RowOp, FoldOp)):
+        return (operator.function,)
+    kernel = operator.kernel if isinstance(operator, BatchOp) else operator
+    if isinstance(kernel, functools.partial):
+        return (*kernel.args, *kernel.keywords.values())
+    return (kernel,)
 
 
 def captured_by(function: FunctionType) -> Iterator[tuple[str, Any]]:

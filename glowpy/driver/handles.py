@@ -1,0 +1,120 @@
+"""Objects of this process that executors cannot share, and those that they each have a copy of.
+
+A connected socket or a database connection is a conversation with somebody else. Forks share it:
+one gets the answer to the question of another. Copies of it lose what they write.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import Enum
+from types import (
+    BuiltinMethodType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any
+
+_OPAQUE = (ModuleType, type, FunctionType, CodeType, FrameType, GeneratorType, Enum)
+_PLAIN = frozenset((int, float, complex, bool, str, bytes, bytearray, type(None)))
+# Handlers of logging stand for the process; clients of redis and pymongo connect again in a fork.
+_LEFT_ALONE = frozenset("glowpy logging pymongo redis valkey".split())
+_CONNECTION = ("cursor", "commit", "close")  # PEP 249
+_CURSOR = ("execute", "fetchone", "fetchall", "close")
+_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)
+_MOST_OBJECTS = 2000  # that are looked at for one variable
+_MOST_ELEMENTS = 1000  # of a container; a longer one holds rows
+
+
+def handle_or_file_in(value: Any) -> Any:
+    """A handle that the value is or holds, else a file that it may write to, else None.
+
+    Handles are connected sockets, database connections and their cursors. Standard streams are no
+    such files.
+    """
+    file = None
+    for each in _held_by(value):
+        if is_handle(each):
+            return each
+        if file is None and _is_written_file(each):
+            file = each
+    return file
+
+
+def is_generator(value: Any) -> bool:
+    """Is it a random generator of the script's own, or a method of one?"""
+    if isinstance(value, (BuiltinMethodType, MethodType)):
+        value = value.__self__
+    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__}
+    if ("random", "Random") in kinds:
+        random: Any = sys.modules["random"]
+        return value is not random._inst and ("random", "SystemRandom") not in kinds
+    if not {("numpy", "Generator"), ("numpy", "RandomState")}.isdisjoint(kinds):
+        numpy_random: Any = sys.modules.get("numpy.random")
+        return value is not getattr(getattr(numpy_random, "mtrand", None), "_rand", None)
+    return False
+
+
+def _held_by(value: Any) -> Iterator[Any]:
+    """The value, and the objects that it holds; not beyond modules, classes, functions, streams."""
+    waiting = [] if type(value) in _PLAIN else [value]
+    seen = {id(stream) for stream in _standard_streams()}
+    while waiting and len(seen) < _MOST_OBJECTS:
+        each = waiting.pop()
+        kind = type(each)
+        if id(each) in seen or isinstance(each, _OPAQUE):
+            continue
+        if kind.__module__.partition(".")[0] in _LEFT_ALONE:
+            continue
+        seen.add(id(each))
+        yield each
+        if isinstance(each, (list, tuple, set, frozenset, dict)) and len(each) > _MOST_ELEMENTS:
+            continue
+        waiting += [held for held in gc.get_referents(each) if type(held) not in _PLAIN]
+
+
+def is_handle(value: Any) -> bool:
+    """Is it an open connection to something outside of this process?"""
+    kind = type(value)
+    if any(base.__name__ == "socket" and base.__module__ == "_socket" for base in kind.__mro__):
+        return _is_connected(value)
+    if all(hasattr(kind, name) for name in _CONNECTION) or all(
+        hasattr(kind, name) for name in _CURSOR
+    ):
+        return not _is_closed(value)
+    return False
+
+
+def _is_connected(socket: Any) -> bool:
+    try:
+        socket.getpeername()
+    except OSError:  # closed, listening, or not connected yet: each executor may use its own copy
+        return False
+    return True
+
+
+def _is_closed(connection: Any) -> bool:
+    """As drivers tell it: by an attribute, or by a method. Without either, it is open."""
+    closed = getattr(connection, "closed", False)
+    is_closed = getattr(connection, "is_closed", None)
+    return (not callable(closed) and bool(closed)) or (callable(is_closed) and bool(is_closed()))
+
+
+def _is_written_file(value: Any) -> bool:
+    if not isinstance(value, _FILES):
+        return False
+    with suppress(ValueError, OSError):  # closed, or without a descriptor
+        return value.fileno() > 2 and value.writable()
+    return False
+
+
+def _standard_streams() -> list[Any]:
+    return [sys.stdin, sys.stdout, sys.stderr, sys.__stdin__, sys.__stdout__, sys.__stderr__]
