@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glowpy.task.executor import Executor, FindGraph
+from glowpy.task.no_input import refuse_input
 from glowpy.timing import Timing
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import FEW_SOCKETS
@@ -15,4 +16,5 @@ def live(find_graph: FindGraph, agent: str, run: str, timing: Timing, executor: 
         agent: the address of the driver, which embeds an agent's core.
         executor: its name.
     """
+    refuse_input()
     Executor(agent, executor, run, find_graph, Policy(), timing, most_sockets=FEW_SOCKETS).serve()

@@ -118,11 +118,9 @@ class _Executors:
                 assert self._become_fresh is not None
                 self._become_fresh(self._lifeline, executor)
             from glowpy.task.lifeline import end_with
-            from glowpy.task.no_input import refuse_input
 
             # The last executor to end finds nothing that another could still make.
             end_with(self._lifeline, partial(remove, self._directory))
-            refuse_input()
             self._executor_main(executor)
             flush()
             os._exit(0)
