@@ -179,6 +179,12 @@ EQUAL = {
     "input files, which the driver lists": "rows = flow.text_file(f'/data/{process}.txt', 1)",
     "rows of a slice, which the driver keeps": "rows = flow.slice([process])",
     "a value that contains itself": "l = []\nl.append(l)\nrows = source.map(lambda x: l)",
+    "an object that cannot be read": (
+        "class Proxy:\n"
+        " @property\n def __class__(self): raise RuntimeError('not here')\n"
+        " def __getattribute__(self, name): raise RuntimeError('not here')\n"
+        "p = [Proxy()]\nrows = source.map(lambda x: vars(p[0]))"
+    ),
     "NaN": "n = float('nan')\nrows = source.map(lambda x: n)",
     "a very large number": "n = 10 ** 5000\nrows = source.map(lambda x: n)",
 }
@@ -217,6 +223,7 @@ def test_secrets_and_values_of_the_environment_are_not_shown(settings: types.Mod
         "rows = source.map(lambda x: (password, home))"
     )
     shown = difference(text, environment={"HOME": "/home/1"})
+    assert "  password of <lambda> (script.py:4)" in shown
     assert "open1" not in shown and "/home/1" not in shown
     assert "the value of $HOME in the driver" in shown
 

@@ -14,6 +14,7 @@ from glowpy.flow.graph import Step
 from glowpy.record import NamedTuple
 
 NOT_DEFINED = "not defined"
+NOT_SHOWN = "not shown"
 _MOST_SHOWN = 5  # differences in a message
 
 REMEDY = (
@@ -112,6 +113,8 @@ def _line(name: str, owner: str, texts: tuple[str, str], step: Step) -> str:
     if not name:
         return f"  the code of {where}"
     driver, task = texts
+    if NOT_SHOWN in texts:
+        return f"  {name} of {where}: values of this name are not shown, but they differ"
     if driver == task:
         return f"  {name} of {where}: {driver} in both, but the rest of it differs"
     return f"  {name} of {where}: {driver} in the driver, {task} in the task"

@@ -11,7 +11,7 @@ from typing import Any
 from glowpy.flow.graph import Step
 from glowpy.flow.marks import lines_with_is_task, marked_names
 from glowpy.flow.ops.kernel import PassOp
-from glowpy.planner.captures import NOT_DEFINED, Captured
+from glowpy.planner.captures import NOT_DEFINED, NOT_SHOWN, Captured
 from glowpy.planner.code_names import CodeNames, digest_of, names_in, stored_on
 from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.reached import MISSING, Reached, arguments_of, captured_by
@@ -22,7 +22,6 @@ _TEXT_CHARACTERS = 100  # of one value, in a message
 _MOST_TEXT_CHARACTERS = 1 << 20  # of all values: a run description goes to every executor
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
 _SHORTEST_VARIABLE = 4  # a shorter value of an environment variable is many another thing
-_NOT_SHOWN = "a value that is not shown"
 
 
 class Surroundings(NamedTuple):
@@ -99,9 +98,9 @@ class _Capturing:
 
     def _of_argument(self, value: Any, step: str) -> Iterator[Captured]:
         """A function counts by what it captures, a method by its object."""
-        if isinstance(value, MethodType):
+        if type(value) is MethodType:
             value = value.__self__
-        if isinstance(value, FunctionType):
+        if type(value) is FunctionType:
             return
         if self._reached.attributes_of(value) is None:
             yield self._captured("argument", step, self._text_of(value), value)
@@ -137,7 +136,7 @@ class _Capturing:
     def _captured(self, name: str, owner: str, text: str, value: Any) -> Captured:
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12)
         if _SECRET.search(name):
-            text = _NOT_SHOWN
+            text = NOT_SHOWN
         elif type(value) is str and value in self._variables:
             text = f"the value of ${self._variables[value]}"
         elif len(text) > _TEXT_CHARACTERS:
@@ -172,9 +171,9 @@ class _Capturing:
 
 
 def _callable_text(value: Any) -> str | None:
-    if isinstance(value, type):
+    if issubclass(type(value), type):
         return f"<class {type_name(value)}>"
-    if isinstance(value, FunctionType):
+    if type(value) is FunctionType:
         return f"<function {value.__module__}.{value.__qualname__}>"
     return None
 

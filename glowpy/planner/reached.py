@@ -117,7 +117,7 @@ class Reached:
             length = 1
             while (
                 length < len(path)
-                and isinstance(value, types.ModuleType)
+                and issubclass(type(value), types.ModuleType)
                 and self._is_local(value.__name__)
             ):
                 value = vars(value).get(path[length], MISSING)
@@ -145,7 +145,7 @@ class Reached:
             yield value.__func__
             yield value.__self__
         elif issubclass(kind, types.BuiltinMethodType):
-            if not isinstance(value.__self__, types.ModuleType):
+            if not issubclass(type(value.__self__), types.ModuleType):
                 yield value.__self__
         elif issubclass(kind, functools.partial):
             yield from (value.func, *value.args, *value.keywords.values())
@@ -170,7 +170,7 @@ class Reached:
         parts = [value for _name, value in captured_by(function)]
         is_local = self.is_local_function(function)
         if not is_local and not function.__module__.startswith(_OURS):
-            yield from (part for part in parts if isinstance(part, _CALLABLES))
+            yield from (part for part in parts if issubclass(type(part), _CALLABLES))
             return
         self.functions.append(function)
         yield from parts
@@ -218,7 +218,7 @@ def _elements(kind: type, value: Any) -> Iterator[Any]:
 
 def _names(value: Any) -> list[str]:
     """The attributes of an object itself."""
-    names = list(getattr(value, "__dict__", ()))
+    names = list(_taken(value, ["__dict__"]).get("__dict__", ()))
     for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         names += [slots] if isinstance(slots, str) else slots

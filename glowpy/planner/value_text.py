@@ -12,9 +12,11 @@ import hashlib
 import re
 import types
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, TypeAlias
 
 MAX_BYTES = 1 << 20  # of one value; a larger one counts by type and length
+_LEAST_BYTES = 3  # of an element, with the comma
 MAX_DEPTH = 20
 _SHOWN_ARRAY_BYTES = 64
 MAX_PARTS = 100_000  # of all values of a run that are written part by part
@@ -78,6 +80,8 @@ class ValueText:
             return self._own(self._text(value, 0))
         except (_TooLarge, RecursionError):
             return _by_length(value)
+        except Exception:  # noqa: BLE001  # of an object that cannot be read: it counts by its type
+            return f"<{type_name(type(value))}>"
 
     def _text(self, value: Any, depth: int) -> str:
         kind = type(value)
@@ -124,7 +128,7 @@ class ValueText:
             return f"re.compile{self._text((value.pattern, value.flags), depth)}"
         if name in ("collections.deque", "array.array"):
             return f"{name}({self._text(list(value), depth)})"
-        if kind.__module__.partition(".")[0] == "numpy":
+        if name.startswith("numpy."):
             return self._array(name, value, depth)
         attributes = self._attributes(value)
         if attributes is None:
@@ -145,8 +149,6 @@ class ValueText:
 
     def _sequence(self, kind: type, value: Any, depth: int) -> str:
         parts = list(tuple.__iter__(value) if issubclass(kind, tuple) else list.__iter__(value))
-        if len(parts) > MAX_BYTES:
-            raise _TooLarge
         text = self._plain(parts)
         if text is None:
             text = f"[{', '.join([self._text(part, depth) for part in parts])}]"
@@ -158,11 +160,16 @@ class ValueText:
         return f"({inner})" if kind is tuple else f"{type_name(kind)}({inner})"
 
     def _plain(self, parts: list[Any]) -> str | None:
-        """The text of numbers and strings, written at once."""
-        kinds = set(map(type, parts))
+        """The text of numbers and strings, or of tuples of these, written at once."""
+        if len(parts) * _LEAST_BYTES > MAX_BYTES:
+            raise _TooLarge
+        flat, kinds = parts, set(map(type, parts))
+        if kinds == {tuple}:
+            flat = list(chain.from_iterable(parts))
+            kinds = set(map(type, flat))
         if not kinds <= _PLAIN:
             return None
-        if str in kinds and sum(len(part) for part in parts if type(part) is str) > MAX_BYTES:
+        if str in kinds and sum(len(part) for part in flat if type(part) is str) > MAX_BYTES:
             raise _TooLarge
         try:
             return self._spend(repr(parts))
@@ -170,29 +177,24 @@ class ValueText:
             return None
 
     def _dict(self, kind: type, value: Any, depth: int) -> str:
-        if len(value) > MAX_BYTES:
+        if len(value) * _LEAST_BYTES > MAX_BYTES:
             raise _TooLarge
-        items = list(dict.items(value) if issubclass(kind, dict) else value.items())
-        if _is_environment(items):
-            return "<environment variables>"
-        text = self._plain_dict(items)
-        if text is None:
-            pairs = [
+        pairs = list(dict.items(value) if issubclass(kind, dict) else value.items())
+        kinds = {type(key) for key, _ in pairs}, {type(each) for _, each in pairs}
+        if kinds == ({str}, {str}) and len(pairs) > 2 and "PATH" in value:
+            return "<environment variables>"  # a task has others
+        if kinds[0] in ({int}, {str}) and kinds[1] <= _PLAIN:
+            strings = (part for pair in pairs for part in pair if type(part) is str)
+            if sum(map(len, strings)) > MAX_BYTES:
+                raise _TooLarge
+            text = self._spend(str(dict(sorted(pairs, key=_first))))
+        else:
+            texts = [
                 f"{self._own(self._text(key, depth))}: {self._text(each, depth)}"
-                for key, each in items
+                for key, each in pairs
             ]
-            text = f"{{{', '.join(sorted(pairs))}}}"
+            text = f"{{{', '.join(sorted(texts))}}}"
         return text if kind is dict else f"{type_name(kind)}({text})"
-
-    def _plain_dict(self, items: list[tuple[Any, Any]]) -> str | None:
-        """The text of a dict of numbers and strings, written at once."""
-        kinds = {type(part) for item in items for part in item}
-        key_kinds = {type(key) for key, _ in items}
-        if not kinds <= _PLAIN or len(key_kinds) > 1 or not key_kinds <= {int, str}:
-            return None
-        if self._plain([part for item in items for part in item]) is None:
-            return None
-        return repr(dict(sorted(items, key=_first)))
 
     def _array(self, name: str, value: Any, depth: int) -> str:
         dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
@@ -246,17 +248,9 @@ def _number(value: Any) -> str:
         return hex(value)
 
 
-def _is_environment(items: list[tuple[Any, Any]]) -> bool:
-    """Is this a copy of `os.environ`? A task has variables of its own."""
-    if len(items) < 3 or not any(key == "PATH" for key, _ in items if type(key) is str):
-        return False
-    return all(type(key) is str and type(value) is str for key, value in items)
-
-
 def _by_length(value: Any) -> str:
     kind = type(value)
     for base in (str, bytes, bytearray, list, tuple, dict, set, frozenset):
         if issubclass(kind, base):
             return f"<{type_name(kind)} of {base.__len__(value)}>"
-    shape = getattr(value, "shape", "") if kind.__module__.startswith("numpy") else ""
-    return f"<large {type_name(kind)} {shape}>"
+    return f"<large {type_name(kind)} {getattr(value, 'shape', '')}>"
