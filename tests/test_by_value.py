@@ -23,6 +23,7 @@ import pytest
 from glowpy.shards import by_value
 from glowpy.shards.by_value import dumps_by_value, dumps_whole, identity_of
 from glowpy.shards.codec import decode, encode
+from tests.parameter_ids import stable_id
 from tests.runners import Runner
 
 
@@ -106,7 +107,7 @@ def values_of(kinds: SimpleNamespace) -> list[Any]:
 KINDS = local_classes()
 
 
-@pytest.mark.parametrize("value", values_of(KINDS), ids=repr)
+@pytest.mark.parametrize("value", values_of(KINDS), ids=stable_id)
 def test_a_value_comes_back_as_an_instance_of_the_same_class(value: Any) -> None:
     row, (in_tuple, in_dict), *_ = decode(encode([value, (value, {"k": [value]}), 1]))
     for made in (row, in_tuple, in_dict["k"][0]):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from glowpy.errors import RowError, ShardCorrupt
 from glowpy.shards.codec import decode, encode
+from tests.parameter_ids import stable_id
 from tests.ugly_rows import UGLY, same
 
 plain = st.one_of(
@@ -48,7 +49,7 @@ def test_nested_rows_come_back(rows: list[Any]) -> None:
     assert same(decode(encode(rows)), rows)
 
 
-@pytest.mark.parametrize("row", UGLY, ids=lambda row: ascii(row)[:40])
+@pytest.mark.parametrize("row", UGLY, ids=stable_id)
 def test_an_ugly_row_comes_back(row: Any) -> None:
     for rows in ([row], [row, 1, "x"], [(row, 1)], [[row]], [(1, (row,))]):
         assert same(decode(encode(rows)), rows)

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from glowpy.errors import RowError
 from glowpy.flow.ops.hashing import hashes_of, partition_hash, parts_of
+from tests.parameter_ids import stable_id
 from tests.ugly_rows import City, Colour, Level, Metres, Name, Point
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,7 +162,7 @@ def test_the_other_keys_of_a_batch_do_not_matter(batch: list[Any], parts: int) -
         (Path("a"), Path("a/")),
         (datetime.timezone.utc, datetime.timezone(datetime.timedelta(0))),
     ],
-    ids=lambda key: repr(key)[:30],
+    ids=stable_id,
 )
 def test_keys_that_are_one_key(one: Any, other: Any) -> None:
     assert partition_hash(one) == partition_hash(other)

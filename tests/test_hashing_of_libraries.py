@@ -23,6 +23,7 @@ import pydantic.v1
 import pytest
 
 from glowpy.flow.ops.hashing import KeyHasher, partition_hash
+from tests.parameter_ids import stable_id
 from tests.ugly_rows import Level, Metres, Name, Point
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,7 +123,7 @@ EQUAL: list[list[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("keys", EQUAL, ids=lambda keys: repr(keys[0])[:40])
+@pytest.mark.parametrize("keys", EQUAL, ids=lambda keys: stable_id(keys[0]))
 def test_keys_that_are_one_dict_key_have_one_hash(keys: list[Any]) -> None:
     for one, other in itertools.combinations(keys, 2):
         with suppress(TypeError):  # Decimal and Fraction cannot be compared with numpy's

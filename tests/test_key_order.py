@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from glowpy.flow.ops.key_order import places_of
 from glowpy.flow.ops.keys import order_of
+from tests.parameter_ids import stable_id
 from tests.test_hashing import keys, twins
 from tests.test_hashing_of_libraries import EQUAL, NANS
 
@@ -48,7 +49,7 @@ def test_equal_keys_share_a_place(key: Any) -> None:
         assert places_of([twin]) == places_of([key])
 
 
-@pytest.mark.parametrize("equal", [*EQUAL, NANS], ids=lambda equal: repr(equal[0])[:40])
+@pytest.mark.parametrize("equal", [*EQUAL, NANS], ids=lambda equal: stable_id(equal[0]))
 def test_equal_keys_of_libraries_share_a_place(equal: list[Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

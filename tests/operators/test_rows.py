@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import RowError, TaskFailed
+from tests.parameter_ids import stable_id
 from tests.runners import Runner
 from tests.ugly_rows import UGLY, same
 
@@ -21,7 +22,7 @@ def test_rows_come_back_equal_and_of_the_same_type(new_flow: Runner) -> None:
         assert different == []
 
 
-@pytest.mark.parametrize("row", UGLY, ids=lambda row: repr(row)[:40].encode("ascii", "replace"))
+@pytest.mark.parametrize("row", UGLY, ids=stable_id)
 def test_a_row_comes_back_the_same_alone_in_a_tuple_and_across_shards(row: Any) -> None:
     flow = Runner("inline", ("-glow.inline",))()
     rows = [row, (row, row), [row], {"k": row}]
