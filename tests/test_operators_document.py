@@ -56,7 +56,7 @@ def test_arguments_are_those_of_the_method() -> None:
             names = [each for each in signature.parameters if each != "self"]
             said = re.findall(r"(?<![=\w\"])\*?([a-z_]\w*)(?=[,)=])", call.partition("(")[2])
             shorter = {"function": "f", "count": "n", "channel": "ch"}
-            if method in ("partition", "round_robin"):
+            if method in ("coalesce", "partition", "round_robin"):
                 shorter["shards"] = "n"
             assert said == [shorter.get(each, each) for each in names], call
 
@@ -80,6 +80,8 @@ USES: Uses = {
     "Dataset.merge_reduce": lambda flow, rows: rows.merge_reduce(add),
     "Dataset.map_partitions": lambda flow, rows: rows.map_partitions(list),
     "Dataset.round_robin": lambda flow, rows: rows.round_robin(3),
+    "Dataset.coalesce": lambda flow, rows: rows.coalesce(1),
+    "Dataset.limit": lambda flow, rows: rows.limit(1),
     "Dataset.union": lambda flow, rows: rows.union(rows),
     "Dataset.sort": lambda flow, rows: (rows.sort(), rows.sort(shards=3)),
     "Dataset.local_sort": lambda flow, rows: rows.local_sort(),

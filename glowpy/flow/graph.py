@@ -21,6 +21,7 @@ class EdgeKind(Enum):
     COLLECT = "collect"  # task j reads part j of every scattering task
     BROADCAST = "broadcast"  # every task reads every shard
     OFFSET = "offset"  # task i reads shard i - offset, if there is one (union)
+    CONSECUTIVE = "consecutive"  # n tasks share the shards out in order, about as many to each
 
 
 class OutputKind(Enum):
@@ -40,7 +41,8 @@ class Edge(NamedTuple):
     """How a step reads one of its inputs."""
 
     kind: EdgeKind
-    offset: int = 0
+    offset: int = 0  # of OFFSET
+    reader_count: int = 0  # of CONSECUTIVE: number of tasks
 
 
 ONE_TO_ONE = Edge(EdgeKind.ONE_TO_ONE)

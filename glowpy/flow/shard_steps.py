@@ -81,6 +81,32 @@ class ShardSteps(Handle):
 
         return self._made(add_round_robin_steps(self._graph, self._node, shards))
 
+    def coalesce(self: D, shards: int) -> D:
+        """The same rows in `shards` shards, if there are more: consecutive shards are joined.
+
+        `V → V`. Rows keep their order, and none is spread over several shards as by `round_robin`.
+        For few tasks or files behind many small shards. Glow has none.
+
+        >>> Flow().slice("abcde", shards=5).coalesce(2).local_reduce(lambda x, y: x + y).collect()
+        ['ab', 'cde']
+        """
+        from glowpy.flow.ops.coalesce import add_coalesce_step
+
+        return self._made(add_coalesce_step(self._graph, self._node, shards))
+
+    def limit(self: D, count: int) -> D:
+        """The first `count` rows in shard order, or all if there are fewer, in one shard.
+
+        `V → V`. Each task ends after `count` rows of its shard. `take(count)` runs the flow and
+        returns the rows; it computes fewer, as it begins one shard after another. Glow has none.
+
+        >>> Flow().slice([5, 3, 4, 1], shards=2).limit(3).map(lambda n: n * 10).collect()
+        [50, 30, 40]
+        """
+        from glowpy.flow.ops.limit import add_limit_steps
+
+        return self._made(add_limit_steps(self._graph, self._node, count))
+
     def union(self: D, *others: D) -> D:
         """The shards of this dataset, then those of the others; no row is moved or dropped.
 

@@ -24,6 +24,7 @@ _MOVES = {
     EdgeKind.ALL_TO_ONE: "they all move to the one task",
     EdgeKind.COLLECT: "each task gets its part of every writer, a shuffle among all agents",
     EdgeKind.BROADCAST: "a copy of them all moves to each task",
+    EdgeKind.CONSECUTIVE: "each task gets some that follow one another",
     EdgeKind.OFFSET: "each goes to a task of its own, behind those of other inputs",
 }
 

@@ -256,6 +256,9 @@ def shards_read(edge: InputEdge, task: int) -> range:
     if kind is EdgeKind.COLLECT:
         writers = count // edge.dataset.part_count
         return range(task * writers, (task + 1) * writers)
+    if kind is EdgeKind.CONSECUTIVE:
+        readers = edge.edge.reader_count
+        return range(task * count // readers, (task + 1) * count // readers)
     if kind is EdgeKind.ALL_TO_ONE or kind is EdgeKind.BROADCAST:
         return range(count)
     return unexpected(kind)

@@ -90,7 +90,7 @@ def _inner(groups: Sequence[StepGroup], last: StepGroup) -> list[StepGroup]:
 
 
 def _can_be_pulled(edge: InputEdge, source: StepGroup) -> bool:
-    if edge.edge.kind not in (EdgeKind.ONE_TO_ONE, EdgeKind.OFFSET, EdgeKind.COLLECT):
+    if edge.edge.kind is EdgeKind.ALL_TO_ONE or edge.edge.kind is EdgeKind.BROADCAST:
         return False
     kind = source.output.output_kind
     if kind is OutputKind.ONE_SHARD or kind is OutputKind.DEAL:

@@ -58,6 +58,8 @@ OPERATORS: dict[str, tuple[Make, ...]] = {
     "merge_reduce": (lambda rows, _: rows.map(str).merge_reduce(operator.add),),
     "map_partitions": (lambda rows, _: rows.map_partitions(numbered),),
     "round_robin": (lambda rows, _: rows.round_robin(2), lambda rows, _: rows.round_robin(7)),
+    "coalesce": (lambda rows, _: rows.coalesce(2), lambda rows, _: rows.coalesce(1)),
+    "limit": (lambda rows, _: rows.limit(4), lambda rows, _: rows.limit(0)),
     "union": (lambda rows, other: rows.union(other), lambda rows, _: rows.union(rows)),
     "sort": (
         lambda rows, _: rows.sort(),

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from glowpy import Flow
+from glowpy import Channel, Flow
 from glowpy.errors import DefinitionError, GlowError, TaskFailed
 from glowpy.flow.graph import EdgeKind
 from glowpy.planner.dot import to_dot
 from glowpy.planner.explain import explain
 from glowpy.planner.fusion import make_plan
+from glowpy.planner.plan import shards_read
 from tests.operators.shards import WORDS, shards_of
 from tests.runners import Runner
 
@@ -292,3 +293,66 @@ def test_save_bytes_puts_nothing_between_rows(new_flow: Runner, tmp_path: Path) 
     assert path.read_bytes() == b"".join(rows) and list(tmp_path.iterdir()) == [path]
     with pytest.raises(GlowError, match=r"save_bytes_to_file\(\) needs a path, not ''"):
         new_flow().slice([b"a"]).save_bytes_to_file("")
+
+
+@pytest.mark.parametrize("before, after", [(7, 3), (5, 1), (4, 4), (3, 9)])
+def test_coalesce_joins_consecutive_shards(new_flow: Runner, before: int, after: int) -> None:
+    fewer = new_flow().slice(range(70), before).coalesce(after)
+    assert fewer.shard_count == min(before, after)
+    assert fewer.collect() == list(range(70))
+    sizes = [len(shard) for shard in shards_of(fewer)]
+    assert max(sizes) - min(sizes) <= -(-70 // before), sizes
+
+
+def test_coalesce_moves_no_row_between_tasks_and_drops_the_mark_of_partition() -> None:
+    flow = Flow([])
+    fewer = flow.slice([(1, 2)], 6).partition(4).coalesce(2)
+    plan = make_plan(fewer._graph, [fewer._node], stored=True)
+    edge = plan.step_groups[-1].inputs[0]
+    assert edge.edge.kind is EdgeKind.CONSECUTIVE
+    assert [shards_read(edge, task) for task in range(2)] == [range(2), range(2, 4)]
+    assert "each task gets some that follow one another" in explain(plan)
+    assert [step.name for step in fewer.group_by_key()._graph.steps].count("Partition_collect") == 2
+
+
+def test_limit_is_the_first_rows_in_shard_order(new_flow: Runner, tmp_path: Path) -> None:
+    flow = new_flow()
+    rows = flow.slice(range(40), 4)
+    for count in (0, 3, 15, 99):
+        first = rows.limit(count)
+        assert first.shard_count == 1
+        assert first.collect() == list(range(40))[:count]
+    assert rows.sort(reverse=True).limit(5).map(str).reduce(lambda x, y: x + y).collect() == [
+        "3938373635"
+    ]
+    assert flow.source(count_for_ever, 1).limit(3).count() == 3, "an endless source ends"
+
+
+def count_for_ever() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+def test_limit_of_a_channel_takes_the_first_rows_and_lets_its_sender_go_on(
+    new_flow: Runner,
+) -> None:
+    numbers, firsts = Channel(capacity=4), Channel()
+    flow = new_flow()
+    flow.channel(numbers).limit(2).add_output(firsts)
+    run = flow.start()
+    numbers.send(7)
+    assert firsts.receive(timeout_s=60) == 7, "while the channel is open"
+    for number in range(50):
+        numbers.send(number, timeout_s=60)
+    numbers.close()
+    assert list(firsts) == [0]
+    run.wait(60)
+
+
+@pytest.mark.parametrize("operator", ["coalesce", "limit"])
+def test_arguments_that_coalesce_and_limit_refuse(operator: str) -> None:
+    rows = Flow([]).slice([1], 2)
+    with pytest.raises(DefinitionError, match=rf"^test_shard_steps\.py:\d+: {operator}\(\) needs"):
+        getattr(rows, operator)(-1 if operator == "limit" else 0)

@@ -225,6 +225,10 @@ TABLE: dict[str, Entry] = {
     "Dataset.round_robin": Use(
         lambda rows: rows.round_robin(3), lambda shards: dealt(shards, 3), ROWS, STORED
     ),
+    "Dataset.coalesce": Use(lambda rows: rows.coalesce(2), all_rows, ROWS, STORED),
+    "Dataset.limit": Use(
+        lambda rows: rows.limit(7), lambda shards: all_rows(shards)[:7], ROWS, STORED
+    ),
     "Dataset.union": Use(
         lambda rows: rows.union(rows, rows.map(boxed)),
         lambda shards: all_rows(shards) * 2 + list(map(boxed, all_rows(shards))),

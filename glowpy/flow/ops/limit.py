@@ -1,0 +1,37 @@
+"""limit: the first rows of a dataset, as a dataset (Glow has none).
+
+LocalLimit ends each task after as many rows; Limit takes the first of them, in shard order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from glowpy.flow.arguments import check_row_count
+from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
+from glowpy.flow.location import user_location
+from glowpy.flow.ops.kernel import BatchOp, Stream, TaskContext, chain
+
+
+def add_limit_steps(graph: Graph, source: DatasetNode, count: int) -> DatasetNode:
+    """Append LocalLimit and Limit: one shard of the first `count` rows."""
+    op = BatchOp(partial(limit_kernel, check_row_count(count, "limit")), is_streaming=True)
+    location = user_location()
+    local = source
+    if source.shard_count > 1:
+        local = graph.add_step(
+            "LocalLimit", op, ((source, ONE_TO_ONE),), location, task_count=source.shard_count
+        )
+    return graph.add_step("Limit", op, ((local, ALL_TO_ONE),), location, task_count=1)
+
+
+def limit_kernel(count: int, context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
+    """The first `count` rows; a channel is read to its end, so that its sender can go on."""
+    if count == 0 and not context.is_live:
+        return
+    for batch in chain(edges[0]):
+        yield batch[:count]
+        count -= min(count, len(batch))
+        if count == 0 and not context.is_live:
+            return
