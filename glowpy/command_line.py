@@ -172,7 +172,8 @@ def _unknown(name: str, nearest: Flag | None) -> FlagError:
 def _nearest(name: str, least: float) -> Flag | None:
     """The flag with the most similar name, if its similarity is at least that.
 
-    A task's flag, which users hardly mean, is preferred only where it is nearly the same.
+    One with the same last part is preferred: `-glow.stat` is `-glow.flow.stat`. A task's flag,
+    which users hardly mean, counts only where it is nearly the same.
     """
     from difflib import SequenceMatcher  # slow to import, and needed only on this path to an error
 
@@ -180,6 +181,8 @@ def _nearest(name: str, least: float) -> Flag | None:
     found: list[tuple[float, Flag]] = []
     for flag in FLAGS:
         ratio = SequenceMatcher(None, plain, _plain(flag.name)).ratio()
+        if flag.place != "task" and flag.name.rpartition(".")[2] == name.rpartition(".")[2]:
+            ratio += 1
         if ratio >= (max(least, 0.85) if flag.place == "task" else least):
             found.append((ratio, flag))
     return max(found, key=lambda each: each[0])[1] if found else None

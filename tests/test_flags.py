@@ -141,6 +141,7 @@ def test_the_leader_counts_as_given_even_at_its_default() -> None:
         ("-glow.flow.Stat", "did you mean -glow.flow.stat?"),
         ("-glow.task.memorymb=9", "did you mean -glow.task.memoryMB?"),
         ("-glow.bid=9", "did you mean -glow.flow.bid?"),
+        ("-glow.stat", "did you mean -glow.flow.stat?"),
         ("-glow.worker=2", "did you mean -glow.workers?"),
         ("-Glow", "unknown flag -Glow; did you mean -glow?"),
         ("--GLOW.Leader=h:1", "unknown flag -GLOW.Leader; did you mean -glow.leader?"),
