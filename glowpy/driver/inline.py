@@ -26,6 +26,7 @@ from glowpy.task.attempt import run_attempt
 from glowpy.task.draws import kept_generators
 from glowpy.task.failure import StepFailed, explain, packed, unpacked
 from glowpy.task.meter import Meter
+from glowpy.task.notes import take_notes
 
 
 def run_inline(job: Job) -> Any:
@@ -38,12 +39,13 @@ def run_inline(job: Job) -> Any:
     if job.has_channels:
         from glowpy.driver.inline_channels import run_with_channels
 
-        with kept_generators(), _told(job) as tell:
+        with kept_generators(), _noted(job), _told(job) as tell:
             return run_with_channels(job, tell, partial(_as_failed, plan))
     job.control.begin()
     with (
         scratch_directory("glowpy-inline-") as directory,
         kept_generators(),
+        _noted(job),
         _told(job) as tell,
     ):
         store = _InlineStore(directory)
@@ -148,6 +150,21 @@ def _told(job: Job) -> Iterator[Tell]:
     with watch:
         watch.heard(do.ExecutorJoined("", ""))
         yield tell
+
+
+@contextmanager
+def _noted(job: Job) -> Iterator[None]:
+    """Print the notes of task groups, as the driver does elsewhere."""
+    try:
+        yield
+    finally:
+        notes = take_notes()
+        if notes:
+            from glowpy.driver.view.report import Report
+
+            report = Report(job.timing, is_quiet=job.options.quiet)
+            for note in notes:
+                report.note_once(note.subject, note.text)
 
 
 def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:

@@ -38,6 +38,7 @@ ANY_FIELDS = -1
 """Field count of a function that takes the fields of a row, however many there are."""
 
 _VARIADIC, _KEYWORDS, _GENERATOR = 0x04, 0x08, 0x20  # flags of code objects
+_PLAIN = {int, float, bool, str, bytes, type(None)}
 _ASYNC = 0x80 | 0x100 | 0x200
 _MOST_SHARDS = 100_000
 
@@ -105,6 +106,24 @@ def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -
             f"list of {field_count}, but the row is {shown(row)}"
         )
     return function(*row)
+
+
+def fields_with_defaults(function: Callable[..., Any]) -> int:
+    """Number of fields that a function of the row could take if its parameters had no defaults.
+
+    0 unless the defaults behind the first parameter are written down as numbers, text, bytes, None,
+    True or False: `lambda row, c=c` and its like keep a value for the function, on purpose.
+    """
+    if not _is_plain(function):
+        return 0
+    code = function.__code__
+    names = code.co_varnames[1 : code.co_argcount]
+    values = (function.__defaults__ or ())[-len(names) :] if names else ()
+    if not names or not all(type(value) in _PLAIN for value in values):
+        return 0
+    from glowpy.flow.source_text import is_written_as_literal
+
+    return code.co_argcount if all(is_written_as_literal(code, name) for name in names) else 0
 
 
 def _is_builtin(function: Callable[..., Any]) -> bool:

@@ -253,6 +253,9 @@ def _function_of(step: Step) -> Callable[..., Any]:
 
 
 def _call(op: RowOp, function: str, row: str) -> str:
+    if op.noted_fields:
+        noted = f"call_and_note({function}, {op.noted_fields}, {row})"
+        return f"({function}({row}) if {row}.__class__ is not tuple else {noted})"
     if not op.field_count:
         return f"{function}({row})"
     if op.field_count == ANY_FIELDS:

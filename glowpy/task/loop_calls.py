@@ -5,7 +5,9 @@ Each looks again at a row or a key that the loop has found not to be of the usua
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from glowpy.errors import RowError, shown
@@ -58,5 +60,30 @@ def apart(key: Any) -> Any:
     return only
 
 
+def call_and_note(function: Callable[..., Any], most_fields: int, row: Any) -> Any:
+    """Pass a tuple as the row; note, once, that the function could take its fields."""
+    if 2 <= len(row) <= most_fields:
+        _note_defaults(function, len(row))
+    return function(row)
+
+
+@lru_cache(maxsize=256)
+def _note_defaults(function: Callable[..., Any], field_count: int) -> None:
+    from glowpy.task.notes import add_note
+
+    code = function.__code__
+    first, second, *_more = code.co_varnames
+    place = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    fields = "pairs" if field_count == 2 else f"tuples of {field_count}"
+    add_note(
+        f"defaults {place}",
+        f"{place}: rows are {fields} here, and {function.__qualname__} gets them whole, as "
+        f"{first!r}: a parameter with a default, {second!r}, gets no field. For the fields, leave "
+        f"the default out; for the row, write `{first}, *, {second}=…`",
+    )
+
+
 # By the names that they have in the loops.
-IN_LOOPS = {own.__name__: own for own in (each, call_with_fields, pair, apart, pair_of)}
+IN_LOOPS = {
+    own.__name__: own for own in (each, call_with_fields, call_and_note, pair, apart, pair_of)
+}

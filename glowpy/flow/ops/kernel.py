@@ -92,6 +92,7 @@ class RowOp(NamedTuple):
     kind: RowKind
     function: Callable[..., Any]
     field_count: int  # 0: the function gets the row, or value; n >= 2: its n fields; -1: all fields
+    noted_fields: int = 0  # rows of two to so many fields are noted: the function might want them
 
 
 class FoldKind(Enum):

@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from glowpy.flow.arguments import check_no_generator, check_not_async, field_count
+from glowpy.flow.arguments import (
+    check_no_generator,
+    check_not_async,
+    field_count,
+    fields_with_defaults,
+)
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import RowKind, RowOp
@@ -29,10 +34,11 @@ def add_row_step(
 ) -> DatasetNode:
     """Append such a step. Those that keep each row's key keep the partitioned and sorted marks."""
     fields = field_count(function, kind.value)
+    noted = 0 if fields else fields_with_defaults(function)
     if kind is not RowKind.FLAT_MAP:
         check_no_generator(function, kind.value)
     check_not_async(function, kind.value)
-    return _add(graph, source, _STEP_NAMES[kind], RowOp(kind, function, fields))
+    return _add(graph, source, _STEP_NAMES[kind], RowOp(kind, function, fields, noted))
 
 
 def add_for_each_step(
@@ -40,9 +46,10 @@ def add_for_each_step(
 ) -> DatasetNode:
     """Append a ForEach step; nobody wants the rows that it makes."""
     fields = field_count(function, "for_each")
+    noted = 0 if fields else fields_with_defaults(function)
     check_no_generator(function, "for_each")
     check_not_async(function, "for_each")
-    return _add(graph, source, "ForEach", RowOp(RowKind.MAP, function, fields))
+    return _add(graph, source, "ForEach", RowOp(RowKind.MAP, function, fields, noted))
 
 
 def _add(graph: Graph, source: DatasetNode, name: str, op: RowOp) -> DatasetNode:
