@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def of_several_lines(
 
 
 def bound(c: int) -> Callable[..., Any]:
-    return lambda row, c=c: ("{c}".format(c=1), row)
+    return lambda row, c=c: (SimpleNamespace(c=1), row)
 
 
 def computed(words: list[str]) -> Callable[..., Any]:
