@@ -186,10 +186,8 @@ def _batches(fused: FusedSteps, stream: Stream) -> Stream:
 
 
 def _failed(fused: FusedSteps, exc: BaseException) -> StepFailed:
+    exc = _raised_by_user(exc)
     blame = fused.blame(exc.__traceback__)
-    if blame is None and isinstance(exc.__cause__, StopIteration):
-        exc = exc.__cause__  # the user's; Python does not let it out of our generator
-        blame = fused.blame(exc.__traceback__)
     if blame is None:
         return StepFailed(fused.steps[-1], NO_ROW, exc)
     step, row = blame
@@ -215,9 +213,16 @@ def _run_kernel(
         except _OURS:
             raise
         except BaseException as exc:
-            raise StepFailed(step, row_in(exc.__traceback__, _KERNELS), exc) from exc
+            raised = _raised_by_user(exc)
+            raise StepFailed(step, row_in(raised.__traceback__, _KERNELS), raised) from raised
         if batch:
             yield batch
+
+
+def _raised_by_user(exc: BaseException) -> BaseException:
+    """The exception of the user's function: Python lets no StopIteration out of a generator."""
+    is_wrapped = type(exc) is RuntimeError and str(exc) == "generator raised StopIteration"
+    return exc.__cause__ if is_wrapped and exc.__cause__ is not None else exc
 
 
 def _read_text(step: Step, op: TextOp, context: Context, listing: Sequence[FileEntry]) -> Stream:

@@ -230,7 +230,9 @@ def test_top_is_the_end_of_a_sort(new_flow: Runner) -> None:
     rows = [(number * 7919 % 1000, number) for number in range(30_000)]
     pairs = flow.slice(rows, 3)
     for count in (0, 1, 5, 40_000):
-        assert pairs.top(count) == sorted(rows, key=lambda row: row[0], reverse=True)[:count]
+        assert pairs.top(count) == sorted(rows, reverse=True)[:count]
+        by_first = sorted(rows, key=lambda row: row[0], reverse=True)[:count]
+        assert pairs.top(count, key=lambda row: row[0]) == by_first
     assert pairs.top(3, key=lambda row: -row[1]) == rows[:3]
     assert flow.slice([], 2).top(3) == []
     with pytest.raises(TaskFailed, match=r"LocalTop\d+ .* top cannot order its keys: .*'a'"):
