@@ -213,10 +213,13 @@ def _run_kernel(
         except _OURS:
             raise
         except BaseException as exc:
-            raised = _raised_by_user(exc)
-            raise StepFailed(step, row_in(raised.__traceback__, _KERNELS), raised) from raised
+            raise _failed_in_kernel(step, _raised_by_user(exc)) from exc
         if batch:
             yield batch
+
+
+def _failed_in_kernel(step: Step, exc: BaseException) -> StepFailed:
+    return StepFailed(step, row_in(exc.__traceback__, _KERNELS), exc)
 
 
 def _raised_by_user(exc: BaseException) -> BaseException:
