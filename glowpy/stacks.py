@@ -14,7 +14,7 @@ _SIGNAL = signal.SIGRTMAX - 5  # neither Python nor libraries that we know of us
 _FILE = "glowpy-stack"
 _MOST_BYTES = 20_000
 
-LIFELINE_THREAD = "glowpy-lifeline"  # as long as the system lets a name be
+LIFELINE_THREAD = "glowpy-lifeline"  # 15 characters, the limit of the system
 
 
 def offer_stack() -> None:

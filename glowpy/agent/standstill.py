@@ -23,10 +23,10 @@ _OUR_THREADS = (LIFELINE_THREAD.encode(), b"ZMQbg/")
 
 
 class Finding(Enum):
-    """What is to be done about a process."""
+    """The result of a look at a process."""
 
     NOTHING = "nothing"
-    ASK = "ask"  # it has stood still for long: have it write its stack
+    ASK = "ask"  # the patience is over: request its stack
     STANDS_STILL = "stands still"
 
 

@@ -1,7 +1,7 @@
-"""Objects of this process that executors cannot share, and those that they each have a copy of.
+"""Finds connections, files open for writing and random generators among values of this process.
 
-A connected socket or a database connection is a conversation with somebody else. Forks share it:
-one gets the answer to the question of another. Copies of it lose what they write.
+Forks share a connected socket: an executor receives the answer to another's question. A database
+connection that is copied loses its writes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ from typing import Any
 
 _OPAQUE = (ModuleType, type, FunctionType, CodeType, FrameType, GeneratorType, Enum)
 _PLAIN = frozenset((int, float, complex, bool, str, bytes, bytearray, type(None)))
-# Handlers of logging stand for the process; clients of redis and pymongo connect again in a fork.
+# Handlers of logging belong to the process; clients of redis and pymongo connect again in a fork.
 _LEFT_ALONE = frozenset("glowpy logging pymongo redis valkey".split())
 _CONNECTION = ("cursor", "commit", "close")  # PEP 249
 _CURSOR = ("execute", "fetchone", "fetchall", "close")
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)
-_MOST_OBJECTS = 2000  # that are looked at for one variable
+_MOST_OBJECTS = 2000  # visited for one variable
 _MOST_ELEMENTS = 1000  # of a container; a longer one holds rows
 
 
 def handle_or_file_in(value: Any) -> Any:
-    """A handle that the value is or holds, else a file that it may write to, else None.
+    """A handle that is the value or in it; else a file there that is open for writing, else None.
 
-    Handles are connected sockets, database connections and their cursors. Standard streams are no
-    such files.
+    Handles are connected sockets, database connections and cursors. Standard streams do not count.
     """
     file = None
     for each in _held_by(value):

@@ -1,7 +1,7 @@
-"""The seeds of a run's tasks: of -glow.seed, else of the driver's own generators at this moment.
+"""Seeds of a run: from -glow.seed, else from the state of the driver's own generators.
 
-A script that seeds its generator has the same numbers drawn in its tasks each time. The driver's
-generators themselves are left as they are.
+So tasks of a script that seeds its generators draw the same numbers at each start. Reading the
+state does not change it.
 """
 
 from __future__ import annotations

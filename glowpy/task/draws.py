@@ -1,7 +1,8 @@
-"""The global random generators while a task group runs: seeded as it begins.
+"""Seeds the global random generators at the start of each task group.
 
-The seeds are those of the run, mixed with the run's number, the step group and the task: every
-attempt of a task group draws the same numbers, on every runner, and no two task groups do.
+The seeds of the run are mixed with the number of the run, the step group and the task. So each
+attempt of a task group draws the same numbers on every runner, and different groups draw different
+numbers.
 """
 
 from __future__ import annotations

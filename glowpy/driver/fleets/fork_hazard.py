@@ -1,8 +1,8 @@
-"""Thread pools of this process that a forked process could not use.
+"""Finds thread pools of this process that a fork could not use.
 
-A fork copies the memory of a pool, not its threads: the first function that uses the pool waits for
-ever. The pools below do so in the releases of today. Others see to it: OpenBLAS (numpy), LLVM's and
-Intel's OpenMP, pyarrow and duckdb start new threads after a fork.
+A fork has the memory of a pool without its threads: the first function that uses the pool waits for
+ever. The pools below have this fault today. OpenBLAS (numpy), the OpenMP of LLVM and Intel, pyarrow
+and duckdb start new threads after a fork.
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
     task = FreshTask(agent, run, timing, sys.argv, pickled_flow(graph))
     with open(os.path.join(directory, FLOW_FILE), "wb") as file:
         pickle.dump(tuple(task), file, protocol=5)
+    path = [entry for entry in sys.path if isinstance(entry, str)]
     start = (
-        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"import sys; sys.path[:] = {path!r}; "
         "from glowpy.driver.fleets.fresh_executor import main; main(*sys.argv[1:])"
     )
     # Private, but `multiprocessing` takes the interpreter's options from there, too.
