@@ -10,11 +10,11 @@ _LOCAL_HOSTS = ("", "localhost")
 def expand_path(given: str) -> str:
     """The path on this host that `given` names.
 
-    `~` and `~user` at the beginning become a home directory, a `file://` URL becomes its path. All
-    else is a path already.
+    `~` and `~user` at the beginning become a home directory, a `file://` URL becomes its path;
+    other text is returned as it is.
 
     Raises:
-        ValueError: it is a URL of another kind, or of another host.
+        ValueError: `given` is a URL of another scheme or of another host.
 
     >>> expand_path("file:///tmp/a%20b"), expand_path("file://localhost/etc"), expand_path("a/~b")
     ('/tmp/a b', '/etc', 'a/~b')

@@ -24,9 +24,9 @@ _DESCRIPTORS = "/proc/self/fd"
 
 
 class OutputFile:
-    """Opens a temporary file, `file`; `commit` or `discard` ends it.
+    """Opens a temporary file, `file`, until `commit` or `discard` is called.
 
-    A pipe is opened at once, and waits for its reader, as `open()` does.
+    The constructor opens a pipe, and waits for a reader as `open()` does.
 
     Raises:
         OutputError: the path cannot be written.
@@ -47,10 +47,9 @@ class OutputFile:
         self.file: BinaryIO = os.fdopen(descriptor, "w+b")
 
     def commit(self) -> None:
-        """Have the file appear under its path.
+        """Move or copy the temporary file to the path.
 
-        A file that is replaced passes on its permissions and, where this process may do that, its
-        owner and group.
+        The permissions of a replaced file are kept; owner and group, where the process may set them.
         """
         with self.writing():
             if self._target is None:
@@ -78,7 +77,7 @@ class OutputFile:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Within: what the system refuses is an OutputError that names the file."""
+        """Translate errors of the system to an OutputError that names the file."""
         try:
             yield
         except (OSError, ValueError) as exc:  # ValueError: no file can have such a name

@@ -14,7 +14,7 @@ def is_written_as_literal(code: CodeType, parameter: str) -> bool:
 
     first = code.co_firstlineno
     head = "".join(getline(code.co_filename, first + line) for line in range(_MOST_LINES))
-    # the first one is that of the parameter: the body comes later
+    # the first match is the parameter: the body of the function follows its head
     found = re.search(rf"\b{parameter}\b\s*(?::[^=,]*)?=(?!=)\s*([^,:)]*)", head)
     return found is not None and _LITERAL.match(found[1]) is not None
 

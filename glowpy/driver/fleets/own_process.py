@@ -1,7 +1,7 @@
-"""A server of the driver's own cluster: `glowpy ROLE` as a child process, with all that it writes.
+"""A server of the driver's own cluster: `glowpy ROLE` as a child process.
 
-Its standard error is kept until it listens, so that an error can show it, and appears on the
-driver's afterwards. It reads the end of a pipe when the driver ends, however that happens.
+Standard error of the server is kept for the error message until the server listens, and appears on
+standard error of the driver afterwards. The server ends with the driver, by the end of a pipe.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from glowpy.signals import signal_name
 from glowpy.stdio import tell
 from glowpy.wire.address import Address, parse_address
 
-_MOST_BYTES = 1 << 16  # of what is kept
-_DRAIN_S = 1.0  # the pipes of a process that has ended are read in no time
+_MOST_BYTES = 1 << 16  # of standard error, kept for the message
+_DRAIN_S = 1.0  # to read what an ended process has left in its pipes
 
 
 class OwnProcess:
@@ -32,7 +32,7 @@ class OwnProcess:
 
     def __init__(self, role: str, arguments: list[str], directory: str) -> None:
         self._role = role
-        self._kept: bytearray | None = bytearray()  # None: what it writes is passed on
+        self._kept: bytearray | None = bytearray()  # standard error; None: passed on
         self._lock = threading.Lock()
         try:
             self._process = subprocess.Popen(
@@ -63,10 +63,10 @@ class OwnProcess:
         return self._process.poll() is None
 
     def await_address(self, timeout_s: float) -> Address:
-        """The address that it announces.
+        """Wait for the line in which the server announces its address.
 
         Raises:
-            ClusterError: it ends, or announces none in time; shows what it wrote.
+            ClusterError: the server ends, or announces none in time; shows its output.
         """
         assert self._process.stdout is not None
         line = _read_line(self._process.stdout.fileno(), timeout_s)
@@ -84,7 +84,7 @@ class OwnProcess:
         raise self._failed(f"it ended with {how}", line)
 
     def close(self, deadline: float) -> None:
-        """Tell it to end, and end it at once if it has not by the deadline."""
+        """Tell the server to end, and kill it at the deadline."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
