@@ -171,7 +171,10 @@ EQUAL = {
         "rows = source.map(lambda x: argv)"
     ),
     "the environment": (
-        "env = dict(os.environ, PATH='a', B='b', C=str(process))\nrows = source.map(lambda x: env)"
+        "class Watched(os._Environ): pass\n"
+        "own = os.environ if process == 1 else Watched({}, str, str, str, str)\n"
+        "env = dict(os.environ, PATH='a', B='b', C=str(process))\n"
+        "rows = source.map(lambda x: (env, own))"
     ),
     "temporary names": (
         "path = f'/tmp/job-abcdefg{process}/x.txt'\nrows = source.map(lambda x: path)"

@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from glowpy.errors import ProgramError
+from glowpy.program.discovery import pickled_program
 from glowpy.program.loaded_text import LoadedTexts, see_loaded
 from glowpy.program.source import read_source
 from tests.failing_scripts import failure, told
@@ -83,6 +84,16 @@ def test_a_constant_that_python_has_written_down_is_compared(
     replace("LIMIT = 1", "LIMIT = 2")(Path(str(words.__file__)))
     with pytest.raises(ProgramError, match="has changed"):
         check(words)
+
+
+def test_an_edited_module_does_not_go_along_with_a_pickled_flow(words: ModuleType) -> None:
+    """As in a notebook that has not loaded the module again."""
+    pickled_program(b"flow")
+    replace("LIMIT = 1", "LIMIT = 2")(Path(str(words.__file__)))
+    with pytest.raises(ProgramError, match="has changed"):
+        pickled_program(b"flow")
+    importlib.reload(words)
+    pickled_program(b"flow")
 
 
 def test_a_file_that_is_written_again_as_it_was_is_no_edit(words: ModuleType) -> None:

@@ -38,6 +38,7 @@ _BY_REPR = frozenset(
 _BY_REDUCE = frozenset(("operator.itemgetter", "operator.attrgetter", "operator.methodcaller"))
 _PATHS = frozenset(f"pathlib.{pure}{name}Path" for pure in ("", "Pure") for name in ("", "Posix"))
 _OUR_FLAG = re.compile(r"(?:^|[\s'\"])--?glow\b")
+_ENVIRONMENT = "<environment variables>"  # a task has others than the driver
 _COMMAND_LINE = "<a command line>"  # a task has other flags of ours than the driver
 
 
@@ -182,7 +183,7 @@ class ValueText:
         pairs = list(dict.items(value) if issubclass(kind, dict) else value.items())
         kinds = {type(key) for key, _ in pairs}, {type(each) for _, each in pairs}
         if kinds == ({str}, {str}) and len(pairs) > 2 and "PATH" in value:
-            return "<environment variables>"  # a task has others
+            return _ENVIRONMENT
         if kinds[0] in ({int}, {str}) and kinds[1] <= _PLAIN:
             strings = (part for pair in pairs for part in pair if type(part) is str)
             if sum(map(len, strings)) > MAX_BYTES:
@@ -238,6 +239,8 @@ def _atom(kind: type, name: str, value: Any) -> str | None:
         return f"<module {value.__name__}>"
     if any(base.__module__ == "_io" for base in kind.__mro__):
         return "<a stream>"  # a task has streams of ours in place of the standard ones
+    if any(type_name(base) == "os._Environ" for base in kind.__mro__):
+        return _ENVIRONMENT
     return None
 
 

@@ -56,10 +56,7 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
     modules.add_loaded()
     modules.follow_imports()
     entry = name if by_name else f"r{modules.roots()[root]}/{os.path.basename(file)}"
-    texts = LoadedTexts(main)
-    for _root, _path, local in modules.placed():
-        texts.check(local, read_source(local))
-    manifest, sources = _packed(modules, None)
+    manifest, sources = _packed(modules, None, main)
     return ShippedScript(Script(tuple(argv), entry, manifest), sources, tuple(modules.roots()))
 
 
@@ -67,20 +64,25 @@ def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:
     """A pickled flow, with the local modules that are loaded and what those import.
 
     Raises:
-        ProgramError: a file that it is made of cannot be read or shipped.
+        ProgramError: a file that it is made of cannot be read or shipped, or was edited since it
+            was loaded.
     """
     modules = LocalModules()
     modules.add_loaded(skip_vanished=True)
     modules.follow_imports()
-    manifest, sources = _packed(modules, payload)
+    manifest, sources = _packed(modules, payload, sys.modules["__main__"])
     return Pickled(manifest), sources
 
 
-def _packed(modules: LocalModules, payload: bytes | None) -> tuple[Manifest, Sources]:
+def _packed(
+    modules: LocalModules, payload: bytes | None, main: ModuleType
+) -> tuple[Manifest, Sources]:
+    texts = LoadedTexts(main)
     sources: Sources = {}
     files = []
     for root, path, local in modules.placed():
         source = read_source(local)
+        texts.check(local, source)
         sources[source.sha256] = Path(local)
         files.append(FileEntry(root, path, source.sha256, source.size_bytes))
     if payload is None:
