@@ -1,7 +1,7 @@
 """Texts and modules of a driver and its tasks, made comparable.
 
-A task has the program's files, its working directory and its temporary files in other places than
-the driver. Below, each such path in a text is replaced by the driver's.
+A task has the program's files, its working directory, temporary files and Python in other places
+than the driver. Each such path in a text is replaced.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterable
 
 _TEMPORARY = "<temporary>"
-_END = r"(?=[/'\"]|$)"
+_PYTHON = "<python>"
+_END = r"(?=[/'\"\s]|$)"
 
 
 def temporary_directory() -> str:
@@ -87,6 +88,7 @@ class _Replaced:
     """Called with a text: replaces paths in it, and what chance has put into names."""
 
     def __init__(self, replaced: list[tuple[str, str]], temporary: list[str]) -> None:
+        replaced = [*replaced, (re.escape(sys.executable or _PYTHON), _PYTHON)]
         self._patterns = [
             (re.compile(path + _END), place.replace("\\", r"\\")) for path, place in replaced
         ]
