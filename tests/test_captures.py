@@ -217,7 +217,16 @@ def test_a_difference_shows_function_step_values_and_remedy(settings: types.Modu
 def test_a_marked_variable_may_differ(settings: types.ModuleType) -> None:
     text = "rows = source.map(lambda x: x + process)"
     assert difference(text, may_differ=frozenset({("script", "process")})) == ""
+    assert difference(text, may_differ=frozenset({("__main__", "process")})) == ""
     assert difference(text, may_differ=frozenset({("another", "process")})) != ""
+
+
+@pytest.mark.parametrize("case", ["an attribute", "an object in a global", "a local module"])
+def test_the_message_names_the_mark_that_accepts_it(case: str, settings: types.ModuleType) -> None:
+    text, _name = VARIED[case]
+    found = re.search(r'may_differ\("(\w+)"\)', difference(text))
+    assert found is not None
+    assert difference(text, may_differ=frozenset({("__main__", found[1])})) == ""
 
 
 def test_secrets_and_values_of_the_environment_are_not_shown(settings: types.ModuleType) -> None:

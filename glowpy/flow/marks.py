@@ -16,15 +16,15 @@ _asked: dict[tuple[int, int], tuple[str, CodeType, int]] = {}
 
 
 def may_differ(*names: str) -> None:
-    """Mark variables of this module whose values may differ between the driver and its tasks.
+    """Mark variables whose values may differ between the driver and its tasks.
 
     On a cluster, each executor runs the script again. A variable that a step's function uses must
     have the driver's value there; otherwise the run ends with a `PlanMismatch`. A variable that no
     row depends on, such as a start time for log lines, is marked before the run.
 
     Args:
-        names: of globals, or of variables, defaults and attributes that functions of this module
-            use.
+        names: of globals, closure variables, defaults and attributes. Those that the script marks
+            count in all functions of the program, those that a module marks in its own functions.
 
     Raises:
         DefinitionError: a name is not that of a variable.

@@ -15,6 +15,7 @@ from glowpy.record import NamedTuple
 
 NOT_DEFINED = "not defined"
 NOT_SHOWN = "not shown"
+ARGUMENT = "argument"  # in place of a variable's name: a value that is given to a step
 _MOST_SHOWN = 5  # differences in a message
 
 REMEDY = (
@@ -77,10 +78,12 @@ def difference_of_values(driver: Captures, task: Captures, steps: Sequence[Step]
     lines = [*found.values()][:_MOST_SHOWN]
     if len(found) > _MOST_SHOWN:
         lines.append(f"  and {len(found) - _MOST_SHOWN} more")
-    name = next((name for name, _owner in found if name), "")
-    marked = name.partition(".")[0].partition("[")[0]
-    accepted = f' glowpy.may_differ("{marked}") accepts a variable that no row depends on.'
-    return "\n".join([*lines, REMEDY + (accepted if marked.isidentifier() else "")])
+    remedy = REMEDY
+    name = next((name for name, _owner in found if name not in ("", ARGUMENT)), "")
+    if name:
+        variable = name.rpartition(".")[2]
+        remedy += f' glowpy.may_differ("{variable}") accepts a variable that no row depends on.'
+    return "\n".join([*lines, remedy])
 
 
 def _differing(

@@ -11,7 +11,7 @@ from typing import Any
 from glowpy.flow.graph import Step
 from glowpy.flow.marks import lines_with_is_task, marked_names
 from glowpy.flow.ops.kernel import PassOp
-from glowpy.planner.captures import NOT_DEFINED, NOT_SHOWN, Captured
+from glowpy.planner.captures import ARGUMENT, NOT_DEFINED, NOT_SHOWN, Captured
 from glowpy.planner.code_names import CodeNames, digest_of, names_in, stored_on
 from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.reached import MISSING, Reached, arguments_of, captured_by
@@ -21,6 +21,7 @@ from glowpy.record import NamedTuple
 _TEXT_CHARACTERS = 100  # of one value, in a message
 _MOST_TEXT_CHARACTERS = 1 << 20  # of all values: a run description goes to every executor
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
+_SCRIPT = "__main__"  # the names that the script marks count in all modules
 _SHORTEST_VARIABLE = 4  # a shorter value of an environment variable is many another thing
 
 
@@ -103,7 +104,7 @@ class _Capturing:
         if type(value) is FunctionType:
             return
         if self._reached.attributes_of(value) is None:
-            yield self._captured("argument", step, self._text_of(value), value)
+            yield self._captured(ARGUMENT, step, self._text_of(value), value)
         else:
             kind = type(value)
             yield from self._of_variable("self", kind.__qualname__, kind.__module__, value)
@@ -167,7 +168,8 @@ class _Capturing:
         return known[1]
 
     def _is_marked(self, module: str, name: str) -> bool:
-        return (module, name.partition(".")[0]) in self._surroundings.may_differ
+        marked = self._surroundings.may_differ
+        return any((of, part) in marked for part in name.split(".") for of in (module, _SCRIPT))
 
 
 def _callable_text(value: Any) -> str | None:
