@@ -113,7 +113,8 @@ def wrong(kind: Any, raw: Any) -> Iterator[Any]:
     if hasattr(kind, "_fields"):
         hints = list(typing.get_type_hints(kind, include_extras=True).values())
         yield from (each for each in RAW if not isinstance(each, list))
-        yield from ([], raw[:-1], [*raw, 7], [*raw, None], msgpack.ExtType(7, b"x"))
+        yield from ([], raw[:-1]) if hints else ()  # a message without fields is whole
+        yield from ([*raw, 7], [*raw, None], msgpack.ExtType(7, b"x"))
         for position, hint in enumerate(hints):
             for bad in wrong(hint, raw[position]):
                 yield [*raw[:position], bad, *raw[position + 1 :]]
