@@ -43,6 +43,7 @@ class Options(NamedTuple):
     speculate: bool = False
     hash_seed: int = 0
     rerun_effects: str = "refuse"
+    env: str = ""
     workers: int = 0
     start: str = ""
     log_level: str = ""
@@ -128,6 +129,13 @@ FLAGS = (
         "destroys files and notes other effects; allow permits all",
         "cluster",
         choices=("refuse", "allow"),
+    ),
+    Flag(
+        "glow.env",
+        "env",
+        "environment variables for tasks on a cluster: A,B=value sends the driver's A, and B",
+        "cluster",
+        may_be_empty=True,
     ),
     Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
     Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glowpy.command_line import BY_HAND, Mode, mode, parse
-from glowpy.environment import RUN_VARIABLE
+from glowpy.environment import RUN_VARIABLE, named_variables
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Options
 from glowpy.flow.entry import Call, Started, no_flows_in_tasks
@@ -216,8 +216,12 @@ def _current() -> _Session:
 
 
 def _check(options: Options) -> None:
-    """Raises: FlagError: they contradict each other, or the leader is no address."""
-    if mode(options) is not Mode.DRIVER or not options.leader_given:
+    """Raises: FlagError: they contradict each other, or one has a bad value."""
+    if mode(options) is not Mode.DRIVER:
+        return
+    if options.env:
+        named_variables(options.env, os.environ)
+    if not options.leader_given:
         return
     from glowpy.wire.address import parse_address
 

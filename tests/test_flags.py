@@ -21,7 +21,7 @@ GLOW_FLAGS = """
 OUR_FLAGS = """
     glow.inline glow.flow.explain glow.speculate glow.quiet glow.run.id glow.workers glow.log.level
     glow.seed glow.hash.seed glow.start glow.insecure
-    glow.rerun.effects
+    glow.rerun.effects glow.env
 """.split()
 NOT_YET = """
     cert.file ca.file

@@ -8,25 +8,19 @@ from pathlib import Path
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.program_cache import ProgramDirectory
+from glowpy.agent.task_environment import checked_options, inherited
 from glowpy.command_line import task_arguments
 from glowpy.environment import (
-    FAULTS_VARIABLE,
     KEY_FILE_VARIABLE,
     PROGRAM_VARIABLE,
     RUN_VARIABLE,
-    SCALE_VARIABLE,
+    UNSENT_VARIABLE,
 )
 from glowpy.program.program import Pickled, Program
 from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import OpenRun
 
 _PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
-
-# Of the agent's own environment; the rest of it is nobody's business.
-_KEPT_VARIABLES = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"),
-    *(SCALE_VARIABLE, FAULTS_VARIABLE),  # of tests
-)
 
 # `python -m` looks in the working directory first, and there the driver's own files may lie. This
 # does the same without it; -P would too, but Python 3.10 has none.
@@ -61,6 +55,7 @@ def task_start(
 
     Raises:
         OSError: no directory can be made for it.
+        ValueError: the driver sent an option of Python that may not be sent.
     """
     arguments = task_arguments(
         flow_id=opening.flow,
@@ -73,18 +68,22 @@ def task_start(
     own_path = os.environ.get("PYTHONPATH", "")  # glowpy may be there only
     path = [str(root) for root in directory.roots] + ([own_path] if own_path else [])
     environment = {
-        **{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+        **inherited(os.environ),
         **opening.environment,
         PROGRAM_VARIABLE: str(directory.path),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONHASHSEED": str(opening.hash_seed),
         RUN_VARIABLE: start.run,
     }
+    unsent = [name for name in opening.unsent_variables if name not in environment]
+    if unsent:
+        environment[UNSENT_VARIABLE] = ",".join(unsent)
     if key_file:
         environment[KEY_FILE_VARIABLE] = key_file
     return TaskStart(
         [
             sys.executable,
+            *checked_options(opening.python_options),
             *_words(
                 program, directory, arguments, run_directory if opening.watches_effects else ""
             ),

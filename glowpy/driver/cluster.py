@@ -12,6 +12,7 @@ from glowpy.driver.captures import captures_of
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleets.cluster_fleet import ClusterFleet
 from glowpy.driver.fleets.own_cluster import end_shared_cluster, is_answering, shared_cluster
+from glowpy.driver.fleets.sent_environment import sent_environment
 from glowpy.driver.fleets.shipping import make_program
 from glowpy.driver.job import Job
 from glowpy.driver.run import Run
@@ -20,6 +21,7 @@ from glowpy.driver.view.report import Report
 from glowpy.driver.view.watch import Watch
 from glowpy.errors import ConfigError
 from glowpy.flags import MASTER_PORT, Options
+from glowpy.program.program import Script
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
 from glowpy.wire.contact import completes_handshake
@@ -42,7 +44,7 @@ def run_on_cluster(job: Job) -> Any:
     clock = Clock(2 * timing.beat_s)
     with (
         scratch_directory("glowpy-driver-") as directory,
-        _cluster(options, timing, report) as (leader, policy),
+        _cluster(options, timing, report) as (leader, policy, is_own),
         Transport(policy, timing) as transport,
         ClusterFleet(
             transport,
@@ -55,6 +57,11 @@ def run_on_cluster(job: Job) -> Any:
             options,
             timing,
             clock,
+            sent_environment(
+                options.env,
+                is_own_cluster=is_own,
+                is_script=isinstance(shipment.program, Script),
+            ),
             hash_seed=_python_hash_seed(),
         ) as fleet,
     ):
@@ -68,8 +75,13 @@ def _python_hash_seed() -> int:
 
 
 @contextlib.contextmanager
-def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple[Address, Policy]]:
-    """The leader that was named or that is on this host, else a cluster of the driver's own."""
+def _cluster(
+    options: Options, timing: Timing, report: Report
+) -> Iterator[tuple[Address, Policy, bool]]:
+    """The leader that was named or that is on this host, else a cluster of the driver's own.
+
+    Yields its address, its policy, and True if the cluster is the driver's own.
+    """
     leader = parse_address(options.leader, MASTER_PORT)
     if options.key_file:
         policy_of(options.key_file)  # a wrong key file is an error, even where no key is needed
@@ -77,11 +89,11 @@ def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple
         report.note(f"INSECURE: connecting to {leader} without a key (-glow.insecure)")
     if options.leader_given:
         policy = policy_for(leader, key_file=options.key_file, insecure=options.insecure)
-        yield leader, policy
+        yield leader, policy, False
         return
     found = _found_master(leader, options, timing)
     if isinstance(found, Policy):
-        yield leader, found
+        yield leader, found, False
         return
     own, is_new = shared_cluster(timing)
     if is_new:
@@ -90,7 +102,7 @@ def _cluster(options: Options, timing: Timing, report: Report) -> Iterator[tuple
             f"leader {own.leader}, {own.executor_count} executors"
         )
     try:
-        yield own.leader, own.policy
+        yield own.leader, own.policy, True
     except KeyboardInterrupt:
         end_shared_cluster()  # a signal may end the process at once
         raise

@@ -10,11 +10,13 @@ from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.pickling import unpickled
 from glowpy.task.process import serve_and_exit
+from glowpy.task.watched_environment import watch_environment
 
 
 def main() -> None:
     """Serve the flow in the payload file."""
     payload = Path(sys.argv[1])
+    watch_environment()
     options, _rest, _notes = parse(sys.argv[2:])
 
     def find_graph(_description: RunDescription) -> Graph:

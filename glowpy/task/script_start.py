@@ -16,6 +16,7 @@ from typing import NoReturn
 from glowpy.stdio import flush, tell
 from glowpy.task.no_input import refuse_input
 from glowpy.task.notes import take_notes
+from glowpy.task.watched_environment import watch_environment
 
 
 def start_script() -> None:
@@ -23,6 +24,7 @@ def start_script() -> None:
     code, run_directory, entry = sys.argv[1:4]
     del sys.argv[1:4]
     refuse_input()
+    watch_environment()
     if run_directory:
         _guard(code, run_directory)
     if "/" in entry:

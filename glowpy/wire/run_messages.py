@@ -54,6 +54,8 @@ class OpenRun(NamedTuple):
     hash_seed: Unsigned32
     module: Name  # -glow.module: what this run has in common with others; empty if nothing
     watches_effects: bool = True  # False: -glow.rerun.effects=allow
+    unsent_variables: tuple[Name, ...] = ()  # names of variables that only the driver has
+    python_options: tuple[str, ...] = ()
 
 
 class RunOpened(NamedTuple):

@@ -8,11 +8,14 @@ from typing import Any
 
 from glowpy.driver.clock import Clock
 from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent, FleetFailed
+from glowpy.driver.fleets.hints import with_hints
 from glowpy.driver.fleets.leasing import Leasing
 from glowpy.driver.fleets.own_server import OwnServer
 from glowpy.driver.fleets.remote_agent import RemoteAgent, State, opening_of
+from glowpy.driver.fleets.sent_environment import SentEnvironment
 from glowpy.driver.fleets.shipping import OwnPaths, Shipment
 from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChanged
+from glowpy.environment import UNSENT_SUBJECT
 from glowpy.errors import GlowError, VersionMismatch
 from glowpy.flags import Options
 from glowpy.place import Place
@@ -56,6 +59,7 @@ class ClusterFleet:
         options: Options,
         timing: Timing,
         clock: Clock,
+        environment: SentEnvironment,
         hash_seed: int,
     ) -> None:
         self.transport = transport
@@ -65,6 +69,7 @@ class ClusterFleet:
         self._clock = clock
         self._memory_mb = options.task_memory_mb
         self._own_paths = OwnPaths(shipment)
+        self._unsent_read: set[str] = set()  # variables that tasks read and lack
         self._events: list[FleetEvent] = []
         self._agents: dict[str, RemoteAgent] = {}
         self._launching: dict[str, tuple[RemoteAgent, Lease]] = {}  # by executor
@@ -79,7 +84,7 @@ class ClusterFleet:
         self.store, self.store_owner = self._own.store, self._own.address
         self.reader_host = own_address.host
         self._opening = opening_of(
-            description, shipment.program, self.store_owner, hash_seed, options
+            description, shipment.program, self.store_owner, environment, hash_seed, options
         )
         self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
 
@@ -239,17 +244,25 @@ class ClusterFleet:
         else:
             if isinstance(message, ExecutorExited):
                 self._launched.pop(message.executor, None)
-                message = message._replace(log_tail=self._own_paths(message.log_tail))
+                message = message._replace(log_tail=self._explained(message.log_tail))
             elif isinstance(message, GroupEnded):
-                message = message._replace(reason=self._own_paths(message.reason))
+                message = message._replace(reason=self._explained(message.reason))
             elif isinstance(message, Printed):
                 message = message._replace(text=self._own_paths(message.text))
             elif isinstance(message, Noted):
                 subject, text = self._own_paths(message.subject), self._own_paths(message.text)
+                if subject.startswith(UNSENT_SUBJECT):
+                    self._unsent_read.add(subject.removeprefix(UNSENT_SUBJECT))
                 message = message._replace(subject=subject, text=text)
             elif isinstance(message, LaunchRefused):
                 message = message._replace(reason=self._own_paths(message.reason))
             self._events.append(AgentSaid(agent.address, message, payload))
+
+    def _explained(self, error: str) -> str:
+        """The text of a task's error, with the paths of this host, and hints."""
+        if not error:
+            return ""
+        return with_hints(self._own_paths(error), self._unsent_read, self._own_paths.of_file)
 
     def _lose(self, agent: RemoteAgent, cause: str) -> None:
         if agent.state is State.LOST:

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from enum import Enum
 
+from glowpy.driver.fleets.sent_environment import SentEnvironment
 from glowpy.flags import Options
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.program import Program
@@ -13,9 +14,6 @@ from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import Lease
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.transport import Link
-
-# What of the driver's environment its tasks get; everything else stays here.
-_SHIPPED_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUTF8", "PYTHONIOENCODING")
 
 
 class State(Enum):
@@ -53,7 +51,12 @@ class RemoteAgent:
 
 
 def opening_of(
-    description: RunDescription, program: Program, server: str, hash_seed: int, options: Options
+    description: RunDescription,
+    program: Program,
+    server: str,
+    environment: SentEnvironment,
+    hash_seed: int,
+    options: Options,
 ) -> OpenRun:
     """How every agent is told of a run; `server` is where it gets the program."""
     return OpenRun(
@@ -63,10 +66,12 @@ def opening_of(
         program.to_json(),
         server,
         _working_directory(),
-        {name: os.environ[name] for name in _SHIPPED_VARIABLES if name in os.environ},
+        environment.variables,
         hash_seed,
         options.module,
         options.rerun_effects != "allow",
+        environment.unsent,
+        environment.python_options,
     )
 
 

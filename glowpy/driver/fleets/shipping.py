@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -96,6 +97,14 @@ class OwnPaths:
 
     def __call__(self, text: str) -> str:
         return text if self._mark not in text else self._pattern.sub(self._own, text)
+
+    def of_file(self, path: str) -> str:
+        """The path here of a file beside the program's copy at an agent, shipped or not."""
+        _directory, mark, below = path.partition(self._mark)
+        root, _slash, name = below.removeprefix("r").partition("/")
+        if not (mark and root.isdecimal() and int(root) < len(self._shipment.roots)):
+            return path
+        return os.path.join(self._shipment.roots[int(root)], name)
 
     @cached_property
     def _mark(self) -> str:

@@ -1,0 +1,85 @@
+"""The environment variables and options of Python that tasks get from their driver.
+
+driver's own cluster    all variables, and options as -O, -W, -X
+other clusters          the language, the time zone, and the variables of -glow.env; of all
+                        others the names, so that a task can name one that it lacks
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+
+from glowpy.environment import named_variables
+from glowpy.record import NamedTuple
+
+_ALWAYS_SENT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUTF8", "PYTHONIOENCODING")
+_OWN = "GLOWPY_"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+_MAX_NAMES = 1000
+
+
+class SentEnvironment(NamedTuple):
+    """What a driver sends of its environment with a run."""
+
+    variables: dict[str, str]
+    unsent: tuple[str, ...]  # names of the others
+    python_options: tuple[str, ...]
+
+
+def sent_environment(flag: str, *, is_own_cluster: bool, is_script: bool) -> SentEnvironment:
+    """What tasks get of this process's environment.
+
+    Args:
+        flag: the value of -glow.env.
+        is_script: tasks run the script again, and with it what the script does to `os.environ`.
+
+    Raises:
+        FlagError: the flag names a variable that is not set.
+    """
+    whole = {
+        name: value
+        for name, value in (at_start() if is_script else os.environ).items()
+        if not name.startswith(_OWN)
+        and not (sys.flags.ignore_environment and name.startswith("PYTHON"))
+    }
+    named = named_variables(flag, {**os.environ, **whole})
+    if is_own_cluster:
+        return SentEnvironment({**whole, **named}, (), python_options())
+    sent = {name: whole[name] for name in _ALWAYS_SENT if name in whole}
+    sent.update(named)
+    unsent = sorted(name for name in whole.keys() - sent.keys() if _NAME.fullmatch(name))
+    return SentEnvironment(sent, tuple(unsent[:_MAX_NAMES]), ())
+
+
+def at_start() -> Mapping[str, str]:
+    """The environment that this process was started with, before the script changed it."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return os.environ
+    found = {}
+    for entry in entries:
+        name, equals, value = os.fsdecode(entry).partition("=")
+        if not (name and equals):  # a library wrote the title of the process there
+            return os.environ
+        found[name] = value
+    return found
+
+
+def python_options() -> tuple[str, ...]:
+    """The options of this interpreter that change how code runs."""
+    flags = sys.flags
+    options = [
+        "-" + "O" * flags.optimize if flags.optimize else "",
+        "-" + "b" * flags.bytes_warning if flags.bytes_warning else "",
+        "-B" if flags.dont_write_bytecode else "",
+        "-s" if flags.no_user_site else "",
+    ]
+    for name, value in sys._xoptions.items():
+        options.append(f"-X{name}" if value is True else f"-X{name}={value}")
+    options += [f"-W{option}" for option in sys.warnoptions]
+    return tuple(filter(None, options))
