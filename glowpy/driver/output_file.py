@@ -49,7 +49,7 @@ class OutputFile:
     def commit(self) -> None:
         """Move or copy the temporary file to the path.
 
-        The permissions of a replaced file are kept; owner and group, where the process may set them.
+        A replaced file keeps its permissions; owner and group, where the process may set them.
         """
         with self.writing():
             if self._target is None:
