@@ -109,6 +109,11 @@ VARIED = {
         "rows = source.map(A())",
         "process",
     ),
+    "the text of an object": (
+        "class A:\n def __init__(self): self.n = process\n"
+        " def __str__(self): return f'<A {self.n}>'\na = A()\nrows = source.map(lambda x: str(a))",
+        "a.n",
+    ),
     "all attributes": (
         "class A: pass\na = A()\na.n = process\nrows = source.map(lambda x: vars(a))",
         "a.n",
@@ -149,6 +154,16 @@ EQUAL = {
     "an attribute that only the driver reads": (
         "class A:\n def __init__(self): self.n, self.started = 1, process\n"
         " def f(self, x): return self.n\n def report(self): return self.started\n"
+        "rows = source.map(A().f)"
+    ),
+    "an attribute that a with block sets": (
+        "class Timer:\n def __enter__(self): self.t = time.time()\n"
+        " def __exit__(self, *_): self.t\ntimer = Timer()\nwith timer: pass\n"
+        "def f(x):\n with timer: return x\nrows = source.map(f)"
+    ),
+    "an attribute that only the text of an object shows": (
+        "class A:\n def __init__(self): self.started = process\n"
+        " def __repr__(self): return f'<A {self.started}>'\n def f(self, x): return x\n"
         "rows = source.map(A().f)"
     ),
     "a global that only the driver reads": "n = process\nrows = source.map(lambda x: x)",

@@ -84,6 +84,15 @@ def stored_on(code: CodeType, line: int) -> set[str]:
     return found
 
 
+def stores_in(code: CodeType) -> set[str]:
+    """The attributes that a function's own code assigns."""
+    found = set()
+    for _offset, operation, argument in instructions(code):
+        if opname[operation] == "STORE_ATTR":
+            found.add(code.co_names[argument])
+    return found
+
+
 def digest_of(code: CodeType) -> str:
     """A digest of what the code does: neither its file nor its lines count."""
     from hashlib import blake2b  # slow to load, and not needed for names

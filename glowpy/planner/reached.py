@@ -16,12 +16,20 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from glowpy.flow.ops.kernel import BatchOp, FoldOp, RowOp, TextOp
-from glowpy.planner.code_names import CodeNames
+from glowpy.planner.code_names import CodeNames, stores_in
 
 _PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _CALLABLES = (FunctionType, types.MethodType, functools.partial, type)
 _BY_VALUE = (str, bytes, int, float, tuple, list, dict, set, frozenset, type, Enum)
 _NAMESPACES = frozenset((("argparse", "Namespace"), ("types", "SimpleNamespace")))
+_AS_TEXT = frozenset(("str", "repr", "format"))  # who names these may call the methods below
+_TEXT_METHODS = frozenset(("__str__", "__repr__", "__format__"))
+_UNCALLED = frozenset(
+    (
+        *("__del__", "__getstate__", "__setstate__", "__reduce__", "__reduce_ex__", "__dir__"),
+        *("__init_subclass__", "__set_name__", "__class_getitem__", "__sizeof__"),
+    )
+)
 _CONSTRUCTORS = frozenset(("__new__", "__init__", "__post_init__"))
 _OF_MODULE = frozenset(("__file__", "__spec__", "__loader__", "__cached__", "__builtins__"))
 _WHOLE = frozenset(("vars", "getattr", "__dict__"))  # who names these may read any attribute
@@ -71,6 +79,8 @@ class Reached:
     def members(self, kind: type) -> Iterator[tuple[str, Any]]:
         """The methods and class attributes that reached code may use, unwrapped."""
         for name, member in list(vars(kind).items()):
+            if not self._may_be_called(kind, name):
+                continue
             is_special = name.startswith("__") and name.endswith("__")
             if isinstance(member, (staticmethod, classmethod)):
                 member = member.__func__
@@ -80,10 +90,16 @@ class Reached:
                 member = member.func
             if isinstance(member, types.MemberDescriptorType):
                 continue
-            if name in _CONSTRUCTORS and kind not in self._called:
-                continue
             if isinstance(member, FunctionType) if is_special else self._is_named(name):
                 yield name, member
+
+    def _may_be_called(self, kind: type, name: str) -> bool:
+        """False for special methods that no reached code calls, even if it uses the object."""
+        if name in _CONSTRUCTORS:
+            return kind in self._called
+        if name in _TEXT_METHODS:
+            return not _AS_TEXT.isdisjoint(self.attributes)
+        return name not in _UNCALLED or name in self.attributes
 
     def attributes_of(self, value: Any) -> Mapping[str, Any] | None:
         """The attributes of an object that count; None: its type alone does."""
@@ -103,7 +119,9 @@ class Reached:
             return _taken(value, _names(value))
         if not self._is_local(kind.__module__):
             return None
-        return _taken(value, [name for name in _names(value) if self._is_named(name)])
+        own = _set_on_entering(kind)
+        names = [name for name in _names(value) if self._is_named(name) and name not in own]
+        return _taken(value, names)
 
     def globals_of(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
         """The globals that a function names and their values, those of local modules as a path."""
@@ -177,7 +195,8 @@ class Reached:
         if is_local:
             names = self._names_of(function.__code__)
             self.attributes |= names.attributes
-            self.attributes |= _WHOLE.intersection(path[0] for path in names.global_paths)
+            loaded = {path[0] for path in names.global_paths}
+            self.attributes |= (_WHOLE | _AS_TEXT) & loaded
             yield from (value for _name, value in self.globals_of(function))
 
 
@@ -205,6 +224,12 @@ def captured_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:  # not assigned yet
             yield name, MISSING
+
+
+def _set_on_entering(kind: type) -> set[str]:
+    """The attributes that a `with` block sets before anything in it reads them."""
+    enter = getattr(kind, "__enter__", None)
+    return stores_in(enter.__code__) if type(enter) is FunctionType else set()
 
 
 def _elements(kind: type, value: Any) -> Iterator[Any]:
