@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
-from glowpy.flow.ops import key_order, key_tables, merging, sort
+from glowpy.flow.ops import fold_tables, key_order, key_tables, merging, sort
 from glowpy.flow.ops.broadcast_join import broadcast_join_kernel
 from glowpy.flow.ops.group import cogroup_kernel, group_kernel
 from glowpy.flow.ops.join import join_kernel
@@ -36,6 +36,7 @@ MIXED = st.one_of(st.none(), NUMBERS, st.text("ab", max_size=2), st.booleans())
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every few rows are measured, and few streams merged at a time."""
     monkeypatch.setattr(key_tables, "_MOST_UNCHECKED", 8)
+    monkeypatch.setattr(fold_tables, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(sort, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(merging, "FAN_IN", 2)
 

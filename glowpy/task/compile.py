@@ -116,6 +116,8 @@ class _Ending(NamedTuple):
     end: str
 
 
+# The caller of a fold by key may send another table for the rows to come.
+_PAUSE = "sent = yield; totals = totals if sent is None else sent; left = pace.rows"
 _ENDINGS = {
     None: _Ending(
         parameters="batches, pace",
@@ -140,8 +142,8 @@ _ENDINGS = {
         begin="left = pace.rows",
         room="len(y) < left",
         before_list="left -= len(y)",
-        after_row="left -= 1\nif left <= 0: yield; left = pace.rows",
-        after_batch="left -= len(batch)\nif left <= 0: yield; left = pace.rows",
+        after_row=f"left -= 1\nif left <= 0: {_PAUSE}",
+        after_batch=f"left -= len(batch)\nif left <= 0: {_PAUSE}",
         end="",
     ),
 }

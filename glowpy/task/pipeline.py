@@ -172,10 +172,9 @@ def _run_fused(fused: FusedSteps, context: Context, stream: Stream) -> Stream:
 def _fold_by_key(fused: FusedSteps, op: FoldOp, context: Context, stream: Stream) -> Stream:
     from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
 
-    if op.is_partial:
-        return combine_by_key(fused.run, context, stream)
     again = fuse(fused.steps[-1:])
-    return fold_by_key(fused.run, again.run, context, stream)
+    fold_rows = combine_by_key if op.is_partial else fold_by_key
+    return fold_rows(fused.run, again.run, context, stream)
 
 
 def _batches(fused: FusedSteps, stream: Stream) -> Stream:

@@ -6,19 +6,18 @@ keeps its groups in a hash table and puts them in key order itself, where keys h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from glowpy.errors import GlowError, RowError, unhashable
 from glowpy.flow.arguments import check_reducer, check_shards
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
+from glowpy.flow.ops.fold_tables import Fold, folded
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, PassOp, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Fill, Holding, Side, tables_of, windows
 from glowpy.flow.ops.keys import check_pairs, result_keys
 from glowpy.flow.ops.memory import batches_of
-from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, firsts_of
+from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET
 from glowpy.flow.ops.partition import add_partition_steps
-from glowpy.flow.ops.sorted_runs import Table
 
 Reducer = Callable[[Row, Row], Row]
 
@@ -77,34 +76,24 @@ def _add_fold_step(
     )
 
 
-def combine_by_key(fold: Fill, context: TaskContext, rows: Stream) -> Stream:
-    """(K, V) → (K, V), fewer of them: a table that outgrows its budget is given on as it is."""
-    side = Side(rows, _totals(fold, fold))
-    for table, _size_bytes, _is_all in tables_of(side, context.budget_bytes):
-        yield from batches_of(list(table.items()), context.budget_bytes)
+def combine_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Stream:
+    """(K, V) → (K, V), one row per key in any order; a key's values are folded in row order."""
+    for window in folded(fold, refold, context, rows):
+        yield from batches_of(list(window.tables[0].items()), context.budget_bytes)
 
 
-def fold_by_key(fold: Fill, refold: Fill, context: TaskContext, rows: Stream) -> Stream:
-    """(K, V) → (K, V), one row per key; a key's values are folded in row order.
+def fold_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Stream:
+    """(K, V) → (K, V), one row per key, in order; a key's values are folded in row order.
 
     Args:
         fold: of the incoming rows, through the row steps before the fold.
-        refold: of pairs that have been folded before.
+        refold: of pairs, of which the first of a key may have been folded before.
     """
-    for window in windows(context, [Side(rows, _totals(fold, refold))]):
+    for window in folded(fold, refold, context, rows):
         (table,) = window.tables
         keys = window.in_order(list(table))
         pairs = list(zip(result_keys(keys), map(table.__getitem__, keys), strict=True))
         yield from batches_of(pairs, context.budget_bytes // BLOCKS_IN_BUDGET)
-
-
-def _totals(fold: Fill, refold: Fill) -> Holding:
-    """Tables that hold one value for each key."""
-    return Holding(dict, fold, refold, _pairs_of, firsts_of)
-
-
-def _pairs_of(table: Table, keys: Iterable[Row]) -> Iterable[Row]:
-    return ((key, table[key]) for key in keys)
 
 
 def fault_of(row: Row) -> GlowError | None:

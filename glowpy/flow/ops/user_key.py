@@ -6,7 +6,7 @@ called once per row, and the end of the last LocalReduceByKey (Go: flow/dataset_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from glowpy.errors import unhashable
@@ -14,6 +14,7 @@ from glowpy.flow.arguments import check_key, check_reducer
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
+from glowpy.flow.ops.fold_tables import Folding
 from glowpy.flow.ops.kernel import Batch, BatchOp, PassOp, Row, Stream, TaskContext, chain
 from glowpy.flow.ops.keys import check_pairs, pairs_apart
 from glowpy.flow.ops.memory import Pace
@@ -78,7 +79,8 @@ def combine_kernel(
     function: Callable[[Row, Row], Row], context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
     """(key of K, (K, V)), fewer of them."""
-    return combine_by_key(partial(_fold, function), context, chain(edges[0]))
+    fold = partial(_fold, function)
+    return combine_by_key(fold, fold, context, chain(edges[0]))
 
 
 def fold_kernel(
@@ -92,7 +94,7 @@ def fold_kernel(
 
 def _fold(
     function: Callable[[Row, Row], Row], batches: Stream, pace: Pace, table: Table
-) -> Iterator[None]:
+) -> Folding:
     taken = 0
     for batch in batches:
         for key, row in pairs_apart(batch):
@@ -103,5 +105,6 @@ def _fold(
                 table[key] = row
         taken += len(batch)
         if taken >= pace.rows:
-            yield
+            sent = yield
+            table = table if sent is None else sent
             taken = 0
