@@ -6,20 +6,25 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from glowpy.flow.ops import key_tables, merging
+from glowpy import Dataset
+from glowpy.flow.ops import fold_tables, key_tables, merging
 from glowpy.flow.ops.broadcast_join import broadcast_join_kernel
 from glowpy.flow.ops.distinct import distinct_kernel
 from glowpy.flow.ops.group import cogroup_kernel, group_kernel
 from glowpy.flow.ops.join import join_kernel
 from glowpy.flow.ops.kernel import Batch
+from glowpy.flow.ops.keys import pairs_apart
 from glowpy.task.context import Context
 from tests.test_hashing import keys
-from tests.test_over_budget import batches
+from tests.test_over_budget import batches, last_group, tight
+
+quick = settings(tight, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
 
 KERNELS: dict[str, tuple[int, Callable[..., Iterator[Batch]]]] = {
     "group": (1, partial(group_kernel, "group")),
@@ -39,15 +44,13 @@ PAIRS = st.lists(st.tuples(SHORT, st.integers(0, 99)), max_size=60)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every few rows are measured, and few streams merged at a time."""
-    monkeypatch.setattr(key_tables, "_MOST_UNCHECKED", 8)
+    for module in (key_tables, fold_tables):
+        monkeypatch.setattr(module, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(merging, "FAN_IN", 2)
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@quick
 @given(left=PAIRS, right=PAIRS)
 def test_rows_and_their_order_do_not_depend_on_the_budget(
     name: str, left: Batch, right: Batch, tmp_path: Path
@@ -66,6 +69,43 @@ def test_rows_and_their_order_do_not_depend_on_the_budget(
     assert rows(1 << 30, 100) == in_memory
     for budget_bytes in [500, 2000, 9000]:
         assert rows(budget_bytes, 5) == in_memory
+
+
+def nested(left: str, right: str) -> str:
+    """Shows in which order and nesting values are folded."""
+    return f"({left} {right})" if len(left) < 300 else f"({left[:100]}… {hash_of(left)} {right})"
+
+
+def hash_of(text: str) -> int:
+    return crc32(text.encode())
+
+
+FOLDS: dict[str, Callable[[Dataset], Dataset]] = {
+    "one shard": lambda pairs: pairs.reduce_by_key(nested),
+    "shards": lambda pairs: pairs.reduce_by_key(nested, shards=1),
+    "local": lambda pairs: pairs.local_reduce_by_key(nested),
+    "user's key": lambda pairs: pairs.reduce_by_user_defined_key(repr, nested),
+    "behind flat_map": lambda pairs: pairs.flat_map(
+        lambda key, value: iter([(key, value), (value, "+"), (key, value * 2)])
+    ).reduce_by_key(nested),
+}
+
+
+@pytest.mark.parametrize("name", FOLDS)
+@quick
+@given(rows=st.lists(st.tuples(SHORT, st.text("xyz", max_size=3)), max_size=150))
+def test_values_are_folded_alike_under_every_budget(name: str, rows: Batch, tmp_path: Path) -> None:
+    def found(budget_bytes: int) -> list[str]:
+        return [text_of(row) for row in last_group(FOLDS[name], [rows], tmp_path, budget_bytes)]
+
+    in_memory = found(1 << 30)
+    if name == "local":
+        expected: dict[Any, str] = {}
+        for key, value in pairs_apart(rows):  # NaN is no key of another NaN
+            expected[key] = nested(expected[key], value) if key in expected else value
+        assert sorted(in_memory) == sorted(text_of(pair) for pair in expected.items())
+    for budget_bytes in [500, 2500, 9000]:
+        assert found(budget_bytes) == in_memory
 
 
 def text_of(row: Any) -> str:

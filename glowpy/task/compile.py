@@ -21,7 +21,7 @@ Where a reduce follows, the loop ends in it, and no list of rows is made:
                              if k in totals:
                                  totals[k] = f4(totals[k], v)
                              else:
-                                 totals[k, or a copy if it holds NaN, which matches nothing] = v
+                                 add(k, or a copy if it holds NaN, which matches nothing, v)
 
 One row may become any number of rows, and small rows large ones. So a `Pace` says how many rows
 are enough, by the size of those before; after as many, a fold by key lets its table be measured.
@@ -116,8 +116,8 @@ class _Ending(NamedTuple):
     end: str
 
 
-# The caller of a fold by key may send another table for the rows to come.
-_PAUSE = "sent = yield; totals = totals if sent is None else sent; left = pace.rows"
+# The caller of a fold by key may send another table, and what takes keys that it does not have.
+_PAUSE = "sent = yield; totals, add = (totals, add) if sent is None else sent; left = pace.rows"
 _ENDINGS = {
     None: _Ending(
         parameters="batches, pace",
@@ -139,7 +139,7 @@ _ENDINGS = {
     ),
     FoldKind.BY_KEY: _Ending(
         parameters="batches, pace, totals",
-        begin="left = pace.rows",
+        begin="left, add = pace.rows, totals.__setitem__",
         room="len(y) < left",
         before_list="left -= len(y)",
         after_row=f"left -= 1\nif left <= 0: {_PAUSE}",
@@ -291,5 +291,5 @@ else: total, is_begun = {row}, True
     return f"""\
 k, v = {row} if {row}.__class__ is tuple else pair({row})
 if k in totals: totals[k] = {function}(totals[k], v)
-else: totals[k if k.__class__ is str or k.__class__ is int else apart(k)] = v
+else: add(k if k.__class__ is str or k.__class__ is int else apart(k), v)
 """

@@ -9,7 +9,6 @@ gives the same result as in memory.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -24,8 +23,10 @@ from glowpy.flow.ops.sorted_runs import SortedRuns, Table
 _CHECKS_IN_BUDGET = 16  # how often a table is measured
 _MOST_UNCHECKED = 1 << 16  # rows
 
-# Folds rows into a table, and lets it be measured, emptied or replaced whenever it yields.
-Folding: TypeAlias = Generator[None, Table | None, None]
+Add: TypeAlias = Callable[[Row, Row], None]
+# Folds rows into a table, and lets it be measured whenever it yields. Sent back may be another
+# table, and what takes the rows of keys that it does not have.
+Folding: TypeAlias = Generator[None, tuple[Table, Add] | None, None]
 Fold: TypeAlias = Callable[[Stream, Pace, Table], Folding]
 
 
@@ -51,27 +52,13 @@ def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iter
         return
     with context.scratch() as disk:
         spilled = _Spilled(SortedRuns(disk, budget_bytes // BLOCKS_IN_BUDGET), table, budget_bytes)
+        del table
         with suppress(StopIteration):  # all rows are folded, or written
-            folding.send(spilled.table)
             while True:
+                folding.send((spilled.totals, spilled.add))
                 pace.learn(spilled.grown_bytes())
-                next(folding)
         holding = Holding(dict, refold, refold, _pairs_of, firsts_of)
         yield from merged_windows(context, [holding], [spilled.streams()], spilled.is_ordered)
-
-
-class _Partial(Table):
-    """Totals of some keys; a row of any other key is kept as it is."""
-
-    def __init__(self, totals: Table) -> None:
-        super().__init__(totals)
-        self.others: dict[Row, Batch] = defaultdict(list)  # by key, in row order
-
-    def __setitem__(self, key: Row, value: Row) -> None:
-        if key in self:
-            super().__setitem__(key, value)
-        else:
-            self.others[key].append(value)
 
 
 class _Spilled:
@@ -82,23 +69,29 @@ class _Spilled:
         self._most_bytes = budget_bytes // 2  # of the table, and of the rows of other keys
         self._of_totals: list[Stream] = []
         self._of_rows: list[Stream] = []
-        self.table = _Partial(totals)
-        totals.clear()
+        self.totals = totals
+        self._others: dict[Row, Batch] = {}  # rows of keys that the table does not have
         self._halve()
-        self._size_bytes = size_of_table(self.table)
+        self._size_bytes = size_of_table(totals)
 
     @property
     def is_ordered(self) -> bool:
         return self._runs.is_ordered
 
+    def add(self, key: Row, value: Row) -> None:
+        """Take a row of a key that the table does not have."""
+        if key in self._others:
+            self._others[key].append(value)
+        else:
+            self._others[key] = [value]
+
     def grown_bytes(self) -> int:
         """Memory that the rows since the last call take; what is too much is written."""
-        table, others = self.table, self.table.others
-        total_bytes, other_bytes = size_of_table(table), size_of_table(others)
+        total_bytes, other_bytes = size_of_table(self.totals), size_of_table(self._others)
         grown_bytes = total_bytes + other_bytes - self._size_bytes
-        if total_bytes > self._most_bytes and len(table) > 1:
+        if total_bytes > self._most_bytes and len(self.totals) > 1:
             self._halve()
-            total_bytes = size_of_table(table)
+            total_bytes = size_of_table(self.totals)
         if other_bytes > self._most_bytes:
             self._write_others()
             other_bytes = 0
@@ -106,22 +99,27 @@ class _Spilled:
         return grown_bytes
 
     def streams(self) -> list[Stream]:
-        """All runs; those of totals first, because a key's total is of the rows before."""
-        self._of_totals.append(self._runs.add(self.table, _pairs_of))
-        self.table.clear()
-        self._write_others()
-        return self._of_totals + self._of_rows
+        """All runs, in the order of the first appearance of their keys.
+
+        Those of totals come first, because the total of a key is that of its rows before.
+        """
+        self._of_totals.append(self._runs.add(self.totals, _pairs_of))
+        self.totals.clear()
+        if self._others:
+            self._write_others()
+        return self._of_totals[::-1] + self._of_rows
 
     def _halve(self) -> None:
         """Write the second half of the keys; the first ones are often those with most rows."""
-        keys = list(islice(self.table, len(self.table) // 2, None))
-        written = {key: self.table.pop(key) for key in keys}
+        count = len(self.totals) // 2
+        written = dict(islice(self.totals.items(), count, None))
         self._of_totals.append(self._runs.add(written, _pairs_of))
+        # A dict that loses keys keeps its memory.
+        self.totals = dict(islice(self.totals.items(), count))
 
     def _write_others(self) -> None:
-        if self.table.others:
-            self._of_rows.append(self._runs.add(self.table.others, _rows_of))
-            self.table.others.clear()
+        self._of_rows.append(self._runs.add(self._others, _rows_of))
+        self._others = {}
 
 
 def _pairs_of(table: Table, keys: Iterable[Row]) -> Iterable[Row]:

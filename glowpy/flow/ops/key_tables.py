@@ -192,10 +192,15 @@ def merged_windows(
             yield Window(tables, is_ordered)
         tables = held
         if is_first_streamed and has_more[0] and not any(has_more[1:]):
-            yield Window([dict(table) for table in tables], is_ordered)
+            yield Window([_shared(table, tables[0]) for table in tables], is_ordered)
             tables[0].update({key: [] for key in tables[0]})
     if any(tables):
         yield Window(tables, is_ordered)
+
+
+def _shared(table: Table, first: Table) -> Table:
+    """The keys that the first side has too; others, which share their place, may get rows of it."""
+    return {key: value for key, value in table.items() if key in first}
 
 
 def _places_of(keys_of: KeysOf, is_ordered: bool) -> KeysOf:

@@ -95,16 +95,16 @@ def fold_kernel(
 def _fold(
     function: Callable[[Row, Row], Row], batches: Stream, pace: Pace, table: Table
 ) -> Folding:
-    taken = 0
+    taken, add = 0, table.__setitem__
     for batch in batches:
         for key, row in pairs_apart(batch):
             if key in table:
                 first, total = table[key]
                 table[key] = first, function(total, row[1])
             else:
-                table[key] = row
+                add(key, row)
         taken += len(batch)
         if taken >= pace.rows:
             sent = yield
-            table = table if sent is None else sent
+            table, add = (table, add) if sent is None else sent
             taken = 0
