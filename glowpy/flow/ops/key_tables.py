@@ -186,8 +186,9 @@ def merged_windows(
                 pass
         held = [holding.empty() for holding in holdings]
         if any(has_more):
-            for table, kept in zip(tables, held, strict=True):
-                _hold_back(table, kept, bound, place_of)
+            for number, (table, kept) in enumerate(zip(tables, held, strict=True)):
+                # Lone keys of a side come behind those of the sides before it.
+                _hold_back(table, kept, bound, place_of, any(has_more[:number]))
         if any(tables):
             yield Window(tables, is_ordered)
         tables = held
@@ -208,7 +209,9 @@ def _places_of(keys_of: KeysOf, is_ordered: bool) -> KeysOf:
     return keys_of if is_ordered else lambda batch: places_of(keys_of(batch))
 
 
-def _hold_back(table: Table, kept: Table, bound: Row, place_of: KeysOf) -> None:
+def _hold_back(
+    table: Table, kept: Table, bound: Row, place_of: KeysOf, holds_lone_keys: bool
+) -> None:
     """Move the last keys, which are at the bound and may get more rows, to another table."""
     moved: list[tuple[Row, Row]] = []
     complete: list[tuple[Row, Row]] = []  # of keys that match no other
@@ -217,6 +220,7 @@ def _hold_back(table: Table, kept: Table, bound: Row, place_of: KeysOf) -> None:
         if place_of([key]) != [bound]:
             table[key] = value
             break
-        (complete if type(key) is LoneKey else moved).append((key, value))
+        is_complete = type(key) is LoneKey and not holds_lone_keys
+        (complete if is_complete else moved).append((key, value))
     table.update(reversed(complete))
     kept.update(reversed(moved))
