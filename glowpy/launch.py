@@ -20,7 +20,7 @@ from glowpy.command_line import BY_HAND, Mode, mode, parse
 from glowpy.environment import RUN_VARIABLE, named_variables
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Options
-from glowpy.flow.entry import Call, Started, no_flows_in_tasks
+from glowpy.flow.entry import Call, Started, end_of_shared_part, no_flows_in_tasks
 from glowpy.flow.graph import Graph
 from glowpy.stdio import flush, hold_descriptors, tell
 
@@ -90,6 +90,7 @@ def ready() -> None:
     """
     session = _current()
     session.is_ready = True
+    end_of_shared_part()
     if mode(session.options) is Mode.TASK:
         _become_executor(session)
 

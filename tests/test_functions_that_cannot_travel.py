@@ -46,7 +46,7 @@ def test_the_step_is_named(name: str) -> None:
     rows = Flow(["-glow.inline"]).slice([(1, 2)])
     USES[name](rows, Holds())  # inline, nothing has to travel
     with pytest.raises(ProgramError) as failure:
-        make_program(rows._graph, [], {}, "")
+        make_program(rows._graph, [], [], {}, "")
     text = str(failure.value)
     assert re.match(rf"{name}\d \(test_functions_that_cannot_travel\.py:\d+\): ", text), text
     assert "its function cannot be pickled: cannot pickle '_thread.lock' object" in text

@@ -38,29 +38,6 @@ def test_a_later_flow_may_depend_on_what_was_taken(mode: str, cluster: str, tmp_
     assert last == "[0, 20, 40] [40] [41, 42] ['0'] 40"
 
 
-BELOW = """
-import glowpy
-from glowpy import Flow
-
-rows = Flow().slice(range(10), 2)
-glowpy.ready()
-print(rows.take(2), flush=True)
-rows.{call}
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("call", ["top(1)", "for_each(print)"])
-def test_calls_with_steps_of_their_own_stand_above_ready(
-    call: str, cluster: str, tmp_path: Path
-) -> None:
-    (tmp_path / "script.py").write_text(BELOW.format(call=call), encoding="utf-8")
-    ended = run(tmp_path, "script.py", *flags_of("cluster", cluster), status=1)
-    assert ended.stdout.startswith("[0, 1]\n")
-    assert "PlanMismatch: " in ended.stderr
-    assert "above glowpy.ready(); top() and for_each() add steps to it, too" in ended.stderr
-
-
 def test_the_plan_of_a_take_in_words(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     ended = run(tmp_path, "script.py", "-glow.flow.explain")

@@ -36,7 +36,9 @@ def run_on_cluster(job: Job) -> Any:
         NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
     """
     plan, options, timing = job.plan, job.options, job.timing
-    shipment = make_program(job.graph, job.words, job.recorded, options.related_files)
+    shipment = make_program(
+        job.graph, job.description.targets, job.words, job.recorded, options.related_files
+    )
     description = job.description._replace(captures=captures_of(plan, shipment))
     job = job._replace(description=description)
     report = Report(timing, is_quiet=options.quiet)

@@ -76,6 +76,7 @@ class Call(NamedTuple):
 
 
 _flow_numbers = count()
+_is_ready = False
 _graphs: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
 
 
@@ -85,8 +86,19 @@ def register_flow(location: str, arguments: Sequence[str] | None) -> Graph:
 
     graph = Graph(next(_flow_numbers), location, None if arguments is None else tuple(arguments))
     _graphs[graph.flow_id] = graph
+    if _is_ready:
+        graph.shared_step_count = 0
     launch.flow_created(graph)
     return graph
+
+
+def end_of_shared_part() -> None:
+    """glowpy.ready(): tasks that run the script again define no step after this one."""
+    global _is_ready
+    if not _is_ready:
+        _is_ready = True
+        for graph in list(_graphs.values()):
+            graph.shared_step_count = len(graph.steps)
 
 
 def graph_of(flow_id: int) -> Graph | None:

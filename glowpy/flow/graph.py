@@ -135,6 +135,12 @@ class Graph:
         self.steps = list(steps)
         self._made_by_calls: set[int] = set()
         self.outputs: list[Output] = []  # of the driver only
+        # How many of the steps stand above glowpy.ready(), where tasks end; None: all of them do.
+        self.shared_step_count: int | None = None
+
+    def is_shared(self, targets: Iterable[int]) -> bool:
+        """True if tasks that run the script down to glowpy.ready() have defined these datasets."""
+        return self.shared_step_count is None or max(targets) < self.shared_step_count
 
     def add_step(
         self,

@@ -62,8 +62,7 @@ def derived_again(
             f"the driver runs step {max(description.targets)} of the flow defined at "
             f"{graph.location}, but in the task that flow has {len(graph.steps)} steps when "
             "run() or glowpy.ready() is reached; the script must define the same flow each "
-            "time it is started, above glowpy.ready(); top() and for_each() add steps to it, "
-            "too"
+            "time it is started"
         ) from exc
     text = describe(plan)
     if text != description.plan_text:

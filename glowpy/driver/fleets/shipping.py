@@ -38,11 +38,18 @@ class Shipment:
 
 
 def make_program(
-    graph: Graph, words: Sequence[str], recorded: Recorded, related_files: str
+    graph: Graph,
+    targets: Sequence[int],
+    words: Sequence[str],
+    recorded: Recorded,
+    related_files: str,
 ) -> Shipment:
     """What agents need to run tasks of a flow: the script, or the pickled flow without one.
 
+    Tasks that run the script end at glowpy.ready(), so a run of steps below it is pickled.
+
     Args:
+        targets: ids of the datasets that the run computes.
         words: the script's own arguments.
         recorded: results of earlier runs, by run number; a re-launched script needs them.
         related_files: what goes along, as the flag says it.
@@ -52,16 +59,29 @@ def make_program(
     """
     related, sources_of_related = find_related(related_files)
     found = None
-    if graph.arguments is None:  # flags from the command line: tasks find theirs there, too
+    is_shared = graph.is_shared(targets)
+    if graph.arguments is None and is_shared:  # flags of the command line: tasks find them there
         found = script_program(sys.modules["__main__"], words)
     if found is None:
-        program, sources = pickled_program(pickled_flow(graph))
+        program, sources = pickled_program(_pickled_below_ready(graph, is_shared))
         program = with_related(program, related)
         return Shipment(program, {**sources, **sources_of_related})
     script, sources, roots = found
     script, contents = with_recorded(script, dict(recorded))
     script = with_related(script, related)
     return Shipment(script, {**sources, **sources_of_related, **contents}, roots)
+
+
+def _pickled_below_ready(graph: Graph, is_shared: bool) -> bytes:
+    if is_shared:
+        return pickled_flow(graph)
+    try:
+        return pickled_flow(graph)
+    except ProgramError as exc:
+        raise ProgramError(
+            f"{exc}; or define the step above glowpy.ready(): a run that needs steps below it is "
+            "sent to tasks as a pickle"
+        ) from exc.__cause__
 
 
 def pickled_flow(graph: Graph) -> bytes:
