@@ -21,8 +21,9 @@ _MOST_SHOWN = 5  # differences in a message
 REMEDY = (
     "Each executor runs the script again, up to this run, and must compute the same values. Random "
     "numbers, times, process ids and environment variables differ between processes, and so does "
-    "the order of a set. Seed or sort them (sorted(set(…))), pass them as arguments of the script, "
-    "or let the driver decide: flow.slice([value]).collect() returns the driver's value everywhere."
+    "the order of a set. Seed or sort them (sorted(set(…))), pass them as arguments of the script "
+    "or by -glow.env=NAME, or let the driver decide: flow.slice([value]).collect() returns the "
+    "driver's value everywhere."
 )
 
 
