@@ -17,6 +17,7 @@ one identity, the address tells forks which one is meant; elsewhere the newest i
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import sys
 import threading
@@ -40,6 +41,7 @@ _addresses: weakref.WeakKeyDictionary[type, int] = weakref.WeakKeyDictionary()  
 _searches: Counter[Identity] = Counter()
 _unfinished: weakref.WeakSet[type] = weakref.WeakSet()
 _new_types: dict[tuple[str, str], Any] = {}
+_arrived: set[Identity] = set()  # of definitions that were unpickled here
 _everywhere: set[Identity] = set()
 _MOST_SEARCHES = 100  # of one identity: each looks at every class of the process
 
@@ -74,8 +76,8 @@ def forget_definitions() -> None:
 
 
 def all_classes_are_everywhere() -> None:
-    """Each process of this run has the classes that this one has: leave out their definitions."""
-    _everywhere.update(_classes)
+    """Each process of this run has the classes that have arrived: leave out their definitions."""
+    _everywhere.update(_arrived)
 
 
 def show_in_main() -> None:
@@ -87,6 +89,15 @@ def show_in_main() -> None:
     for module, name, _digest in _classes:
         if module == "__main__" and name.isidentifier() and not hasattr(main, name):
             setattr(main, name, _known_class((module, name, _digest), 0))
+
+
+def _renew_lock() -> None:
+    """In a fork: a thread of the driver may have held it."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _dumped(kind: type[_Pickler], value: Any, with_main: bool) -> bytes:
@@ -190,6 +201,7 @@ def skeleton(
 ) -> type:
     """The class of that identity, or a new one that `finish` completes."""
     with _lock:
+        _arrived.add(identity)
         found = _own_class(identity, address)
         if found is None:
             found = make(*arguments)

@@ -15,7 +15,7 @@ import builtins
 import pickle
 import threading
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from glowpy.record import NamedTuple
 from glowpy.shards.pickles import dumps
@@ -26,8 +26,6 @@ _MOST_BYTES = 1 << 20  # exceptions that quote their whole input exist
 # it has nothing to do with the speed of a network.
 _PATIENCE_S = 10.0
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
-
-Packed: TypeAlias = bytes
 
 
 class _Link(NamedTuple):
@@ -40,7 +38,7 @@ class _Link(NamedTuple):
     members: tuple[int, ...] | None  # of a group
 
 
-def pack(error: BaseException) -> Packed:
+def pack(error: BaseException) -> bytes:
     """An exception and all behind it; empty if it cannot be unpacked again."""
     packed: list[bytes] = []
     # a daemon: user code that does not return must not keep the process
@@ -50,7 +48,7 @@ def pack(error: BaseException) -> Packed:
     return packed[0] if packed else b""
 
 
-def unpack(data: Packed) -> BaseException | None:
+def unpack(data: bytes) -> BaseException | None:
     """The exception that was packed; None if it cannot be made here."""
     try:
         links = [_Link(*link) for link in pickle.loads(data)]
@@ -67,7 +65,7 @@ def unpack(data: Packed) -> BaseException | None:
     return top
 
 
-def _pack(error: BaseException) -> Packed:
+def _pack(error: BaseException) -> bytes:
     found = _reachable(error)
     numbers = {id(each): number for number, each in enumerate(found)}
     links, left_bytes = [], _MOST_BYTES
