@@ -14,7 +14,7 @@ import pytest
 
 from glowpy.agent.standstill import Finding, Watch, judge, switches_of_waiting, users_part
 from glowpy.stacks import read_stack, request_stack
-from tests.processes import run
+from tests.processes import flags_of, run
 
 BOUND_S = 60.0
 FUTEX = "202" if os.uname().machine == "x86_64" else "98"
@@ -195,3 +195,15 @@ def test_a_function_that_waits_for_itself_ends_the_run_with_its_stack(
     assert "Input0>Map1 (script.py:12) task 3 of 4 stands still" in ended.stderr
     assert re.search(r'File ".*script.py", line 9 in work', ended.stderr)
     assert reason in ended.stderr
+
+
+@pytest.mark.slow
+def test_on_a_cluster_the_limit_of_tries_ends_the_run_with_its_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.05")
+    (tmp_path / "script.py").write_text(TAKEN_TWICE.format(unpicklable=""))
+    ended = run(tmp_path, "script.py", *flags_of("own cluster", ""), status=1)
+    assert "killed its executor at each of 4 tries" in ended.stderr
+    stacks = re.findall(r'File "(.*script\.py)", line 9 in work', ended.stderr)
+    assert set(stacks) == {str(tmp_path / "script.py")}, "the driver's path, not the agent's"

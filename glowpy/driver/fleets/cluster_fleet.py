@@ -244,7 +244,9 @@ class ClusterFleet:
         else:
             if isinstance(message, ExecutorExited):
                 self._launched.pop(message.executor, None)
-                message = message._replace(log_tail=self._explained(message.log_tail))
+                message = message._replace(
+                    log_tail=self._explained(message.log_tail), cause=self._own_paths(message.cause)
+                )
             elif isinstance(message, GroupEnded):
                 message = message._replace(reason=self._explained(message.reason))
             elif isinstance(message, Printed):
