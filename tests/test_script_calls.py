@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.processes import IN_EVERY_MODE, flags_of, run
 from tests.test_script_modes import assert_announced, without_agents
 
