@@ -175,7 +175,7 @@ def merged_windows(
     keys_of = [_places_of(holding.keys_of, is_ordered) for holding in holdings]
     place_of = _places_of(list, is_ordered)
     merged = [
-        merge_within(context, streams, each)
+        merge_within(context, streams, each, plain=True)
         for streams, each in zip(of_sides, keys_of, strict=True)
     ]
     pace = Pace(_UNBOUNDED, _UNBOUNDED, _UNBOUNDED)

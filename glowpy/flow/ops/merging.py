@@ -27,53 +27,70 @@ def firsts_of(batch: Batch) -> Batch:
 
 
 def merge_within(
-    context: TaskContext, streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False
+    context: TaskContext,
+    streams: Sequence[Stream],
+    keys_of: KeysOf,
+    *,
+    reverse: bool = False,
+    plain: bool = False,
 ) -> Stream:
     """Sorted streams as one sorted stream; rows with equal keys in order of their streams.
 
     More streams than can be merged at a time are merged in passes, through the disk.
 
+    Args:
+        plain: all keys are, by `ordering.is_plain`; otherwise each batch is looked at.
+
     Raises (when drawn from):
         NoOrder: keys of two streams cannot be compared.
     """
     if len(streams) <= FAN_IN:
-        yield from merged(streams, keys_of, reverse=reverse)
+        yield from merged(streams, keys_of, reverse=reverse, plain=plain)
         return
     block_bytes = context.budget_bytes // BLOCKS_IN_BUDGET
     with context.scratch() as runs:
         count = 0
         for first in range(0, len(streams), FAN_IN):
-            for batch in merged(streams[first : first + FAN_IN], keys_of, reverse=reverse):
+            for batch in merged(
+                streams[first : first + FAN_IN], keys_of, reverse=reverse, plain=plain
+            ):
                 for block in batches_of(batch, block_bytes):
                     runs.append(count, block)
             count += 1
         longer = [runs.read(number) for number in range(count)]
-        yield from merge_within(context, longer, keys_of, reverse=reverse)
+        yield from merge_within(context, longer, keys_of, reverse=reverse, plain=plain)
 
 
-def merged(streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False) -> Stream:
+def merged(
+    streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False, plain: bool = False
+) -> Stream:
     """Sorted streams as one, a batch of each in memory."""
     if len(streams) == 1:
         yield from streams[0]
         return
-    heads = [head for stream in streams if (head := _Head(stream, keys_of)).advance()]
+    heads = [head for stream in streams if (head := _Head(stream, keys_of, plain)).advance()]
     while len(heads) > 1:
+        are_plain = all(head.is_plain for head in heads)
         bound = heads[0].keys[-1]
         for head in heads[1:]:
-            if before(head.keys[-1], bound, reverse):
+            if before(head.keys[-1], bound, reverse=reverse, plain=are_plain):
                 bound = head.keys[-1]
         rows: Batch = []
         keys: Batch = []
         is_inclusive = True  # up to the first stream that ends at the bound; then it must come
         for head in heads:
-            ends_here = is_inclusive and not before(bound, head.keys[-1], reverse)
-            end = len(head.keys) if ends_here else head.end_of(bound, is_inclusive, reverse)
+            last = head.keys[-1]
+            ends_here = is_inclusive and not before(bound, last, reverse=reverse, plain=are_plain)
+            end = len(head.keys)
+            if not ends_here:
+                end = end_of(
+                    head.keys, head.position, bound, is_inclusive, reverse=reverse, plain=are_plain
+                )
             rows += head.rows[head.position : end]
             keys += head.keys[head.position : end]
             head.position = end
             is_inclusive = is_inclusive and not ends_here
-        plain = all(head.is_plain for head in heads)
-        order = positions_in_order(keys, reverse=reverse, plain=plain)
+        order = positions_in_order(keys, reverse=reverse, plain=are_plain)
         yield [rows[position] for position in order]
         heads = [head for head in heads if head.position < len(head.keys) or head.advance()]
     for head in heads:
@@ -88,13 +105,13 @@ def aligned(
 
     With them comes the bound, and for each stream whether more of its rows are equal to it.
     """
-    heads = [_Head(stream, each) for stream, each in zip(streams, keys_of, strict=True)]
+    heads = [_Head(stream, each, True) for stream, each in zip(streams, keys_of, strict=True)]
     live = [head for head in heads if head.advance()]
     while live:
         bound = min(head.keys[-1] for head in live)
         batches: list[Batch] = []
         for head in heads:
-            end = head.end_of(bound, is_inclusive=True, reverse=False)
+            end = end_of(head.keys, head.position, bound, True, reverse=False, plain=True)
             batches.append(head.rows[head.position : end])
             head.position = end
         live = [head for head in live if head.position < len(head.keys) or head.advance()]
@@ -104,12 +121,13 @@ def aligned(
 class _Head:
     """The batch of a stream that is being merged, and how far that is."""
 
-    def __init__(self, stream: Stream, keys_of: KeysOf) -> None:
+    def __init__(self, stream: Stream, keys_of: KeysOf, plain: bool) -> None:
         self.stream: Iterator[Batch] = iter(stream)
         self._keys_of = keys_of
         self.rows: Batch = []
         self.keys: Batch = []
-        self.is_plain = True
+        self._are_all_plain = plain
+        self.is_plain = plain
         self.position = 0
 
     def advance(self) -> bool:
@@ -118,16 +136,15 @@ class _Head:
         for batch in self.stream:
             if batch:
                 self.rows, self.keys = batch, self._keys_of(batch)
-                self.is_plain = is_plain_behind(self.keys[-1]) or is_plain(self.keys)
+                if not self._are_all_plain:
+                    self.is_plain = is_plain_behind(self.keys[-1]) or is_plain(self.keys)
                 return True
         return False
 
-    def end_of(self, bound: Row, is_inclusive: bool, reverse: bool) -> int:
-        """Position behind the keys that come before the bound, or are equal to it."""
-        return end_of(self.keys, self.position, bound, is_inclusive, reverse)
 
-
-def end_of(keys: Batch, first: int, bound: Row, is_inclusive: bool, reverse: bool) -> int:
+def end_of(
+    keys: Batch, first: int, bound: Row, is_inclusive: bool, *, reverse: bool, plain: bool
+) -> int:
     """Position in sorted keys, from `first` on, behind those that come before the bound.
 
     Those that are equal to the bound count too if it is inclusive.
@@ -136,7 +153,10 @@ def end_of(keys: Batch, first: int, bound: Row, is_inclusive: bool, reverse: boo
     while low < high:
         middle = (low + high) // 2
         key = keys[middle]
-        is_in = not before(bound, key, reverse) if is_inclusive else before(key, bound, reverse)
+        if is_inclusive:
+            is_in = not before(bound, key, reverse=reverse, plain=plain)
+        else:
+            is_in = before(key, bound, reverse=reverse, plain=plain)
         if is_in:
             low = middle + 1
         else:

@@ -23,7 +23,7 @@ from enum import Enum
 from functools import cmp_to_key
 from heapq import nlargest
 from itertools import chain
-from operator import attrgetter, ne
+from operator import attrgetter, itemgetter, ne
 from typing import Any
 
 from glowpy.errors import RowError, shown
@@ -84,6 +84,10 @@ def is_plain(keys: Sequence[Row]) -> bool:
         return bool(total == total) or not any(map(ne, keys, keys))
     if types <= _BUILTINS:
         return not any(map(ne, keys, keys))
+    if types == {tuple} and len(lengths := set(map(len, keys))) == 1:
+        # Column by column, because one of floats only is quick to look at.
+        columns = range(lengths.pop())
+        return all(is_plain(list(map(itemgetter(column), keys))) for column in columns)
     forms = {kind: _form_of(kind) for kind in types}
     some = set(forms.values())
     if _Form.SET in some or _Form.FIELDS in some:
@@ -148,14 +152,14 @@ def largest(count: int, keys: Batch) -> list[int]:
         raise no_order(keys, True, exc) from exc
 
 
-def before(left: Row, right: Row, reverse: bool) -> bool:
+def before(left: Row, right: Row, *, reverse: bool, plain: bool) -> bool:
     """True if the left key comes before the right one and is not equal to it.
 
     Raises:
         NoOrder: they cannot be compared.
     """
     keys = left, right
-    if type(left) is not type(right) or type(left) not in _NEVER_MISSING:
+    if not plain:
         left, right = order_key(left, reverse), order_key(right, reverse)
     try:
         return bool(right < left if reverse else left < right)

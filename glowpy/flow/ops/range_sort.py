@@ -123,14 +123,18 @@ def scatter_kernel(
     rows, broadcast = edges
     bounds = [bound for batch in chain(broadcast) for some in batch for bound in some]
     bounds = order.unpacked(bounds)
+    are_bounds_plain = is_plain(bounds)
     part = 0
     for batch in chain(rows):
         keys = order.keys_of(batch)
+        plain = are_bounds_plain and is_plain(keys)
         placed: Batch = []
         position = 0
         while part < len(bounds):
             try:
-                end = end_of(keys, position, bounds[part], False, order.reverse)
+                end = end_of(
+                    keys, position, bounds[part], False, reverse=order.reverse, plain=plain
+                )
             except NoOrder as exc:
                 raise cannot_order(exc, KEYS_OF_SHARDS) from exc.reason
             placed += [(part, row) for row in batch[position:end]]
