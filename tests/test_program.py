@@ -43,7 +43,7 @@ def ship():
     except ProgramError as exc:
         found = exc
     if isinstance(found, tuple):
-        program, sources, _roots = found
+        program, sources, *_rest = found
         paths = {sha256: str(path) for sha256, path in sources.items()}
         print(json.dumps({"program": program.to_json(), "sources": paths}))
     else:
@@ -118,6 +118,7 @@ PROJECT_FILES = [
     "r0/lazy.py",
     "r0/pkg/__init__.py",
     "r0/pkg/beside.py",
+    "r0/pkg/data.csv",
     "r0/pkg/deep/__init__.py",
     "r0/pkg/deep/leaf.py",
     "r0/pkg/sister.py",

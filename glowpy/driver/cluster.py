@@ -21,6 +21,7 @@ from glowpy.driver.view.report import Report
 from glowpy.driver.view.watch import Watch
 from glowpy.errors import ConfigError
 from glowpy.flags import MASTER_PORT, Options
+from glowpy.program.package_data import MAX_BYTES, MAX_FILES
 from glowpy.program.program import Script
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
@@ -42,6 +43,13 @@ def run_on_cluster(job: Job) -> Any:
     description = job.description._replace(captures=captures_of(plan, shipment))
     job = job._replace(description=description)
     report = Report(timing, is_quiet=options.quiet)
+    for package in shipment.data_left_out:
+        text = (
+            f"data files of the package {package} are not sent to tasks: they are more than "
+            f"{MAX_FILES} files or {MAX_BYTES >> 20} MB; name those that tasks need by "
+            "-glow.related.files"
+        )
+        report.note_once(package, text)
     watch = Watch(plan, description, options, timing, report)
     clock = Clock(2 * timing.beat_s)
     with (

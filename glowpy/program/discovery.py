@@ -18,7 +18,9 @@ from types import ModuleType
 from glowpy.program.loaded_text import LoadedTexts
 from glowpy.program.manifest import FileEntry, Manifest, Payload, sha256_of
 from glowpy.program.modules import LocalModules
+from glowpy.program.package_data import package_data
 from glowpy.program.program import Pickled, Script, Sources
+from glowpy.program.related import content_of
 from glowpy.program.source import read_source
 from glowpy.record import NamedTuple
 
@@ -29,6 +31,7 @@ class ShippedScript(NamedTuple):
     script: Script
     sources: Sources
     roots: tuple[str, ...]
+    data_left_out: tuple[str, ...] = ()  # packages whose data files are too many, or too large
 
 
 def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | None:
@@ -56,8 +59,9 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
     modules.add_loaded()
     modules.follow_imports()
     entry = name if by_name else f"r{modules.roots()[root]}/{os.path.basename(file)}"
-    manifest, sources = _packed(modules, None, main)
-    return ShippedScript(Script(tuple(argv), entry, manifest), sources, tuple(modules.roots()))
+    manifest, sources, left_out = _packed(modules, None, main)
+    script = Script(tuple(argv), entry, manifest)
+    return ShippedScript(script, sources, tuple(modules.roots()), left_out)
 
 
 def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:
@@ -70,23 +74,31 @@ def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:
     modules = LocalModules()
     modules.add_loaded(skip_vanished=True)
     modules.follow_imports()
-    manifest, sources = _packed(modules, payload, sys.modules["__main__"])
+    manifest, sources, _left_out = _packed(modules, payload, sys.modules["__main__"])
     return Pickled(manifest), sources
 
 
 def _packed(
     modules: LocalModules, payload: bytes | None, main: ModuleType
-) -> tuple[Manifest, Sources]:
+) -> tuple[Manifest, Sources, tuple[str, ...]]:
     texts = LoadedTexts(main)
     sources: Sources = {}
     files = []
-    for root, path, local in modules.placed():
+    placed = modules.placed()
+    for root, path, local in placed:
         source = read_source(local)
         texts.check(local, source)
         sources[source.sha256] = Path(local)
         files.append(FileEntry(root, path, source.sha256, source.size_bytes))
+    data = package_data(placed)
+    for root, path, local in data.files:
+        sha256, size_bytes = content_of(local)
+        sources[sha256] = Path(local)
+        files.append(FileEntry(root, path, sha256, size_bytes))
+    files.sort()
+    left_out = tuple(data.left_out)
     if payload is None:
-        return Manifest(tuple(files)), sources
+        return Manifest(tuple(files)), sources, left_out
     described = Payload(sha256_of(payload), len(payload))
     sources[described.sha256] = payload
-    return Manifest(tuple(files), payload=described), sources
+    return Manifest(tuple(files), payload=described), sources, left_out

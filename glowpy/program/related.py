@@ -124,6 +124,15 @@ def _related(path: str, local: str) -> Related:
     return Related(path, sha256, status.st_size, bool(status.st_mode & stat.S_IXUSR))
 
 
+def content_of(local: str) -> tuple[str, int]:
+    """SHA-256 and size in bytes of a file. Raises: ProgramError: it cannot be read."""
+    try:
+        status = os.stat(local)
+        return _sha256(local, status), status.st_size
+    except OSError as exc:
+        raise ProgramError(f"agents need {local}, but it cannot be read: {reason_of(exc)}") from exc
+
+
 def _sha256(local: str, status: os.stat_result) -> str:
     stamp = status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
     known, sha256 = _known.get(local, ((), ""))

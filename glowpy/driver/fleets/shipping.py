@@ -30,11 +30,13 @@ class Shipment:
 
     Attributes:
         roots: of a script, the local directories from which its modules come, by number.
+        data_left_out: packages whose data files are too many or too large to be sent.
     """
 
     program: Program
     contents: Sources
     roots: tuple[str, ...] = ()
+    data_left_out: tuple[str, ...] = ()
 
 
 def make_program(
@@ -66,10 +68,10 @@ def make_program(
         program, sources = pickled_program(_pickled_below_ready(graph, is_shared))
         program = with_related(program, related)
         return Shipment(program, {**sources, **sources_of_related})
-    script, sources, roots = found
+    script, sources, roots, left_out = found
     script, contents = with_recorded(script, dict(recorded))
     script = with_related(script, related)
-    return Shipment(script, {**sources, **sources_of_related, **contents}, roots)
+    return Shipment(script, {**sources, **sources_of_related, **contents}, roots, left_out)
 
 
 def _pickled_below_ready(graph: Graph, is_shared: bool) -> bytes:
