@@ -160,6 +160,29 @@ def json_like() -> dict[str, Any]:
     return {"rows": list(range(5000)), "names": {str(number) for number in range(5000)}}
 
 
+class OddList(list[int]):
+    def __len__(self) -> int:
+        raise RuntimeError("no code of the script runs while its values are looked at")
+
+    __iter__ = __len__  # type: ignore[assignment]
+
+
+class OddMeta(type):
+    def __getattr__(cls, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Odd(metaclass=OddMeta):
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_no_method_of_a_captured_value_is_called() -> None:
+    without_module: dict[str, Any] = {}
+    exec("def function(row, count=1): return row + count", without_module)
+    assert checked(using(OddList()), using(Odd()), without_module["function"]) == []
+
+
 def test_a_marked_variable_is_accepted(
     connected: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +253,7 @@ def test_functions_without_captured_values_are_not_looked_at() -> None:
 
 SHOP = """
 import sqlite3, sys
+from contextlib import closing
 from glowpy import Flow
 from glowpy.errors import ProgramError
 
@@ -241,9 +265,9 @@ def price(row):
     return database.execute("select ? * 2", [row]).fetchone()[0]
 
 def prices(rows):
-    database = sqlite3.connect("shop.db")
-    for row in rows:
-        yield database.execute("select ? * 2", [row]).fetchone()[0]
+    with closing(sqlite3.connect("shop.db")) as database:
+        for row in rows:
+            yield database.execute("select ? * 2", [row]).fetchone()[0]
 
 rows = Flow().slice(range(4), 2)
 try:
@@ -252,6 +276,7 @@ except ProgramError as error:
     print(error)
 print(rows.map_partitions(prices).collect())
 print(rows.map(lambda row: found.append(row)).count())
+database.close()
 """
 
 
@@ -265,15 +290,15 @@ def test_a_standalone_run_refuses_a_connection_and_goes_on_with_map_partitions(
     tmp_path: Path,
 ) -> None:
     (error, *lines), notes = shop(tmp_path)
-    assert error.startswith("Map1 (shop.py:20): price() (shop.py:9) uses `database`, a sqlite3.")
+    assert error.startswith("Map1 (shop.py:21): price() (shop.py:10) uses `database`, a sqlite3.")
     assert lines == ["[0, 2, 4, 6]", "4"]
-    assert notes.startswith("glowpy: <lambda>() changes the global variable `found` (shop.py:24)")
+    assert notes.startswith("glowpy: <lambda>() changes the global variable `found` (shop.py:25)")
 
 
 @ON_EVERY_CLUSTER
 def test_a_cluster_refuses_it_too(mode: str, tmp_path: Path, cluster: str) -> None:
     (error, *lines), _notes = shop(tmp_path, *flags_of(mode, cluster))
-    assert "price() (shop.py:9) uses `database`" in error
+    assert "price() (shop.py:10) uses `database`" in error
     assert lines == ["[0, 2, 4, 6]", "4"]
 
 

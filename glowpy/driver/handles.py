@@ -23,12 +23,15 @@ from types import (
 )
 from typing import Any
 
+from glowpy.planner.reached import defines, module_of
+
 _OPAQUE = (ModuleType, type, FunctionType, CodeType, FrameType, GeneratorType, Enum)
 _PLAIN = frozenset((int, float, complex, bool, str, bytes, bytearray, type(None)))
 # Handlers of logging belong to the process; clients of redis and pymongo connect again in a fork.
 _LEFT_ALONE = frozenset("glowpy logging pymongo redis valkey".split())
 _CONNECTION = ("cursor", "commit", "close")  # PEP 249
 _CURSOR = ("execute", "fetchone", "fetchall", "close")
+_CONTAINERS: tuple[Any, ...] = (list, tuple, set, frozenset, dict)
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 _MOST_OBJECTS = 2000  # visited for one variable
 _MOST_ELEMENTS = 1000  # of a container; a longer one holds rows
@@ -52,7 +55,7 @@ def is_generator(value: Any) -> bool:
     """Is it a random generator of the script's own, or a method of one?"""
     if isinstance(value, (BuiltinMethodType, MethodType)):
         value = value.__self__
-    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__}
+    kinds = {(module_of(kind).partition(".")[0], kind.__name__) for kind in type(value).__mro__}
     if ("random", "Random") in kinds:
         random: Any = sys.modules["random"]
         return value is not random._inst and ("random", "SystemRandom") not in kinds
@@ -71,11 +74,11 @@ def _held_by(value: Any) -> Iterator[Any]:
         kind = type(each)
         if id(each) in seen or isinstance(each, _OPAQUE):
             continue
-        if kind.__module__.partition(".")[0] in _LEFT_ALONE:
+        if module_of(kind).partition(".")[0] in _LEFT_ALONE:
             continue
         seen.add(id(each))
         yield each
-        if isinstance(each, (list, tuple, set, frozenset, dict)) and len(each) > _MOST_ELEMENTS:
+        if any(issubclass(kind, c) and c.__len__(each) > _MOST_ELEMENTS for c in _CONTAINERS):
             continue
         waiting += [held for held in gc.get_referents(each) if type(held) not in _PLAIN]
 
@@ -85,9 +88,7 @@ def is_handle(value: Any) -> bool:
     kind = type(value)
     if any(base.__name__ == "socket" and base.__module__ == "_socket" for base in kind.__mro__):
         return _is_connected(value)
-    if all(hasattr(kind, name) for name in _CONNECTION) or all(
-        hasattr(kind, name) for name in _CURSOR
-    ):
+    if any(all(defines(kind, name) for name in names) for names in (_CONNECTION, _CURSOR)):
         return not _is_closed(value)
     return False
 

@@ -107,17 +107,17 @@ class Reached:
         if issubclass(kind, _BY_VALUE):
             return None
         fields = kind.__dict__.get("__attrs_attrs__")
-        if fields is None and hasattr(kind, "__dataclass_fields__"):
+        if fields is None and defines(kind, "__dataclass_fields__"):
             fields = kind.__dataclass_fields__.values()
         if fields is not None:
             return _taken(value, [field.name for field in fields])
-        if (kind.__module__, kind.__qualname__) in _NAMESPACES:
+        if (module_of(kind), kind.__qualname__) in _NAMESPACES:
             return dict(vars(value))
-        if hasattr(kind, "__pydantic_fields__"):
+        if defines(kind, "__pydantic_fields__"):
             return _taken(value, list(kind.__pydantic_fields__))
-        if kind.__module__.startswith(f"{_OURS}flow.ops."):
+        if module_of(kind).startswith(f"{_OURS}flow.ops."):
             return _taken(value, _names(value))
-        if not self._is_local(kind.__module__):
+        if not self._is_local(module_of(kind)):
             return None
         own = _set_on_entering(kind)
         names = [name for name in _names(value) if self._is_named(name) and name not in own]
@@ -179,7 +179,7 @@ class Reached:
 
     def _follow_class(self, kind: type) -> list[type]:
         """Follow a class and those of its bases that are the program's."""
-        local = [each for each in kind.__mro__ if self._is_local(each.__module__)]
+        local = [each for each in kind.__mro__ if self._is_local(module_of(each))]
         self.classes += [each for each in local if each not in self.classes]
         return local
 
@@ -187,7 +187,7 @@ class Reached:
         yield function.__dict__.get("__wrapped__")
         parts = [value for _name, value in captured_by(function)]
         is_local = self.is_local_function(function)
-        if not is_local and not function.__module__.startswith(_OURS):
+        if not is_local and not (function.__module__ or "").startswith(_OURS):
             yield from (part for part in parts if issubclass(type(part), _CALLABLES))
             return
         self.functions.append(function)
@@ -198,6 +198,17 @@ class Reached:
             loaded = {path[0] for path in names.global_paths}
             self.attributes |= (_WHOLE | _AS_TEXT) & loaded
             yield from (value for _name, value in self.globals_of(function))
+
+
+def module_of(kind: type) -> str:
+    """The name of the module of a class; empty for types of Cython, which have none before 3.11."""
+    name: object = kind.__module__
+    return name if isinstance(name, str) else ""
+
+
+def defines(kind: type, name: str) -> bool:
+    """Has a class, or one of its bases, an attribute of this name? No code of the class runs."""
+    return any(name in base.__dict__ for base in kind.__mro__)
 
 
 def arguments_of(operator: Any) -> tuple[Any, ...]:
@@ -228,7 +239,7 @@ def captured_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 def _set_on_entering(kind: type) -> set[str]:
     """The attributes that a `with` block sets before anything in it reads them."""
-    enter = getattr(kind, "__enter__", None)
+    enter = next((b.__dict__["__enter__"] for b in kind.__mro__ if "__enter__" in b.__dict__), None)
     return stores_in(enter.__code__) if type(enter) is FunctionType else set()
 
 
@@ -236,9 +247,10 @@ def _elements(kind: type, value: Any) -> Iterator[Any]:
     if issubclass(kind, dict):
         if dict.__len__(value) <= _MOST_FOLLOWED:
             yield from dict.values(value)
-    elif len(value) <= _MOST_FOLLOWED:
+    else:
         base = next(each for each in (list, tuple, set, frozenset) if issubclass(kind, each))
-        yield from base.__iter__(value)
+        if base.__len__(value) <= _MOST_FOLLOWED:
+            yield from base.__iter__(value)
 
 
 def _names(value: Any) -> list[str]:
