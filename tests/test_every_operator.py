@@ -1,0 +1,66 @@
+"""Every operator gives equal rows in equal order, of equal types, wherever and however it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.processes import flags_of, run
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ("-m", "tests.every_operator_script")
+EXPECTED = (ROOT / "tests" / "golden" / "every_operator.txt").read_text(encoding="utf-8")
+
+# Modes, budgets in MB, workers and hash seeds: each two values of two of them meet in some run,
+# but for workers, which only a standalone run counts.
+RUNS = [
+    ("inline", 1, 0, "0"),
+    ("inline", 64, 0, "random"),
+    ("inline", 1024, 0, "2"),
+    ("plain", 1, 1, "random"),
+    ("plain", 64, 2, "0"),
+    ("plain", 1024, 5, "1"),
+    ("plain", 1, 5, "2"),
+    ("own cluster", 64, 0, "1"),
+    ("cluster", 1, 0, "2"),
+    ("cluster", 64, 0, "random"),
+]
+
+
+@pytest.mark.parametrize(("mode", "memory_mb", "workers", "hash_seed"), RUNS)
+def test_rows_of_every_operator_are_the_same_in_every_run(
+    mode: str, memory_mb: int, workers: int, hash_seed: str, cluster: str
+) -> None:
+    flags = [*flags_of(mode, cluster), f"-glow.task.memoryMB={memory_mb}"]
+    if workers:
+        flags.append(f"-glow.workers={workers}")
+    ended = run(ROOT, *SCRIPT, *flags, environment={"PYTHONHASHSEED": hash_seed})
+    assert ended.stdout == EXPECTED
+
+
+def test_rows_of_every_operator_are_the_same_on_every_python() -> None:
+    """On those of the search path that have what glowpy needs; others compare with the table."""
+    for minor in range(10, 16):
+        python = shutil.which(f"python3.{minor}")
+        if python is not None and is_able(python):
+            ended = subprocess.run(
+                [python, *SCRIPT, "-glow.inline"],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert ended.stdout == EXPECTED, f"{python}: {ended.stderr}"
+
+
+def is_able(python: str) -> bool:
+    """It starts, and imports what glowpy needs."""
+    needed = [python, "-c", "import click, cloudpickle, msgpack, psutil, zmq"]
+    return subprocess.run(needed, capture_output=True, timeout=60).returncode == 0
