@@ -162,3 +162,19 @@ def test_own_hashes_on_a_cluster_agree_or_end_the_run(
     assert texts == fields.replace("Fields", "Text") and others == rows.replace("Fields", "Text")
     assert "ByAddress.__hash__ depends on more than values" in ended.stderr
     assert "key ByAddress(" in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "seen"), [({"PYTHONHASHSEED": "7"}, "7"), ({}, "0")])
+def test_executors_of_a_cluster_get_the_hash_seed_of_the_driver_or_0(
+    given: dict[str, str], seen: str, cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    (tmp_path / "script.py").write_text(
+        "import os\n"
+        "from glowpy import Flow\n"
+        "print(Flow().slice([1]).map(lambda _: os.environ['PYTHONHASHSEED']).collect())\n",
+        encoding="utf-8",
+    )
+    ended = run(tmp_path, "script.py", *flags_of("cluster", cluster), environment=given)
+    assert ended.stdout == f"['{seen}']\n"
