@@ -14,21 +14,9 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "environment", "errors", "flags", "inside", "logs", "paths"),
-        *(
-            "place",
-            "ranges",
-            "record",
-            "resources",
-            "signals",
-            "stacks",
-            "stdio",
-            "timing",
-            "version",
-        ),
         *("amounts", "channel", "copies", "environment", "errors", "flags", "inside", "logs"),
-        *("paths", "place", "ranges", "record", "resources", "signals", "stdio", "timing"),
-        "version",
+        *("paths", "place", "private_folder", "ranges", "record", "resources", "signals"),
+        *("stacks", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

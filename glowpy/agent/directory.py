@@ -1,8 +1,11 @@
-"""An agent's own directory: marked, locked, and the only place that it ever deletes from.
+"""An agent's own directory: private, marked, locked, and the only one that an agent deletes from.
+
+Its programs run as the agent's user, so no other user may be able to write or replace them.
 
 DIR/.glowpy-agent    the mark: an agent made this directory
 DIR/lock             held by the living agent; its content is that agent's process id
-DIR/cache/           programs, by content
+DIR/cache/           contents of programs, by hash
+DIR/programs/        the program of each run that goes on, as its tasks use it
 DIR/runs/            shards and logs of the runs that go on
 DIR/channels/        what `glowpy send` has brought
 """
@@ -16,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from glowpy.errors import ConfigError
+from glowpy.private_folder import check_private_folder
 
 _MARK = ".glowpy-agent"
 
@@ -24,12 +28,14 @@ class AgentDirectory:
     """The directory of one living agent. A context manager: entering locks and clears it.
 
     Raises (when entered):
-        ConfigError: another agent holds it, it is not ours, or it cannot be written.
+        ConfigError: another agent holds it, no agent made it, another user owns it or can write
+            to it, or it cannot be written.
     """
 
     def __init__(self, path: str, *, clean_restart: bool) -> None:
-        self.path = Path(os.path.abspath(path))
+        self.path = Path(os.path.realpath(path))  # links of other users may change
         self.cache = self.path / "cache"
+        self.programs = self.path / "programs"
         self.runs = self.path / "runs"
         self.channels = self.path / "channels"
         self._clean_restart = clean_restart
@@ -39,12 +45,11 @@ class AgentDirectory:
         try:
             self._mark()
             self._lock = self._take_lock()
-            shutil.rmtree(self.runs, ignore_errors=True)
-            shutil.rmtree(self.channels, ignore_errors=True)
+            self._clear()
             if self._clean_restart:
                 shutil.rmtree(self.cache, ignore_errors=True)
-            self.runs.mkdir(mode=0o700)
-            self.channels.mkdir(mode=0o700)
+            for folder in self._of_runs():
+                folder.mkdir(mode=0o700)
             self.cache.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
             self._unlock()
@@ -61,12 +66,23 @@ class AgentDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self.runs, ignore_errors=True)
-        shutil.rmtree(self.channels, ignore_errors=True)
+        self._clear()
         self._unlock()
+
+    def _of_runs(self) -> tuple[Path, ...]:
+        return self.programs, self.runs, self.channels
+
+    def _clear(self) -> None:
+        for folder in self._of_runs():
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _mark(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_private_folder(
+            str(self.path),
+            "the programs and rows of an agent",
+            "name a folder that does not exist yet, in one of yours, by --dir",
+        )
         mark = self.path / _MARK
         if not mark.exists():
             if any(self.path.iterdir()):

@@ -7,10 +7,10 @@ no key uses the key in ${XDG_STATE_HOME:-~/.local/state}/glowpy/key, which is ma
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 
 from glowpy.errors import ConfigError
+from glowpy.private_folder import check_private_folder
 from glowpy.wire.security import ClusterKey, load_key, save_key
 
 _NAMES = ("glowpy", "key")
@@ -48,7 +48,7 @@ def user_key() -> ClusterKey:
         raise ConfigError(
             f"cannot make {folder} for your cluster key: {exc.strerror}; {_ADVICE}"
         ) from exc
-    _check_folders(folder)
+    check_private_folder(folder, "your cluster key", _ADVICE)
     if not os.path.lexists(path):
         _make(path)
     return load_key(path)
@@ -70,33 +70,6 @@ def _make(path: str) -> None:
         raise ConfigError(f"cannot make key file {path}: {exc.strerror}; {_ADVICE}") from exc
     finally:
         os.unlink(new)
-
-
-def _check_folders(folder: str) -> None:
-    """Refuse a folder that another user owns or can rename.
-
-    Raises:
-        ConfigError: names the folder and its fault.
-    """
-    user = os.geteuid()
-    path = os.path.realpath(folder)
-    status = os.stat(path)
-    if status.st_uid != user or stat.S_IMODE(status.st_mode) & 0o022:
-        raise ConfigError(
-            f"{path} must belong to you and be writable by you only, because it holds your "
-            f"cluster key: chmod 700 {path}, or {_ADVICE}"
-        )
-    while path != os.path.dirname(path):
-        path = os.path.dirname(path)
-        status = os.stat(path)
-        mode = stat.S_IMODE(status.st_mode)
-        # A group of one's own is usual with umask 002; a sticky folder keeps what is ours.
-        by_others = mode & 0o002 or (mode & 0o020 and status.st_gid not in (0, os.getegid()))
-        if status.st_uid not in (0, user) or (by_others and not mode & stat.S_ISVTX):
-            raise ConfigError(
-                f"another user can replace your cluster key, because {path} belongs to or is "
-                f"writable by others; {_ADVICE}"
-            )
 
 
 def _home_of_account() -> str:
