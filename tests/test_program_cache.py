@@ -1,4 +1,4 @@
-"""What an agent keeps of programs: contents once, code in copies, the rest in links."""
+"""The program cache of an agent: contents once, and a checked layout for each run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODE = (FileEntry(0, "pkg/x.py", A, 1), FileEntry(1, "y.py", B, 2))
 
 @pytest.fixture
 def cache(tmp_path: Path) -> ProgramCache:
-    cache = ProgramCache(tmp_path)
+    cache = ProgramCache(tmp_path, tmp_path / "layouts")
     for sha256, data in CONTENTS.items():
         cache.add(sha256, len(data), [data[:1], data[1:]])
     return cache
@@ -36,47 +36,39 @@ def test_a_program_is_laid_out_with_all_its_parts(cache: ProgramCache) -> None:
     assert (found.path / "recorded" / "1").read_bytes() == b"ccc"
     assert (found.related / "d" / "plain").read_bytes() == b"a"
     assert os.access(found.related / "tool", os.X_OK)
-    assert cache.materialise(manifest) == found
 
 
-def test_programs_share_their_code_and_what_goes_along(cache: ProgramCache) -> None:
-    along = (Related("m", C, 3),)
-    first = cache.materialise(Manifest(CODE, payload=Payload(A, 1), related=along))
-    second = cache.materialise(Manifest(CODE, payload=Payload(B, 2), related=along))
-    assert first.path != second.path and first.roots == second.roots
+def test_layouts_share_what_goes_along_and_no_code(cache: ProgramCache) -> None:
+    manifest = Manifest(CODE, payload=Payload(A, 1), related=(Related("m", C, 3),))
+    first, second = cache.materialise(manifest), cache.materialise(manifest)
     assert (first.related / "m").samefile(second.related / "m")
+    assert not (first.roots[1] / "y.py").samefile(second.roots[1] / "y.py")
 
 
-def test_code_that_was_written_to_is_laid_out_anew(cache: ProgramCache) -> None:
-    module = cache.materialise(Manifest(CODE)).roots[1] / "y.py"
-    module.chmod(0o600)
-    module.write_bytes(b"zz")
-    (module.parent / "beside.txt").touch()
-    assert cache.materialise(Manifest(CODE)).roots[1] / "y.py" == module
-    assert module.read_bytes() == b"bb" and not (module.parent / "beside.txt").exists()
-
-
-def test_what_was_put_beside_code_does_no_harm(cache: ProgramCache) -> None:
-    found = cache.materialise(Manifest(CODE))
-    (found.roots[0] / "__pycache__").mkdir()
-    cache.materialise(Manifest(CODE))
-    assert (found.roots[0] / "__pycache__").exists()
-
-
-def test_a_link_that_was_written_to_is_found_out(cache: ProgramCache) -> None:
-    manifest = Manifest((), related=(Related("m", C, 3),))
-    path = cache.materialise(manifest).related / "m"
+@pytest.mark.parametrize("place", ["related/m", "payload", "recorded/1"])
+def test_a_link_that_was_written_to_is_not_used_again(cache: ProgramCache, place: str) -> None:
+    manifest = Manifest((), (Recorded(1, C, 3),), Payload(C, 3), (Related("m", C, 3),))
+    path = cache.materialise(manifest).path / place
+    status = path.stat()
     path.chmod(0o600)
     path.write_bytes(b"zzz")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(ProgramError, match="was changed in this agent's cache; it is removed"):
         cache.materialise(manifest)
     assert cache.missing(manifest) == [C]
     cache.add(C, 3, [b"ccc"])
-    assert (cache.materialise(manifest).related / "m").read_bytes() == b"ccc"
+    assert (cache.materialise(manifest).path / place).read_bytes() == b"ccc"
+
+
+def test_nothing_is_left_of_a_layout_that_failed(cache: ProgramCache, tmp_path: Path) -> None:
+    (tmp_path / "files" / B).unlink()
+    with pytest.raises(ProgramError, match="is not here"):
+        cache.materialise(Manifest(CODE))
+    assert list((tmp_path / "layouts").iterdir()) == []
 
 
 def test_what_is_missing_is_named_and_leaves_nothing(tmp_path: Path) -> None:
-    cache = ProgramCache(tmp_path)
+    cache = ProgramCache(tmp_path, tmp_path / "layouts")
     assert cache.missing(Manifest(CODE)) == [A, B]
     with pytest.raises(ProgramError, match=f"the content {A} of the program is not here"):
         cache.materialise(Manifest(CODE))
@@ -88,7 +80,7 @@ def test_what_is_missing_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     [(b"a", "has 1 of 2 bytes"), (b"aaa", "more than its 2 bytes"), (b"ab", "came with SHA-256")],
 )
 def test_a_content_that_is_another_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
-    cache = ProgramCache(tmp_path)
+    cache = ProgramCache(tmp_path, tmp_path / "layouts")
     with pytest.raises(ProgramError, match=reason):
         cache.add(B, 2, [data])
     assert list(tmp_path.glob("files/*")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from glowpy.wire.address import parse_endpoint
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Poller, Transport
+
+log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 8  # requests; each answer is one frame
 
@@ -44,6 +47,7 @@ class ProgramFetch:
         self._poller = poller
         self._done = done
         self._is_over = False
+        self._received: set[str] = set()
         self._timing = timing
         self.program: Program = program_from_json(opening.manifest)
         self._sizes = self.program.manifest.contents
@@ -107,6 +111,7 @@ class ProgramFetch:
             self._link.send(FetchFile(self.run, frame.sha256, incoming.received_bytes))
             return
         incoming.commit()
+        self._received.add(frame.sha256)
         del self._incoming[frame.sha256]
         self.files_fetched += 1
         self._ask()
@@ -118,5 +123,11 @@ class ProgramFetch:
                 directory = self._cache.materialise(self.program.manifest)
             except GlowError as exc:
                 error = exc
+                missing = self._cache.missing(self.program.manifest)
+                if missing and self._received.isdisjoint(missing):  # changed in the cache
+                    log.warning("%s", exc, extra={"run": self.run})
+                    self._waiting.extend(missing)
+                    self.begin()
+                    return
         self.close()
         self._done(self, directory, error)

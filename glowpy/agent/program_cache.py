@@ -1,27 +1,25 @@
-"""The programs that an agent has, by content: what is here once is never fetched again.
+"""The programs that an agent has: contents by hash, and a layout of each run's own.
 
-    files/<sha256>                  contents, read-only; a new one gets its name when it is whole
-    code/<digest>/r0/x.py …         modules as tasks import them, one directory for each root
-    programs/<digest>/payload       a pickled flow
-    programs/<digest>/recorded/1    results of earlier runs
-    programs/<digest>/related/…     files that go along (-glow.related.files)
+    CACHE/files/<sha256>            contents, read-only; a new one gets its name when it is complete
+    LAYOUTS/<one of a run>/
+        code/<digest>/r0/x.py …     modules as tasks import them, one directory for each root
+        payload                     a pickled flow
+        recorded/1                  results of earlier runs
+        related/…                   files that go along (-glow.related.files)
 
-Programs of the same code share it: the next run of a script, or the next flow of a notebook, has
-other results or another payload, but the same modules. Code is copied, checked once more, never
-linked: it may write to its own files, and that must not reach the next program. Copying three small
-files takes less than a millisecond. The rest, which may be large and is only read, is links into
-files/; one that was written to all the same is found out when a program is next laid out with it.
+Tasks can write to all of it, as they run as the agent's user. So nothing of a layout is used by
+another run, its `__pycache__` included, and each layout checks the hash of every content. Code is
+copied, so that a script that writes to its own files changes no content; the rest, which may be
+large, is linked.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -35,21 +33,18 @@ from glowpy.program.related import RELATED
 PAYLOAD = "payload"
 RECORDED = "recorded"
 
-_COPIED_NS = 1_000_000_000 * 10**9  # the time of every copy, so that a later change shows
 _READ_BYTES = 1024 * 1024
 
 Places: TypeAlias = Mapping[str, str]  # SHA-256 by place below a directory
-Sizes: TypeAlias = Mapping[str, int]  # by SHA-256
 Bring: TypeAlias = Callable[[str, Path], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramDirectory:
-    """A program laid out for its tasks.
+    """A program laid out for the tasks of one run.
 
     Attributes:
-        path: of what is not code; it exists if there is any.
-        code: the directory of the roots.
+        code: the directory of the roots, below `path`.
         roots: they go on the path of tasks, in this order.
     """
 
@@ -67,21 +62,20 @@ class ProgramDirectory:
 
 
 class ProgramCache:
-    """The contents and programs below one directory. Several may share it.
+    """Contents below one directory, and layouts below another. Several caches may share them.
 
     Raises:
-        ConfigError: the directory's name cannot stand in a PYTHONPATH.
+        ConfigError: the name of `layouts` cannot stand in a PYTHONPATH.
     """
 
-    def __init__(self, directory: Path) -> None:
-        if os.pathsep in str(directory):
+    def __init__(self, directory: Path, layouts: Path) -> None:
+        if os.pathsep in str(layouts):
             raise ConfigError(
-                f"the directory {directory} has a {os.pathsep!r} in its name, by which Python "
+                f"the directory {layouts} has a {os.pathsep!r} in its name, by which Python "
                 "would take it for two; name another by --dir"
             )
         self._files = directory.absolute() / "files"
-        self._code = directory.absolute() / "code"
-        self._programs = directory.absolute() / "programs"
+        self._layouts = layouts.absolute()
 
     def missing(self, manifest: Manifest) -> list[str]:
         """SHA-256 of each content that is still to be fetched."""
@@ -111,69 +105,61 @@ class ProgramCache:
             incoming.commit()
 
     def materialise(self, manifest: Manifest) -> ProgramDirectory:
-        """Lay a program out, or find it laid out and unharmed.
+        """Lay a program out for one run.
 
         Raises:
-            ProgramError: a content is missing or was changed, or this host cannot store it.
+            ProgramError: a content is missing or was changed, or this host cannot store it. A
+                changed content is removed, so that `missing` names it.
         """
-        path = self._programs / manifest.digest
-        code = self._code / manifest.code_digest
-        sizes = manifest.contents
         try:
-            self._ensure(code, _code_places(manifest), sizes, self._copy)
-            self._ensure(path, _other_places(manifest), sizes, self._link)
-            for related in manifest.related:
-                if related.is_executable:  # by any name, then: they are one file
-                    (path / RELATED / related.path).chmod(0o500)
+            self._layouts.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = Path(tempfile.mkdtemp(prefix="run-", dir=self._layouts))
+            code = path / "code" / manifest.code_digest
+            try:
+                self._lay_out(code, _code_places(manifest), self._copy)
+                self._lay_out(path, _other_places(manifest), self._link)
+                for related in manifest.related:
+                    if related.is_executable:  # by any name, then: they are one file
+                        (path / RELATED / related.path).chmod(0o500)
+            except BaseException:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
         except OSError as exc:
             raise ProgramError(f"this agent cannot store the program: {exc}") from exc
-        for used in (code, path, *(self._files / sha256 for sha256 in sizes)):
-            mark_used(used)
+        for sha256 in manifest.contents:
+            mark_used(self._files / sha256)
         roots = sorted({entry.root for entry in manifest.files})
         return ProgramDirectory(path, code, tuple(code / f"r{root}" for root in roots))
 
-    def trim(self, used: Iterable[ProgramDirectory], most_bytes: int, most_age_s: float) -> int:
-        """Forget what is too old, or too much, of what nobody uses; how many things have gone.
+    def trim(self, most_bytes: int, most_age_s: float) -> int:
+        """Remove contents that are too old or too many, and return their number.
 
-        Nothing may be on its way in meanwhile.
+        Layouts keep what they link. No content may be on its way in meanwhile.
         """
-        kept = {path for directory in used for path in (directory.path, directory.code)}
-        places = (self._programs, self._code, self._files)
-        return len(trim(places, kept, most_bytes, most_age_s))
+        return len(trim(self._files, most_bytes, most_age_s))
 
-    def _ensure(self, path: Path, places: Places, sizes: Sizes, bring: Bring) -> None:
-        """Have these contents at these places below a directory, unless they are there unharmed."""
-        if not places or _is_unharmed(path, places, sizes):
-            return
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix="new-", dir=path.parent))
-        try:
-            for directory in sorted(_directories(places)):  # sorted: each after the one it is in
-                (new / directory).mkdir(mode=0o700)
-            for place, sha256 in places.items():
-                bring(sha256, new / place)
-            _put(new, path, places, sizes)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+    def _lay_out(self, path: Path, places: Places, bring: Bring) -> None:
+        for directory in sorted(_directories(places)):  # sorted: each after the one it is in
+            (path / directory).mkdir(mode=0o700, parents=True)
+        for place, sha256 in places.items():
+            bring(sha256, path / place)
 
     def _copy(self, sha256: str, target: Path) -> None:
         with target.open("xb") as copy:
             for chunk in self._checked(sha256):
                 copy.write(chunk)
         target.chmod(0o400)
-        os.utime(target, ns=(_COPIED_NS, _COPIED_NS))
 
     def _link(self, sha256: str, target: Path) -> None:
         for _chunk in self._checked(sha256):
             continue
         os.link(self._files / sha256, target)
-        os.utime(target, ns=(_COPIED_NS, _COPIED_NS))
 
     def _checked(self, sha256: str) -> Iterator[bytes]:
-        """A content, part by part.
+        """Yield a content in parts.
 
         Raises:
-            ProgramError: it is not here, or, at its end: somebody has changed it.
+            ProgramError: it is not here, or its hash, known at its end, is another.
         """
         source = self._files / sha256
         digest = hashlib.sha256()
@@ -187,25 +173,9 @@ class ProgramCache:
         if digest.hexdigest() != sha256:
             source.unlink(missing_ok=True)
             raise ProgramError(
-                f"the content {sha256} was changed in this agent's cache; it is removed, so that "
-                "the next run fetches it again"
+                f"the content {sha256} was changed in this agent's cache; it is removed, and "
+                "is fetched again"
             )
-
-
-def _put(new: Path, path: Path, places: Places, sizes: Sizes) -> None:
-    """Give a new directory its name, unless somebody else has been faster."""
-    while not _is_unharmed(path, places, sizes):
-        old = tempfile.mkdtemp(prefix="old-", dir=path.parent)
-        try:
-            with suppress(FileNotFoundError):  # most often there is none to put away
-                path.rename(old)
-            new.rename(path)
-            return
-        except OSError as exc:
-            if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def _code_places(manifest: Manifest) -> Places:
@@ -227,21 +197,6 @@ def _directories(places: Iterable[str]) -> set[str]:
         while (place := os.path.dirname(place)) and place not in found:
             found.add(place)
     return found
-
-
-def _is_unharmed(path: Path, places: Places, sizes: Sizes) -> bool:
-    """Are these contents here, and has nobody written to them since?
-
-    Other files may have come: compiled modules, and what a script puts beside itself.
-    """
-    try:
-        for place, sha256 in places.items():
-            status = os.lstat(path / place)
-            if (status.st_size, status.st_mtime_ns) != (sizes[sha256], _COPIED_NS):
-                return False
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _size(path: Path) -> int:

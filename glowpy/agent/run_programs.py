@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ class RunPrograms:
 
     Args:
         directory: of the cache.
+        layouts: where programs are laid out.
         ready: told the fetch of a program that is here.
         failed: told the run whose program cannot be had, and why.
     """
@@ -29,13 +31,14 @@ class RunPrograms:
     def __init__(
         self,
         directory: Path,
+        layouts: Path,
         transport: Transport,
         poller: Poller,
         timing: Timing,
         ready: Callable[[ProgramFetch], None],
         failed: Callable[[str, str], None],
     ) -> None:
-        self._cache = ProgramCache(directory)
+        self._cache = ProgramCache(directory, layouts)
         self._transport = transport
         self._poller = poller
         self._timing = timing
@@ -66,7 +69,8 @@ class RunPrograms:
         if fetch is not None:
             fetch.close()
         elif run in self._here:
-            fetch, _directory = self._here.pop(run)
+            fetch, directory = self._here.pop(run)
+            shutil.rmtree(directory.path, ignore_errors=True)
         if fetch is None:
             return 0, 0
         if fetch.files_fetched and not self._fetches:
@@ -80,12 +84,11 @@ class RunPrograms:
             fetch.expire(now)
 
     def trim(self) -> None:
-        """Forget programs that nobody has used for long, or that are too many."""
-        used = [directory for _fetch, directory in self._here.values()]
+        """Remove contents that no run has used for long, or that are too many."""
         most_bytes = self._timing.program_cache_mb << 20
-        gone = self._cache.trim(used, most_bytes, self._timing.program_age_s)
+        gone = self._cache.trim(most_bytes, self._timing.program_age_s)
         if gone:
-            log.info("%d things are forgotten of programs that nobody has used for long", gone)
+            log.info("%d files of programs are removed from the cache", gone)
 
     def close(self) -> None:
         for fetch in list(self._fetches.values()):

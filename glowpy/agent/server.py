@@ -131,6 +131,7 @@ class AgentServer:
         )
         self._programs = RunPrograms(
             directory.cache,
+            directory.programs,
             transport,
             self._poller,
             timing,
