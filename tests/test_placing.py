@@ -124,6 +124,7 @@ def test_blocks_of_ordinary_keys_are_plain_lists() -> None:
 
 
 SCRIPT = """
+import attrs
 from glowpy import Flow
 
 class ByFields:
@@ -144,8 +145,15 @@ def run(kind):
     print(sorted(map(str, pairs.collect())))
     print(sorted(map(str, rows.map(lambda k, v: k).distinct().collect())))
 
+@attrs.frozen
+class ByAttrs:
+    a: int
+    b: object
+    def __repr__(self): return f"ByAttrs({self.a}, {self.b})"
+
 run(ByFields)
 run(ByText)
+run(ByAttrs)
 run(ByAddress)
 """
 
@@ -156,10 +164,13 @@ def test_own_hashes_on_a_cluster_agree_or_end_the_run(
 ) -> None:
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), status=1)
-    fields, rows, texts, others = ended.stdout.splitlines()
+    fields, rows, texts, others, attrs, of_attrs = ended.stdout.splitlines()
     assert fields == str([f"(ByFields({n}, None), 150)" for n in range(4)])
     assert rows == str([f"ByFields({n}, None)" for n in range(4)])
     assert texts == fields.replace("Fields", "Text") and others == rows.replace("Fields", "Text")
+    assert attrs == fields.replace("Fields", "Attrs") and of_attrs == rows.replace(
+        "Fields", "Attrs"
+    )
     assert "ByAddress.__hash__ depends on more than values" in ended.stderr
     assert "key ByAddress(" in ended.stderr
 

@@ -88,7 +88,7 @@ class Reached:
                 member = member.fget
             elif isinstance(member, functools.cached_property):
                 member = member.func
-            if isinstance(member, types.MemberDescriptorType):
+            if isinstance(member, types.MemberDescriptorType) or _is_hash_of_attrs(name, member):
                 continue
             if isinstance(member, FunctionType) if is_special else self._is_named(name):
                 yield name, member
@@ -270,3 +270,9 @@ def _taken(value: Any, names: list[str]) -> dict[str, Any]:
         except AttributeError:  # not assigned yet
             continue
     return found
+
+
+def _is_hash_of_attrs(name: str, member: Any) -> bool:
+    """attrs writes a salted number of its process into the code; fields decide the hash of keys."""
+    code = getattr(member, "__code__", None)
+    return name == "__hash__" and code is not None and code.co_filename.startswith("<attrs gen")
