@@ -14,8 +14,8 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "copies", "environment", "errors", "flags", "inside", "logs"),
-        *("paths", "place", "private_folder", "ranges", "record", "resources", "signals"),
+        *("amounts", "channel", "copies", "environment", "errors", "flags", "inside", "installed"),
+        *("logs", "paths", "place", "private_folder", "ranges", "record", "resources", "signals"),
         *("stacks", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
@@ -24,14 +24,8 @@ FLOORS = (
     ("driver", "cli", "testing"),
     ("launch",),
 )
-GROUND = {
-    "copies",
-    "environment",
-    "errors",
-    "inside",
-    "record",
-    "timing",
-}  # what every room stands on, those of floor 0 too
+# What every room stands on, those of floor 0 too.
+GROUND = {"copies", "environment", "errors", "inside", "record", "timing"}
 FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() reaches launch, lazily

@@ -12,13 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
+from glowpy.installed import GLOWPY
 from glowpy.record import NamedTuple
 from glowpy.stacks import LIFELINE_THREAD, read_stack, request_stack
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 238}
 _WAIT, _WAIT_BITSET, _PRIVATE, _REALTIME = 0, 9, 128, 256
-_OUR_FRAMES = tuple(f'  File "{place}' for place in (_PACKAGE, "<glowpy "))
+_OUR_FRAMES = tuple(f'  File "{place}' for place in (GLOWPY, "<glowpy "))
 _OUR_THREADS = (LIFELINE_THREAD.encode(), b"ZMQbg/")
 
 

@@ -21,18 +21,12 @@ from importlib.machinery import SourceFileLoader
 from types import CodeType, FunctionType, ModuleType
 
 from glowpy.errors import ProgramError
+from glowpy.installed import is_installed
 from glowpy.program.manifest import sha256_of
 from glowpy.program.source import Source, read_source
 
 _SLACK_NS = 2_000_000_000  # of the clocks of processes and files
 _PYC_HEADER_BYTES = 16
-_INSTALLED = tuple(
-    os.path.join(directory, "")
-    for directory in (
-        os.path.dirname(os.path.abspath(os.__file__)),
-        os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-    )
-)
 
 # Of each local file that this process has loaded: the module and its spec, which a reload replaces,
 # and the SHA-256 of its text when it was first seen.
@@ -87,7 +81,7 @@ def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
         spec = getattr(module, "__spec__", None)
         if spec is not None and type(getattr(spec, "loader", None)) is SourceFileLoader:
             path = spec.origin
-            if not path.startswith(_INSTALLED) and "/site-packages/" not in path:
+            if not is_installed(path):
                 found[os.path.abspath(path)] = module
     file = getattr(main, "__file__", None)
     if file is not None:

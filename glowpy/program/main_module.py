@@ -13,6 +13,8 @@ import threading
 from types import ModuleType
 from typing import Any
 
+from glowpy.installed import is_in_package
+
 
 class _Script(ModuleType):
     """Has the names of a namespace that belongs to no module."""
@@ -49,9 +51,5 @@ def adopt_script() -> None:
 
 def _is_installed(main: ModuleType) -> bool:
     name = getattr(getattr(main, "__spec__", None), "name", "")
-    folders = os.path.dirname(getattr(main, "__file__", None) or "").split(os.sep)
-    return (
-        name.partition(".")[0] in sys.stdlib_module_names
-        or "site-packages" in folders
-        or "dist-packages" in folders
-    )
+    file = getattr(main, "__file__", None) or ""
+    return name.partition(".")[0] in sys.stdlib_module_names or is_in_package(file)

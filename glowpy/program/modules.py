@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 
 from glowpy.errors import ProgramError
+from glowpy.installed import GLOWPY, LIBRARY, is_in_package
 from glowpy.program.source import Import, Source, read_source
 
-_GLOWPY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES)
 _BY_NAME = ""  # the root of modules whose files lie elsewhere than their names say
 
@@ -105,8 +105,7 @@ class LocalModules:
 
     def _is_local(self, path: str) -> bool:
         path += "/"
-        installed = "/site-packages/" in path or "/dist-packages/" in path
-        return not installed and not path.startswith(self._foreign)
+        return not is_in_package(path) and not path.startswith(self._foreign)
 
     def _find(self, name: str) -> Found | None:
         if name not in self._found:
@@ -173,9 +172,9 @@ class LocalModules:
 def _foreign_prefixes() -> tuple[str, ...]:
     import sysconfig  # slow to load, and no use before something is shipped
 
-    # os.__file__: a virtual environment's own "platstdlib" is not where its library is
+    # LIBRARY: a virtual environment's own "platstdlib" is not where its library is
     homes = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
-    homes += [os.path.dirname(os.__file__), _GLOWPY]
+    homes += [LIBRARY, GLOWPY]
     real = [os.path.realpath(home) for home in homes]
     return tuple({os.path.join(os.path.abspath(home), "") for home in homes + real})
 

@@ -20,11 +20,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from glowpy.installed import GLOWPY, LIBRARY
 from glowpy.task.effects import READINGS, Effect, Target, cause_of
 from glowpy.task.notes import add_note
 
-_GLOWPY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_TEMPFILE = os.path.join(os.path.dirname(os.__file__), "tempfile.py")
 _SYSTEM = ("/proc/", "/sys/")
 _REMEDY = "under `if not glowpy.is_task():` or below glowpy.ready()"
 _ALLOW = "-glow.rerun.effects=allow"
@@ -44,7 +43,7 @@ class RerunGuard:
 
     def __init__(self, code: str, run_directory: str, refuse: Callable[[str], NoReturn]) -> None:
         self._own = tuple({os.path.join(folder, "") for folder in (code, os.path.realpath(code))})
-        self._ours = (_GLOWPY, _TEMPFILE)
+        self._ours = (GLOWPY, LIBRARY + "tempfile.py")
         self._free = {os.path.realpath(run_directory)}  # and what tempfile has made
         self._refuse = refuse
         self._refusing = threading.Lock()

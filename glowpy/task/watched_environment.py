@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from glowpy.environment import UNSENT_SUBJECT, UNSENT_VARIABLE
+from glowpy.installed import LIBRARY, is_installed
 from glowpy.task.notes import add_note
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 else:
     _Environment = type(os.environ)
 
-_GLOWPY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STDLIB = os.path.dirname(os.__file__) + os.sep
-_ACCESS = (os.__file__, os.path.join(_STDLIB, "_collections_abc.py"), "<frozen ", __file__)
+_ACCESS = (os.__file__, LIBRARY + "_collections_abc.py", "<frozen ", __file__)
 
 
 class WatchedEnvironment(_Environment):
@@ -48,7 +47,7 @@ def _note_read(name: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_ACCESS):
         frame = frame.f_back
     file = frame.f_code.co_filename
-    if file.startswith((_STDLIB, _GLOWPY)) or "/site-packages/" in file:
+    if is_installed(file):
         return
     add_note(
         UNSENT_SUBJECT + name,

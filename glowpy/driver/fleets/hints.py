@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
+from glowpy.installed import is_in_package
+
 _NO_VARIABLE = re.compile(r"KeyError: '(\w+)'")
 _NO_FILE = re.compile(r"FileNotFoundError: \[Errno 2\] [^:\n]+: (['\"])(.+?)\1")
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
@@ -48,10 +50,9 @@ def _hint_of_module(name: str) -> str:
     with suppress(ImportError, ValueError):  # of a finder, or of a module without a spec
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
-            is_installed = "/site-packages/" in spec.origin or "/dist-packages/" in spec.origin
             remedy = (
                 "install it at the agents, too"
-                if is_installed
+                if is_in_package(spec.origin)
                 else "modules travel that an import statement names, or that are loaded when the "
                 "run is reached"
             )
