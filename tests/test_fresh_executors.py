@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,24 @@ def test_fresh_executors_do_what_forks_do(tmp_path: Path) -> None:
     assert lines[5:7] == ["2", "42"]
     assert lines[7].startswith("ProgramError Map1 (script.py:36): its function cannot be pickled")
     assert ended.stderr == ""
+
+
+SETTINGS = """
+import os, sys
+from glowpy import Flow
+
+def settings(row):
+    return hash("text"), os.environ["PYTHONHASHSEED"], sys.flags.optimize
+
+print(len(set(Flow().slice(range(8), 8).map(settings).collect())), settings(0)[2])
+print(Flow().slice([0]).map(settings).collect()[0][1:])
+"""
+
+
+@pytest.mark.slow
+def test_fresh_executors_have_the_options_of_python_and_one_hash_seed(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SETTINGS)
+    words = ["-O", "script.py", "-glow.start=fresh", "-glow.workers=2"]
+    for given, seed in ("random", "0"), ("7", "7"):
+        ended = run(tmp_path, *words, environment={**os.environ, "PYTHONHASHSEED": given})
+        assert ended.stdout.splitlines() == ["1 1", str((seed, 1))], ended.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -72,16 +71,9 @@ def run_on_cluster(job: Job) -> Any:
                 is_own_cluster=is_own,
                 is_script=isinstance(shipment.program, Script),
             ),
-            hash_seed=_python_hash_seed(),
         ) as fleet,
     ):
         return Run(job, fleet, report, watch, clock).execute()
-
-
-def _python_hash_seed() -> int:
-    """PYTHONHASHSEED of executors: the driver's own, or 0, so that each run gets the same one."""
-    given = os.environ.get("PYTHONHASHSEED", "")
-    return int(given) if given.isdecimal() else 0
 
 
 @contextlib.contextmanager

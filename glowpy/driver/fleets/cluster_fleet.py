@@ -60,7 +60,6 @@ class ClusterFleet:
         timing: Timing,
         clock: Clock,
         environment: SentEnvironment,
-        hash_seed: int,
     ) -> None:
         self.transport = transport
         self.poller = Poller()
@@ -84,7 +83,7 @@ class ClusterFleet:
         self.store, self.store_owner = self._own.store, self._own.address
         self.reader_host = own_address.host
         self._opening = opening_of(
-            description, shipment.program, self.store_owner, environment, hash_seed, options
+            description, shipment.program, self.store_owner, environment, options
         )
         self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
 

@@ -11,6 +11,7 @@ import pickle
 import sys
 from typing import NoReturn
 
+from glowpy.driver.fleets.sent_environment import hash_seed, obeyed, python_options
 from glowpy.flow.graph import Graph
 from glowpy.timing import Timing
 
@@ -23,8 +24,6 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
     Raises:
         ProgramError: the flow cannot be pickled; says why.
     """
-    import subprocess  # not needed by most starts, and slow
-
     from glowpy.driver.fleets.fresh_executor import FLOW_FILE, FreshTask
     from glowpy.driver.fleets.shipping import pickled_flow
 
@@ -36,9 +35,7 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
         f"import sys; sys.path[:] = {path!r}; "
         "from glowpy.driver.fleets.fresh_executor import main; main(*sys.argv[1:])"
     )
-    # Private, but `multiprocessing` takes the interpreter's options from there, too.
-    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    words = [sys.executable, *options, "-c", start, directory]
+    words = [sys.executable, *python_options(), "-c", start, directory]
     with open(os.path.join(directory, _COMMAND_FILE), "wb") as file:
         file.write(b"\0".join(map(os.fsencode, words)))
 
@@ -48,5 +45,6 @@ def become_fresh(directory: str, lifeline: int, executor: str) -> NoReturn:
     with open(os.path.join(directory, _COMMAND_FILE), "rb") as file:
         words = [*file.read().split(b"\0"), os.fsencode(str(lifeline)), os.fsencode(executor)]
     os.set_inheritable(lifeline, True)
-    # All executors of a run have the same hash seed, as forks have.
-    os.execve(words[0], words, {"PYTHONHASHSEED": "0", **os.environ})
+    # All executors of a run have one hash seed, as forks have.
+    environment = {**obeyed(os.environ), "PYTHONHASHSEED": str(hash_seed())}
+    os.execve(words[0], words, environment)

@@ -55,7 +55,6 @@ def opening_of(
     program: Program,
     server: str,
     environment: SentEnvironment,
-    hash_seed: int,
     options: Options,
 ) -> OpenRun:
     """How every agent is told of a run; `server` is where it gets the program."""
@@ -67,7 +66,7 @@ def opening_of(
         server,
         _working_directory(),
         environment.variables,
-        hash_seed,
+        environment.hash_seed,
         options.module,
         options.rerun_effects != "allow",
         environment.unsent,

@@ -1,6 +1,7 @@
 """The environment variables and options of Python that tasks get from their driver.
 
-driver's own cluster    all variables, and options as -O, -W, -X
+fresh executors         all variables, and options as -O, -W, -X
+driver's own cluster    the same, without the variables of glowpy
 other clusters          the language, the time zone, and the variables of -glow.env; of all
                         others the names, so that a task can name one that it lacks
 """
@@ -27,6 +28,7 @@ class SentEnvironment(NamedTuple):
     variables: dict[str, str]
     unsent: tuple[str, ...]  # names of the others
     python_options: tuple[str, ...]
+    hash_seed: int  # PYTHONHASHSEED
 
 
 def sent_environment(flag: str, *, is_own_cluster: bool, is_script: bool) -> SentEnvironment:
@@ -39,19 +41,15 @@ def sent_environment(flag: str, *, is_own_cluster: bool, is_script: bool) -> Sen
     Raises:
         FlagError: the flag names a variable that is not set.
     """
-    whole = {
-        name: value
-        for name, value in (at_start() if is_script else os.environ).items()
-        if not name.startswith(_OWN)
-        and not (sys.flags.ignore_environment and name.startswith("PYTHON"))
-    }
+    variables = obeyed(at_start() if is_script else os.environ)
+    whole = {name: value for name, value in variables.items() if not name.startswith(_OWN)}
     named = named_variables(flag, {**os.environ, **whole})
     if is_own_cluster:
-        return SentEnvironment({**whole, **named}, (), python_options())
+        return SentEnvironment({**whole, **named}, (), python_options(), hash_seed())
     sent = {name: whole[name] for name in _ALWAYS_SENT if name in whole}
     sent.update(named)
     unsent = sorted(name for name in whole.keys() - sent.keys() if _NAME.fullmatch(name))
-    return SentEnvironment(sent, tuple(unsent[:_MAX_NAMES]), ())
+    return SentEnvironment(sent, tuple(unsent[:_MAX_NAMES]), (), hash_seed())
 
 
 def at_start() -> Mapping[str, str]:
@@ -68,6 +66,22 @@ def at_start() -> Mapping[str, str]:
             return os.environ
         found[name] = value
     return found
+
+
+def obeyed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables, without those of Python if this interpreter ignores these (-E, -I)."""
+    is_ignored = sys.flags.ignore_environment
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (is_ignored and name.startswith("PYTHON"))
+    }
+
+
+def hash_seed() -> int:
+    """PYTHONHASHSEED of executors: the driver's own, or 0, the same in each run."""
+    given = os.environ.get("PYTHONHASHSEED", "")
+    return int(given) if given.isdecimal() else 0
 
 
 def python_options() -> tuple[str, ...]:
