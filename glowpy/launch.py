@@ -99,7 +99,7 @@ def flow_created(graph: Graph) -> None:
     """Check the command line, or the flow's own flags, before a flow is built on them."""
     options = _options_of(graph)
     if graph.arguments is not None:
-        if not is_task():
+        if mode(_current().options) is not Mode.TASK:
             for note in parse(graph.arguments)[2]:
                 tell(f"glowpy: {note}")
     elif mode(options) in (Mode.DRIVER, Mode.PLOT, Mode.TASK):
@@ -205,10 +205,6 @@ def _current() -> _Session:
         for note in notes:
             tell(f"glowpy: {note}")
         _session = _Session(options, rest)
-        if mode(options) is Mode.TASK:
-            from glowpy.task.no_input import refuse_input
-
-            refuse_input()
         if mode(options) is Mode.DRIVER:
             from glowpy.program.loaded_text import see_loaded
 

@@ -11,6 +11,7 @@ import pytest
 from glowpy import Flow
 from glowpy.command_line import BY_HAND
 from glowpy.errors import DefinitionError, FlagError, GlowError
+from glowpy.flow.marks import lines_with_is_task
 from tests.commands import PATIENCE_S
 
 SCRIPT = "from glowpy import Flow\nprint(Flow().slice([1, 2]).map(str).collect())\n"
@@ -46,6 +47,12 @@ def test_flags_that_are_no_text_are_refused_at_the_users_line() -> None:
 def test_flags_of_a_flow_that_do_nothing_are_noted(capsys: pytest.CaptureFixture[str]) -> None:
     assert Flow(["-glow.inline", "-glow.rack=r"]).slice([1]).count() == 1
     assert capsys.readouterr().err == "glowpy: -glow.rack acts only with -glow and is ignored\n"
+
+
+def test_a_flow_with_flags_is_no_line_that_asks_whether_this_is_a_task() -> None:
+    lines = lines_with_is_task()
+    Flow(["-glow.inline"])
+    assert lines_with_is_task() == lines
 
 
 @pytest.mark.parametrize(

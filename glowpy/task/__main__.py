@@ -9,6 +9,7 @@ from glowpy.command_line import parse
 from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.pickling import unpickled
+from glowpy.task.no_input import refuse_input
 from glowpy.task.process import serve_and_exit
 from glowpy.task.watched_environment import watch_environment
 
@@ -16,6 +17,7 @@ from glowpy.task.watched_environment import watch_environment
 def main() -> None:
     """Serve the flow in the payload file."""
     payload = Path(sys.argv[1])
+    refuse_input()
     watch_environment()
     options, _rest, _notes = parse(sys.argv[2:])
 

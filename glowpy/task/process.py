@@ -21,7 +21,6 @@ from glowpy.stdio import flush, tell
 from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
-from glowpy.task.no_input import refuse_input
 from glowpy.task.rerun_guard import stop_watching
 from glowpy.timing import Timing
 from glowpy.wire.security import policy_from_environment
@@ -74,7 +73,6 @@ def serve_and_exit(
     watch_lifeline()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    refuse_input()
     status = 0
     try:
         run = os.environ.get(RUN_VARIABLE, "")
