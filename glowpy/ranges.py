@@ -24,6 +24,9 @@ class Characters(NamedTuple):
     most: int
 
 
+LINE_CHARACTERS = 2000
+NOTES_OF_EXECUTOR = 100  # an executor sends no more, and an agent drops more
+
 _32_BITS = (1 << 31) - 1
 _64_BITS = (1 << 63) - 1
 
@@ -35,5 +38,5 @@ Seconds: TypeAlias = Annotated[float, Within(0.0, 1e12)]
 OptionalSize: TypeAlias = Annotated[int, Within(-1, _64_BITS)]  # -1: there is none
 OptionalSeconds: TypeAlias = Annotated[float, Within(-1.0, 1e12)]  # -1: there is none
 Unsigned32: TypeAlias = Annotated[int, Within(0, (1 << 32) - 1)]
-Line: TypeAlias = Annotated[str, Characters(2000)]  # a note to the user
+Line: TypeAlias = Annotated[str, Characters(LINE_CHARACTERS)]  # a note to the user
 Name: TypeAlias = Annotated[str, Characters(400)]  # of a run, executor, lease, host, channel

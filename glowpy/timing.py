@@ -29,9 +29,7 @@ class Timing(NamedTuple):
     first_contact_s: float = 10.0  # patience for a master that was never reached
     patience_s: float = 60.0  # patience for a cluster that worked before
     notice_s: float = 2.0  # a wait longer than this is announced on stderr
-    channel_notice_s: float = (
-        10.0  # so is a channel that has had no row, or no reader, for this long
-    )
+    channel_notice_s: float = 10.0  # a channel without rows, or without a reader, is announced
     view_after_s: float = 2.0  # a run that lasts longer is shown while it goes on
     view_s: float = 0.25  # its lines on a terminal are drawn anew
     progress_s: float = 10.0  # without a terminal, it says a line

@@ -10,6 +10,7 @@ from glowpy.agent.executors import ExecutorSlot
 from glowpy.agent.runs import Run
 from glowpy.driver.view import report
 from glowpy.driver.view.report import Report
+from glowpy.ranges import LINE_CHARACTERS
 from glowpy.task import notes
 from glowpy.timing import Timing
 from glowpy.wire.coding import Coder
@@ -27,7 +28,7 @@ def _no_notes_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_note_is_one_line_of_characters_that_travel() -> None:
     notes.add_note("s", os.fsdecode(b"rm \xff\x1b[2J\n") + "x" * 5000)
     (note,) = notes.take_notes()
-    assert note.text.startswith(r"rm \udcff\x1b[2J\nx") and len(note.text) == notes.MAX_CHARACTERS
+    assert note.text.startswith(r"rm \udcff\x1b[2J\nx") and len(note.text) == LINE_CHARACTERS
     message, coder = Noted("r", "e", *note), Coder(MESSAGES)
     assert coder.decode(coder.encode(message)) == message
 

@@ -24,17 +24,30 @@ import pytest
 
 import glowpy
 from glowpy import Flow
-from glowpy.driver import shared_values
 from glowpy.driver.shared_values import check_shared_values
+from glowpy.driver.view import report
+from glowpy.driver.view.report import Report
 from glowpy.errors import ProgramError
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import may_capture
+from glowpy.timing import Timing
 from tests.processes import ON_EVERY_CLUSTER, flags_of, run
 
 
 @pytest.fixture(autouse=True)
 def nothing_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_values, "_noted", set())
+    monkeypatch.setattr(report, "_noted_subjects", set())
+
+
+class Notes(Report):
+    """Keeps the texts of its notes."""
+
+    def __init__(self) -> None:
+        super().__init__(Timing(), is_quiet=False)
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
 
 
 def checked(*functions: Callable[..., Any]) -> list[str]:
@@ -43,10 +56,10 @@ def checked(*functions: Callable[..., Any]) -> list[str]:
     for function in functions:
         rows = rows.map(function)
     plan = make_plan(rows._graph, [rows._node], stored=True)
-    notes: list[str] = []
-    check_shared_values(plan, notes.append)
-    assert may_capture(plan) or not notes
-    return notes
+    notes = Notes()
+    check_shared_values(plan, notes)
+    assert may_capture(plan) or not notes.texts
+    return notes.texts
 
 
 def using(value: Any) -> Callable[[Any], Any]:

@@ -6,6 +6,7 @@ from collections import deque
 from enum import Enum
 
 from glowpy.agent.runs import Run
+from glowpy.ranges import NOTES_OF_EXECUTOR
 from glowpy.record import NamedTuple
 from glowpy.signals import signal_name
 from glowpy.wire.run_messages import (
@@ -19,7 +20,6 @@ from glowpy.wire.run_messages import (
 )
 
 _MOST_EARLY_CHARACTERS = 4096
-_MOST_NOTES = 100  # of one executor, more are dropped
 
 
 class State(Enum):
@@ -100,7 +100,7 @@ class ExecutorSlot:
     def counts_note(self) -> bool:
         """Count a note of the executor; False if it is one too many."""
         self.note_count += 1
-        return self.note_count <= _MOST_NOTES
+        return self.note_count <= NOTES_OF_EXECUTOR
 
     def aborted(self, assign: Assign) -> GroupEnded:
         """How its agent reports an assignment that nobody wants any more."""

@@ -55,9 +55,7 @@ class Guard:
         """
         if now < self._next_look:
             return
-        if (
-            self._next_look
-        ):  # at the first look, nothing has stood still: most runs end before another
+        if self._next_look:  # most runs end before a second look, and need no more than the first
             processes = list(processes)
             yield from self._standing_still(now, processes)
         self._next_look = now + self._timing.beat_s

@@ -98,7 +98,7 @@ class Run:
         if may_capture(self._plan):
             from glowpy.driver.shared_values import check_shared_values  # slow to load
 
-            check_shared_values(self._plan, self._report.note)
+            check_shared_values(self._plan, self._report)
         self._obey(self._scheduler.start())
         while True:
             check_stopped()

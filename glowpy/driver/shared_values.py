@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from types import FunctionType, MethodType
 from typing import Any
 
 from glowpy.driver.handles import handle_or_file_in, is_generator, is_handle
+from glowpy.driver.view.report import Report
 from glowpy.errors import ProgramError
 from glowpy.flow.graph import Step
 from glowpy.flow.marks import marked_names
+from glowpy.installed import is_installed
 from glowpy.planner.changed_names import Change, changes_in
 from glowpy.planner.code_names import names_in
 from glowpy.planner.plan import Plan, steps_of
@@ -23,7 +25,6 @@ from glowpy.planner.reached import MISSING, Reached, arguments_of, captured_by
 from glowpy.program.own_text import local_modules
 from glowpy.record import NamedTuple
 
-_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 _CHANGED_BY_METHOD = (list, set, deque, Counter)
 _CHANGED_IN_PLACE = (int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
 _NO_HANDLES = (
@@ -44,8 +45,6 @@ _OWN_COPY = (
     "reduce or collect them"
 )
 
-_noted: set[str] = set()
-
 
 class _Use(NamedTuple):
     """A variable that a function of a step uses."""
@@ -56,13 +55,13 @@ class _Use(NamedTuple):
     module: str  # where the variable may be marked
 
 
-def check_shared_values(plan: Plan, note: Callable[[str], None]) -> None:
+def check_shared_values(plan: Plan, report: Report) -> None:
     """Refuse what executors cannot share; note, once, what each of them has a copy of.
 
     Raises:
         ProgramError: a function uses a connection of this process; names the variable.
     """
-    is_local, names_of = local_modules(_is_own_file), cache(names_in)
+    is_local, names_of = local_modules(lambda file: not is_installed(file)), cache(names_in)
     marked, seen = marked_names(), set[int]()
     for step in steps_of(plan):
         reached = Reached(is_local, names_of)
@@ -72,10 +71,11 @@ def check_shared_values(plan: Plan, note: Callable[[str], None]) -> None:
             if id(use.value) in seen or (use.module, use.name.partition(".")[0]) in marked:
                 continue
             seen.add(id(use.value))
-            _note_once(_shared(use, step), note)
+            if text := _shared(use, step):
+                report.note_once(text, text)
         for function in filter(reached.is_local_function, reached.functions):
             for text in _changed(function):
-                _note_once(text, note)
+                report.note_once(text, text)
 
 
 def _uses(reached: Reached, arguments: tuple[Any, ...], step: Step) -> Iterator[_Use]:
@@ -149,19 +149,7 @@ def _is_state(change: Change, value: Any) -> bool:
     return isinstance(value, _CHANGED_IN_PLACE) and not isinstance(value, bool)
 
 
-def _note_once(text: str, note: Callable[[str], None]) -> None:
-    if text and text not in _noted:
-        _noted.add(text)
-        note(text)
-
-
 def _shown(function: FunctionType) -> str:
     code = function.__code__
     place = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
     return f"{function.__qualname__}() ({place})"
-
-
-def _is_own_file(path: str) -> bool:
-    """Is this file of the program, neither installed nor of the standard library?"""
-    installed = "/site-packages/" in path or "/dist-packages/" in path
-    return not installed and not path.startswith(_LIBRARY)

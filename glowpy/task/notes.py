@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from glowpy.ranges import LINE_CHARACTERS, NOTES_OF_EXECUTOR
 from glowpy.record import NamedTuple
-
-MAX_NOTES = 100  # of one process; the agent drops what exceeds this
-MAX_CHARACTERS = 2000  # of a line, as `glowpy.ranges.Line` says
 
 
 class Note(NamedTuple):
@@ -21,7 +19,7 @@ _waiting: list[Note] = []
 
 def add_note(subject: str, text: str) -> None:
     """Keep a note, if it is the first one of its subject in this process."""
-    if subject not in _subjects and len(_subjects) < MAX_NOTES:
+    if subject not in _subjects and len(_subjects) < NOTES_OF_EXECUTOR:
         _subjects.add(subject)
         _waiting.append(Note(_line(subject), _line(text)))
 
@@ -37,4 +35,4 @@ def _line(text: str) -> str:
     """A text as one line: control characters and lone surrogates become escapes."""
     if not text.isprintable():
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return text[:MAX_CHARACTERS]
+    return text[:LINE_CHARACTERS]

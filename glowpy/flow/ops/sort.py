@@ -31,7 +31,7 @@ def add_sort_steps(graph: Graph, source: DatasetNode, order: Ordering) -> Datase
 
 
 def add_keyed_sort_step(graph: Graph, source: DatasetNode, order: Ordering) -> DatasetNode:
-    """Append a LocalSort, whose rows are (key, row) if `order.has_keys`."""
+    """Append a LocalSort, whose rows are (key, row) if the key is a function of the user."""
     return _add_local_step(graph, source, order, partial(local_sort, order))
 
 
@@ -67,7 +67,7 @@ def _add_merge_step(graph: Graph, source: DatasetNode, kernel: Kernel) -> Datase
 
 
 def local_sort(order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """Rows in order of their keys, as (key, row) if `order.has_keys`.
+    """Rows in order of their keys, as (key, row) if the key is a function of the user.
 
     Rows over the budget are written to disk in sorted runs, which are merged in the end.
     """
