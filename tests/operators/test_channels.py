@@ -35,14 +35,15 @@ def send_all(channel: Channel, rows: Iterable[Any]) -> None:
 
 
 @pytest.fixture
-def in_threads() -> Iterator[Callable[..., None]]:
+def in_threads() -> Iterator[Callable[..., threading.Thread]]:
     """Begin calls on threads of their own; they must have ended when the test does."""
     threads = []
 
-    def begin(function: Callable[..., Any], *arguments: Any) -> None:
+    def begin(function: Callable[..., Any], *arguments: Any) -> threading.Thread:
         thread = threading.Thread(target=function, args=arguments, daemon=True)
         thread.start()
         threads.append(thread)
+        return thread
 
     yield begin
     for thread in threads:
@@ -103,7 +104,7 @@ def running_totals(rows: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]
 
 
 def test_steps_that_wait_for_all_rows_get_all_of_them(
-    new_flow: Runner, in_threads: Callable[..., None]
+    new_flow: Runner, in_threads: Callable[..., threading.Thread]
 ) -> None:
     rows = [(number % 7, number) for number in range(500)]
     source, in_order, sums, total, joined = (Channel() for _ in range(5))
@@ -115,9 +116,18 @@ def test_steps_that_wait_for_all_rows_get_all_of_them(
     pairs.join(flow.slice([(key, str(key)) for key in range(3)], 2)).add_output(joined)
     in_threads(send_all, source, rows)
     found: dict[str, list[Any]] = {}
-    for name, channel in [("order", in_order), ("sums", sums), ("total", total), ("join", joined)]:
+    readers = [
         in_threads(lambda name=name, channel=channel: found.update({name: list(channel)}))
+        for name, channel in [
+            ("order", in_order),
+            ("sums", sums),
+            ("total", total),
+            ("join", joined),
+        ]
+    ]
     flow.run()
+    for reader in readers:
+        reader.join(BOUND_S)
     assert found["order"] == sorted(rows, key=lambda row: -row[1])
     assert found["sums"] == [(key, sum(v for k, v in rows if k == key)) for key in range(7)]
     assert found["total"] == [sum(value for _, value in rows)]
@@ -217,7 +227,7 @@ def test_take_ends_when_it_has_enough(new_flow: Runner) -> None:
 
 
 def test_many_clients_of_a_server_get_their_answers(
-    new_flow: Runner, in_threads: Callable[..., None]
+    new_flow: Runner, in_threads: Callable[..., threading.Thread]
 ) -> None:
     questions, answers = Channel(), Channel()
     flow = new_flow()
