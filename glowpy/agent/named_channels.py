@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
-from glowpy.errors import OutputError, ProtocolError
+from glowpy.errors import OutputError, ProtocolError, ShardCorrupt
+from glowpy.shards.lines import count_lines
 from glowpy.shards.pull import Send, ShardIndex
-from glowpy.shards.segment import MOST_ROWS, SegmentWriter
+from glowpy.shards.segment import SegmentWriter
 from glowpy.timing import Timing
 from glowpy.wire.channel_messages import (
     ChannelRows,
@@ -137,14 +138,15 @@ class NamedChannels:
         if payload:
             try:
                 sends = self._append(name, kept, message.row_count, payload)
-            except (OutputError, ProtocolError) as exc:
+            except (OutputError, ProtocolError, ShardCorrupt) as exc:
                 return self._refused(name, str(exc), self._drop(name, str(exc)))
         return ChannelState(name, kept.row_count, is_whole=False, refusal=""), sends
 
     def _append(self, name: str, kept: _Kept, row_count: int, payload: bytes) -> list[Send]:
         most_bytes = self._timing.named_channels_mb << 20
-        if not 0 < row_count <= MOST_ROWS:
-            raise ProtocolError(f"a block of {row_count} rows was sent")
+        line_count = count_lines(payload)
+        if row_count != line_count:
+            raise ProtocolError(f"a block of {line_count} lines was sent as {row_count} rows")
         if sum(each.size_bytes for each in self._kept.values()) + len(payload) > most_bytes:
             raise OutputError(f"this agent keeps {most_bytes >> 20} MB of channels at most")
         block = kept.writer.append(0, payload, row_count)

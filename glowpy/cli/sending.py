@@ -7,7 +7,7 @@ import stat
 import time
 
 from glowpy.errors import ChannelError, ClusterError, InputError
-from glowpy.shards.codec import encode
+from glowpy.shards.lines import encode_lines
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import (
@@ -94,8 +94,8 @@ class Sender:
                 f"a line of channel {self._name} has more than {_MOST_LINE_BYTES >> 20} MB"
             )
         if lines:
-            rows = [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in lines]
-            self._say(ChannelRows(self._name, len(rows)), encode(rows))
+            rows = [line.removesuffix(b"\r") for line in lines]
+            self._say(ChannelRows(self._name, len(rows)), encode_lines(rows))
 
     def _say(
         self, message: OpenChannel | ChannelRows | EndChannel, payload: bytes | None = None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from glowpy.errors import ChannelError, ShardError
-from glowpy.shards.codec import decode
+from glowpy.shards.lines import decode_lines
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -89,8 +89,7 @@ class NamedChannelReader:
         """Lines that have come; none if there are none yet, None at the end."""
         payload = pull.next_block()
         if payload is not None:
-            batch: list[str] = decode(payload)
-            return batch
+            return decode_lines(payload)
         if pull.is_ended:
             return None
         now = time.monotonic()

@@ -22,7 +22,7 @@ class OpenChannel(NamedTuple):
 
 
 class ChannelRows(NamedTuple):
-    """More rows of a channel, as one block in the payload; none: the sender is still there."""
+    """More rows of a channel, as a block of lines in the payload; none: the sender still runs."""
 
     channel: Name
     row_count: Size
