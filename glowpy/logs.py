@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
+import stat
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 from glowpy.errors import ConfigError, reason_of
+from glowpy.links import resolve_links
 
 LEVELS = ("debug", "info", "warning", "error")
 FIELDS = ("agent", "run", "executor", "group", "attempt", "lease")
@@ -107,6 +111,10 @@ class _Stderr(_StreamHandler):
 
 
 class _File(logging.handlers.RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        resolve_links(self.baseFilename)
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=_open_private)
+
     def close(self) -> None:
         with suppress(OSError):  # what was not written is lost
             super().close()
@@ -115,17 +123,31 @@ class _File(logging.handlers.RotatingFileHandler):
         """The disk is full, say: what is served goes on without a log."""
 
 
+def _open_private(path: str, flags: int) -> int:
+    """Open a file so that only this user can read it."""
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+            os.fchmod(descriptor, 0o600)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def start_log(
     level: str, *, file: str = "", file_mb: int = FILE_MB, logger: str = "", **of_process: str
 ) -> Lines:
     """Log to standard error or a file, from one of LEVELS on; what every line says can be changed.
 
     Args:
-        file: rotated when it has `file_mb`; KEPT_FILES of the old ones are kept beside it.
+        file: readable by this user only; rotated when it has `file_mb`, and KEPT_FILES of the old
+            ones are kept beside it.
         logger: whose lines, and those of all loggers below it.
 
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file cannot be written, or another user has put a link in its place.
     """
     handler: logging.Handler = _Stderr()
     if file:

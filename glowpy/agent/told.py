@@ -38,6 +38,8 @@ def log_told(log: logging.Logger, message: Any) -> None:
         level = logging.WARNING
     if log.isEnabledFor(level):
         log.log(level, "%s", words(message), extra=ids_of(message))
+    if isinstance(message, GroupEnded) and message.outcome is Outcome.FAILED:
+        log.debug("its error: %s", message.reason, extra=ids_of(message))
     if isinstance(message, GroupEnded) and message.began is not None:
         log_told(log, message.began)
 
@@ -46,7 +48,9 @@ def _ended(message: GroupEnded) -> str:
     work = message.work
     said = f"an attempt has ended: {message.outcome.value}"
     if message.outcome is not Outcome.SEALED:
-        return f"{said}: {message.reason}" if message.reason else said
+        # The error of a user's function shows rows, which are for the driver only.
+        has_reason = message.reason and message.outcome is not Outcome.FAILED
+        return f"{said}: {message.reason}" if has_reason else said
     took_s = work.waited_s + work.ran_s
     return f"{said}, {work.rows_in} rows in, {work.rows_out} out, after {took_s:.3f} s"
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from glowpy.driver.stopping import at_risk
 from glowpy.errors import OutputError, reason_of
+from glowpy.links import resolve_links
 from glowpy.paths import expand_path
 from glowpy.stdio import flush
 
@@ -89,7 +90,7 @@ class OutputFile:
         if number is not None:
             self._target = os.fdopen(os.dup(number), "wb")
             return None
-        self.path = os.path.realpath(self.path)  # a symbolic link stays one
+        self.path = resolve_links(self.path)  # a symbolic link stays one
         with suppress(FileNotFoundError):
             mode = os.stat(self.path).st_mode
             if stat.S_ISDIR(mode):
