@@ -185,7 +185,7 @@ class Channel:
     ) -> None:
         if error is None:
             self.close()
-        else:  # what was sent is not all that was to be sent: nobody must take it for that
+        else:  # rows are missing: closing the channel would hide this
             text = f"the block that was to close a channel raised {type(error).__name__}: {error}"
             self._end(RunCancelled(text))
 
@@ -195,7 +195,7 @@ class Channel:
         """A run takes it as its own.
 
         Args:
-            user: in words, for whoever tries that again.
+            user: as text, for the message to a second user.
             on_change: called, on any thread, when rows have come, there is room for some, or it was
                 closed.
 
@@ -262,7 +262,7 @@ class Channel:
             return False
 
     def fail(self, error: GlowError) -> None:
-        """The run has failed: whoever sends or receives learns it, at once."""
+        """The run has failed: `send` and `receive` raise its error, at once."""
         self._end(error)
 
     def detach(self) -> None:

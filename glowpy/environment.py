@@ -1,4 +1,4 @@
-"""Environment variables by which a process of ours tells those that it starts what they are to do.
+"""Environment variables that a process of ours sets for the processes that it starts.
 
 Those of an agent make a process a task, together with its flags (`command_line.task_arguments`).
 """

@@ -12,7 +12,7 @@ GlowError
 ├── ProgramError         the program cannot be shipped to, or started at, an agent
 │   └── PlanMismatch     driver and task built different flows, or values, from one script
 ├── ClusterError         the cluster does not answer, or has nothing to give
-│   ├── NoMaster         nobody answers at the leader's address
+│   ├── NoMaster         the leader's address does not answer
 │   ├── NoAgents         the master knows no agent that could run a task
 │   └── VersionMismatch  two ends run different releases of glowpy or Python
 ├── ProtocolError        a peer sent what no peer of ours sends
@@ -25,8 +25,8 @@ GlowError
 │   └── ChannelTimeout   it was full, or empty, for as long as was to be waited
 ├── RowsDelivered        what a channel has given to the user cannot be taken back, or done again
 ├── ExecutorsDied        one task group killed its executor at every try
-├── RunRunning           a run has not ended within the time that somebody was to wait for it
-└── RunCancelled         somebody ended the run before it was complete
+├── RunRunning           wait(timeout_s) timed out; the run is still in progress
+└── RunCancelled         the run was cancelled before it was complete
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ClusterError(GlowError):
 
 
 class NoMaster(ClusterError):
-    """Nobody answers at the leader's address within the patience."""
+    """The leader's address does not answer within the patience."""
 
 
 class NoAgents(ClusterError):
@@ -144,11 +144,11 @@ class ExecutorsDied(GlowError):
 
 
 class RunRunning(GlowError):
-    """A run has not ended within the time that somebody was to wait for it. It goes on."""
+    """`wait(timeout_s)` timed out; the run is still in progress."""
 
 
 class RunCancelled(GlowError):
-    """Somebody ended the run before it was complete."""
+    """The run was cancelled before it was complete."""
 
 
 def reason_of(error: Exception) -> str:
@@ -174,7 +174,7 @@ def unhashable(what: str, value: object, reason: object) -> RowError:
 
 
 def shown(value: object) -> str:
-    """A row or key of the user's as it stands in a message: its repr, cut, whatever that does."""
+    """A row or key of the user in a message: its repr, cut; a repr that raises is replaced."""
     try:
         text = repr(value)
     except Exception as exc:  # noqa: BLE001

@@ -159,7 +159,7 @@ def _execute(
     except KeyboardInterrupt:
         if mode(options) is Mode.INLINE:
             raise  # its traceback ends in the user's function
-        # Where in the driver it came is no news to anybody.
+        # Without the frames of the driver, which say nothing to the user.
         raise KeyboardInterrupt from None
     except Exception as exc:
         if _is_recording(session):

@@ -25,7 +25,7 @@ class Timing(NamedTuple):
     lease_s: float = 15.0  # a granted lease that no agent reports in this time is free again
     ask_s: float = 1.0  # the driver repeats its demand to the master
     call_s: float = 0.03  # between calls of the master to drivers that wait for executors
-    find_s: float = 0.25  # whoever waits for a channel that has a name asks the master again
+    find_s: float = 0.25  # a reader that waits for a named channel asks the master again
     first_contact_s: float = 10.0  # patience for a master that was never reached
     patience_s: float = 60.0  # patience for a cluster that worked before
     notice_s: float = 2.0  # a wait longer than this is announced on stderr
@@ -53,7 +53,7 @@ class Timing(NamedTuple):
         return self._replace(**{name: value * factor for name, value in durations.items()})
 
     def hurried(self) -> Timing:
-        """The same timing for a transport whose last messages nobody misses."""
+        """The same timing for a transport whose last messages may be lost."""
         return self._replace(linger_s=0.0)
 
     @classmethod

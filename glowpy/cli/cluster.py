@@ -155,7 +155,7 @@ class LocalCluster:
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise ClusterError(f"the cluster does not start: waited for {waiting_for}")
-        # a part of a beat: `_await_registration` asks again each time, and somebody waits for it
+        # a part of a beat: `_await_registration` asks again each time, and the user waits for it
         for child in self._poll(min(left_s, self.timing.beat_s / 10)):
             raise ClusterError(f"the cluster does not start: {self._obituary(child)}")
 

@@ -71,7 +71,7 @@ def insecure_option(command: _Command) -> _Command:
 
 
 def key_file_option(command: _Command) -> _Command:
-    """Of whoever talks to a cluster."""
+    """The option that names the key of a cluster."""
     return click.option(
         "--key.file",
         "--key-file",
@@ -85,7 +85,7 @@ def key_file_option(command: _Command) -> _Command:
 
 
 def log_level_option(default: str) -> Callable[[_Command], _Command]:
-    """Of whoever starts servers."""
+    """The option of commands that start servers."""
     return click.option(
         "--log-level",
         type=click.Choice(LEVELS),
@@ -96,7 +96,7 @@ def log_level_option(default: str) -> Callable[[_Command], _Command]:
 
 
 def master_option(meaning: str) -> Callable[[_Command], _Command]:
-    """Of whoever talks to a master."""
+    """The option that names the address of a master."""
     return click.option(
         "--master",
         "leader",

@@ -23,7 +23,7 @@ class Control:
     def __init__(self, *, is_awaited: bool = True) -> None:
         self._waiter_count = int(is_awaited)
         self._reason = ""
-        self._descriptor = -1  # of an eventfd, while somebody waits for it
+        self._descriptor = -1  # of an eventfd, while the loop runs
         self._lock = threading.Lock()
         self.begun = threading.Event()
 
@@ -78,6 +78,6 @@ class Control:
         self.ring()
 
     def check(self) -> None:
-        """Raises: RunCancelled, where somebody has cancelled the run."""
+        """Raises: RunCancelled: `cancel` was called."""
         if self._reason:
             raise RunCancelled(self._reason)

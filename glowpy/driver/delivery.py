@@ -75,7 +75,7 @@ class Delivery:
                 self._result.rewind()
 
     def agent_lost(self, agent: str, cause: str) -> None:
-        """Whatever that agent holds is never read again."""
+        """Never read from that agent again."""
         self.pulls.owner_lost(agent, cause)
 
     def lost_attempts(self) -> list[tuple[int, str]]:

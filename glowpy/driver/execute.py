@@ -62,7 +62,7 @@ def execute_call(
         control: by which other threads may cancel the run.
 
     Raises:
-        GlowError: whatever went wrong, named; nothing of the run is left behind.
+        GlowError: the run has failed; nothing of it is left behind.
     """
     timing = Timing.from_environment()
     with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:

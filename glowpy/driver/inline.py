@@ -129,7 +129,7 @@ Tell: TypeAlias = Callable[[int, Meter], None]  # a group is sealed, and this is
 
 @contextmanager
 def _told(job: Job) -> Iterator[Tell]:
-    """Within, what each group has cost is noted, if somebody has asked for that."""
+    """Within, the cost of each group is reported, if an option asks for that."""
     if not (job.options.flow_stat or job.options.log_level):
         yield lambda _group, _meter: None
         return

@@ -18,7 +18,7 @@ from glowpy.driver.control import Control
 from glowpy.errors import GlowError, RunRunning
 from glowpy.stdio import flush, tell
 
-_unseen: set[StartedRun] = set()  # nobody has waited for their end
+_unseen: set[StartedRun] = set()  # whose end no `wait` has seen
 
 
 class StartedRun:
@@ -83,7 +83,7 @@ class StartedRun:
         _unseen.discard(self)
 
     def end(self) -> bool:
-        """The program ends, and so does this. False: it had failed, and nobody knows."""
+        """End the run with the program. False: it had failed, and no `wait` raised its error."""
         if self.is_running:
             self._note(
                 "a flow that was started was still running when the program ended, and was "

@@ -220,7 +220,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _is_plain(function: Callable[..., Any]) -> TypeGuard[FunctionType]:
-    """A def or a lambda, and nobody has put a sign on it that it is something else."""
+    """A def or a lambda without attributes, which decorators set."""
     return type(function) is FunctionType and not function.__dict__
 
 

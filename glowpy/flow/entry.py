@@ -115,7 +115,7 @@ def no_flows_in_tasks(call: Call) -> GlowError:
 
 
 def execute(call: Call) -> Any:
-    """Run a terminal call in whatever mode this process is."""
+    """Run a terminal call in the mode of this process."""
     from glowpy import launch
 
     return _within_the_rules(call, launch.execute)

@@ -21,7 +21,7 @@ class TerminalCalls(Handle):
         """Run what this dataset needs and return its rows, in shard order.
 
         Raises:
-            TaskFailed: the user's code raised; GlowError: whatever else went wrong.
+            TaskFailed: the user's code raised; GlowError: the run failed otherwise.
         """
         rows: list[Row] = self._execute(Terminal.COLLECT)
         return rows

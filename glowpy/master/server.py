@@ -104,7 +104,7 @@ class Master:
         return grants
 
     def tick(self, now: float) -> None:
-        """Forget agents that are silent and leases that nobody used.
+        """Forget agents that are silent and leases that were not used.
 
         After this process has stood still (it was suspended, or its machine was), what others have
         sent meanwhile is still to be read: whoever lives is heard within the time of a heartbeat.
@@ -219,7 +219,7 @@ def _answer(server: Server, master: Master, peer: bytes, message: Any, now: floa
     if answer is None or server.send(peer, answer):
         return
     log.debug("a peer left before its %s", type(answer).__name__)
-    if isinstance(answer, Grants):  # nobody will use these
+    if isinstance(answer, Grants):  # they will not be used
         master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
 
 

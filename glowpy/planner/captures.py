@@ -1,7 +1,7 @@
 """The values that the functions of a run's steps capture, and the difference of driver and task.
 
 A script that is run again may compute another value for a variable that a function uses: a random
-number, a time, an element of a set. The rows would differ and nobody would notice. So the driver
+number, a time, an element of a set. The rows would differ, without an error. So the driver
 sends a digest and a short text of each captured value, and a task compares these with its own.
 """
 

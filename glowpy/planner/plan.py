@@ -55,7 +55,7 @@ class StepGroup(NamedTuple):
     first_group: int  # number of its first task group
     inputs: tuple[InputEdge, ...]
     output: DatasetNode
-    is_stored: bool  # somebody reads the output; otherwise it is drained
+    is_stored: bool  # the output is read; otherwise it is drained
     why_apart: str = ""  # why it was not merged into the step group that it reads
     # Of the target's, where few rows are wanted: itself, behind those that its tasks run as well.
     pulled: tuple[StepGroup, ...] = ()

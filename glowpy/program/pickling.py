@@ -14,7 +14,7 @@ def pickled(value: Any) -> bytes:
     From now on, this process writes rows of classes of `__main__` by value, too.
 
     Raises:
-        Exception: whatever cloudpickle, or a `__reduce__` of the user's, raises.
+        Exception: the value cannot be pickled, or its `__reduce__` raises.
     """
     # slow to load; a script that agents start again does without
     from glowpy.shards.by_value import dumps_whole, forget_definitions

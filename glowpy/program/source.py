@@ -86,7 +86,7 @@ def _imports(content: bytes) -> Iterator[Import]:
             warnings.simplefilter("ignore")  # Python has shown them, or will where it runs the code
             tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
-        return  # whoever imports it will hear of it
+        return  # importing it raises the error
     for node in _statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

@@ -33,7 +33,7 @@ from glowpy.shards.class_digest import digest_of
 
 Identity: TypeAlias = tuple[str, str, str]  # module, qualified name, digest
 
-_lock = threading.RLock()  # held while a class is made: nobody sees an unfinished one
+_lock = threading.RLock()  # held while a class is made: no thread sees an unfinished one
 _identities: weakref.WeakKeyDictionary[type, Identity] = weakref.WeakKeyDictionary()
 _classes: dict[Identity, list[weakref.ref[type]]] = {}  # of this process, in order of their use
 _definitions: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()

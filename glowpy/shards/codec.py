@@ -81,7 +81,7 @@ def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
         try:
             rows = pickle.loads(view[1:])
         except Exception as exc:
-            # Unpickling runs the rows' own code: whatever it raises is the rows' fault.
+            # Unpickling runs the rows' own code, which may raise anything.
             raise RowError(f"rows cannot be unpickled: {type(exc).__name__}: {exc}") from exc
     if type(rows) is not list and type(rows) is not CheckedRows:
         raise ShardCorrupt(f"a block of format {kind!r} is no batch of rows")

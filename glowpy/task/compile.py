@@ -21,7 +21,7 @@ Where a reduce follows, the loop ends in it, and no list of rows is made:
                              if k in totals:
                                  totals[k] = f4(totals[k], v)
                              else:
-                                 add(k, or a copy if it holds NaN, which matches nothing, v)
+                                 add(k, or a LoneKey of it if a value is missing in it, v)
 
 One row may become any number of rows, and small rows large ones. So a `Pace` says how many rows
 are enough, by the size of those before; after as many, a fold by key lets its table be measured.

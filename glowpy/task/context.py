@@ -12,11 +12,11 @@ from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
 from glowpy.task.meter import Meter
 
-_UNREAD = Meter()  # of those that nobody asks
+_UNREAD = Meter()  # of a context whose counts are not read
 
 
 def _look_at_nothing() -> None:
-    """Where nobody can stop a task."""
+    """The check of tasks that cannot be stopped."""
 
 
 class Context(NamedTuple):

@@ -128,7 +128,7 @@ class Executor:
     def _greet(self) -> tuple[Describe, RunDescription]:
         hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
         self._link.send(hello)
-        # The agent may have much to do, above all one in a driver. It ends whoever is too late.
+        # The agent may be busy, above all one in a driver. It ends executors that are too late.
         patience_s = self._timing.executor_start_s
         deadline = time.monotonic() + patience_s
         while True:
@@ -255,7 +255,7 @@ def _collect_less_often() -> None:
     """Batches of young rows make the garbage collector look often, and find little.
 
     Word count and sort take 3 to 5 percent less with this threshold, and no less without any
-    collection. Whoever has set one of his own keeps it.
+    collection. A threshold that the script has set is kept.
     """
     youngest, *_older = gc.get_threshold()
     if 0 < youngest <= _USUAL_THRESHOLD:

@@ -55,7 +55,7 @@ def row_in(trace: TracebackType | None, files: Iterable[str]) -> Any:
 
 
 def explain(failure: StepFailed, task: int, host: str) -> str:
-    """The whole story in words, for whoever wrote the step."""
+    """The text of a failure: step, host, task, exception, row and traceback."""
     step, cause = failure.step, failure.cause
     place = f" in task {task} of {step.task_count}" if step.task_count > 1 else ""
     lines = [f"{step.describe()} failed on {host or host_name()}{place}: {_summary(cause)}"]

@@ -1,4 +1,4 @@
-"""The pipe by which an executor learns that whoever has started it is gone."""
+"""The pipe whose end tells an executor that the process that started it is gone."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def watch_lifeline() -> None:
 
 
 def end_with(descriptor: int, leave: Callable[[], object] = lambda: None) -> None:
-    """End this process when the other end of a pipe is closed, whatever the user's code is doing.
+    """End this process when the other end of a pipe is closed, also within the user's code.
 
     Args:
-        leave: what to do before, as nobody else is there who would.
+        leave: called before, to clean up in place of the process that is gone.
     """
 
     def watch() -> None:
@@ -30,7 +30,9 @@ def end_with(descriptor: int, leave: Callable[[], object] = lambda: None) -> Non
         os.read(descriptor, 1)  # nothing is ever written: this returns when the other has died
         leave()
         if os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)  # with whatever the user's functions have started
+            os.killpg(
+                0, signal.SIGKILL
+            )  # with the processes that the user's functions have started
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name=LIFELINE_THREAD).start()

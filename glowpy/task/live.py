@@ -1,6 +1,6 @@
 """Attempts whose rows come from a channel: several of them take turns in one process.
 
-Nobody knows when such an attempt will end, so none may keep the process to itself. Each runs on a
+The end of such an attempt is unknown, so none may keep the process to itself. Each runs on a
 strand. When its input has nothing for it, it passes on what it holds and pauses; when it has much
 to do, it pauses now and then.
 """
@@ -43,7 +43,7 @@ class LiveAttempt:
         self._turn_ends = 0.0
         self.output: GroupOutput | None = None
         self._draws: Draws | None = None
-        self.due_at = 0.0  # it goes on then, whatever comes
+        self.due_at = 0.0  # it continues then, also without news
 
     @property
     def is_ended(self) -> bool:
@@ -58,7 +58,7 @@ class LiveAttempt:
         )
 
     def take_turn(self, now: float) -> None:
-        """Let it run. Raises: whatever the work raises."""
+        """Let it run. Raises: any exception of the work."""
         self._turn_ends = now + _TURN_S
         if self._draws is not None:
             self._draws.resume()
@@ -105,7 +105,7 @@ class LiveAttempts:
     def take_turns(self, now: float) -> bool:
         """Let each that has something to do run once; True: some have ended by that.
 
-        Raises: whatever their work raises.
+        Raises: any exception of their work.
         """
         before = self._attempts
         for attempt in [each for each in before if each.is_due(now)]:

@@ -108,7 +108,7 @@ class GroupOutput:
 
     @contextmanager
     def _blaming(self) -> Iterator[None]:
-        """Within: whatever the rows' own code raises is a failure of the step that made them."""
+        """Within, an exception of the rows' own code is a failure of the step that made them."""
         try:
             yield
         except (StepFailed, OutputError):

@@ -1,4 +1,4 @@
-"""Strand: work that takes turns with whoever resumes it, as a coroutine does, on its own thread.
+"""Strand: work that takes turns with its resumer, as a coroutine does, on its own thread.
 
     resumer     resume ────────► … ◄──┐ resume ────────► … ◄──┐
     work                 runs  pause ─┘           runs  pause ─┘
@@ -20,15 +20,15 @@ from glowpy.task.failure import AttemptAborted
 
 
 class Strand:
-    """Made by whoever resumes it; nothing runs before the first `resume`."""
+    """Made by its resumer; nothing runs before the first `resume`."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._context = copy_context()
         self._error: BaseException | None = None
-        self._turn = threading.Lock()  # held by nobody while the work may run
+        self._turn = threading.Lock()  # free while the work may run
         self._turn.acquire()
-        self._done = threading.Lock()  # held by nobody while the resumer may go on
+        self._done = threading.Lock()  # free while the resumer may continue
         self._done.acquire()
         self._thread: threading.Thread | None = None
         self._is_stopped = False
@@ -38,7 +38,7 @@ class Strand:
         """Let the work run until it pauses or ends.
 
         Raises:
-            Exception: whatever the work has raised.
+            Exception: the exception of the work.
         """
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True, name="glowpy-live")

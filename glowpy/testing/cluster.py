@@ -198,7 +198,7 @@ class LocalCluster:
         assert status == -signal.SIGKILL, f"agent {agent} had ended before, with {status}"
 
     def pause_agent(self, agent: int = 0) -> None:
-        """SIGSTOP an agent; its executors go on, and nobody hears of them."""
+        """SIGSTOP an agent; its executors run on, and their messages wait."""
         self._agents[agent].stop()
 
     def resume_agent(self, agent: int = 0) -> None:

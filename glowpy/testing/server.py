@@ -14,7 +14,9 @@ from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError, reason_of
 
 _LISTENING = r"^glowpy \w+ listening on (\S+)$"
-_START_S = 60.0  # more than the slowest machine needs; whoever cannot start ends, which is heard
+_START_S = (
+    60.0  # more than the slowest machine needs; a server that cannot start ends, which is seen
+)
 
 
 class Said:
@@ -108,7 +110,7 @@ class ServerProcess:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """SIGSTOP: it stands still, and nobody is told."""
+        """Suspend the process by SIGSTOP; its peers get no message."""
         self._is_stopped = True
         self.process.send_signal(signal.SIGSTOP)
 

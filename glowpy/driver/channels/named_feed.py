@@ -45,7 +45,7 @@ class NamedFeed:
         if self._stop < 0:
             return  # it has not begun
         os.eventfd_write(self._stop, 1)
-        self.channel.close()  # for whoever waits to send
+        self.channel.close()  # a waiting `send` returns
         self._thread.join()  # bounded: it waits for the stop as well
         os.close(self._stop)
 

@@ -28,7 +28,7 @@ class NoChannels:
         """Have a channel that has not moved for long noted."""
 
     def group_assigned(self, group: int, attempt: int) -> None:
-        """An attempt is to run; whatever an earlier one of the group still says is not heard."""
+        """An attempt is to run; messages of an earlier one of the group are dropped."""
 
     def group_begun(self, group: int, attempt: int, owner: str) -> None:
         """An attempt runs."""
@@ -178,7 +178,7 @@ class RunChannels(NoChannels):
 
 
 def as_told(error: BaseException) -> GlowError:
-    """What whoever sends or receives is told of the error that has ended a run."""
+    """The error that `send` and `receive` raise for the error that has ended a run."""
     if isinstance(error, GlowError):
         return error
     return RunCancelled(f"the run was ended by {type(error).__name__}")

@@ -150,7 +150,7 @@ class Leasing:
             self._last_ask = now
             self.next_ask = now + self._pause_s
             self._pause_s = min(self._pause_s * 2, self._timing.ask_s)
-        if not held and not launching:  # with one the run goes on, whatever the master does
+        if not held and not launching:  # with one the run continues without a master
             self._check(now, wanted)
 
     def waiting_for(self, held: int) -> str:

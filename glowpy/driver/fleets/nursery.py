@@ -82,7 +82,7 @@ class Nursery:
         self._prepare = prepare
         self._directory = directory
         self._socket: socket | None = None
-        self._ahead: set[str] = set()  # started before anybody asked for them
+        self._ahead: set[str] = set()  # started before `start` was called
         self.pid = 0
         self.starts_fresh = False  # executors from now on
 
@@ -111,7 +111,7 @@ class Nursery:
         self.dismiss()
         self._socket.close()
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGCONT)  # somebody may have stopped it
+            os.kill(self.pid, signal.SIGCONT)  # a stopped process would not end
         with suppress(ChildProcessError):  # where the user ignores SIGCHLD, the system reaps it
             os.waitpid(self.pid, 0)  # bounded: it only kills and removes
 

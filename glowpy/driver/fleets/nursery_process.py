@@ -135,7 +135,7 @@ class _Executors:
         self._poll.unregister(descriptor)
         os.close(descriptor)
         pid = self._pids.pop(executor)
-        kill_group(pid)  # what it has started; nobody else has this number before the next line
+        kill_group(pid)  # its children; the number is not used again before the next line
         _, status = os.waitpid(pid, 0)
         self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 

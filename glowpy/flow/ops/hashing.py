@@ -1,6 +1,6 @@
 """Hashes of keys by value: the same in every run, process, machine and version of Python.
 
-Keys that Python takes for one dict key have one hash, whatever their types. An integer is its own
+Keys that Python takes for one dict key have one hash, of all types. An integer is its own
 hash, and so is each number that is equal to one. Other numbers have Python's numeric hash, which is
 not salted, multiplied so that its low digits vary. Text has the CRC-32 of its UTF-8. A tuple has
 Python's hash of a tuple of its parts' hashes; so has an object whose class is hashed by its fields.

@@ -2,7 +2,7 @@
 
 Keys that have a total order (`keys.order_of`) are in that. In general numbers come first, then
 text, bytes, dates, spans of time, tuples by their parts, and then all other keys by their hash.
-Keys that are equal have one place, whatever their types. Others may share a place; they come in
+Equal keys have one place, also those of different types. Others may share a place; they come in
 the order of their first appearance.
 """
 

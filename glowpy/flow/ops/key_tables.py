@@ -53,7 +53,7 @@ class Side(NamedTuple):
 class Window(NamedTuple):
     """Some keys with everything that they have: one table for each side.
 
-    Tables may be emptied by whoever gets them.
+    The receiver may empty the tables.
     """
 
     tables: list[Table]

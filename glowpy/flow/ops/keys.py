@@ -21,7 +21,7 @@ _GETTERS: dict[type, list[Getter] | None] = {}  # of the fields of types met so 
 
 
 def date_types() -> set[type]:
-    """`date` and `timedelta`; nothing if nobody has loaded them, because then no key is one."""
+    """`date` and `timedelta`; empty if `datetime` is not loaded, because then no key is one."""
     datetime = sys.modules.get("datetime")
     return set() if datetime is None else {datetime.date, datetime.timedelta}
 

@@ -1,4 +1,4 @@
-"""round_robin: rows laid out evenly anew, whatever they are (Glow has none)."""
+"""round_robin: rows dealt evenly to shards, one after another (Glow has none)."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def add_row_step(
 def add_for_each_step(
     graph: Graph, source: DatasetNode, function: Callable[..., Any]
 ) -> DatasetNode:
-    """Append a ForEach step; nobody wants the rows that it makes."""
+    """Append a ForEach step, whose rows are dropped."""
     fields = field_count(function, "for_each")
     noted = 0 if fields else fields_with_defaults(function)
     check_no_generator(function, "for_each")

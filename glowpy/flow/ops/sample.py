@@ -39,7 +39,7 @@ def sample(
     """
     from random import Random
 
-    # A text as seed is hashed by SHA-512, whatever PYTHONHASHSEED is.
+    # A text as seed is hashed by SHA-512, under each PYTHONHASHSEED.
     lot = Random(f"{seed} {context.task}").random
     for batch in chain(edges[0]):
         yield [row for row in batch if lot() < fraction]
