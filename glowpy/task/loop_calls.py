@@ -53,7 +53,7 @@ def pair_of(row: Any) -> Any:
 
 
 def apart(key: Any) -> Any:
-    """A new key of a fold; a copy if it is or holds NaN, which Python would take for itself."""
+    """A new key of a fold; a `LoneKey` if it is or holds a missing value."""
     from glowpy.flow.ops.keys import keys_apart
 
     (only,) = keys_apart([key])
