@@ -218,7 +218,7 @@ def test_files_open_for_writing_are_noted(tmp_path: Path) -> None:
         *(random.Random(1), random.Random(1).random),
         *(np.random.default_rng(1), np.random.RandomState(1), np.random.default_rng(1).random),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_generator_of_the_script_is_noted(generator: Any) -> None:
     (note,) = checked(using(generator))
