@@ -1,12 +1,14 @@
 """Runs workloads on several systems in turn, checks that they agree, and prints medians and ratios.
 
     python benchmarks/compare.py DATA [--rounds 5] [--workloads w1,w2,w3,w4,w5,w6]
-        [--systems "by hand,glowpy,glowpy -glow"] [--peers DIRECTORY] [--limit-s 300] [--markdown]
+        [--systems "by hand,glowpy,glowpy -glow"] [--before CHECKOUT] [--peers DIRECTORY]
+        [--limit-s 300] [--markdown]
 
 Wall seconds are those of a whole process, from its start to its end. Every round runs each system
 once, so that a noisy machine is as noisy for all. The first round warms up; only the peak of the
 memory is of that round, because looking costs time: PSS, added up over all processes of a system.
 CPU seconds are of processes that were waited for, which Ray's workers are not.
+"before" and "before -glow" are the glowpy of another checkout, with its own .venv (`make demo`).
 A peer takes part if DIRECTORY has its environment; `peers/install.py DIRECTORY` makes them.
 """
 
@@ -83,6 +85,12 @@ def command(system: str, peers: Path | None, workload: str, data: Path, out: Pat
     if system == "bytewax":
         return [python, "-m", "bytewax.testing", "-p", "2", f"{path}:flow{tuple(arguments)}"]
     return [python, path, *arguments, *system.split()[1:]]
+
+
+def commands_of(checkout: Path) -> dict[str, list[str]]:
+    """The commands of another checkout of glowpy."""
+    flows = [f"{checkout}/.venv/bin/python", f"{checkout}/benchmarks/flows.py"]
+    return {"before": flows, "before -glow": [*flows, "-glow", "-glow.quiet"]}
 
 
 def run(command: Sequence[str], out: Path, limit_s: float, in_order: bool = False) -> Measured:
@@ -295,7 +303,10 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="a directory with an environment for each")
     parser.add_argument("--limit-s", type=float, default=300)
     parser.add_argument("--markdown", action="store_true", help="print tables for a README, too")
+    parser.add_argument("--before", type=Path, help="another checkout of glowpy, with its .venv")
     arguments = parser.parse_args()
+    if arguments.before:
+        OURS.update(commands_of(arguments.before.resolve()))
     there = [*OURS]
     if arguments.peers:
         there += [
