@@ -10,7 +10,7 @@ import pytest
 
 from glowpy.agent.task_environment import checked_options, inherited
 from glowpy.driver.fleets.sent_environment import at_start, python_options, sent_environment
-from glowpy.errors import FlagError, TaskFailed
+from glowpy.errors import FlagError, PlanMismatch, TaskFailed
 from tests.failing_scripts import failure, told, usage_error
 from tests.processes import flags_of, run
 
@@ -67,6 +67,18 @@ def test_a_variable_that_a_task_lacks_is_named_by_the_error(cluster: str, tmp_pa
     text = told(ended, TaskFailed)
     assert "KeyError: 'B'" in text and "-glow.env=B" in text.splitlines()[-1]
     assert "only here" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_variable_that_makes_a_value_differ_is_noted(cluster: str, tmp_path: Path) -> None:
+    script = """
+import os, glowpy
+least = int(os.environ.get("LEAST", "1"))
+glowpy.Flow().slice([1, 2], 1).filter(lambda row: row >= least).run()
+"""
+    ended = failure(tmp_path, "cluster", cluster, script, environment={"LEAST": "2"})
+    assert "least of <lambda>" in told(ended, PlanMismatch)
+    assert "script.py:3 reads the environment variable LEAST" in ended.stderr
 
 
 @pytest.mark.slow

@@ -151,6 +151,7 @@ class Executor:
         try:
             plan = derived_again(description, self._find_graph(description), self._capture)
         except GlowError as exc:
+            self._send_notes()  # the reason may be an unset variable or a repeated side effect
             self._link.send(ExecutorReady(self._run, self._executor, str(exc)), packed(exc) or None)
             raise
         self._send_notes()
