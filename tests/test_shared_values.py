@@ -190,10 +190,34 @@ class Odd(metaclass=OddMeta):
         raise RuntimeError(name)
 
 
+class Proxy:
+    """As those of a web framework, outside of a request."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("outside of a request")
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class OddConnection:
+    cursor = commit = close = None
+
+    @property
+    def closed(self) -> bool:
+        raise RuntimeError("no connection")
+
+
+def test_a_connection_that_cannot_say_whether_it_is_closed_is_open() -> None:
+    with pytest.raises(ProgramError, match="OddConnection of the driver"):
+        checked(using(OddConnection()))
+
+
 def test_no_method_of_a_captured_value_is_called() -> None:
     without_module: dict[str, Any] = {}
     exec("def function(row, count=1): return row + count", without_module)
-    assert checked(using(OddList()), using(Odd()), without_module["function"]) == []
+    assert checked(using(OddList()), using(Odd()), using(Proxy()), without_module["function"]) == []
 
 
 def test_a_marked_variable_is_accepted(

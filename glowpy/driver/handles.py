@@ -53,7 +53,7 @@ def handle_or_file_in(value: Any) -> Any:
 
 def is_generator(value: Any) -> bool:
     """Is it a random generator of the script's own, or a method of one?"""
-    if isinstance(value, (BuiltinMethodType, MethodType)):
+    if issubclass(type(value), (BuiltinMethodType, MethodType)):
         value = value.__self__
     kinds = {(module_of(kind).partition(".")[0], kind.__name__) for kind in type(value).__mro__}
     if ("random", "Random") in kinds:
@@ -72,7 +72,7 @@ def _held_by(value: Any) -> Iterator[Any]:
     while waiting and len(seen) < _MOST_OBJECTS:
         each = waiting.pop()
         kind = type(each)
-        if id(each) in seen or isinstance(each, _OPAQUE):
+        if id(each) in seen or issubclass(kind, _OPAQUE):
             continue
         if module_of(kind).partition(".")[0] in _LEFT_ALONE:
             continue
@@ -103,16 +103,19 @@ def _is_connected(socket: Any) -> bool:
 
 def _is_closed(connection: Any) -> bool:
     """As drivers tell it: by an attribute, or by a method. Without either, it is open."""
-    closed = getattr(connection, "closed", False)
-    is_closed = getattr(connection, "is_closed", None)
-    return (not callable(closed) and bool(closed)) or (callable(is_closed) and bool(is_closed()))
+    try:
+        closed = getattr(connection, "closed", False)
+        is_closed = getattr(connection, "is_closed", None)
+        return bool((not callable(closed) and closed) or (callable(is_closed) and is_closed()))
+    except Exception:  # noqa: BLE001  # any exception can come out of the driver's own code
+        return False
 
 
 def _is_written_file(value: Any) -> bool:
-    if not isinstance(value, _FILES):
+    if not issubclass(type(value), _FILES):
         return False
     with suppress(ValueError, OSError):  # closed, or without a descriptor
-        return value.fileno() > 2 and value.writable()
+        return bool(value.fileno() > 2 and value.writable())
     return False
 
 

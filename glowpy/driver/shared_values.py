@@ -96,9 +96,9 @@ def _uses(reached: Reached, arguments: tuple[Any, ...], step: Step) -> Iterator[
             shown = f"class {kind.__qualname__} has the attribute `{name}`"
             yield _Use(name, value, shown, kind.__module__)
     for value in arguments:
-        if isinstance(value, MethodType):
+        if type(value) is MethodType:
             value = value.__self__
-        if not isinstance(value, FunctionType) and reached.attributes_of(value) is None:
+        if type(value) is not FunctionType and reached.attributes_of(value) is None:
             yield _Use("", value, "its function belongs to an object", "__main__")
 
 
@@ -142,11 +142,12 @@ def _changed(function: FunctionType) -> Iterator[str]:
 
 def _is_state(change: Change, value: Any) -> bool:
     """Is it a value that collects something, rather than a flag, or kept for later?"""
+    kind = type(value)  # isinstance() would run the code of a proxy
     if change.method:
-        return isinstance(value, _CHANGED_BY_METHOD)
+        return issubclass(kind, _CHANGED_BY_METHOD)
     if change.is_element:
-        return isinstance(value, (list, dict))
-    return isinstance(value, _CHANGED_IN_PLACE) and not isinstance(value, bool)
+        return issubclass(kind, (list, dict))
+    return issubclass(kind, _CHANGED_IN_PLACE) and kind is not bool
 
 
 def _shown(function: FunctionType) -> str:

@@ -226,12 +226,13 @@ def _parts_of(operator: Any) -> Iterable[Any]:
 
 
 def _captures(value: Any) -> bool:
-    if isinstance(value, FunctionType):
+    kind = type(value)  # isinstance() would run the code of a proxy
+    if kind is FunctionType:
         has_values = value.__closure__ or value.__defaults__ or value.__kwdefaults__
         return bool(has_values) or _names_any(value.__code__, value.__globals__)
-    if isinstance(value, (BuiltinFunctionType, type)):
+    if issubclass(kind, (BuiltinFunctionType, type)):
         return value.__module__ not in ("builtins", "_operator")
-    return not isinstance(value, (int, float, str, bytes, type(None)))
+    return not issubclass(kind, (int, float, str, bytes, type(None)))
 
 
 def _names_any(code: CodeType, names: Mapping[str, Any]) -> bool:

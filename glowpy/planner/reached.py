@@ -82,15 +82,16 @@ class Reached:
             if not self._may_be_called(kind, name):
                 continue
             is_special = name.startswith("__") and name.endswith("__")
-            if isinstance(member, (staticmethod, classmethod)):
+            of_member = type(member)  # isinstance() would run the code of a proxy
+            if issubclass(of_member, (staticmethod, classmethod)):
                 member = member.__func__
-            elif isinstance(member, property):
+            elif issubclass(of_member, property):
                 member = member.fget
-            elif isinstance(member, functools.cached_property):
+            elif issubclass(of_member, functools.cached_property):
                 member = member.func
-            if isinstance(member, types.MemberDescriptorType) or _is_hash_of_attrs(name, member):
+            if of_member is types.MemberDescriptorType or _is_hash_of_attrs(name, member):
                 continue
-            if isinstance(member, FunctionType) if is_special else self._is_named(name):
+            if type(member) is FunctionType if is_special else self._is_named(name):
                 yield name, member
 
     def _may_be_called(self, kind: type, name: str) -> bool:
@@ -274,5 +275,7 @@ def _taken(value: Any, names: list[str]) -> dict[str, Any]:
 
 def _is_hash_of_attrs(name: str, member: Any) -> bool:
     """attrs writes a salted number of its process into the code; fields decide the hash of keys."""
+    if name != "__hash__":
+        return False
     code = getattr(member, "__code__", None)
-    return name == "__hash__" and code is not None and code.co_filename.startswith("<attrs gen")
+    return code is not None and code.co_filename.startswith("<attrs gen")

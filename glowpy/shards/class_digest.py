@@ -46,7 +46,7 @@ def _shape(value: Any, seen: set[int]) -> Any:
     kind = type(value)
     if kind in _PLAIN or kind is bool:
         return kind.__name__, value
-    if isinstance(value, type):
+    if issubclass(kind, type):
         return "class", _name_of(value)
     if id(value) in seen:
         return "again"
@@ -63,10 +63,17 @@ def _shape(value: Any, seen: set[int]) -> Any:
         return "function", value.__qualname__, _code(value.__code__), defaults, cells
     if kind is BuiltinFunctionType or kind is ModuleType:
         return kind.__name__, value.__name__
-    if isinstance(value, Enum):
+    if issubclass(kind, Enum):
         return "member", _shape(value._value_, seen)
-    wrapped = [(name, _shape(getattr(value, name, None), seen)) for name in _WRAPPED]
+    wrapped = [(name, _shape(_part(value, name), seen)) for name in _WRAPPED]
     return "object", _name_of(kind), [each for each in wrapped if each[1] != ("NoneType", None)]
+
+
+def _part(value: Any, name: str) -> Any:
+    try:
+        return getattr(value, name, None)
+    except Exception:  # noqa: BLE001  # of a proxy outside of its context, for example
+        return None
 
 
 def _cell(cell: CellType, seen: set[int]) -> Any:
