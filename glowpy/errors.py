@@ -111,6 +111,10 @@ class ShardLost(ShardError):
     """The shard's owner, or the attempt that wrote it, is gone. It may be computed again."""
 
 
+class ShardOfOtherUser(ShardLost):
+    """The file of a shard on this host may not be read by this user; its owner can send it."""
+
+
 class ShardCorrupt(ShardError):
     """The bytes of a shard are not those that were written."""
 

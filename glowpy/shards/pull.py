@@ -10,7 +10,9 @@
 A fetch of an attempt that is still writing waits for what is to come. End of stream and loss are
 never the same: only an end whose counts agree with what has come is an end. Both sides count
 credit by `cost_of` a frame. A reader that has long heard nothing sends MoreCredit of nothing: an
-owner that does not know the fetch, or has given it up, answers that it is lost.
+owner that does not know the fetch, or has given it up, answers that it is lost. A reader on the
+owner's host that runs as another user may not open the file: it cancels, and fetches the rest
+without naming its host.
 
 Here is the owner's side; the reader's is `shards.receiver`.
 """

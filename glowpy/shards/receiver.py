@@ -103,6 +103,19 @@ class PullReceiver:
             self._ready.clear()
             self._parts.clear()
 
+    def restart(self, unread: Block) -> int:
+        """Forget the located blocks from `unread` on, and return the number of the first of them.
+
+        For a reader that cannot open the file and fetches them again, by the socket.
+        """
+        forgotten = [unread, *(ready.block for ready in self._ready)]
+        self._ready.clear()
+        self._block_count -= len(forgotten)
+        self._row_count -= sum(block.row_count for block in forgotten)
+        self.is_ended = False
+        self.error = None
+        return self._block_count
+
     @property
     def has_news(self) -> bool:
         """There is a whole block, or the end, or an error."""

@@ -21,7 +21,7 @@ import struct
 from types import TracebackType
 from zlib import crc32
 
-from glowpy.errors import OutputError, ShardCorrupt, ShardLost
+from glowpy.errors import OutputError, ShardCorrupt, ShardLost, ShardOfOtherUser
 from glowpy.ranges import Size, Unsigned32
 from glowpy.record import NamedTuple
 
@@ -127,7 +127,8 @@ class SegmentReader:
     """Reads blocks of a segment file on this host, after checking that it is the owner's.
 
     Raises:
-        ShardLost: the file is gone, is not ours, or carries another nonce.
+        ShardOfOtherUser: the file belongs to another user.
+        ShardLost: the file is gone, or carries another nonce.
         ShardCorrupt: a block's bytes are not those that were written.
     """
 
@@ -138,7 +139,8 @@ class SegmentReader:
             self._descriptor = os.open(path, flags)
         except (OSError, ValueError) as exc:  # ValueError: a null byte, by a stranger's message
             reason = exc.strerror if isinstance(exc, OSError) else exc
-            raise ShardLost(f"segment file {path} cannot be opened: {reason}") from exc
+            error = ShardOfOtherUser if isinstance(exc, PermissionError) else ShardLost
+            raise error(f"segment file {path} cannot be opened: {reason}") from exc
         try:
             self._check(nonce)
         except BaseException:
@@ -147,8 +149,10 @@ class SegmentReader:
 
     def _check(self, nonce: bytes) -> None:
         status = os.fstat(self._descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise ShardLost(f"segment file {self.path} does not belong to this user")
+        is_file = stat.S_ISREG(status.st_mode)
+        if not is_file or status.st_uid != os.geteuid():
+            error = ShardOfOtherUser if is_file else ShardLost
+            raise error(f"segment file {self.path} does not belong to this user")
         try:
             header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         except OSError as exc:

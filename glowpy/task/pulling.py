@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from glowpy.errors import ClusterError, ProtocolError, ShardLost
+from glowpy.errors import ClusterError, ProtocolError, ShardLost, ShardOfOtherUser
 from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.timing import Timing
@@ -28,10 +28,12 @@ CREDIT_BYTES = 2 << 20
 class Pull:
     """One shard on its way here."""
 
-    def __init__(self, pulls: Pulls, number: int, owner: _Owner, attempt: int) -> None:
+    def __init__(self, pulls: Pulls, owner: _Owner, attempt: int, shard: int) -> None:
         self._pulls = pulls
         self._owner = owner
-        self._number = number
+        self._shard = shard
+        self._number = 0
+        self._is_by_socket = owner.sends_bytes
         self.attempt = attempt
         self.receiver = PullReceiver(CREDIT_BYTES)
         self.heard_at = pulls.clock()
@@ -58,11 +60,23 @@ class Pull:
         if isinstance(ready, LocatedBlock):
             if self._owner.lost:  # its files may still be here, but they are not its own any more
                 raise ShardLost(self._owner.lost)
-            with SegmentReader(ready.path, ready.nonce) as reader:
-                return reader.read(ready.block)
+            try:
+                with SegmentReader(ready.path, ready.nonce) as reader:
+                    return reader.read(ready.block)
+            except ShardOfOtherUser:
+                if self._is_by_socket:
+                    raise
+                self._is_by_socket = self._owner.sends_bytes = True
+                self.cancel()
+                self.fetch(self.receiver.restart(ready.block))
+                return None
         check_block(ready.block, ready.payload, str(self._owner.link.address))
         self.give_credit()
         return ready.payload
+
+    def fetch(self, first_block: int) -> None:
+        """Ask the owner for the shard from a block on."""
+        self._number = self._pulls.fetch(self, self._owner, self._shard, first_block)
 
     def give_credit(self) -> None:
         """Let the owner send on, once enough has been taken."""
@@ -91,6 +105,7 @@ class _Owner:
         self.link = link
         self.is_connected = False
         self.is_refused = False
+        self.sends_bytes = False  # to this host too: its files are another user's
         self.opened_at = now
         self.lost = ""  # or why it is
 
@@ -125,11 +140,18 @@ class Pulls:
             link = self._transport.connect(parse_endpoint(owner))
             at = self._owners[owner] = _Owner(owner, link, self.clock())
             self._poller.register(at.link, partial(self._receive, at))
-        number = next(self._numbers)
-        pull = Pull(self, number, at, attempt)
-        self._pulls[number] = pull, owner
-        self.send(at, Fetch(number, self._run, attempt, shard, 0, CREDIT_BYTES, self._host))
+        pull = Pull(self, at, attempt, shard)
+        pull.fetch(0)
         return pull
+
+    def fetch(self, pull: Pull, at: _Owner, shard: int, first_block: int) -> int:
+        """Open a stream of a shard, and return its number."""
+        number = next(self._numbers)
+        self._pulls[number] = pull, at.name
+        host = "" if at.sends_bytes else self._host
+        fetch = Fetch(number, self._run, pull.attempt, shard, first_block, CREDIT_BYTES, host)
+        self.send(at, fetch)
+        return number
 
     def send(self, at: _Owner, message: Fetch | MoreCredit | CancelFetch) -> None:
         """Tell an owner; one that takes no messages is lost."""
