@@ -48,6 +48,26 @@ def test_a_loop_over_a_sorted_set(mode: str, cluster: str, tmp_path: Path) -> No
     assert ended.stdout == "de [200]\nes [800]\nfr [400]\nit [600]\npl [1000]\n"
 
 
+def test_modules_of_a_folder_that_the_script_names_in_full(cluster: str, tmp_path: Path) -> None:
+    """A task on the driver's host loads them from there, not their copies."""
+    app, lib = tmp_path / "app", tmp_path / "lib"
+    app.mkdir()
+    lib.mkdir()
+    (lib / "scaled.py").write_text(
+        "import dataclasses\nFACTOR = 3\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Scaled:\n    x: int\n"
+        "def scale(x):\n    return Scaled(x * FACTOR)\n",
+        encoding="utf-8",
+    )
+    (app / "script.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(lib)!r})\nimport scaled\nfrom glowpy import Flow\n"
+        "print(Flow().slice([1, 2], 2).map(scaled.scale).collect())\n",
+        encoding="utf-8",
+    )
+    ended = run(app, "script.py", *flags_of("cluster", cluster), "-glow.quiet")
+    assert ended.stdout == "[Scaled(x=3), Scaled(x=6)]\n"
+
+
 ORDINARY = """
 import argparse, collections, dataclasses, datetime, enum, functools, logging, operator, os
 import pathlib, random, re, sys, tempfile, threading, time

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glowpy.program.own_text import text_of_driver, text_of_task
+from glowpy.program.own_text import files_of_task, text_of_driver, text_of_task
 
 CODE = "/agent/programs/code/abc"
 ROOTS = ("/home/u/app", "/home/u/lib")
@@ -46,3 +46,14 @@ def test_a_link_to_the_script_counts_as_the_script(
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(link), raising=False)
     own = text_of_driver([str(real.parent)])
     assert own(f"'{link.parent}/data.txt'") == f"'{real.parent}/data.txt'"
+
+
+def test_a_file_of_the_driver_is_the_programs_if_the_task_has_a_copy(tmp_path: Path) -> None:
+    code, lib = tmp_path / "code", tmp_path / "lib"
+    (code / "r1" / "package").mkdir(parents=True)
+    (code / "r1" / "package" / "module.py").touch()
+    is_programs = files_of_task(str(code), (str(tmp_path / "app"), str(lib)))
+    assert is_programs(str(code / "r0" / "script.py"))
+    assert is_programs(str(lib / "package" / "module.py"))
+    assert not is_programs(str(lib / "package" / "other.py"))
+    assert not is_programs(str(tmp_path / "lib2" / "package" / "module.py"))

@@ -66,6 +66,32 @@ def code_directory(digest: str) -> str:
     return os.path.dirname(found)
 
 
+def files_of_task(code: str, roots: tuple[str, ...]) -> Callable[[str], bool]:
+    """Tells of a file whether it is the program's: a copy below `code`, or a file that has one.
+
+    A script that puts a directory of the driver on `sys.path` itself (`sys.path.insert(0, "/lib")`)
+    loads modules from there and not their copies, if the task's host has that directory.
+
+    Args:
+        code: the directory of the program's roots in the task.
+        roots: of the driver, by number.
+    """
+    below = os.path.join(code, "")
+    places = [
+        (os.path.join(root, ""), os.path.join(code, f"r{number}"))
+        for number, root in enumerate(roots)
+        if root
+    ]
+
+    def is_local_file(file: str) -> bool:
+        return file.startswith(below) or any(
+            file.startswith(root) and os.path.isfile(os.path.join(copy, file[len(root) :]))
+            for root, copy in places
+        )
+
+    return is_local_file
+
+
 def local_modules(is_local_file: Callable[[str], bool]) -> Callable[[str], bool]:
     """Tells of a module, by its name, whether it belongs to the program."""
     known = {"__main__": True}

@@ -9,15 +9,19 @@ from glowpy.flow.marks import lines_with_is_task
 from glowpy.planner.captures import Captures
 from glowpy.planner.capturing import Surroundings, accepted_names, captured_values
 from glowpy.planner.plan import Plan
-from glowpy.program.own_text import code_directory, local_modules, text_of_task
+from glowpy.program.own_text import (
+    code_directory,
+    files_of_task,
+    local_modules,
+    text_of_task,
+)
 
 
 def captured_again(driver: Captures, plan: Plan) -> Captures:
     """The values of this task, in the terms of the driver."""
     code = code_directory(driver.code)
-    below = os.path.join(code, "")
     surroundings = Surroundings(
-        local_modules(lambda file: file.startswith(below)),
+        local_modules(files_of_task(code, driver.roots)),
         text_of_task(code, driver.roots, driver.directory, driver.temporary),
         os.environ,
         accepted_names(),
