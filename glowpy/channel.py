@@ -297,7 +297,7 @@ class Channel:
             notice_s,
             self._capacity,
         )
-        self._changed.wait()
+        self._changed.wait()  # without a deadline, as the caller of `send` has given none
 
     def _wait(self, until: float | None, timeout_s: float | None, what: str) -> None:
         left_s = None if until is None else until - monotonic()

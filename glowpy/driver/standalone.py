@@ -124,9 +124,10 @@ def _must_start_fresh(options: Options, report: Report) -> bool:
 
     owner = fork_hazard()
     if owner:
-        report.note(
+        report.note_once(
+            f"threads of {owner}",
             f"{owner} has started threads, which forks of this process would lack: executors start "
-            "as new processes and load the pickled flow; -glow.start=forked forks all the same"
+            "as new processes and load the pickled flow; -glow.start=forked forks all the same",
         )
     return owner != ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 from glowpy.flow.graph import SCATTERED, EdgeKind, OutputKind
 from glowpy.flow.ops.kernel import Batch, Scratch, Stream, dealt
@@ -13,6 +14,9 @@ from glowpy.planner.run_description import FileEntry
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
 from glowpy.task.pipeline import Tap, build
+
+if TYPE_CHECKING:
+    from glowpy.task.placing import KeyPlacing
 
 Listings = dict[int, tuple[FileEntry, ...]]
 Given = Mapping[tuple[int, int], Stream]  # shards of other step groups, by input and shard
@@ -141,6 +145,7 @@ class _Dealt:
         self._scratch = scratch
         self._place = place  # of its first part there
         self._hash_seed = hash_seed
+        self._placing: KeyPlacing | None = None  # of rows that are scattered
         self._part_count = group.output.part_count
         self._next_part = task % self._part_count  # of the next row, when they are dealt
 
@@ -170,11 +175,13 @@ class _Dealt:
         return parts
 
     def _placed(self, batch: Batch) -> list[int]:
-        from glowpy.task.placing import KeyPlacing
+        if self._placing is None:
+            from glowpy.task.placing import KeyPlacing
 
-        kind = self._group.output.output_kind
+            kind = self._group.output.output_kind
+            self._placing = KeyPlacing(kind, self._part_count, self._hash_seed)
         try:
-            return KeyPlacing(kind, self._part_count, self._hash_seed).parts(batch)
+            return self._placing.parts(batch)
         except Exception as exc:
             # Hashing runs the rows' own code.
             raise StepFailed(self._group.steps[-1], NO_ROW, exc) from exc
