@@ -40,6 +40,7 @@ __all__ = [
     "make_key",
 ]
 
+_LEAST_LIBZMQ = (4, 3, 3)  # earlier ones let clients that do not authenticate fill the memory
 _QUEUE_MESSAGES = 10_000  # from one peer, or to a server
 # To one peer of a server. Whoever takes nothing is given up: this is beyond what a slow one needs.
 _ANSWERS = 1_000_000
@@ -67,7 +68,8 @@ class Transport:
         most_sockets: that may be open at a time.
 
     Raises:
-        ConfigError: the policy's key is damaged, or this process may not open files enough.
+        ConfigError: the policy's key is damaged, libzmq is too old or cannot encrypt, or this
+            process may not open files enough.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Transport:
         *,
         most_sockets: int = MOST_SOCKETS,
     ) -> None:
+        check_libzmq(zmq.zmq_version_info(), has_curve=zmq.has("curve"))
         if policy.key is not None and not _is_pair(policy.key):
             raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
         _check_descriptors()
@@ -109,6 +112,8 @@ class Transport:
             socket.curve_secretkey = key.secret
             socket.curve_publickey = key.public
             socket.curve_server = True
+            socket.setsockopt(zmq.ZAP_DOMAIN, self._gate.domain)
+            socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         with _explained(f"listen on {address}", socket, why=partial(_why_not, address, other)):
             socket.bind(_url(address, is_server=True))
         if isinstance(address, Address):
@@ -183,6 +188,21 @@ class Transport:
         ):
             socket.setsockopt(option, value)
         return socket
+
+
+def check_libzmq(version: tuple[int, int, int], *, has_curve: bool) -> None:
+    """Refuse a libzmq without encryption, or with known faults that a stranger can use.
+
+    Raises:
+        ConfigError: names the version and the remedy.
+    """
+    if version < _LEAST_LIBZMQ or not has_curve:
+        found = ".".join(map(str, version)) + ("" if has_curve else " without CURVE")
+        least = ".".join(map(str, _LEAST_LIBZMQ))
+        raise ConfigError(
+            f"glowpy needs libzmq {least} or later with CURVE, and pyzmq uses libzmq {found}; "
+            "install the wheel of pyzmq (pip install --force-reinstall pyzmq), which brings its own"
+        )
 
 
 def make_key() -> ClusterKey:

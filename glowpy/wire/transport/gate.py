@@ -15,7 +15,13 @@ _ENDPOINT = "inproc://zeromq.zap.01"  # ZeroMQ's own
 
 
 class Gate:
-    """The ZAP handler: ZeroMQ asks it about every client that greets a CURVE server."""
+    """The ZAP handler: ZeroMQ asks it about every client that greets a CURVE server.
+
+    Attributes:
+        domain: of the servers that it answers for.
+    """
+
+    domain = b"glowpy"
 
     def __init__(self, socket: zmq.Socket[bytes], key: ClusterKey) -> None:
         self.socket = socket
@@ -23,15 +29,16 @@ class Gate:
         socket.bind(_ENDPOINT)
 
     def answer(self) -> None:
-        """Let in whoever has proved to hold the cluster's key; log the others."""
+        """Accept clients that have proved to hold the cluster's key; log the others."""
         while True:
             try:
-                version, request, _domain, address, _identity, mechanism, *credentials = (
+                version, request, domain, address, _identity, mechanism, *credentials = (
                     self.socket.recv_multipart(zmq.NOBLOCK)
                 )
             except zmq.Again:
                 return
-            welcome = mechanism == b"CURVE" and credentials == [self._public]
+            proof = domain, mechanism, credentials
+            welcome = proof == (self.domain, b"CURVE", [self._public])
             if not welcome:
                 log.warning("refused a peer at %s: it does not hold this key", address.decode())
             status = (b"200", b"OK") if welcome else (b"400", b"another key")
