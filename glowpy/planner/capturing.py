@@ -22,17 +22,17 @@ _TEXT_CHARACTERS = 100  # of one value, in a message
 _MOST_TEXT_CHARACTERS = 1 << 20  # of all values: a run description goes to every executor
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
 _SCRIPT = "__main__"  # the names that the script marks count in all modules
-_SHORTEST_VARIABLE = 4  # a shorter value of an environment variable is many another thing
+_SHORTEST_VARIABLE = 4  # shorter values of environment variables are too common
 
 
 class Surroundings(NamedTuple):
-    """What differs between driver and task, and must not count.
+    """Differences between driver and task that must not count.
 
     Attributes:
-        is_local: tells whether a module, by its name, belongs to the program.
-        own: maps a text to the text that the driver has, where paths differ.
-        environment: the variables of this process; their values are not shown.
-        may_differ: names of variables that the script has marked, each with its module.
+        is_local: True for the name of a module of the program.
+        own: maps a text to the driver's, where paths differ.
+        environment: the variables of this process, whose values are not shown.
+        may_differ: marked variables, each as module and name.
     """
 
     is_local: Callable[[str], bool]
@@ -56,7 +56,7 @@ def captured_values(
 
 
 def accepted_names() -> frozenset[tuple[str, str]]:
-    """The variables that the script lets differ, each with its module."""
+    """The variables that may differ, each as module and name."""
     asked = {
         (module, name)
         for module, code, line in lines_with_is_task()
@@ -98,7 +98,7 @@ class _Capturing:
                     yield self._captured(name, owner, self._text_of(value), value)
 
     def _of_argument(self, value: Any, step: str) -> Iterator[Captured]:
-        """A function counts by what it captures, a method by its object."""
+        """A function counts by its captured values, a method by its object."""
         if type(value) is MethodType:
             value = value.__self__
         if type(value) is FunctionType:
@@ -114,7 +114,7 @@ class _Capturing:
         owner = f"{function.__qualname__} ({_base_name(code.co_filename)}:{code.co_firstlineno})"
         values = list(captured_by(function))
         if self._reached.is_local_function(function):
-            self._names_of(code)  # keeps it, so that its id stays its own
+            self._names_of(code)  # keeps the code object, and so its id
             if id(code) not in self._code_digests:
                 self._code_digests[id(code)] = digest_of(code)
             yield Captured("", owner, self._code_digests[id(code)], "")
@@ -124,7 +124,7 @@ class _Capturing:
                 yield from self._of_variable(name, owner, module, value)
 
     def _of_variable(self, name: str, owner: str, module: str, value: Any) -> Iterator[Captured]:
-        """The value, or each of its attributes: a message then names the one that differs."""
+        """The value, or each attribute of it, so that a message names the attribute."""
         attributes = None if value is MISSING else self._reached.attributes_of(value)
         if not attributes:
             yield self._captured(name, owner, self._text_of(value), value)
@@ -158,7 +158,7 @@ class _Capturing:
         return text
 
     def _attributes_of(self, value: Any) -> Mapping[str, Any] | None:
-        self._is_of_step = True  # which of them count depends on the code that the step reaches
+        self._is_of_step = True  # the counted ones depend on the code that the step reaches
         return self._reached.attributes_of(value)
 
     def _names_of(self, code: CodeType) -> CodeNames:

@@ -1,11 +1,10 @@
 """Is the text of a local file still the text that this process has loaded from it?
 
-A task loads the text that the driver ships, which is the file's text of now. If the file was edited
-after the driver had loaded it, tasks would run other code. Python keeps no text, so the file is
-compiled again and compared with code that is loaded: that of the script's main frame, and of the
-functions of a module and the bytecode file that Python wrote when it imported the module. This is
-done only for files that have changed since the process started. From the first flow on, digests of
-the texts are compared.
+The driver ships the present text of a file. If the file was edited after the driver had loaded the
+text, tasks would run other code. Python keeps no text, so the file is compiled again and compared
+with loaded code: of a script with the main frame, of a module with its functions and with the
+bytecode file of the import. Only files that have changed since the start of the process need this.
+From the first flow on, digests of the texts are compared.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _compared: set[tuple[str, str]] = set()  # files and texts that are the loaded c
 def see_loaded(main: ModuleType) -> None:
     """Keep the digests of the local files that are loaded now. A driver calls this early."""
     for path, module in _loaded_modules(main).items():
-        with suppress(ProgramError):  # it cannot be read; the run says so if it ships the file
+        with suppress(ProgramError):  # unreadable; a run that ships the file says so
             _seen.setdefault(path, (module, _spec_of(module), read_source(path).sha256))
 
 
@@ -52,7 +51,7 @@ class LoadedTexts:
         """Make sure that a file which is about to be shipped was not edited since it was loaded.
 
         Raises:
-            ProgramError: it was.
+            ProgramError: the file was edited.
         """
         module = self._modules.get(path)
         if module is None:
@@ -74,7 +73,7 @@ class LoadedTexts:
 def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
     """The modules that Python has loaded from source files as they are, by path.
 
-    Most installed ones are left out at once: there are hundreds.
+    Installed modules, of which there are hundreds, are left out at once.
     """
     found = {}
     for module in list(sys.modules.values()):
@@ -101,11 +100,11 @@ def _edited(path: str) -> ProgramError:
 
 
 def _compiled(path: str, source: Source) -> set[CodeType] | None:
-    """All code of a file; None if it cannot be compiled."""
+    """All code objects of a file; None if the text cannot be compiled."""
     with open(path, "rb") as file:
         content = file.read()
     if sha256_of(content) != source.sha256:
-        return None  # it changes at this moment
+        return None  # the file changes at this moment
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -115,7 +114,7 @@ def _compiled(path: str, source: Source) -> set[CodeType] | None:
 
 
 def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
-    """Code that was loaded from a file, as far as it is still there."""
+    """Code that was loaded from a file, as far as the process still has it."""
     if module.__name__ == "__main__":
         name = os.path.basename(path)  # a debugger has a frame of its own among them
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
@@ -135,7 +134,7 @@ def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
 
 
 def _written_code(module: ModuleType) -> Iterator[CodeType]:
-    """The code of a module as Python wrote it down when it imported the module."""
+    """The code of a module in the bytecode file of its import."""
     import marshal
     from importlib.util import MAGIC_NUMBER  # slow to load
 
@@ -156,7 +155,7 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
 
 
 def _process_start_ns() -> int:
-    """When this process has started, by the clock of files; 0 if that is not known."""
+    """Start time of this process, by the clock of files; 0 if unknown."""
     try:
         with open("/proc/self/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])

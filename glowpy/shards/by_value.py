@@ -1,17 +1,17 @@
 """Pickling by value: classes and functions travel as their definitions.
 
-A class is written as an identity and a definition. The receiver takes its own class of that
-identity; only a process without one makes the class from its definition, once:
+A class is written as an identity and a definition. The receiver takes its own class of the same
+identity; a process without such a class makes one from the definition, once:
 
     rows         … class_of(identity, address, definition) …   the definition is a pickle in itself
-    definition   skeleton(identity, …), state                  of the class and those it refers to
+    definition   skeleton(identity, …), state                  of the class and of its references
 
-So a class that comes back to the driver *is* the driver's class, its attributes untouched, and all
-executors of a run have one class for it: rows are equal, keys meet, enum members are identical.
+So a class that comes back to the driver *is* the driver's class, with untouched attributes, and all
+executors of a run have one class: rows are equal, keys meet, enum members are identical.
 
-The identity is the class's name and a digest of its definition. It is the same in each process that
-has run the same code, as forks and re-launched scripts have. Where a process has several classes of
-one identity, the address tells forks which one is meant; elsewhere the newest is taken.
+The identity is the class's name and a digest of the definition, and so the same in each process
+that has run the same code: forks and re-launched scripts. Where a process has several classes of
+one identity, the address tells forks the right one; elsewhere the newest is taken.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _MOST_SEARCHES = 100  # of one identity: each looks at every class of the proces
 
 
 def dumps_by_value(value: Any, *, with_main: bool) -> bytes:
-    """The pickle of a value, each class of it with its own definition.
+    """The pickle of a value, each class in the value with its own definition.
 
     Args:
-        with_main: `__main__` is another module for the receiver; else it is the same.
+        with_main: the receiver has another `__main__` than this process.
 
     Raises:
         Exception: the value cannot be pickled.
@@ -59,7 +59,7 @@ def dumps_by_value(value: Any, *, with_main: bool) -> bytes:
 
 
 def dumps_whole(value: Any) -> bytes:
-    """The pickle of a value and of all that its functions and classes refer to, as one.
+    """One pickle of a value and of all references of its functions and classes.
 
     Functions that share global variables share them afterwards, too. For processes that have not
     run the script.
@@ -81,9 +81,9 @@ def all_classes_are_everywhere() -> None:
 
 
 def show_in_main() -> None:
-    """Let `__main__` have the classes of the `__main__` that this process was sent.
+    """Add the classes of the shipped `__main__` to this `__main__`.
 
-    The driver may have written rows before it knew that this process would read them.
+    The driver may have written rows by name, before a flow was shipped.
     """
     main = sys.modules["__main__"]
     for module, name, _digest in _classes:
@@ -109,8 +109,8 @@ def _dumped(kind: type[_Pickler], value: Any, with_main: bool) -> bytes:
 def _reduce_code(code: CodeType) -> tuple[Callable[..., CodeType], tuple[Any, ...]]:
     """Code keeps the name of its file.
 
-    Since 3.1.3 cloudpickle drops it, so that equal code gives equal bytes wherever it stands; but
-    then no traceback of a task could show the user's line.
+    Since 3.1.3 cloudpickle drops the name, so that equal code of two files gives equal bytes; then
+    no traceback of a task could show the user's line.
     """
     make, arguments = cloudpickle.Pickler.dispatch_table[CodeType](code)
     return code_of_file, (code.co_filename, make, arguments)
@@ -161,7 +161,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
 
 
 class _WholePickler(_Pickler):
-    """Writes a class once, where it is met first, together with what it refers to."""
+    """Writes a class once, at its first place, together with its references."""
 
     def _reduce_class(self, kind: type) -> Any:
         reduced = cloudpickle.Pickler.reducer_override(self, kind)
@@ -185,7 +185,7 @@ def class_of(identity: Identity, address: int, definition: bytes | None) -> Any:
 
     Args:
         address: of the class in the process that has pickled it.
-        definition: None: it has come with the program.
+        definition: None: the program has brought the class.
     """
     with _lock:
         found = _own_class(identity, address)
@@ -199,7 +199,7 @@ def class_of(identity: Identity, address: int, definition: bytes | None) -> Any:
 def skeleton(
     identity: Identity, address: int, make: Callable[..., type], arguments: tuple[Any, ...]
 ) -> type:
-    """The class of that identity, or a new one that `finish` completes."""
+    """The class of an identity, or a new one for `finish` to complete."""
     with _lock:
         _arrived.add(identity)
         found = _own_class(identity, address)
@@ -213,7 +213,7 @@ def skeleton(
 
 
 def finish(kind: type, state: tuple[Callable[[type, Any], None], Any]) -> None:
-    """Give a new class its attributes; leave one alone that was here before."""
+    """Set the attributes of a new class; a class of this process stays untouched."""
     with _lock:
         if kind in _unfinished:
             set_state, attributes = state
@@ -231,7 +231,7 @@ def new_type(module: str, name: str, supertype: Any) -> Any:
 
 
 def code_of_file(name: str, make: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
-    """The code that `make` gives, with the name of its file."""
+    """The code that `make` returns, with a file name."""
     return make(*arguments).replace(co_filename=name)
 
 
@@ -257,12 +257,12 @@ def _register(kind: type, identity: Identity) -> None:
 
 
 def _address_of(kind: type) -> int:
-    """By which a process that has several classes of one identity knows its own again."""
+    """Tells the classes of one identity in one process apart."""
     return _addresses.get(kind, id(kind))
 
 
 def _own_class(identity: Identity, address: int) -> type | None:
-    """The class of this process that has that identity, if there is one."""
+    """The class of this process with an identity; None if there is none."""
     found = _known_class(identity, address)
     if found is None or (id(found) != address and _searches[identity] < _MOST_SEARCHES):
         _searches[identity] += 1

@@ -1,12 +1,12 @@
 """Exceptions as bytes, each with its causes, contexts and the members of its group.
 
-Python's pickle keeps the class, arguments and attributes of an exception, but not its chain. It
-cannot unpickle an exception whose `__init__` takes other arguments than it passes on. Here, the
-exceptions of a chain are packed one by one:
+Python's pickle keeps the class, arguments and attributes of an exception, but not its chain, and
+fails for an exception whose `__init__` takes other arguments than it passes on. So the exceptions
+of a chain are packed one by one:
 
     pickle of [(exception, cause, context, is_suppressed, members), …]   places in the list
 
-Each is unpacked at once as a check. An exception that comes back as something else is left out.
+Each is unpacked at once as a check. An exception that becomes something else is left out.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from glowpy.shards.pickles import dumps
 _MOST_EXCEPTIONS = 50
 _MOST_BYTES = 1 << 20  # exceptions that quote their whole input exist
 # Packing runs the user's code (`__reduce__`, `__init__`), which may wait for ever. Not in `timing`:
-# it has nothing to do with the speed of a network.
+# the limit does not depend on the speed of a network.
 _PATIENCE_S = 10.0
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
 
 class _Link(NamedTuple):
-    """One exception, with the numbers of those that it leads to."""
+    """One exception, with the numbers of its cause, context and members."""
 
-    packed: bytes  # empty: it cannot be packed
+    packed: bytes  # empty: cannot be packed
     cause: int | None
     context: int | None
     is_suppressed: bool  # its context
@@ -39,7 +39,7 @@ class _Link(NamedTuple):
 
 
 def pack(error: BaseException) -> bytes:
-    """An exception and all behind it; empty if it cannot be unpacked again."""
+    """An exception with its chain; empty if the bytes could not be unpacked."""
     packed: list[bytes] = []
     # a daemon: user code that does not return must not keep the process
     thread = threading.Thread(target=lambda: packed.append(_pack(error)), daemon=True)
@@ -49,10 +49,10 @@ def pack(error: BaseException) -> bytes:
 
 
 def unpack(data: bytes) -> BaseException | None:
-    """The exception that was packed; None if it cannot be made here."""
+    """The exception of `pack`; None if this process cannot make it."""
     try:
         links = [_Link(*link) for link in pickle.loads(data)]
-    except Exception:  # noqa: BLE001  # bytes of anything; the failure's text says what has happened
+    except Exception:  # noqa: BLE001  # any bytes; the text of the failure says enough
         return None
     made: dict[int, BaseException | None] = {}
     top = _made(links, 0, made) if links else None
@@ -89,7 +89,7 @@ def _pack(error: BaseException) -> bytes:
 
 
 def _reachable(error: BaseException) -> list[BaseException]:
-    """The exception and those behind it, the nearest first, without doubles."""
+    """The exceptions of a chain, the nearest first, each once."""
     found = {id(error): error}
     pending = [error]
     while pending:
@@ -103,7 +103,7 @@ def _reachable(error: BaseException) -> list[BaseException]:
 
 
 def _alone(error: BaseException) -> bytes:
-    """The exception without those behind it; empty if it would come back as something else."""
+    """The exception without its chain; empty if it would become something else."""
     try:
         if isinstance(error, _GROUP):
             return dumps((type(error), error.message, vars(error)))
@@ -140,7 +140,7 @@ class _Parts(NamedTuple):
 
 
 def _parts_of(error: BaseException) -> _Parts:
-    """Raises TypeError: its class says itself how it is to be pickled."""
+    """Raises: TypeError: the class defines its own pickling."""
     for name in ("__reduce_ex__", "__reduce__"):
         owner = next(each for each in type(error).__mro__ if name in vars(each))
         if owner.__module__ != "builtins":
@@ -156,7 +156,7 @@ def _builtin_base(kind: type[BaseException]) -> Any:
 def _made(
     links: Sequence[_Link], number: int | None, made: dict[int, BaseException | None]
 ) -> BaseException | None:
-    """The exception of that number, made once; None if it cannot be."""
+    """The exception of a number, made once; None if it cannot be made."""
     if number is None or not 0 <= number < len(links):
         return None
     if number not in made:

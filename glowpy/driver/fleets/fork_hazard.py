@@ -1,6 +1,6 @@
 """Finds thread pools of this process that a fork could not use.
 
-A fork has the memory of a pool without its threads: the first function that uses the pool waits for
+A fork has the memory of a pool without the threads: the first function that uses the pool waits for
 ever. The pools below have this fault today. OpenBLAS (numpy), the OpenMP of LLVM and Intel, pyarrow
 and duckdb start new threads after a fork.
 """
@@ -16,7 +16,7 @@ from glowpy.record import NamedTuple
 
 
 class _Pool(NamedTuple):
-    """Threads of one library. Without a pattern of names, they are those that wait inside it."""
+    """Threads of one library, by their names or else by a wait inside the library."""
 
     owner: str
     library: bytes  # part of the name of its file
@@ -30,8 +30,8 @@ _POOLS = (
     _Pool("gRPC", b"libgrpc", "grpc_global_tim|event_engine"),
     _Pool("OpenMP (libgomp)", b"libgomp"),
 )
-# Threads of libgomp spin for some milliseconds before they wait, those of OpenBLAS for a tenth of a
-# second. Not in `timing`: it follows from their code.
+# Threads of libgomp spin for some milliseconds before they wait, threads of OpenBLAS for a tenth
+# of a second. Not in `timing`: the code of these libraries decides.
 _LOOKS = 80
 _LOOK_S = 0.005
 
@@ -39,7 +39,7 @@ _LOOK_S = 0.005
 def fork_hazard(proc: str = "/proc/self") -> str:
     """The library whose threads forbid to fork this process; empty if there is none.
 
-    It takes some 0.2 ms with numpy; a process with one thread need not ask.
+    Takes some 0.2 ms with numpy; a process with one thread needs no call.
     """
     maps = _read(f"{proc}/maps")
     loaded = [pool for pool in _POOLS if pool.library in maps]
@@ -57,7 +57,7 @@ def fork_hazard(proc: str = "/proc/self") -> str:
 
 
 def _waits_in(library: bytes, maps: bytes, proc: str) -> bool:
-    """Is the next instruction of a thread, except the main thread, one of the library's?"""
+    """True if the next instruction of a thread, the main thread excepted, is the library's."""
     code = [
         [int(end, 16) for end in line.split()[0].split(b"-")]
         for line in maps.splitlines()
@@ -74,7 +74,7 @@ def _waits_in(library: bytes, maps: bytes, proc: str) -> bool:
 
 
 def _system_calls(proc: str) -> list[int]:
-    """Where each thread but the main thread waits in a system call; 0: it runs, or is unknown."""
+    """Where each thread but the main thread waits in a system call; 0: running or unknown."""
     main = str(os.getpid())
     lines = [
         _read(f"{proc}/task/{task}/syscall").split()
