@@ -1,7 +1,7 @@
 """Copies of values: a step or a program that changes one row changes no other.
 
-A join gives one value of its inputs to each row that it meets, and a program may change a row that
-it has sent to a channel. Values of types that cannot be changed are shared, all others are copied.
+A join puts one value of an input into many rows, and a program may change a row after `send`.
+Values of immutable types are shared, all others are copied.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def _is_immutable(value: Any) -> bool:
 
 
 def copied(value: Any) -> Any:
-    """A copy of a value with all that it holds, or the value itself where that cannot be changed.
+    """A deep copy of a value, or the value itself if nothing in it can be changed.
 
-    A value that cannot be copied, such as a lock, is shared.
+    Values without a copy, such as locks, are shared.
     """
     kind = type(value)
     if kind in _IMMUTABLE:

@@ -1,7 +1,7 @@
 """The Python stack of an executor: written on a signal, read by the process that guards it.
 
-The stack goes to a file in memory without a path. It is found among the open files of the process,
-and ends with it. A process that waits in C takes the signal, too.
+The stack goes to a file in memory without a path, found among the open files of the process. A
+process that waits in C takes the signal, too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 from contextlib import suppress
 
-_SIGNAL = signal.SIGRTMAX - 5  # neither Python nor libraries that we know of use it
+_SIGNAL = signal.SIGRTMAX - 5  # used neither by Python nor by known libraries
 _FILE = "glowpy-stack"
 _MOST_BYTES = 20_000
 
@@ -18,7 +18,7 @@ LIFELINE_THREAD = "glowpy-lifeline"  # 15 characters, the limit of the system
 
 
 def offer_stack() -> None:
-    """From now on, this process writes the stack of its main thread on the signal."""
+    """Write the stack of the main thread on the signal from now on."""
     if not hasattr(os, "memfd_create") or signal.getsignal(_SIGNAL) is not signal.SIG_DFL:
         return  # the user's own handler stays
     import faulthandler
@@ -27,14 +27,14 @@ def offer_stack() -> None:
 
 
 def request_stack(pid: int) -> None:
-    """Have a process write its stack, if it offers that."""
+    """Send the signal to a process that has called `offer_stack`."""
     if _file_of(pid):
         with suppress(ProcessLookupError):
             os.kill(pid, _SIGNAL)
 
 
 def read_stack(pid: int) -> str:
-    """What a process has written, innermost call first; empty if it has not."""
+    """The stack of a process, innermost call first; empty if none was written."""
     path = _file_of(pid)
     with suppress(OSError):
         if path:

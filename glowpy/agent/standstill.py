@@ -1,9 +1,9 @@
 """Finds executors that wait for a lock that nothing can release.
 
-Such a process has one thread besides our own and no child processes, and this thread waits in a
-futex of the process itself, without a time limit. It is a fork whose locks were held by threads
-that it lacks, or its function has taken a lock twice. A process with other threads or children is
-left alone: these may release the lock.
+Such a process has one thread besides glowpy's and no child processes, and this thread waits in a
+futex of the process without a time limit: a fork that lacks the thread which held the lock, or a
+function that has taken a lock twice. Processes with other threads or children, which may release
+the lock, are left alone.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class Watch(NamedTuple):
 def judge(
     watch: Watch | None, now: float, switches: int, patience_s: float
 ) -> tuple[Watch | None, Finding]:
-    """What a look at a process says, and the watch for the next look.
+    """The finding of a look at a process, and the watch for the next look.
 
     Args:
         watch: of the last look.
-        switches: context switches of its main thread so far; -1: it does not wait.
-        patience_s: how long it may wait without being scheduled once.
+        switches: context switches of the main thread so far; -1: no wait.
+        patience_s: longest wait without being scheduled once.
     """
     if switches < 0:
         return None, Finding.NOTHING
-    if watch is not None and watch.is_asked:  # the signal has woken it, which changes nothing
+    if watch is not None and watch.is_asked:  # the signal has only woken the process
         return watch, Finding.STANDS_STILL
     if watch is None or watch.switches != switches:
         watch = Watch(now, switches, False)
@@ -60,7 +60,7 @@ def judge(
 
 
 class Standstills:
-    """Looks at processes again and again, and finds those that stand still."""
+    """Finds processes that stand still, by repeated looks."""
 
     def __init__(self, patience_s: float, proc: str) -> None:
         self._patience_s = patience_s
@@ -68,7 +68,7 @@ class Standstills:
         self._watches: dict[int, Watch] = {}  # by process id
 
     def look(self, now: float, pids: Iterable[int]) -> Iterator[tuple[int, str]]:
-        """Processes that wait for ever, and the reason with their stack."""
+        """Processes that wait for ever, each with the reason and the stack."""
         before, self._watches = self._watches, {}
         for pid in pids:
             switches = switches_of_waiting(pid, self._proc)
@@ -88,7 +88,7 @@ class Standstills:
 
 
 def switches_of_waiting(pid: int, proc: str = "/proc") -> int:
-    """Context switches of a process that can only wait; -1 of any other, or one that is gone."""
+    """Context switches of a process that can only wait; -1 of others, also of ended ones."""
     place = f"{proc}/{pid}"
     try:
         if not _waits_for_itself(_read(f"{place}/syscall").split()):
@@ -106,7 +106,7 @@ def switches_of_waiting(pid: int, proc: str = "/proc") -> int:
 
 
 def _waits_for_itself(call: list[bytes]) -> bool:
-    """Is this system call a wait for a lock of the own process, without a time limit?"""
+    """True if the system call waits for a lock of the process, without a time limit."""
     if len(call) < 5 or call[0] != b"%d" % _FUTEX.get(os.uname().machine, -1):
         return False
     operation, timeout = int(call[2], 16), int(call[4], 16)
@@ -120,7 +120,7 @@ def _read(path: str) -> bytes:
 
 
 def users_part(stack: str) -> str:
-    """The frames of the user's code in a stack that begins with the innermost; else all of it."""
+    """The frames of the user's code in a stack, innermost first; without any, the stack."""
     lines = stack.splitlines()
     ours = (number for number, line in enumerate(lines) if line.startswith(_OUR_FRAMES))
     return "\n".join(lines[: next(ours, 0)] or lines)

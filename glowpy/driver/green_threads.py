@@ -1,7 +1,7 @@
-"""Programs in which gevent or eventlet has replaced the system's threads by its own.
+"""Programs in which gevent or eventlet has replaced the system's threads by green ones.
 
 Such a thread runs only while another one waits in a patched call. The loops of a driver wait in
-ZeroMQ, and a process that is forked waits for an event loop that is its parent's: a run would hang.
+ZeroMQ, and a forked process waits for the event loop of its parent: a run would hang.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import sys
 from glowpy.errors import ProgramError
 from glowpy.flow.entry import Call
 
-_NAMES = {"threading": "thread", "select": "select"}  # of modules, and what eventlet calls them
+_NAMES = {"threading": "thread", "select": "select"}  # of modules, and their names in eventlet
 
 
 def check_threads(call: Call, *, is_inline: bool) -> None:
-    """Refuse to run where threads are not the system's. An inline run without channels needs none.
+    """Refuse to run without the system's threads. An inline run without channels needs none.
 
     Raises:
-        ProgramError: says which library has replaced what, and what to do.
+        ProgramError: names the library, the replaced modules and the remedy.
     """
     patched = _patched()
     if not patched or (is_inline and not _has_channels(call)):
@@ -37,7 +37,7 @@ def check_threads(call: Call, *, is_inline: bool) -> None:
 
 
 def _patched() -> dict[str, list[str]]:
-    """What has been replaced by which library."""
+    """The replaced modules, by library."""
     found: dict[str, list[str]] = {}
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None:

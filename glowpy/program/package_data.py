@@ -1,4 +1,4 @@
-"""Data of local packages: files beside their modules, as `importlib.resources` finds them."""
+"""Data of local packages: files beside the modules, for `importlib.resources`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def package_data(placed: list[Placed]) -> PackageData:
 
 
 def _bounded(directory: str) -> list[str] | None:
-    """All data files below a package, or None if they exceed the bounds."""
+    """All data files below a package, or None beyond the bounds."""
     files, size_bytes = [], 0
     for file, size in _data_files(directory):
         files.append(file)

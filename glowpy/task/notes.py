@@ -18,14 +18,14 @@ _waiting: list[Note] = []
 
 
 def add_note(subject: str, text: str) -> None:
-    """Keep a note, if it is the first one of its subject in this process."""
+    """Keep the first note of each subject in this process."""
     if subject not in _subjects and len(_subjects) < NOTES_OF_EXECUTOR:
         _subjects.add(subject)
         _waiting.append(Note(_line(subject), _line(text)))
 
 
 def take_notes() -> list[Note]:
-    """The notes that were added since the last call."""
+    """The notes since the last call."""
     taken = _waiting[:]
     del _waiting[: len(taken)]  # another thread may add one meanwhile
     return taken

@@ -1,10 +1,10 @@
 """Values folded by key: the values of a key from left to right, in row order, under any budget.
 
-A table that outgrows its budget keeps its first keys, whose values are still folded as they come.
-The other keys, with what they have so far, are written to disk as a sorted run; later rows of keys
-that the table does not have are collected, and written as they are. In the end the runs are merged,
-and the rows of each key folded on. A user's function that rounds, as the addition of floats does,
-gives the same result as in memory.
+A table that outgrows the budget keeps its first keys, whose values are still folded row by row.
+The other keys, with their totals so far, are written to disk as a sorted run; later rows of keys
+outside the table are collected and written unfolded. In the end the runs are merged, and the rows
+of each key folded. A user's function that rounds, as the addition of floats does, returns the same
+result as in memory.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iter
 
 
 class _Spilled:
-    """A table that was full, and the runs that it was written to."""
+    """A table that outgrew its budget, and its runs on disk."""
 
     def __init__(self, runs: SortedRuns, totals: Table, budget_bytes: int) -> None:
         self._runs = runs
-        self._most_bytes = budget_bytes // 2  # of the table, and of the rows of other keys
+        self._most_bytes = budget_bytes // 2  # of the table, and of rows of other keys
         self._of_totals: list[Stream] = []
         self._of_rows: list[Stream] = []
         self.totals = totals
-        self._others: dict[Row, Batch] = {}  # rows of keys that the table does not have
+        self._others: dict[Row, Batch] = {}  # rows of keys outside the table
         self._halve()
         self._size_bytes = size_of_table(totals)
 
@@ -79,14 +79,14 @@ class _Spilled:
         return self._runs.is_ordered
 
     def add(self, key: Row, value: Row) -> None:
-        """Take a row of a key that the table does not have."""
+        """Take a row of a key outside the table."""
         if key in self._others:
             self._others[key].append(value)
         else:
             self._others[key] = [value]
 
     def grown_bytes(self) -> int:
-        """Memory that the rows since the last call take; what is too much is written."""
+        """Memory of the rows since the last call; writes rows beyond the budget."""
         total_bytes, other_bytes = size_of_table(self.totals), size_of_table(self._others)
         grown_bytes = total_bytes + other_bytes - self._size_bytes
         if total_bytes > self._most_bytes and len(self.totals) > 1:

@@ -1,4 +1,4 @@
-"""Fields that a class is hashed by, where its `__hash__` is known to read fields and nothing else.
+"""Fields that hash an object, where the `__hash__` is known to read fields and nothing else.
 
 Such are the methods that dataclasses, attrs, pydantic and msgspec write, and those of this form:
 
@@ -26,7 +26,7 @@ _CLASS_OF_SELF = {"type", "__class__"}
 
 
 def field_getters(kind: type) -> list[Getter] | None:
-    """Readers of the fields that objects of a class are hashed by; None if they are unknown."""
+    """Readers of the fields that hash objects of a class; None if unknown."""
     own: Any = kind.__hash__
     code = getattr(own, "__code__", None)
     if code is None:

@@ -1,4 +1,4 @@
-"""What a sort orders rows by, and the form in which rows travel between its steps."""
+"""Sort keys, and the form of rows between the steps of a sort."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _first_of = itemgetter(0)
 
 
 class Ordering(NamedTuple):
-    """What rows are ordered by, ascending or descending.
+    """The order of rows: a key, ascending or descending.
 
     Rows travel as (key, row) if the key is the result of the user's function, which is called once
     per row.
@@ -29,8 +29,8 @@ class Ordering(NamedTuple):
 
     key: Key | None = None  # None: the natural key of each row
     reverse: bool = False
-    fields: int = 0  # of a row that the key function takes; 0: it takes the row
-    compare: Callable[[Row, Row], Any] | None = None  # what functools.cmp_to_key was given
+    fields: int = 0  # of a row, for the key function; 0: the function takes the row
+    compare: Callable[[Row, Row], Any] | None = None  # the argument of functools.cmp_to_key
     by_rows: bool = False  # the natural key is the whole row, not its first element
 
     @property
@@ -39,7 +39,7 @@ class Ordering(NamedTuple):
         return self.compare is not None
 
     def keyed(self, batch: Batch) -> Batch:
-        """Rows in the form in which they travel."""
+        """Rows in the form between steps."""
         if self.key is None:
             return batch
         key, fields = self.key, self.fields
@@ -60,29 +60,29 @@ class Ordering(NamedTuple):
         return rows
 
     def rows_of(self, batch: Batch) -> Batch:
-        """The rows of a batch that has travelled."""
+        """The rows of a batch of another step."""
         return batch if self.key is None else [row for _, row in batch]
 
     def keys_of(self, batch: Batch) -> Batch:
-        """The keys of a batch that travels."""
+        """The keys of a batch of another step."""
         return self.unpacked(self.packed_keys_of(batch))
 
     def packed_keys_of(self, batch: Batch) -> Batch:
-        """The keys of a batch that travels, in a form that can be pickled."""
+        """The same keys, in a form that can be pickled."""
         if self.key is not None:
             return list(map(_first_of, batch))
         return batch if self.by_rows or self.compare is not None else keys_of(batch)
 
     def unpacked(self, packed_keys: Batch) -> Batch:
-        """Keys that were pickled."""
+        """The keys of `packed_keys_of`."""
         if self.compare is None:
             return packed_keys
         return list(map(cmp_to_key(self.compare), packed_keys))
 
     def key_for_each(self, rows: Batch) -> Callable[[Row], Row] | None:
-        """The function that reads the key of each of these rows, as they travel; None: they are it.
+        """The function that reads the key of each row between steps; None: the row is the key.
 
-        For plain tuples it is `itemgetter`, which takes a third of the time.
+        For plain tuples this is `itemgetter`, which takes a third of the time.
         """
         if self.key is not None:
             return _first_of
@@ -103,7 +103,7 @@ def ordering(key: Key | None, reverse: bool, operator: str, *, by_rows: bool = F
     if key is None:
         return Ordering(reverse=bool(reverse), by_rows=by_rows)
     if type(key) is COMPARED:
-        # The only way to the function that it was made of: its referents but for its type.
+        # The only way to the comparing function: the referents, the type excepted.
         (compare,) = [each for each in get_referents(key) if each is not COMPARED]
         check_reducer(compare, operator)
         return Ordering(reverse=bool(reverse), compare=compare)
