@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import suppress
 
 from glowpy.errors import ConfigError
 
@@ -26,14 +28,34 @@ def check_private_folder(folder: str, content: str, advice: str) -> None:
             f"{path} must belong to you and be writable by you only, because it holds {content}: "
             f"chmod 700 {path}, or {advice}"
         )
+    trusted = {0, user, *_hidden_owners()}
     while path != os.path.dirname(path):
         path = os.path.dirname(path)
         status = os.stat(path)
         mode = stat.S_IMODE(status.st_mode)
         # A group of one's own is usual with umask 002; a sticky folder keeps what is ours.
         by_others = mode & 0o002 or (mode & 0o020 and status.st_gid not in (0, os.getegid()))
-        if status.st_uid not in (0, user) or (by_others and not mode & stat.S_ISVTX):
+        if status.st_uid not in trusted or (by_others and not mode & stat.S_ISVTX):
             raise ConfigError(
                 f"another user can replace {content}, because {path} belongs to or is writable by "
                 f"others; {advice}"
             )
+
+
+def _hidden_owners() -> Iterator[int]:
+    """The number that root has in a sandbox: a user namespace shows owners outside of it as one."""
+    with suppress(OSError), open("/proc/sys/kernel/overflowuid") as number:
+        overflow = int(number.read())
+        with open("/proc/self/uid_map") as uid_map:
+            if is_hidden(overflow, uid_map.read()):
+                yield overflow
+
+
+def is_hidden(uid: int, uid_map: str) -> bool:
+    """True if no user of a namespace with this map has the number.
+
+    >>> is_hidden(65534, "1000 1000 1"), is_hidden(65534, "0 0 4294967295")
+    (True, False)
+    """
+    ranges = [tuple(map(int, line.split())) for line in uid_map.splitlines()]
+    return not any(first <= uid < first + count for first, _outside, count in ranges)
