@@ -13,32 +13,10 @@ _REASON = (
 )
 
 
-class _NoBytes(io.BufferedIOBase):
-    """`sys.stdin.buffer` of a task."""
+class _Refused:
+    """What text and bytes of standard input have in common."""
 
-    name, mode = "<stdin>", "rb"
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return 0
-
-    def _refuse(self, *_size: object) -> NoReturn:
-        raise io.UnsupportedOperation(_REASON)
-
-    read = read1 = readinto = readinto1 = readline = readlines = peek = _refuse
-    __next__ = _refuse
-
-
-class NoInput(io.TextIOBase):
-    """`sys.stdin` of a task: it can be inspected and closed; its descriptor is at its end."""
-
-    name, mode = "<stdin>", "r"
-    encoding, errors, newlines = "utf-8", "strict", None
-
-    def __init__(self) -> None:
-        self.buffer = _NoBytes()
+    name = "<stdin>"
 
     def readable(self) -> bool:
         return True
@@ -51,6 +29,23 @@ class NoInput(io.TextIOBase):
 
     read = readline = readlines = _refuse
     __next__ = _refuse
+
+
+class _NoBytes(_Refused, io.BufferedIOBase):
+    """`sys.stdin.buffer` of a task."""
+
+    mode = "rb"
+    read1 = readinto = readinto1 = peek = _Refused._refuse
+
+
+class NoInput(_Refused, io.TextIOBase):
+    """`sys.stdin` of a task: it can be inspected and closed; its descriptor is at its end."""
+
+    mode = "r"
+    encoding, errors, newlines = "utf-8", "strict", None
+
+    def __init__(self) -> None:
+        self.buffer = _NoBytes()
 
 
 def refuse_input() -> None:
