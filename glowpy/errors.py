@@ -170,10 +170,10 @@ def unexpected(kind: NoReturn) -> NoReturn:
 
 
 def unhashable(what: str, value: object, reason: object) -> RowError:
-    """What to raise for a row or key that no table can have."""
+    """Return the error of a row or key without a hash."""
     return RowError(
-        f"{what} {shown(value)} cannot be hashed: {reason}; make it of what can be: tuples instead "
-        "of lists, say"
+        f"{what} {shown(value)} cannot be hashed: {reason}; use a tuple instead of a list, a "
+        "frozenset instead of a set, and @dataclass(frozen=True) or a __hash__ for a class"
     )
 
 

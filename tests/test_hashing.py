@@ -288,6 +288,15 @@ def test_keys_that_cannot_be_hashed_are_shown(key: Any) -> None:
     assert repr(shown) in str(failure.value)
 
 
+def test_the_remedy_of_a_dataclass_that_is_not_frozen() -> None:
+    @dataclass
+    class Point:
+        x: int
+
+    with pytest.raises(RowError, match=r"unhashable type: 'Point'; .*@dataclass\(frozen=True\)"):
+        partition_hash(Point(1))
+
+
 def test_even_where_they_cannot_be_shown() -> None:
     with pytest.raises(RowError, match=r"Shouting whose repr raised ValueError> cannot be hashed"):
         parts_of([Shouting()], 2)

@@ -54,7 +54,7 @@ def test_distinct_of_nothing_and_of_what_is_partitioned(new_flow: Runner) -> Non
 def test_a_row_that_cannot_be_hashed_is_shown(new_flow: Runner, shards: int) -> None:
     dataset = new_flow().slice([1, (2, [3])], shards).distinct()
     with pytest.raises(
-        TaskFailed, match=r"row \(2, \[3\]\) cannot be hashed: .*; make it of what"
+        TaskFailed, match=r"row \(2, \[3\]\) cannot be hashed: .*; use a tuple"
     ) as failure:
         dataset.run()
     assert "LocalDistinct" in str(failure.value)
