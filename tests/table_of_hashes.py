@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from glowpy.flow.ops.hashing import partition_hash, parts_of
+from tests.hashes import partition_hash, parts_of
 from tests.ugly_rows import City, Colour, Level, Metres, Name, Point
 
 HOUR = datetime.timedelta(hours=1)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
 from glowpy.errors import OutputError, RowError
-from glowpy.flow.ops.hashing import parts_of
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.shards.codec import decode
@@ -25,6 +24,7 @@ from glowpy.task import output
 from glowpy.task.attempt import AttemptResult, run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed
 from tests.forked import in_fork
+from tests.hashes import parts_of
 
 NONCE = bytes(range(NONCE_BYTES))
 

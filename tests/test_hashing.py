@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glowpy.errors import RowError
-from glowpy.flow.ops.hashing import hashes_of, partition_hash, parts_of
+from tests.hashes import hashes_of, partition_hash, parts_of
 from tests.parameter_ids import stable_id
 from tests.ugly_rows import City, Colour, Level, Metres, Name, Point
 

@@ -22,7 +22,8 @@ import pydantic
 import pydantic.v1
 import pytest
 
-from glowpy.flow.ops.hashing import KeyHasher, partition_hash
+from glowpy.flow.ops.hashing import KeyHasher
+from tests.hashes import partition_hash
 from tests.parameter_ids import stable_id
 from tests.ugly_rows import Level, Metres, Name, Point
 

@@ -31,33 +31,16 @@ _CONSTANTS: dict[type, int] = {
 }
 
 
-def parts_of(keys: Batch, part_count: int, seed: int = 0) -> list[int]:
-    """The part of each key, 0 .. part_count - 1: integers by their remainder.
+def parts_of_hashes(hashes: Batch, part_count: int, seed: int) -> list[int]:
+    """The part of each key with these hashes, 0 .. part_count - 1: integers by their remainder.
 
     Args:
         seed: other than 0: another distribution of keys, by `-glow.hash.seed`.
-
-    Raises:
-        RowError: a key cannot be hashed, or only by its address in memory.
     """
-    return parts_of_hashes(hashes_of(keys), part_count, seed)
-
-
-def parts_of_hashes(hashes: Batch, part_count: int, seed: int) -> list[int]:
-    """The part of each key with these hashes."""
     if not seed:
         return [number % part_count for number in hashes]
     factor = (2 * seed + 1) * FACTOR % PRIME
     return [number * factor % PRIME % part_count for number in hashes]
-
-
-def hashes_of(keys: Batch) -> list[int]:
-    """The hash of each key.
-
-    Raises:
-        RowError: a key cannot be hashed, or only by its address in memory.
-    """
-    return KeyHasher().hashes(keys)
 
 
 def check_hashes(keys: Batch) -> None:
@@ -67,16 +50,7 @@ def check_hashes(keys: Batch) -> None:
         RowError: shows the key.
     """
     if not set(map(type, keys)) <= _PLAIN:
-        hashes_of(keys)
-
-
-def partition_hash(key: Row) -> int:
-    """The hash of a key.
-
-    Raises:
-        RowError: the key cannot be hashed, or only by its address in memory.
-    """
-    return KeyHasher().hash(key)
+        KeyHasher().hashes(keys)
 
 
 class KeyHasher:
