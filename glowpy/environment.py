@@ -13,6 +13,7 @@ from glowpy.errors import FlagError
 RUN_VARIABLE = "GLOWPY_RUN"  # the run that a task is of
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # where a task finds what came with its program, beside code
 LIFELINE_VARIABLE = "GLOWPY_LIFELINE"  # descriptor of a pipe that ends when a task's agent does
+SECRET_VARIABLE = "GLOWPY_SECRET"  # descriptor of a pipe that holds a task's one-time secret
 KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"  # the cluster's key, for a task
 FAULTS_VARIABLE = "GLOWPY_FAULTS"  # directory of faults that a test has armed
 FAMILY_VARIABLE = "GLOWPY_PIPE"  # marks what a command of pipe() has started

@@ -16,7 +16,7 @@ FLOORS = (
     (
         *("amounts", "channel", "copies", "environment", "errors", "flags", "inside", "installed"),
         *("links", "logs", "paths", "place", "private_folder", "ranges", "record", "resources"),
-        *("signals", "stacks", "stdio", "timing", "version"),
+        *("secret", "signals", "stacks", "stdio", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

@@ -34,7 +34,7 @@ from glowpy.wire.transfers import CancelFetch, Fetch, MoreCredit
 from glowpy.wire.transport import Poller, Transport
 from glowpy.wire.user_key import user_key
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
-from tests.message_grammar import Grammar
+from tests.message_grammar import SECRETS, Grammar
 
 TABLE = MESSAGES | STATUS_MESSAGES | CHANNEL_MESSAGES
 PEERS = [b"p1", b"p2", b"p3"]
@@ -79,6 +79,7 @@ class FuzzedAgent:
             limits=Limits(4, 1024),
             timing=Timing(),
             make_nonce=lambda: NONCE,
+            make_secret=lambda _executor: SECRETS[0],
         )
         self._channels = NamedChannels(
             directory, self._core.index, Timing(), lambda: NONCE, lambda: None, lambda _path: None
@@ -96,6 +97,7 @@ class FuzzedAgent:
                 first_block=message.first_block,
                 credit_bytes=message.credit_bytes,
                 is_local=message.reader_host == "127.0.0.1",
+                secret=message.secret,
             )
         elif isinstance(message, MoreCredit):
             index.more_credit(peer, message.fetch, message.credit_bytes)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import msgpack
 
 from glowpy.ranges import Characters, Within
+from glowpy.secret import Secret
 
 WORDS = ["r1", "r2", "a1", "a2", "l1", "127.0.0.1:8931", "", "x" * 400, "../x", "é", "@r1", "c"]
 BAD_WORDS = ["x" * 401, "\ud800", "a\0b", "a\nb", "x" * 70_000]
@@ -23,6 +24,7 @@ WHOLE = [0, 1, 2, 3, 7, 100]
 BAD_NUMBERS = [-1, -(2**63), 2**31, 2**32, 2**63, 2**64 - 1]
 BAD_FLOATS = [float("nan"), float("inf"), float("-inf"), 1e308, -1e308, -0.5, 5e-324]
 FOREIGN: list[Any] = [None, True, 7, 7.5, "seven", b"seven", [], {}, [[]], {"x": 7}, [None] * 3]
+SECRETS = [Secret(letter * 16) for letter in (b"s", b"t")]
 SOMETIMES = 0.02  # the part of values that break a rule
 
 
@@ -88,6 +90,8 @@ class Grammar:
             return random.random() < 0.5
         if kind is bytes:
             return random.choice([b"", b"x" * 16, random.randbytes(8)])
+        if kind is Secret:
+            return random.choice([SECRETS[0]] * 6 + [SECRETS[1], b""])
         if kind is str:
             return random.choice(WORDS + BAD_WORDS)
         return random.choice(WHOLE)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+from glowpy.secret import Secret
 from glowpy.shards.pull import Send, SendBlocks, SendFrame, ShardIndex
 from glowpy.shards.segment import Block
 
-RUN, NONCE = "run", b"n" * 16
+RUN, NONCE, SECRET = "run", b"n" * 16, Secret(b"s" * 16)
+SECRETS = {"right": bytes(SECRET), "another": b"t" * 16, "none": b""}
 
 
 def transcript(script: str) -> None:
@@ -29,7 +31,7 @@ def transcript(script: str) -> None:
 def tell(index: ShardIndex, line: list[str]) -> list[Send]:
     match line:
         case [attempt, "begins"]:
-            index.open(RUN, number_of(attempt), f"/{attempt}", NONCE)
+            index.open(RUN, number_of(attempt), f"/{attempt}", NONCE, SECRET)
             return []
         case [attempt, "writes", *blocks]:
             return index.commit(RUN, number_of(attempt), [block_of(each) for each in blocks])
@@ -52,6 +54,7 @@ def tell(index: ShardIndex, line: list[str]) -> list[Send]:
                 first_block=int(options.get("from", "0")),
                 credit_bytes=int(options.get("credit", "0")),
                 is_local="credit" not in options,
+                secret=SECRETS[options.get("secret", "right")],
             )
         case [stream, "takes", count]:
             return index.more_credit(stream[0], int(stream[2:]), int(count))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glowpy.agent.serving import ShardServer
+from glowpy.secret import Secret
 from glowpy.shards.codec import encode
 from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import Block, SegmentWriter
@@ -25,6 +26,7 @@ from tests.echoing import BOUND_S, TIMING
 
 RUN = "run"
 NONCE = bytes(range(16))
+SECRET = Secret(b"s" * 16)
 OWNERS_HOST, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 Source = tuple[str, int, int]  # owner, attempt, shard
 
@@ -55,7 +57,7 @@ class Owner:
     def begin(self, attempt: int) -> SegmentWriter:
         """Open an attempt; the writer of its file."""
         path = str(self.path(attempt))
-        self.index.open(RUN, attempt, path, NONCE)
+        self.index.open(RUN, attempt, path, NONCE, SECRET)
         return SegmentWriter(path, NONCE)
 
     def commit(self, attempt: int, blocks: Sequence[Block]) -> None:
@@ -111,7 +113,7 @@ class Reader:
     def __init__(self, poller: Poller, host: str, timing: Timing = TIMING) -> None:
         self.poller = poller
         self.transport = Transport(Policy(insecure=True), timing)
-        self.pulls = Pulls(self.transport, poller, host, RUN, timing)
+        self.pulls = Pulls(self.transport, poller, host, RUN, SECRET, timing)
         self.meter = Meter()
         self._deadline = time.monotonic() + BOUND_S
 

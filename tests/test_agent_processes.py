@@ -11,10 +11,12 @@ import psutil
 import pytest
 
 from glowpy.agent.processes import Processes
+from glowpy.secret import Secret
 from glowpy.wire.transport import Poller
 from tests.forked import in_fork
 
 BOUND_S = 60.0
+SECRET = Secret(b"s" * 16)
 
 
 class Started:
@@ -33,7 +35,7 @@ class Started:
 
     def start(self, *words: str, **environment: str) -> int:
         command = [sys.executable, "-S", "-c", *words]
-        return self.processes.start("e1", command, environment, "/")
+        return self.processes.start("e1", SECRET, command, environment, "/")
 
     def await_end(self) -> None:
         deadline = time.monotonic() + BOUND_S

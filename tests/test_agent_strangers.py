@@ -12,6 +12,7 @@ import pytest
 
 from glowpy.program.manifest import FileEntry, Manifest
 from glowpy.program.program import Script
+from glowpy.secret import Secret
 from glowpy.wire.address import parse_address
 from glowpy.wire.channel_messages import (
     CHANNEL_MESSAGES,
@@ -30,6 +31,7 @@ from glowpy.wire.transport import Link, Poller, Server, Transport
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
 from tests.processes import server
 
+SECRET = Secret(b"s" * 16)
 pytestmark = pytest.mark.slow
 
 
@@ -96,15 +98,17 @@ def test_rows_that_no_block_can_have(peer: Peer, row_count: int) -> None:
 def test_a_name_so_long_that_no_answer_can_repeat_it(peer: Peer) -> None:
     overhead = len(Coder(MESSAGES).encode(Beat("x" * (1 << 20)))) - (1 << 20)
     peer.say(Beat("x" * (MAX_FRAME_BYTES - overhead)))
-    overhead = len(Coder(MESSAGES).encode(Fetch(1, "x" * (1 << 20), 1, 1, 1, 1, ""))) - (1 << 20)
-    peer.say(Fetch(1, "x" * (MAX_FRAME_BYTES - overhead), 1, 1, 1, 1, ""))
+    overhead = len(Coder(MESSAGES).encode(Fetch(1, "x" * (1 << 20), 1, 1, 1, 1, "", SECRET))) - (
+        1 << 20
+    )
+    peer.say(Fetch(1, "x" * (MAX_FRAME_BYTES - overhead), 1, 1, 1, 1, "", SECRET))
 
 
 @pytest.mark.parametrize("name", ["null\0byte", "equals=sign", "half \ud800"])
 def test_an_environment_that_no_process_can_have(peer: Peer, name: str, tmp_path: Path) -> None:
     program = Script((), "nowhere", Manifest(())).to_json()
     run = f"r{len(name)}"
-    peer.say(OpenRun(run, 1, 0, program, "127.0.0.1:1", "/", {name: "x"}, 0, ""), b"")
+    peer.say(OpenRun(run, 1, 0, program, "127.0.0.1:1", "/", {name: "x"}, 0, "", SECRET), b"")
     peer.hear(RunOpened)
     peer.say(Launch(run, "e1", "lease", 1))
     assert peer.hear(LaunchRefused).reason.startswith("cannot start a process: ")
@@ -113,7 +117,7 @@ def test_an_environment_that_no_process_can_have(peer: Peer, name: str, tmp_path
 @pytest.mark.parametrize("program_server", ["", "nowhere", "ipc://", "ipc:///" + "x" * 200])
 def test_a_program_that_cannot_be_had(peer: Peer, program_server: str) -> None:
     program = Script((), "nowhere", Manifest(())).to_json()
-    peer.say(OpenRun("refused", 1, 0, program, program_server, "/", {}, 0, ""), b"")
+    peer.say(OpenRun("refused", 1, 0, program, program_server, "/", {}, 0, "", SECRET), b"")
     assert peer.hear(RunRefused).reason
 
 
@@ -123,7 +127,7 @@ def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
     program = Script((), "r0/x.py", Manifest((entry,))).to_json()
     with Transport(policy_for(LOOPBACK), TIMING) as transport:
         files = transport.serve(LOOPBACK)
-        peer.say(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, ""), b"")
+        peer.say(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, "", SECRET), b"")
 
         def send_nothing() -> None:
             while (received := files.receive()) is not None:

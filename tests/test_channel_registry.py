@@ -96,7 +96,7 @@ def test_rows_are_kept_and_announced(tmp_path: Path) -> None:
     assert name == "x" and kept.changes == 1
     assert os.listdir(tmp_path) == [f"{number}.seg"], "a name is no path"
     *_, end = kept.index.fetch(
-        "r", 1, run_of("x"), number, 0, first_block=0, credit_bytes=99, is_local=True
+        "r", 1, run_of("x"), number, 0, first_block=0, credit_bytes=99, is_local=True, secret=b""
     )
     assert end == SendEnd("r", 1, 1, 2, "")
 
@@ -126,7 +126,9 @@ def test_a_silent_sender_is_given_up(tmp_path: Path) -> None:
     kept.say(OpenChannel("x"), now=0.0)
     kept.say(ChannelRows("x", 1), b"rows", now=1.0)
     ((_, number),) = kept.channels.names()
-    kept.index.fetch("r", 1, run_of("x"), number, 0, first_block=1, credit_bytes=9, is_local=False)
+    kept.index.fetch(
+        "r", 1, run_of("x"), number, 0, first_block=1, credit_bytes=9, is_local=False, secret=b""
+    )
     patience_s = Timing().peer_lost_s
     assert kept.channels.tick(patience_s) == []
     assert kept.channels.tick(1.0 + patience_s) == [

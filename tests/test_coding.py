@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from glowpy.errors import ProtocolError
 from glowpy.ranges import Characters, Within
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.shards.segment import Block
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
 from glowpy.wire.messages import MESSAGES, Heartbeat, Hello
@@ -59,6 +60,7 @@ SCALARS: dict[type, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=8),
     bool: st.booleans(),
     float: st.floats(allow_nan=False),
+    Secret: st.one_of(st.just(Secret()), st.builds(Secret.make)),
 }
 # What msgpack can say, one of each kind
 RAW: list[Any] = [True, 7, 7.5, "seven", b"seven", None, [], [7, "x"], {}, {"x": 7}]
@@ -139,6 +141,8 @@ def wrong(kind: Any, raw: Any) -> Iterator[Any]:
             yield from (each for each in RAW if each is not None)
         else:
             yield from (each for each in wrong(only, raw) if each is not None)
+    elif kind is Secret:
+        yield from (*RAW, b"s" * 15, b"s" * 17)
     elif kind is float:
         yield from (each for each in RAW if each not in (7, 7.5) or each is True)
     else:
@@ -260,7 +264,7 @@ def test_the_error_says_what_is_wrong(values: Any, words: str) -> None:
 def test_every_string_of_python_survives(text: str) -> None:
     for message in (Printed("r", "e", Stream.STDOUT, text), Hello(1, text, text, text, text)):
         assert CODER.decode(CODER.encode(message)) == message
-    opening = OpenRun("r", 1, 1, "", "", "", {text: text}, 0, "")
+    opening = OpenRun("r", 1, 1, "", "", "", {text: text}, 0, "", Secret.make())
     assert CODER.decode(CODER.encode(opening)) == opening
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import ClusterError, NoMaster, VersionMismatch
+from glowpy.secret import Secret
 from glowpy.version import __version__
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import PYTHON, check_welcome, refusal, welcome
@@ -14,7 +15,7 @@ from glowpy.wire.messages import PROTOCOL_VERSION, Hello, Welcome
 from glowpy.wire.run_messages import ExecutorHello
 
 HELLO = Hello(PROTOCOL_VERSION, __version__, PYTHON, "driver", "d7")
-EXECUTOR = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "run", "e7")
+EXECUTOR = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, "run", "e7", Secret())
 
 
 def test_the_same_release_is_welcome() -> None:

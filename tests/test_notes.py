@@ -11,6 +11,7 @@ from glowpy.agent.runs import Run
 from glowpy.driver.view import report
 from glowpy.driver.view.report import Report
 from glowpy.ranges import LINE_CHARACTERS
+from glowpy.secret import Secret
 from glowpy.task import notes
 from glowpy.timing import Timing
 from glowpy.wire.coding import Coder
@@ -41,7 +42,8 @@ def test_a_process_keeps_one_note_of_a_subject_and_a_bounded_number() -> None:
 
 
 def test_an_agent_passes_on_a_bounded_number_of_notes() -> None:
-    slot = ExecutorSlot(Run("r1", b"", b"", "/run", b"", 0.0), "e1", "lease", 64, 0.0)
+    run = Run("r1", b"", b"", "/run", b"", Secret.make(), 0.0)
+    slot = ExecutorSlot(run, "e1", Secret.make(), "lease", 64, 0.0)
     assert [slot.counts_note() for _ in range(102)] == [True] * 100 + [False] * 2
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glowpy.driver.fleets.nursery import Nursery
 from glowpy.driver.nursed import remove_abandoned
+from glowpy.secret import Secret
 from tests.processes import BOUND_S, await_end
 from tests.test_nursery import Gate, gate
 
@@ -29,7 +30,7 @@ def made(place: Path, digit: str) -> Path:
 def abandoned(place: Path, digit: str) -> Path:
     """A run's directory whose nursery was killed before it had started anybody."""
     path = made(place, digit)
-    with Nursery(lambda _executor: None, str(path)) as nursery:
+    with Nursery(lambda _executor, _secret: None, str(path)) as nursery:
         deadline = time.monotonic() + BOUND_S
         while not (path / "held").exists():
             assert time.monotonic() < deadline, "it holds nothing"
@@ -42,13 +43,13 @@ def abandoned(place: Path, digit: str) -> Path:
 def test_what_was_abandoned_goes_with_the_next_run(tmp_path: Path, gate: Gate) -> None:
     held, lost, own = made(tmp_path, "a"), abandoned(tmp_path, "b"), made(tmp_path, "c")
     with Nursery(gate.wait, str(held)) as other:
-        other.start("e1")
+        other.start("e1", Secret.make())
         gate.arrived()  # it has been held for long
         aged(held)
         (lost / "below").mkdir()
         (lost / "below" / "rows-0.seg").touch()
         aged(lost)
-        with Nursery(lambda _executor: None, str(own)):
+        with Nursery(lambda _executor, _secret: None, str(own)):
             pass
         assert (held.exists(), lost.exists(), own.exists()) == (True, False, False)
     assert list(tmp_path.iterdir()) == []

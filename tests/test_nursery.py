@@ -15,10 +15,12 @@ import psutil
 import pytest
 
 from glowpy.driver.fleets.nursery import Exited, Nursery, Started, Unstarted
+from glowpy.secret import Secret
 from tests.forked import become_nobody, in_fork
 from tests.processes import await_end
 
 BOUND_S = 60.0
+SECRET = Secret(b"s" * 16)
 Event = Started | Exited | Unstarted
 
 
@@ -29,7 +31,7 @@ class Gate:
         self._wait, self._open = os.pipe()
         self._hear, self._say = os.pipe()
 
-    def wait(self, name: str = "") -> None:
+    def wait(self, name: str = "", _secret: bytes = b"") -> None:
         """In an executor."""
         os.close(self._open)
         os.write(self._say, f"{name}\n".encode())
@@ -75,7 +77,7 @@ def take(nursery: Nursery, count: int) -> list[Event]:
 def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
     """Start executors; how each has ended."""
     for executor in executors:
-        nursery.start(executor)
+        nursery.start(executor, SECRET)
     events = take(nursery, 2 * len(executors))
     assert {each.executor for each in events if isinstance(each, Started)} == set(executors)
     return {each.executor: each.code for each in events if isinstance(each, Exited)}
@@ -86,10 +88,12 @@ def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
 
 def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> None:
     unpicklable = iter([f"made in process {os.getpid()}"])
-    nursery = Nursery(lambda name: gate.wait(f"{name}: {next(unpicklable)}"), str(directory))
+    nursery = Nursery(
+        lambda name, _secret: gate.wait(f"{name}: {next(unpicklable)}"), str(directory)
+    )
     with nursery:
         assert nursery.events() == []
-        nursery.start("e1")
+        nursery.start("e1", SECRET)
         (started,) = take(nursery, 1)
         assert isinstance(started, Started) and started.executor == "e1"
         assert gate.arrived() == f"e1: made in process {os.getpid()}"
@@ -104,7 +108,7 @@ def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> Non
 
 
 def test_how_an_executor_ended_is_told(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    def live(name: str) -> None:
+    def live(name: str, _secret: Secret) -> None:
         if name == "raises":
             raise KeyError("of the executor")
         if name == "leaves":
@@ -125,7 +129,7 @@ def test_how_an_executor_ended_is_told(directory: Path, capfd: pytest.CaptureFix
 def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate) -> None:
     with Nursery(gate.wait, str(directory)) as nursery:
         for executor in ("e1", "e2"):
-            nursery.start(executor)
+            nursery.start(executor, SECRET)
         assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
         pids = [each.pid for each in take(nursery, 2) if isinstance(each, Started)]
         nursery.kill("e1")
@@ -133,7 +137,7 @@ def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate)
         assert take(nursery, 1) == [Exited("e1", -signal.SIGKILL)]
         nursery.kill("e1")  # it has ended already
         assert psutil.Process(pids[1]).is_running()
-        nursery.start("e1")  # a replacement may have its name
+        nursery.start("e1", SECRET)  # a replacement may have its name
         assert gate.arrived() == "e1"
     await_end(*pids)
 
@@ -143,22 +147,22 @@ def test_an_executor_that_was_started_ahead_is_started_once(directory: Path, gat
         nursery.start_ahead(["e1", "e2"])
         assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
         for executor in ("e1", "e2", "e3"):
-            nursery.start(executor)
+            nursery.start(executor, SECRET)
         assert gate.arrived() == "e3"
         started = [each.executor for each in take(nursery, 3)]
         assert sorted(started) == ["e1", "e2", "e3"]
         nursery.kill("e1")
         take(nursery, 1)
-        nursery.start("e1")  # ahead no longer
+        nursery.start("e1", SECRET)  # ahead no longer
         assert gate.arrived() == "e1"
 
 
 @pytest.mark.slow
 def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     names = [f"e{number}" for number in range(400)]
-    with Nursery(lambda name: None, str(directory)) as nursery:
+    with Nursery(lambda name, _secret: None, str(directory)) as nursery:
         for name in names:
-            nursery.start(name)  # nothing is read meanwhile
+            nursery.start(name, SECRET)  # nothing is read meanwhile
         events = take(nursery, 2 * len(names))
     ended = set()
     for event in events:
@@ -173,9 +177,9 @@ def test_more_packets_than_a_socket_holds(directory: Path) -> None:
 def test_a_process_that_cannot_be_made_is_told() -> None:
     def start_one() -> str:
         become_nobody()
-        with Nursery(lambda name: None, "/nonexistent") as nursery:
+        with Nursery(lambda name, _secret: None, "/nonexistent") as nursery:
             resource.prlimit(nursery.pid, resource.RLIMIT_NPROC, (0, 0))
-            nursery.start("e1")
+            nursery.start("e1", SECRET)
             (event,) = take(nursery, 1)
         return repr(event)
 
@@ -190,12 +194,13 @@ def test_output_that_waits_in_the_drivers_buffers_is_written_once(tmp_path: Path
     script = """
 import sys
 from glowpy.driver.fleets.nursery import Nursery
+from glowpy.secret import Secret
 print("before")
-def live(name):
+def live(name, secret):
     print(f"in {name}")
 with Nursery(live, sys.argv[1]) as nursery:
     for name in ("e1", "e2"):
-        nursery.start(name)
+        nursery.start(name, Secret.make())
     ends = 0
     import select
     while ends < 2:
@@ -218,7 +223,7 @@ def test_signal_handlers_and_streams_of_the_user_do_no_harm(directory: Path) -> 
     def one_executor() -> str:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         sys.stdout = sys.stderr = None
-        with Nursery(lambda name: None, str(directory)) as nursery:
+        with Nursery(lambda name, _secret: None, str(directory)) as nursery:
             ends = ends_of(nursery, "e1")
         return str(ends)
 
@@ -226,7 +231,7 @@ def test_signal_handlers_and_streams_of_the_user_do_no_harm(directory: Path) -> 
 
 
 def test_an_executor_does_not_hear_the_terminals_interrupt(directory: Path) -> None:
-    def live(name: str) -> None:
+    def live(name: str, _secret: Secret) -> None:
         signal.raise_signal(signal.SIGINT)
 
     with Nursery(live, str(directory)) as nursery:
@@ -239,13 +244,13 @@ def test_an_executor_does_not_hear_the_terminals_interrupt(directory: Path) -> N
 def test_a_nursery_that_has_died_is_an_error(directory: Path, gate: Gate) -> None:
     nursery = Nursery(gate.wait, str(directory))
     with nursery:
-        nursery.start("e1")
+        nursery.start("e1", SECRET)
         gate.arrived()
         (started,) = take(nursery, 1)
         assert isinstance(started, Started)
         os.kill(nursery.pid, signal.SIGKILL)
         await_end(nursery.pid)
-        nursery.start("e2")
+        nursery.start("e2", SECRET)
         nursery.kill("e1")
         with pytest.raises(ConnectionError):
             nursery.events()
@@ -259,10 +264,10 @@ def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
         directories = [tmp_path / "first", tmp_path / "second"]
         first, second = (Nursery(gate.wait, str(each)) for each in directories)
         with first:
-            first.start("e1")
+            first.start("e1", SECRET)
             gate.arrived()
             second.__enter__()
-            second.start("e2")
+            second.start("e2", SECRET)
             gate.arrived()
         (started,) = take(second, 1)
         assert isinstance(started, Started) and psutil.Process(started.pid).is_running()
@@ -276,12 +281,13 @@ def test_when_the_driver_is_killed_everything_of_it_ends(directory: Path) -> Non
     script = """
 import os, select, signal, sys
 from glowpy.driver.fleets.nursery import Nursery
-def live(name):
+from glowpy.secret import Secret
+def live(name, secret):
     signal.pause()
 with Nursery(live, sys.argv[1]) as nursery:
     pids = []
     for name in ("e1", "e2", "e3"):
-        nursery.start(name)
+        nursery.start(name, Secret.make())
     while len(pids) < 3:
         select.select([nursery], [], [])
         pids += [event.pid for event in nursery.events()]

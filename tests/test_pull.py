@@ -7,7 +7,7 @@ import pytest
 from glowpy.shards.blocks import PackedBlocks
 from glowpy.shards.pull import FRAME_BYTES, SendBlocks, SendEnd, SendFrame, ShardIndex
 from glowpy.shards.segment import Block
-from tests.pull_transcript import NONCE, RUN, transcript
+from tests.pull_transcript import NONCE, RUN, SECRET, transcript
 
 
 def test_a_shard_that_is_whole() -> None:
@@ -130,16 +130,20 @@ def test_a_block_larger_than_a_frame() -> None:
 
 def test_nobody_makes_an_owner_queue_without_bound() -> None:
     index = ShardIndex()
-    index.open(RUN, 1, "/a1", NONCE)
+    index.open(RUN, 1, "/a1", NONCE, SECRET)
     for number, more in ((1, 0), (2, 2**64)):
-        index.fetch("r", number, RUN, 1, 0, first_block=0, credit_bytes=2**64, is_local=False)
+        index.fetch(
+            "r", number, RUN, 1, 0, first_block=0, credit_bytes=2**64, is_local=False, secret=SECRET
+        )
         index.more_credit("r", number, more)
     sends = index.commit(RUN, 1, [Block(0, 0, 1 << 40, 1, 0)])
     for number in (1, 2):
         frames = [each for each in sends if isinstance(each, SendFrame) and each.fetch == number]
         assert sum(frame.length_bytes for frame in frames) == 16 << 20
     index.commit(RUN, 1, [Block(1, 0, 1, 1, 0)] * 25_000)
-    sends = index.fetch("r", 3, RUN, 1, 1, first_block=0, credit_bytes=0, is_local=True)
+    sends = index.fetch(
+        "r", 3, RUN, 1, 1, first_block=0, credit_bytes=0, is_local=True, secret=SECRET
+    )
     located = [len(send.blocks) for send in sends if isinstance(send, SendBlocks)]
     assert located == [10_000, 10_000, 5_000]
 
@@ -193,11 +197,21 @@ def test_what_is_lost_is_lost_to_every_reader_and_for_ever() -> None:
 
 def test_the_end_of_a_run() -> None:
     index = ShardIndex()
-    index.open("other", 1, "/other", NONCE)
-    index.fetch("r", 9, "other", 1, 0, first_block=0, credit_bytes=0, is_local=True)
+    index.open("other", 1, "/other", NONCE, SECRET)
+    index.fetch("r", 9, "other", 1, 0, first_block=0, credit_bytes=0, is_local=True, secret=SECRET)
     for attempt in (1, 2):
-        index.open(RUN, attempt, "/a", NONCE)
-        index.fetch("r", attempt, RUN, attempt, 0, first_block=0, credit_bytes=0, is_local=True)
+        index.open(RUN, attempt, "/a", NONCE, SECRET)
+        index.fetch(
+            "r",
+            attempt,
+            RUN,
+            attempt,
+            0,
+            first_block=0,
+            credit_bytes=0,
+            is_local=True,
+            secret=SECRET,
+        )
     assert index.attempts_of(RUN) == [1, 2]
     lost = [SendEnd("r", 1, 0, 0, "over"), SendEnd("r", 2, 0, 0, "over")]
     assert index.drop_run(RUN, "over") == lost
@@ -254,9 +268,11 @@ def test_a_reader_can_ask_whether_its_stream_goes_on() -> None:
 @pytest.mark.parametrize("length", [-5, 2**63])
 def test_blocks_that_cannot_be_are_left_to_whoever_reads_the_file(length: int) -> None:
     index = ShardIndex()
-    index.open(RUN, 1, "/a1", NONCE)
+    index.open(RUN, 1, "/a1", NONCE, SECRET)
     index.commit(RUN, 1, [Block(0, 0, length, 1, 0)])
-    sends = index.fetch("r", 1, RUN, 1, 0, first_block=0, credit_bytes=100, is_local=False)
+    sends = index.fetch(
+        "r", 1, RUN, 1, 0, first_block=0, credit_bytes=100, is_local=False, secret=SECRET
+    )
     assert [type(send) for send in sends] == [SendFrame]
 
 
@@ -274,3 +290,34 @@ def test_blocks_are_packed_and_come_out_as_they_went_in() -> None:
         blocks.append(bad)
         assert blocks.at(len(blocks) - 1) == Block(7, (1 << 64) - 1, 1, 0, 0), "in no file"
     assert blocks.row_count == sum(range(99))
+
+
+@pytest.mark.parametrize("secret", ["another", "none"])
+def test_a_run_that_a_reader_does_not_know_looks_like_no_run(secret: str) -> None:
+    transcript(f"""
+        > a1 begins
+        > a1 writes 0:10
+        > m#1 wants a1.0 secret {secret}
+          m#1: lost, attempt 1 of run run has no shards here
+        > m#1 wants a1.0 credit 5000 secret {secret}
+          m#1: lost, attempt 1 of run run has no shards here
+        > m#1 takes 5000
+          m#1: lost, fetch 1 is not open
+        > a1 is whole
+        > m#1 wants a1.0 secret {secret}
+          m#1: lost, attempt 1 of run run has no shards here
+        > r#1 wants a1.0
+          r#1: in /a1 lie 10
+          r#1: end of 1 blocks, 2 rows
+    """)
+
+
+def test_shards_without_a_secret_are_for_every_reader() -> None:
+    index = ShardIndex()
+    index.open("@channel", 1, "/a1", NONCE, None)
+    index.seal("@channel", 1)
+    for number, secret in enumerate((b"", SECRET)):
+        assert index.fetch(
+            "r", number, "@channel", 1, 0,
+            first_block=0, credit_bytes=0, is_local=True, secret=secret,
+        ) == [SendEnd("r", number, 0, 0, "")]  # fmt: skip

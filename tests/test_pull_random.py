@@ -55,7 +55,7 @@ class World:
 
     def __init__(self) -> None:
         self.index = ShardIndex()
-        self.index.open(RUN, ATTEMPT, PATH, NONCE)
+        self.index.open(RUN, ATTEMPT, PATH, NONCE, None)
         self.file = b""
         self.written: list[list[bytes]] = [[] for _ in range(SHARDS)]
         self.is_sealed = self.is_lost = False
@@ -118,6 +118,7 @@ class World:
                 first_block=0,
                 credit_bytes=WINDOW,
                 is_local=is_local,
+                secret=b"",
             )
         )
 

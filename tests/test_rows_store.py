@@ -13,24 +13,33 @@ from glowpy.driver import rows_store
 from glowpy.driver.rows_store import RowsStore
 from glowpy.errors import OutputError, RowError
 from glowpy.planner.fusion import make_plan
+from glowpy.secret import Secret
 from glowpy.shards.codec import decode
 from glowpy.shards.pull import SendBlocks, SendEnd, ShardIndex
 from glowpy.shards.segment import SegmentReader
 
-RUN = "r1"
+RUN, SECRET = "r1", Secret(b"s" * 16)
 
 
 def store(directory: Path, *datasets: Dataset) -> ShardIndex:
     index = ShardIndex()
     plan = make_plan(datasets[0]._graph, [each._node for each in datasets], stored=True)
-    RowsStore(RUN, str(directory), index, lambda sends: None).keep_slices(plan)
+    RowsStore(RUN, SECRET, str(directory), index, lambda sends: None).keep_slices(plan)
     return index
 
 
 def rows_of(index: ShardIndex, dataset: int, shard: int) -> list[Any]:
     """Read one shard as a task on this host does."""
     *blocks, end = index.fetch(
-        "reader", 1, RUN, dataset, shard, first_block=0, credit_bytes=0, is_local=True
+        "reader",
+        1,
+        RUN,
+        dataset,
+        shard,
+        first_block=0,
+        credit_bytes=0,
+        is_local=True,
+        secret=SECRET,
     )
     assert isinstance(end, SendEnd) and end.lost == ""
     rows: list[Any] = []

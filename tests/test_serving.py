@@ -22,6 +22,7 @@ from tests.shard_owner import (
     ELSEWHERE,
     OWNERS_HOST,
     RUN,
+    SECRET,
     Owner,
     Reader,
     append,
@@ -235,7 +236,7 @@ def arrived(client: Client) -> list[tuple[Any, bytes]]:
 
 def fetch(attempt: int, **changes: int) -> Fetch:
     values = {"fetch": attempt, "shard": 0, "first_block": 0, "credit_bytes": 1 << 20} | changes
-    return Fetch(run=RUN, attempt=attempt, reader_host=ELSEWHERE, **values)
+    return Fetch(run=RUN, attempt=attempt, reader_host=ELSEWHERE, secret=SECRET, **values)
 
 
 def test_a_stream_that_breaks_has_one_end_and_others_go_on(owner, poller):

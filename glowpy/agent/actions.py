@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.shards.pull import Send
 from glowpy.wire.run_messages import OpenRun
 
@@ -38,11 +39,20 @@ class StartProcess(NamedTuple):
 
     run: str
     executor: str
+    secret: Secret  # one-time, for the process alone: by it, the executor is known
 
 
 class KillProcess(NamedTuple):
     """SIGKILL an executor and what it has started; its exit is awaited."""
 
+    executor: str
+
+
+class LogImpostor(NamedTuple):
+    """Log that a peer has greeted as an executor that it is not."""
+
+    peer: bytes
+    run: str
     executor: str
 
 
@@ -63,6 +73,7 @@ Action: TypeAlias = (
     | OpenDirectory
     | StartProcess
     | KillProcess
+    | LogImpostor
     | DeleteRun
     | LeasesChanged
     | Send

@@ -12,9 +12,10 @@ from typing import Any
 
 from glowpy.agent.actions import Action, DeleteRun, OpenDirectory, ToDriver
 from glowpy.agent.executors import Limits
-from glowpy.agent.pool import ExecutorPool, is_name
-from glowpy.agent.runs import Run
+from glowpy.agent.pool import ExecutorPool
+from glowpy.agent.runs import Run, is_name
 from glowpy.flags import is_module_name
+from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
 from glowpy.wire.messages import LeaseInUse
@@ -43,6 +44,7 @@ class AgentCore:
         host: readers that name the same host read segment files themselves.
         directory: where runs have their directories.
         make_nonce: sixteen random bytes.
+        make_secret: the one-time secret of an executor, given its name.
     """
 
     def __init__(
@@ -53,12 +55,13 @@ class AgentCore:
         limits: Limits,
         timing: Timing,
         make_nonce: Callable[[], bytes],
+        make_secret: Callable[[str], Secret],
     ) -> None:
         self.directory = directory
         self.timing = timing
         self.make_nonce = make_nonce
         self.index = ShardIndex()
-        self._pool = ExecutorPool(owner, host, limits, timing, self.index)
+        self._pool = ExecutorPool(owner, host, limits, timing, self.index, make_secret)
         self._runs: dict[str, Run] = {}
 
     def leases(self) -> tuple[LeaseInUse, ...]:
@@ -113,12 +116,15 @@ class AgentCore:
             yield ToDriver(peer, RunRefused(name, "the run's name is not a name"))
         elif message.module and not is_module_name(message.module):
             yield ToDriver(peer, RunRefused(name, "the module's name is not a name"))
+        elif not message.secret:
+            yield ToDriver(peer, RunRefused(name, "the run has no secret"))
         elif name in self._runs:
             yield ToDriver(peer, RunRefused(name, "the run exists here already"))
         elif any(run.directory == directory for run in self._runs.values()):
             yield ToDriver(peer, RunRefused(name, "the run's directory is another's"))
         else:
-            self._runs[name] = Run(name, peer, payload, directory, self.make_nonce(), now)
+            nonce, secret = self.make_nonce(), message.secret
+            self._runs[name] = Run(name, peer, payload, directory, nonce, secret, now)
             yield OpenDirectory(name, directory, message)
 
     def program_ready(self, name: str, files: int, size_bytes: int) -> list[Action]:

@@ -8,6 +8,7 @@ from enum import Enum
 from glowpy.agent.runs import Run
 from glowpy.ranges import NOTES_OF_EXECUTOR
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.signals import signal_name
 from glowpy.wire.run_messages import (
     Assign,
@@ -20,6 +21,7 @@ from glowpy.wire.run_messages import (
 )
 
 _MOST_EARLY_CHARACTERS = 4096
+_MOST_IMPOSTORS = 10  # of one executor, more are not logged
 
 
 class State(Enum):
@@ -41,13 +43,21 @@ class ExecutorSlot:
     early_output = ""  # the last that it has written before it was ready
     is_dismissed = False  # retired: that it ends, however it does, is no news
     note_count = 0
+    impostor_count = 0  # greetings in its name, but not of its process
     kill_reason = ""  # why the agent killed it, for whoever asks how it died
 
     def __init__(
-        self, run: Run, executor: str, lease: str, memory_mb: int, deadline: float
+        self,
+        run: Run,
+        executor: str,
+        secret: Secret,
+        lease: str,
+        memory_mb: int,
+        deadline: float,
     ) -> None:
         self.run = run
         self.executor = executor
+        self.secret = secret  # by which its process proves itself, once
         self.lease = lease
         self.memory_mb = memory_mb
         self.deadline = deadline  # for its greeting, or for its end once retiring
@@ -101,6 +111,11 @@ class ExecutorSlot:
         """Count a note of the executor; False if it is one too many."""
         self.note_count += 1
         return self.note_count <= NOTES_OF_EXECUTOR
+
+    def counts_impostor(self) -> bool:
+        """Count a greeting that is not of its process; False if there were too many to log."""
+        self.impostor_count += 1
+        return self.impostor_count <= _MOST_IMPOSTORS
 
     def aborted(self, assign: Assign) -> GroupEnded:
         """How its agent reports an assignment that nobody wants any more."""

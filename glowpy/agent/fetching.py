@@ -82,9 +82,12 @@ class ProgramFetch:
             sha256 = self._waiting.popleft()
             incoming = self._cache.begin(sha256, self._sizes[sha256])
             self._incoming[sha256] = self._stack.enter_context(incoming)
-            self._link.send(FetchFile(self.run, sha256, 0))
+            self._request(sha256, 0)
         if not self._incoming:
             self._finish(None)
+
+    def _request(self, sha256: str, offset_bytes: int) -> None:
+        self._link.send(FetchFile(self.run, sha256, offset_bytes, self.opening.secret))
 
     def _receive(self) -> None:
         try:
@@ -108,7 +111,7 @@ class ProgramFetch:
         incoming.write(payload)
         self.bytes_fetched += len(payload)
         if not incoming.is_whole:
-            self._link.send(FetchFile(self.run, frame.sha256, incoming.received_bytes))
+            self._request(frame.sha256, incoming.received_bytes)
             return
         incoming.commit()
         self._received.add(frame.sha256)

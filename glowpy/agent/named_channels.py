@@ -115,7 +115,7 @@ class NamedChannels:
         nonce = self._make_nonce()
         path = os.path.join(self._directory, f"{number}.seg")
         self._kept[name] = _Kept(number, peer, path, nonce, now)
-        self._index.open(run_of(name), number, path, nonce)
+        self._index.open(run_of(name), number, path, nonce, None)  # any member may read it
         log.info("channel %s begins", name)
         self._changed()
         return ChannelState(name, 0, is_whole=False, refusal=""), sends

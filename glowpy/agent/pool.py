@@ -7,20 +7,21 @@ launch → LAUNCHED → hello → GREETED → ready → READY → retire → RET
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from glowpy.agent.actions import (
     Action,
     KillProcess,
     LeasesChanged,
+    LogImpostor,
     StartProcess,
     ToDriver,
     ToExecutor,
 )
 from glowpy.agent.executors import ExecutorSlot, Limits, State
-from glowpy.agent.runs import Run
+from glowpy.agent.runs import Run, is_name
+from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
 from glowpy.wire.greeting import refusal
@@ -51,13 +52,6 @@ from glowpy.wire.run_messages import (
     Work,
 )
 
-_NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
-
-
-def is_name(name: str) -> bool:
-    """Can a run or an executor be called so? Names become paths."""
-    return _NAME.fullmatch(name) is not None
-
 
 class ExecutorPool:
     """All executors of an agent, and what they write.
@@ -65,16 +59,24 @@ class ExecutorPool:
     Args:
         owner: the agent's address as shard owner.
         host: readers that name the same host read segment files themselves.
+        make_secret: the one-time secret of an executor, given its name.
     """
 
     def __init__(
-        self, owner: str, host: str, limits: Limits, timing: Timing, index: ShardIndex
+        self,
+        owner: str,
+        host: str,
+        limits: Limits,
+        timing: Timing,
+        index: ShardIndex,
+        make_secret: Callable[[str], Secret],
     ) -> None:
         self._owner = owner
         self._host = host
         self._limits = limits
         self._timing = timing
         self._index = index
+        self._make_secret = make_secret
         self._slots: dict[str, ExecutorSlot] = {}
 
     def leases(self) -> tuple[LeaseInUse, ...]:
@@ -122,8 +124,9 @@ class ExecutorPool:
             yield ToDriver(run.peer, LaunchRefused(run.name, name, Refusal.FULL, reason))
             return
         deadline = now + self._timing.executor_start_s
-        self._slots[name] = ExecutorSlot(run, name, message.lease, memory_mb, deadline)
-        yield StartProcess(run.name, name)
+        secret = self._make_secret(name)
+        self._slots[name] = ExecutorSlot(run, name, secret, message.lease, memory_mb, deadline)
+        yield StartProcess(run.name, name, secret)
         yield LeasesChanged()
 
     def command(
@@ -166,7 +169,7 @@ class ExecutorPool:
         while (assign := slot.next_assigned()) is not None:
             slot.running[assign.attempt] = assign
             path = _segment_path(run, assign)
-            self._index.open(run.name, assign.attempt, path, run.nonce)
+            self._index.open(run.name, assign.attempt, path, run.nonce, run.secret)
             yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
             started = GroupStarted(run.name, slot.executor, assign.group, assign.attempt)
             yield ToDriver(run.peer, started)
@@ -203,17 +206,20 @@ class ExecutorPool:
         return next((slot for slot in self._slots.values() if slot.peer == peer), None)
 
     def _greet(self, slot: ExecutorSlot, peer: bytes, hello: ExecutorHello) -> Iterator[Action]:
-        if slot.state is not State.LAUNCHED:
+        if slot.state is not State.LAUNCHED or not slot.secret.matches(hello.secret):
+            if slot.counts_impostor():
+                yield LogImpostor(peer, slot.run.name, slot.executor)
             return
-        slot.peer = peer
+        slot.peer, slot.secret = peer, Secret()
         reason = refusal(hello, "agent")
         if reason:
             yield ToDriver(slot.run.peer, slot.refused(Refusal.FATAL, reason))
             yield from self._kill(slot, "another release")
             return
         slot.state = State.GREETED
-        description = slot.run.description
-        yield ToExecutor(peer, Describe(slot.run.name, self._owner, self._host), description)
+        run = slot.run
+        describe = Describe(run.name, self._owner, self._host, run.secret)
+        yield ToExecutor(peer, describe, run.description)
 
     def _ready(
         self, slot: ExecutorSlot, message: ExecutorReady, payload: bytes

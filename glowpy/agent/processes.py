@@ -13,7 +13,8 @@ from types import TracebackType
 
 from glowpy.agent.executors import exit_cause
 from glowpy.agent.output import OutputPipe
-from glowpy.environment import LIFELINE_VARIABLE
+from glowpy.environment import LIFELINE_VARIABLE, SECRET_VARIABLE
+from glowpy.secret import Secret, secret_pipe
 from glowpy.signals import kill_group
 from glowpy.wire.run_messages import Stream
 from glowpy.wire.transport import Poller
@@ -32,7 +33,7 @@ class Processes:
     """The executors that this agent has started. A context manager: leaving it kills them all.
 
     Every executor inherits the reading end of a pipe, its lifeline: when this process dies, however
-    it dies, the executor reads its end.
+    it dies, the executor reads its end. Another inherited pipe holds its one-time secret.
 
     Args:
         said: told the executor, and lines that its process has written.
@@ -57,6 +58,7 @@ class Processes:
     def start(
         self,
         executor: str,
+        secret: Secret,
         command: Sequence[str],
         environment: Mapping[str, str],
         directory: str,
@@ -67,19 +69,25 @@ class Processes:
             OSError: the system would not; nothing is left of it.
             ValueError: no process can have such arguments, or such an environment.
         """
-        with ExitStack() as failed:
+        with ExitStack() as inherited, ExitStack() as failed:
             out = OutputPipe(self._poller, partial(self._said, executor, Stream.STDOUT))
             failed.callback(out.close)
             err = OutputPipe(self._poller, partial(self._said, executor, Stream.STDERR))
             failed.callback(err.close)
+            secret_end = secret_pipe(secret)
+            inherited.callback(os.close, secret_end)
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=out.writing_end,
                 stderr=err.writing_end,
                 cwd=directory,
-                env={**environment, LIFELINE_VARIABLE: str(self._lifeline)},
-                pass_fds=(self._lifeline,),
+                env={
+                    **environment,
+                    LIFELINE_VARIABLE: str(self._lifeline),
+                    SECRET_VARIABLE: str(secret_end),
+                },
+                pass_fds=(self._lifeline, secret_end),
                 start_new_session=True,
             )
             failed.callback(popen.wait)

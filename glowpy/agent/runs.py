@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from glowpy.secret import Secret
+
+_NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
+
+
+def is_name(name: str) -> bool:
+    """Can a run or an executor be called so? Names become paths."""
+    return _NAME.fullmatch(name) is not None
+
 
 class Run:
     """A run that has a driver."""
@@ -17,6 +28,7 @@ class Run:
         description: bytes,
         directory: str,
         nonce: bytes,
+        secret: Secret,
         heard_at: float,
     ) -> None:
         self.name = name
@@ -24,4 +36,5 @@ class Run:
         self.description = description
         self.directory = directory  # of its segment files
         self.nonce = nonce
+        self.secret = secret  # readers of its shards know it
         self.heard_at = heard_at

@@ -16,6 +16,7 @@ from glowpy.agent.actions import (
     DeleteRun,
     KillProcess,
     LeasesChanged,
+    LogImpostor,
     OpenDirectory,
     StartProcess,
     ToDriver,
@@ -35,6 +36,7 @@ from glowpy.agent.run_programs import RunPrograms
 from glowpy.agent.serving import ShardServer
 from glowpy.agent.told import ids_of, log_told
 from glowpy.resources import cores
+from glowpy.secret import Secret
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -128,6 +130,7 @@ class AgentServer:
             limits=Limits(options.executor_limit, options.memory_mb),
             timing=timing,
             make_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+            make_secret=lambda _executor: Secret.make(),
         )
         self._programs = RunPrograms(
             directory.cache,
@@ -268,6 +271,9 @@ class AgentServer:
         elif isinstance(action, KillProcess):
             log.debug("a process is killed", extra=self._core.about(action.executor))
             self._processes.kill(action.executor)
+        elif isinstance(action, LogImpostor):
+            text = "dropped a greeting of peer %s, which is not the executor that it names"
+            log.warning(text, action.peer.hex(), extra=ids_of(action))
         elif isinstance(action, DeleteRun):
             self._delete(action.run, action.directory)
         elif isinstance(action, LeasesChanged):
@@ -322,7 +328,7 @@ class AgentServer:
                 self._core.run_directory(action.run),
                 self._options.key_file,
             )
-            pid = self._processes.start(action.executor, *start)
+            pid = self._processes.start(action.executor, action.secret, *start)
         except (OSError, ValueError) as exc:  # a null byte in a word, say, or half a character
             self._carry_out(self._core.start_failed(action.executor, str(exc)))
             return

@@ -46,6 +46,7 @@ class ShardServer:
                     first_block=message.first_block,
                     credit_bytes=message.credit_bytes,
                     is_local=message.reader_host == self._host,
+                    secret=message.secret,
                 )
             )
         elif isinstance(message, MoreCredit):

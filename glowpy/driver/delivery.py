@@ -37,7 +37,13 @@ class Delivery:
     ) -> None:
         self._result = result
         self.pulls = Pulls(
-            fleet.transport, fleet.poller, fleet.reader_host, description.run, timing, clock
+            fleet.transport,
+            fleet.poller,
+            fleet.reader_host,
+            description.run,
+            fleet.secret,
+            timing,
+            clock,
         )
         self._order: Sequence[ShardRef] = (
             ()

@@ -61,7 +61,7 @@ class _InlineRun:
         self._nonce = os.urandom(NONCE_BYTES)
         self._index = ShardIndex()
         self._pulls = LocalPulls(self._index, self._run, job.timing.beat_s)
-        self._store = RowsStore(self._run, directory, self._index, self._pulls.serve)
+        self._store = RowsStore(self._run, None, directory, self._index, self._pulls.serve)
         self._channels = RunChannels(job, self._store, self._pulls)
         self._report = Report(job.timing, is_quiet=job.options.quiet)
         self._live = LiveAttempts()
@@ -141,7 +141,7 @@ class _InlineRun:
         plan, index = self._plan, self._index
         attempt, meter = self._first_attempt + group, Meter()
         path = os.path.join(self._directory, f"{group}.seg")
-        index.open(self._run, attempt, path, self._nonce)
+        index.open(self._run, attempt, path, self._nonce, None)
         self._channels.group_assigned(group, attempt)
         self._channels.group_begun(group, attempt, _OWNER)
 

@@ -62,7 +62,7 @@ class LocalPulls:
         self.serve(
             self._index.fetch(
                 pull, number, self._run, attempt, shard,
-                first_block=0, credit_bytes=0, is_local=True,
+                first_block=0, credit_bytes=0, is_local=True, secret=b"",
             )
         )  # fmt: skip
         return pull

@@ -11,6 +11,7 @@ from glowpy.flow.ops.kernel import Batch, dealt
 from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan
+from glowpy.secret import Secret
 from glowpy.shards.codec import encode
 from glowpy.shards.pull import Send, ShardIndex
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentWriter
@@ -22,13 +23,20 @@ class RowsStore:
     """Shards that the driver serves, those of a dataset as the attempt of the dataset's number.
 
     Args:
+        secret: of the run, which readers know; None: all readers are in this process.
         serve: carries out what the index wants sent to readers that wait.
     """
 
     def __init__(
-        self, run: str, directory: str, index: ShardIndex, serve: Callable[[Iterable[Send]], None]
+        self,
+        run: str,
+        secret: Secret | None,
+        directory: str,
+        index: ShardIndex,
+        serve: Callable[[Iterable[Send]], None],
     ) -> None:
         self._run = run
+        self._secret = secret
         self._directory = directory
         self._index = index
         self._serve = serve
@@ -41,7 +49,7 @@ class RowsStore:
         """
         for dataset in plan.kept_by_driver():
             if dataset.rows is not None:
-                with Journal(dataset, self._run, self._directory, self._index, self._serve) as kept:
+                with self.open_journal(dataset) as kept:
                     for shard in range(dataset.shard_count):
                         try:
                             kept.append(shard, list(slice_shard(dataset, shard)))
@@ -50,8 +58,8 @@ class RowsStore:
                     kept.seal()
 
     def open_journal(self, dataset: DatasetNode) -> Journal:
-        """Where the rows of a channel are kept: they can be read from the moment they are there."""
-        return Journal(dataset, self._run, self._directory, self._index, self._serve)
+        """Where the rows of a slice or a channel are kept; readable as soon as they are there."""
+        return Journal(dataset, self._run, self._secret, self._directory, self._index, self._serve)
 
 
 def of_slice(plan: Plan, dataset: DatasetNode, error: RowError) -> RowError:
@@ -66,6 +74,7 @@ class Journal:
         self,
         dataset: DatasetNode,
         run: str,
+        secret: Secret | None,
         directory: str,
         index: ShardIndex,
         serve: Callable[[Iterable[Send]], None],
@@ -79,7 +88,7 @@ class Journal:
         nonce = os.urandom(NONCE_BYTES)
         path = os.path.join(directory, f"rows-{dataset.id}.seg")
         self._writer = SegmentWriter(path, nonce)
-        index.open(run, dataset.id, path, nonce)
+        index.open(run, dataset.id, path, nonce, secret)
 
     def deal(self, rows: Batch) -> None:
         """Add rows, round robin to the shards.

@@ -22,6 +22,7 @@ from glowpy.flags import Options
 from glowpy.flow.graph import Graph
 from glowpy.planner.plan import Plan
 from glowpy.resources import cores
+from glowpy.secret import Secret
 from glowpy.timing import Timing
 from glowpy.wire.address import IpcAddress
 from glowpy.wire.security import Policy
@@ -145,21 +146,22 @@ def _executor_main(
     run: str,
     timing: Timing,
     executor: str,
+    secret: Secret,
 ) -> None:
     """The life of a forked executor."""
     from glowpy.driver.fleets.executor_life import live
 
     if captured is not None:
         captured.attach()
-    live(lambda _description: graph, agent, run, timing, executor)
+    live(lambda _description: graph, agent, run, timing, executor, secret)
 
 
 def _become_fresh(
-    captured: CapturedOutput | None, directory: str, lifeline: int, executor: str
+    captured: CapturedOutput | None, directory: str, lifeline: int, executor: str, secret: Secret
 ) -> None:
     """In a fork of the nursery: turn into a fresh executor."""
     from glowpy.driver.fleets.fresh_start import become_fresh
 
     if captured is not None:
         captured.attach()
-    become_fresh(directory, lifeline, executor)
+    become_fresh(directory, lifeline, executor, secret)

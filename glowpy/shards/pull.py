@@ -8,7 +8,8 @@
                               <-   FetchEnd(counts) | FetchEnd(lost)
 
 A fetch of an attempt that is still writing waits for what is to come. End of stream and loss are
-never the same: only an end whose counts agree with what has come is an end. Both sides count
+never the same: only an end whose counts agree with what has come is an end. A fetch without the
+secret of the run is answered as one of an attempt that the owner does not have. Both sides count
 credit by `cost_of` a frame. A reader that has long heard nothing sends MoreCredit of nothing: an
 owner that does not know the fetch, or has given it up, answers that it is lost. A reader on the
 owner's host that runs as another user may not open the file: it cancels, and fetches the rest
@@ -23,6 +24,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import TypeAlias
 
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.shards.blocks import PackedBlocks
 from glowpy.shards.segment import Block
 
@@ -100,9 +102,10 @@ class _Attempt:
 
     is_sealed = False
 
-    def __init__(self, path: str, nonce: bytes) -> None:
+    def __init__(self, path: str, nonce: bytes, secret: Secret | None) -> None:
         self.path = path
         self.nonce = nonce
+        self.secret = secret
         self.blocks: dict[int, PackedBlocks] = {}  # by shard; none where no rows
         self.waiting: dict[int, dict[FetchKey, _Fetch]] = {}  # by shard
 
@@ -119,9 +122,13 @@ class ShardIndex:
         self._attempts: dict[AttemptKey, _Attempt] = {}
         self._fetches: dict[FetchKey, _Fetch] = {}
 
-    def open(self, run: str, attempt: int, path: str, nonce: bytes) -> None:
-        """An attempt begins to write."""
-        self._attempts[run, attempt] = _Attempt(path, nonce)
+    def open(self, run: str, attempt: int, path: str, nonce: bytes, secret: Secret | None) -> None:
+        """An attempt begins to write.
+
+        Args:
+            secret: of the run, which its readers know; None: any reader may have the shards.
+        """
+        self._attempts[run, attempt] = _Attempt(path, nonce, secret)
 
     def commit(self, run: str, attempt: int, blocks: Sequence[Block]) -> list[Send]:
         """Blocks of an attempt exist from now on; unknown and sealed attempts are fenced."""
@@ -176,10 +183,11 @@ class ShardIndex:
         first_block: int,
         credit_bytes: int,
         is_local: bool,
+        secret: bytes,
     ) -> list[Send]:
         """A reader wants a shard."""
         entry = self._attempts.get((run, attempt))
-        if entry is None:
+        if entry is None or not (entry.secret is None or entry.secret.matches(secret)):
             lost = f"attempt {attempt} of run {run} has no shards here"
             return [SendEnd(reader, number, 0, 0, lost)]
         if (reader, number) in self._fetches:

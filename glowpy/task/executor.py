@@ -19,6 +19,7 @@ from glowpy.flow.graph import Graph
 from glowpy.planner.fingerprint import Capture, derived_again
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.secret import Secret
 from glowpy.shards.segment import Block
 from glowpy.stacks import offer_stack
 from glowpy.task.assignment import Assignment, Workplace
@@ -62,12 +63,17 @@ FindGraph = Callable[[RunDescription], Graph]
 
 
 class Executor:
-    """Serves one run until it is retired or its agent is gone."""
+    """Serves one run until it is retired or its agent is gone.
+
+    Args:
+        secret: the one-time secret by which its agent knows it.
+    """
 
     def __init__(
         self,
         agent_address: str,
         executor: str,
+        secret: Secret,
         run: str,
         find_graph: FindGraph,
         policy: Policy,
@@ -78,6 +84,7 @@ class Executor:
     ) -> None:
         self._agent_address = agent_address
         self._executor = executor
+        self._secret = secret
         self._run = run
         self._find_graph = find_graph
         self._policy = policy
@@ -109,9 +116,9 @@ class Executor:
             self._link: Link = transport.connect(parse_endpoint(self._agent_address))
             self._poller.register(self._link, self._take)
             describe_message, description = self._greet()
-            host = describe_message.host
+            host, secret = describe_message.host, describe_message.secret
             plan = self._agree(description)
-            pulls = Pulls(transport, self._poller, host, self._run, self._timing)
+            pulls = Pulls(transport, self._poller, host, self._run, secret, self._timing)
             self._workplace = Workplace(
                 plan, description, self._executor, host, pulls, self._forwarding
             )
@@ -126,8 +133,9 @@ class Executor:
                     self._live.stop_all(self._timing.shutdown_s)
 
     def _greet(self) -> tuple[Describe, RunDescription]:
-        hello = ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, self._run, self._executor)
-        self._link.send(hello)
+        release = PROTOCOL_VERSION, __version__, PYTHON
+        self._link.send(ExecutorHello(*release, self._run, self._executor, self._secret))
+        self._secret = Secret()
         # The agent may be busy, above all one in a driver. It ends executors that are too late.
         patience_s = self._timing.executor_start_s
         deadline = time.monotonic() + patience_s

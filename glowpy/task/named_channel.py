@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from glowpy.errors import ChannelError, ShardError
+from glowpy.secret import Secret
 from glowpy.shards.lines import decode_lines
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
@@ -71,7 +72,7 @@ class NamedChannelReader:
         if place is None:
             return
         # no host: bytes come through the socket, wherever the agent is
-        pulls = Pulls(self._transport, self._poller, "", run_of(self._name), self._timing)
+        pulls = Pulls(self._transport, self._poller, "", run_of(self._name), Secret(), self._timing)
         pull = pulls.open(place.address, place.number, 0)
         while not self._is_stopped:
             try:

@@ -21,6 +21,7 @@ from glowpy.stdio import flush, tell
 from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
+from glowpy.task.own_secret import take_secret
 from glowpy.task.rerun_guard import stop_watching
 from glowpy.timing import Timing
 from glowpy.wire.security import policy_from_environment
@@ -78,7 +79,9 @@ def serve_and_exit(
         run = os.environ.get(RUN_VARIABLE, "")
         policy = policy_from_environment()
         timing = Timing.from_environment()
-        Executor(agent_address, executor, run, find_graph, policy, timing, capture=capture).serve()
+        Executor(
+            agent_address, executor, take_secret(), run, find_graph, policy, timing, capture=capture
+        ).serve()
     except GlowError as exc:
         tell(f"glowpy: {exc}")
         status = 1

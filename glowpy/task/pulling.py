@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from glowpy.errors import ClusterError, ProtocolError, ShardLost, ShardOfOtherUser
+from glowpy.secret import Secret
 from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.timing import Timing
@@ -111,7 +112,11 @@ class _Owner:
 
 
 class Pulls:
-    """Every shard that this process is reading. Never waits; the caller's poller does."""
+    """Every shard that this process is reading. Never waits; the caller's poller does.
+
+    Args:
+        secret: of the run; empty for channels that have a name.
+    """
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class Pulls:
         poller: Poller,
         host: str,
         run: str,
+        secret: Secret,
         timing: Timing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -127,6 +133,7 @@ class Pulls:
         self._poller = poller
         self._host = host
         self._run = run
+        self._secret = secret
         self._timing = timing
         self._owners: dict[str, _Owner] = {}
         self._pulls: dict[int, tuple[Pull, str]] = {}
@@ -148,9 +155,9 @@ class Pulls:
         """Open a stream of a shard, and return its number."""
         number = next(self._numbers)
         self._pulls[number] = pull, at.name
+        place = self._run, pull.attempt, shard, first_block
         host = "" if at.sends_bytes else self._host
-        fetch = Fetch(number, self._run, pull.attempt, shard, first_block, CREDIT_BYTES, host)
-        self.send(at, fetch)
+        self.send(at, Fetch(number, *place, CREDIT_BYTES, host, self._secret))
         return number
 
     def send(self, at: _Owner, message: Fetch | MoreCredit | CancelFetch) -> None:

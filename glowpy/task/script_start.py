@@ -16,11 +16,13 @@ from typing import NoReturn
 from glowpy.stdio import flush, tell
 from glowpy.task.no_input import refuse_input
 from glowpy.task.notes import take_notes
+from glowpy.task.own_secret import receive_secret
 from glowpy.task.watched_environment import watch_environment
 
 
 def start_script() -> None:
     """Run the script that the command line names as this process's main program."""
+    receive_secret()
     code, run_directory, entry = sys.argv[1:4]
     del sys.argv[1:4]
     refuse_input()

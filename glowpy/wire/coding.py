@@ -17,6 +17,7 @@ import msgpack
 
 from glowpy.errors import ProtocolError
 from glowpy.ranges import Characters, Within
+from glowpy.secret import SECRET_BYTES, Secret
 
 MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames are 4 MiB
 _SMALL_BYTES = 4096
@@ -171,6 +172,8 @@ def _checker(kind: Any) -> Check:
         return _range_checker(*arguments)
     if kind is float:
         return _float_checker
+    if kind is Secret:
+        return _secret_checker
     return _scalar_checker(kind)
 
 
@@ -244,6 +247,12 @@ def _float_checker(value: Any, place: str) -> Any:
     if type(value) not in (float, int):
         raise ProtocolError(f"{place} is not a number")
     return float(value)
+
+
+def _secret_checker(value: Any, place: str) -> Any:
+    if type(value) is not bytes or len(value) not in (0, SECRET_BYTES):
+        raise ProtocolError(f"{place} is no secret of {SECRET_BYTES} bytes")
+    return Secret(value)
 
 
 def _range_checker(kind: type, bounds: Within | Characters) -> Check:

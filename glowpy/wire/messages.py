@@ -22,7 +22,7 @@ from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import RUN_MESSAGES
 from glowpy.wire.transfers import TRANSFERS
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class Hello(NamedTuple):

@@ -10,6 +10,7 @@ from enum import Enum
 
 from glowpy.ranges import Count, Line, Megabytes, Name, OptionalSize, Seconds, Size, Unsigned32
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.shards.segment import Block
 from glowpy.wire.sources import Sources
 
@@ -53,6 +54,7 @@ class OpenRun(NamedTuple):
     environment: dict[str, str]
     hash_seed: Unsigned32
     module: Name  # -glow.module: what this run has in common with others; empty if nothing
+    secret: Secret  # of the run: readers of its shards send it
     watches_effects: bool = True  # False: -glow.rerun.effects=allow
     unsent_variables: tuple[Name, ...] = ()  # names of variables that only the driver has
     python_options: tuple[str, ...] = ()
@@ -176,13 +178,17 @@ class Beat(NamedTuple):
 
 
 class ExecutorHello(NamedTuple):
-    """An executor's first message: the script has reached its flow. Answered by Describe."""
+    """An executor's first message: the script has reached its flow. Answered by Describe.
+
+    The secret is the one that its agent has passed to the process: it counts once.
+    """
 
     protocol: Count
     glowpy: str
     python: str
     run: Name
     executor: Name
+    secret: Secret
 
 
 class Describe(NamedTuple):
@@ -191,6 +197,7 @@ class Describe(NamedTuple):
     run: Name
     owner: str  # this agent's address as shard owner, as it stands in Assign.owners
     host: Name  # readers on this host read segment files themselves
+    secret: Secret  # of the run
 
 
 class ExecutorReady(NamedTuple):

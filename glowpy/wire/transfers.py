@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glowpy.ranges import Count, Name, OptionalSize, Size
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.shards.segment import Block
 
 # --- data plane -----------------------------------------------------------------------------
@@ -22,6 +23,7 @@ class Fetch(NamedTuple):
     first_block: Size
     credit_bytes: Size
     reader_host: Name
+    secret: Secret  # of the run; empty for channels that have a name
 
 
 class MoreCredit(NamedTuple):
@@ -73,6 +75,7 @@ class FetchFile(NamedTuple):
     run: Name
     sha256: Name
     offset_bytes: Size
+    secret: Secret  # of the run
 
 
 class FileFrame(NamedTuple):

@@ -21,6 +21,7 @@ from glowpy.flags import Options
 from glowpy.place import Place
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.secret import Secret
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import Lease, Welcome
@@ -63,6 +64,7 @@ class ClusterFleet:
     ) -> None:
         self.transport = transport
         self.poller = Poller()
+        self.secret = Secret.make()
         self._description = description
         self._timing = timing
         self._clock = clock
@@ -78,12 +80,24 @@ class ClusterFleet:
         self._next_beat = 0.0
         self._is_closing = False
         self._own = OwnServer(
-            transport, self.poller, own_address, shipment, plan, description, directory
+            transport,
+            self.poller,
+            own_address,
+            shipment,
+            plan,
+            description,
+            self.secret,
+            directory,
         )
         self.store, self.store_owner = self._own.store, self._own.address
         self.reader_host = own_address.host
         self._opening = opening_of(
-            description, shipment.program, self.store_owner, environment, options
+            description,
+            self.secret,
+            shipment.program,
+            self.store_owner,
+            environment,
+            options,
         )
         self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.wire.transport import Poller, Transport
 
 
@@ -37,6 +38,7 @@ class Fleet(Protocol):
 
     poller: Poller
     transport: Transport
+    secret: Secret  # of the run: whoever reads its shards sends it
     store_owner: str  # who serves the rows of slices
     store: RowsStore  # what it serves
     reader_host: str  # the driver's host, as owners compare it with their own

@@ -17,6 +17,7 @@ from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.pickling import unpickled
 from glowpy.record import NamedTuple
+from glowpy.secret import read_secret
 from glowpy.task.lifeline import end_with
 from glowpy.timing import Timing
 
@@ -33,13 +34,15 @@ class FreshTask(NamedTuple):
     flow: bytes  # pickled
 
 
-def main(directory: str, lifeline: str, executor: str) -> None:
+def main(directory: str, lifeline: str, secret_end: str, executor: str) -> None:
     """Serve until retired.
 
     Args:
         directory: of the run.
         lifeline: the descriptor of a pipe that ends with the nursery.
+        secret_end: the descriptor of a pipe that holds the executor's secret.
     """
+    secret = read_secret(int(secret_end))
     end_with(int(lifeline), partial(remove, directory))
     with open(os.path.join(directory, FLOW_FILE), "rb") as file:
         task = FreshTask(*pickle.load(file))
@@ -55,4 +58,4 @@ def main(directory: str, lifeline: str, executor: str) -> None:
             ) from exc
         return graph
 
-    live(find_graph, task.agent, task.run, task.timing, executor)
+    live(find_graph, task.agent, task.run, task.timing, executor, secret)

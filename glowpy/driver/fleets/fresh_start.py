@@ -1,7 +1,8 @@
 """Starts executors of a standalone run fresh: as new processes, which load a pickled flow.
 
 The driver leaves the flow and the command in the run's directory; a fork of the nursery executes
-the command, with the descriptor of its lifeline and its own name behind it.
+the command, with the descriptors of its lifeline and of a pipe with its secret, and its own name
+behind it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NoReturn
 
 from glowpy.driver.fleets.sent_environment import hash_seed, obeyed, python_options
 from glowpy.flow.graph import Graph
+from glowpy.secret import Secret, secret_pipe
 from glowpy.timing import Timing
 
 _COMMAND_FILE = "command"  # its words, NUL between them
@@ -40,11 +42,14 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
         file.write(b"\0".join(map(os.fsencode, words)))
 
 
-def become_fresh(directory: str, lifeline: int, executor: str) -> NoReturn:
+def become_fresh(directory: str, lifeline: int, executor: str, secret: Secret) -> NoReturn:
     """In a fork of the nursery: turn into a new process of Python."""
     with open(os.path.join(directory, _COMMAND_FILE), "rb") as file:
-        words = [*file.read().split(b"\0"), os.fsencode(str(lifeline)), os.fsencode(executor)]
-    os.set_inheritable(lifeline, True)
+        words = file.read().split(b"\0")
+    descriptors = lifeline, secret_pipe(secret)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, True)
+    words += [*map(os.fsencode, map(str, descriptors)), os.fsencode(executor)]
     # All executors of a run have one hash seed, as forks have.
     environment = {**obeyed(os.environ), "PYTHONHASHSEED": str(hash_seed())}
     os.execve(words[0], words, environment)

@@ -7,11 +7,11 @@ reads the end of its socket, kills every executor and removes the run's director
 dies, too, every executor reads the end of a pipe, removes the directory and ends; and if they are
 all killed at once, a later nursery removes it.
 
-    driver -> nursery   "start EXECUTOR" | "fresh EXECUTOR" | "kill EXECUTOR"
+    driver -> nursery   "start EXECUTOR SECRET" | "fresh EXECUTOR SECRET" | "kill EXECUTOR"
     nursery -> driver   "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
 
-CODE is an exit status, or minus a signal's number. One message is one packet. A fresh executor is
-not a fork but a new process of Python: see `fresh_start`.
+CODE is an exit status, or minus a signal's number; SECRET is in hexadecimal digits. One message is
+one packet. A fresh executor is not a fork but a new process of Python: see `fresh_start`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from types import TracebackType
 
 from glowpy.driver.stopping import detach
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.signals import undisturbed
 from glowpy.stdio import flush
 
@@ -64,25 +65,25 @@ class Nursery:
     """The driver's handle on its nursery. A context manager: leaving it ends every executor.
 
     Args:
-        executor_main: the life of an executor, given its name.
+        executor_main: the life of an executor, given its name and its one-time secret.
         directory: of the run, to be removed in the end.
         prepare: called in the nursery once, for all executors.
-        become_fresh: makes a fork a new process, given its lifeline and its name.
+        become_fresh: makes a fork a new process, given its lifeline, name and secret.
     """
 
     def __init__(
         self,
-        executor_main: Callable[[str], None],
+        executor_main: Callable[[str, Secret], None],
         directory: str,
         prepare: Callable[[], None] = lambda: None,
-        become_fresh: Callable[[int, str], None] | None = None,
+        become_fresh: Callable[[int, str, Secret], None] | None = None,
     ) -> None:
         self._executor_main = executor_main
         self._become_fresh = become_fresh
         self._prepare = prepare
         self._directory = directory
         self._socket: socket | None = None
-        self._ahead: set[str] = set()  # started before `start` was called
+        self._ahead: dict[str, Secret] = {}  # executors started before `start` was called
         self.pid = 0
         self.starts_fresh = False  # executors from now on
 
@@ -127,17 +128,21 @@ class Nursery:
         assert self._socket is not None
         return self._socket.fileno()
 
-    def start(self, executor: str) -> None:
-        if executor in self._ahead:
-            self._ahead.remove(executor)
-        else:
-            self._send(f"{'fresh' if self.starts_fresh else 'start'} {executor}")
+    def secret_of(self, executor: str) -> Secret:
+        """The secret with which an executor was started ahead, or a new one to start it with."""
+        return self._ahead.get(executor) or Secret.make()
+
+    def start(self, executor: str, secret: Secret) -> None:
+        """Start an executor, unless it was started ahead."""
+        if self._ahead.pop(executor, None) is None:
+            self._send(f"{'fresh' if self.starts_fresh else 'start'} {executor} {secret.hex()}")
 
     def start_ahead(self, executors: Sequence[str]) -> None:
         """Start executors that `start` will be called for before long."""
-        for executor in executors:
-            self.start(executor)
-        self._ahead.update(executors)
+        secrets = {executor: Secret.make() for executor in executors}
+        for executor, secret in secrets.items():
+            self.start(executor, secret)
+        self._ahead.update(secrets)
 
     def kill(self, executor: str) -> None:
         self._send(f"kill {executor}")

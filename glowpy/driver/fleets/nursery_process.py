@@ -20,6 +20,7 @@ from functools import partial
 from glowpy.driver.fleets.nursery import PACKET_BYTES, print_exception
 from glowpy.driver.nursed import hold, remove_abandoned
 from glowpy.driver.scratch import remove
+from glowpy.secret import Secret
 from glowpy.signals import kill_group
 from glowpy.stdio import flush
 
@@ -27,8 +28,8 @@ from glowpy.stdio import flush
 def serve(
     driver: socket,
     prepare: Callable[[], None],
-    executor_main: Callable[[str], None],
-    become_fresh: Callable[[int, str], None] | None,
+    executor_main: Callable[[str, Secret], None],
+    become_fresh: Callable[[int, str, Secret], None] | None,
     directory: str,
 ) -> None:
     """Start executors until the driver is gone; then remove the run's directory."""
@@ -45,8 +46,8 @@ class _Executors:
     def __init__(
         self,
         driver: socket,
-        executor_main: Callable[[str], None],
-        become_fresh: Callable[[int, str], None] | None,
+        executor_main: Callable[[str, Secret], None],
+        become_fresh: Callable[[int, str, Secret], None] | None,
         directory: str,
     ) -> None:
         self._driver = driver
@@ -82,21 +83,22 @@ class _Executors:
             return False
         if not packet:
             return False
-        command, executor = packet.decode().split(" ", 1)
+        command, executor, *rest = packet.decode().split(" ")
         if command in ("start", "fresh"):
-            self._start(executor, is_fresh=command == "fresh")
+            secret = Secret.fromhex(rest[0])
+            self._start(executor, secret, is_fresh=command == "fresh")
         elif executor in self._pids:
             kill_group(self._pids[executor])
         return True
 
-    def _start(self, executor: str, *, is_fresh: bool) -> None:
+    def _start(self, executor: str, secret: Secret, *, is_fresh: bool) -> None:
         try:
             pid = os.fork()
         except OSError as exc:
             self._tell(f"unstarted {executor} {exc.strerror}")
             return
         if pid == 0:
-            self._become(executor, is_fresh=is_fresh)
+            self._become(executor, secret, is_fresh=is_fresh)
         _lead_group(pid)
         descriptor = os.pidfd_open(pid)
         self._pids[executor] = pid
@@ -104,7 +106,7 @@ class _Executors:
         self._poll.register(descriptor, select.POLLIN)
         self._tell(f"started {executor} {pid}")
 
-    def _become(self, executor: str, *, is_fresh: bool) -> None:
+    def _become(self, executor: str, secret: Secret, *, is_fresh: bool) -> None:
         try:
             _lead_group(0)
             self._driver.close()
@@ -116,12 +118,12 @@ class _Executors:
             os.close(nothing)
             if is_fresh:
                 assert self._become_fresh is not None
-                self._become_fresh(self._lifeline, executor)
+                self._become_fresh(self._lifeline, executor, secret)
             from glowpy.task.lifeline import end_with
 
             # The last executor to end finds nothing that another could still make.
             end_with(self._lifeline, partial(remove, self._directory))
-            self._executor_main(executor)
+            self._executor_main(executor, secret)
             flush()
             os._exit(0)
         except BaseException:  # noqa: BLE001

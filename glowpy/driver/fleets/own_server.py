@@ -7,6 +7,7 @@ from glowpy.driver.fleets.shipping import ProgramServer, Shipment
 from glowpy.driver.rows_store import RowsStore
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
 from glowpy.wire.address import Address
 from glowpy.wire.transfers import FetchFile
@@ -27,14 +28,15 @@ class OwnServer:
         shipment: Shipment,
         plan: Plan,
         description: RunDescription,
+        secret: Secret,
         directory: str,
     ) -> None:
         self._server = transport.serve(address, "-glow.driver.port=PORT")
         self.address = str(self._server.address)
         index = ShardIndex()
         self._shards = ShardServer(index, self._server, address.host)
-        self._programs = ProgramServer(shipment.contents, self._server)
-        self.store = RowsStore(description.run, directory, index, self._shards.carry_out)
+        self._programs = ProgramServer(shipment.contents, self._server, secret)
+        self.store = RowsStore(description.run, secret, directory, index, self._shards.carry_out)
         self.store.keep_slices(plan)
         poller.register(self._server, self._serve)
 

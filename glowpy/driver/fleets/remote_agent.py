@@ -10,6 +10,7 @@ from glowpy.driver.fleets.sent_environment import SentEnvironment
 from glowpy.flags import Options
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.program import Program
+from glowpy.secret import Secret
 from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import Lease
 from glowpy.wire.run_messages import OpenRun
@@ -52,6 +53,7 @@ class RemoteAgent:
 
 def opening_of(
     description: RunDescription,
+    secret: Secret,
     program: Program,
     server: str,
     environment: SentEnvironment,
@@ -68,6 +70,7 @@ def opening_of(
         environment.variables,
         environment.hash_seed,
         options.module,
+        secret,
         options.rerun_effects != "allow",
         environment.unsent,
         environment.python_options,

@@ -18,6 +18,7 @@ from glowpy.program.discovery import pickled_program, script_program
 from glowpy.program.pickling import pickled
 from glowpy.program.program import Program, Sources, with_recorded, with_related
 from glowpy.program.related import find_related
+from glowpy.secret import Secret
 from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Server
 
@@ -150,15 +151,17 @@ class OwnPaths:
 
 
 class ProgramServer:
-    """Answers FetchFile at the driver's own server."""
+    """Answers FetchFile at the driver's own server, to agents that know the run's secret."""
 
-    def __init__(self, contents: Sources, server: Server) -> None:
+    def __init__(self, contents: Sources, server: Server, secret: Secret) -> None:
         self._contents = contents
         self._server = server
+        self._secret = secret
 
     def receive(self, peer: bytes, message: FetchFile) -> None:
         """Send one frame of a content; size -1: there is none."""
-        source = self._contents.get(message.sha256)
+        is_known = self._secret.matches(message.secret)
+        source = self._contents.get(message.sha256) if is_known else None
         data, size = b"", -1
         if source is not None and message.offset_bytes >= 0:
             data, size = _read(source, message.offset_bytes)

@@ -12,6 +12,7 @@ from glowpy.agent.actions import (
     DeleteRun,
     KillProcess,
     LeasesChanged,
+    LogImpostor,
     OpenDirectory,
     StartProcess,
     ToDriver,
@@ -29,6 +30,7 @@ from glowpy.driver.scheduling.events import ExecutorJoined
 from glowpy.errors import ClusterError, ProgramError, TaskFailed
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.secret import Secret
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
 from glowpy.wire.run_messages import Beat, GroupEnded, Launch, OpenRun, Printed
@@ -78,6 +80,7 @@ class StandaloneFleet:
         self._forked: set[str] = set()  # executors
         self._next_beat = 0.0
         self._events: list[FleetEvent] = []
+        self.secret = Secret.make()
         self.transport = transport
         self.poller = poller
         self._captured = captured
@@ -91,20 +94,21 @@ class StandaloneFleet:
             limits=Limits(self._limit, _UNLIMITED_MB),
             timing=timing,
             make_nonce=lambda: os.urandom(NONCE_BYTES),
+            make_secret=nursery.secret_of,
         )
         self._guard = Guard(timing)
         self._shards = ShardServer(self._core.index, self._server, description.host)
         self.poller.register(self._server, self._receive)
         self.poller.register(nursery.fileno(), self._reap)
-        opening = OpenRun(
-            description.run, description.run_number, description.flow, "", "", "", {}, 0, ""
-        )
+        number, flow = description.run_number, description.flow
+        opening = OpenRun(description.run, number, flow, "", "", "", {}, 0, "", self.secret)
         self._carry_out(
             self._core.from_driver(_PEER, opening, description.to_bytes(), time.monotonic())
         )
         self._carry_out(self._core.program_ready(description.run, 0, 0))
         self.store = RowsStore(
             description.run,
+            self.secret,
             self._core.run_directory(description.run),
             self._core.index,
             self._shards.carry_out,
@@ -231,8 +235,17 @@ class StandaloneFleet:
             elif isinstance(action, StartProcess):
                 if not self._nursery.starts_fresh:
                     self._forked.add(action.executor)
-                self._nursery.start(action.executor)
+                self._nursery.start(action.executor, action.secret)
             elif isinstance(action, KillProcess):
                 self._nursery.kill(action.executor)
+            elif isinstance(action, LogImpostor):
+                _log_impostor(action)
             elif not isinstance(action, (DeleteRun, LeasesChanged)):
                 self._shards.carry_out([action])
+
+
+def _log_impostor(action: LogImpostor) -> None:
+    import logging  # slow, and not needed by most runs
+
+    text = "dropped a greeting of peer %s, which is not the executor %s that it names"
+    logging.getLogger(__name__).warning(text, action.peer.hex(), action.executor)

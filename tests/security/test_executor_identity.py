@@ -1,0 +1,298 @@
+"""An executor is the process that its agent has started, and rows are for those who know the run.
+
+The attacker is a member of the cluster: it holds the key, and knows the names of run, executor and
+attempts. A real run is held where an attack is easiest: before its executor has greeted, and while
+the executor runs a task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from glowpy.agent.processes import Processes
+from glowpy.errors import ClusterError
+from glowpy.secret import Secret
+from glowpy.shards.segment import Block
+from glowpy.task.executor import Executor
+from glowpy.version import __version__
+from glowpy.wire.address import parse_address
+from glowpy.wire.greeting import PYTHON, hello_of
+from glowpy.wire.messages import PROTOCOL_VERSION, Welcome
+from glowpy.wire.run_messages import (
+    Commit,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    Noted,
+    Outcome,
+    Printed,
+    Progress,
+    Stream,
+    Work,
+)
+from glowpy.wire.security import policy_for
+from glowpy.wire.transfers import BlockFrame, Blocks, Fetch, FetchEnd, FetchFile, FileFrame
+from glowpy.wire.transport import Poller, Transport
+from tests.echoing import LOOPBACK, TIMING, Client
+from tests.processes import run, started
+
+BOUND_S = 60.0
+WRONG = [Secret(), Secret(bytes(16)), Secret.make()]
+
+# Each stop writes what it is to one named pipe and waits for the other to be opened.
+HELD = """
+import json, os, sys
+import glowpy
+from glowpy import Flow
+
+def stop(name):
+    words = open("/proc/self/cmdline").read().split("\\0")
+    with open(name + ".told", "w") as told:
+        json.dump({"run": os.environ["GLOWPY_RUN"], "words": words}, told)
+    with open(name + ".gate") as gate:
+        gate.read()
+
+def held(row):
+    if row == 0:
+        stop("running")
+    return row
+
+if glowpy.is_task():
+    stop("starting")
+print("the rows are", Flow().slice(range(1000), 1).map(held).count())
+"""
+
+
+class Malice:
+    """An exception whose unpickling makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = str(mark)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self._mark,)
+
+
+class Member:
+    """A process that holds the cluster's key, and talks to one server. A context manager."""
+
+    def __init__(self, address: str) -> None:
+        self._transport = Transport(policy_for(LOOPBACK), TIMING)
+        self._client = Client(self._transport.connect(parse_address(address)))
+
+    def say(self, message: Any, payload: bytes | None = None) -> None:
+        self._client.link.send(message, payload)
+
+    def answers(self, last: Any, kind: type) -> list[Any]:
+        """All that comes up to the answer of a last message, which is of this kind."""
+        self.say(last)
+        client = self._client
+
+        def is_answered() -> bool:
+            return any(isinstance(message, kind) for message, _payload in client.messages)
+
+        client.wait(is_answered, f"a {kind.__name__}")
+        found = [message for message, _payload in client.messages]
+        client.messages.clear()
+        return found
+
+    def __enter__(self) -> Member:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._transport.close()
+
+
+def told(directory: Path, name: str) -> dict[str, Any]:
+    """What a stop has written, as soon as a process has come to it."""
+    found: dict[str, Any] = json.loads((directory / f"{name}.told").read_text())
+    return found
+
+
+def option(words: list[str], name: str) -> str:
+    return next(word.partition("=")[2] for word in words if word.startswith(f"-glow.{name}="))
+
+
+def listening_port(pid: int) -> int:
+    """The port of the driver's own server."""
+    (port,) = {
+        each.laddr.port
+        for each in psutil.Process(pid).net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN
+    }
+    return int(port)
+
+
+def forge(member: Member, run_name: str, executor: str, mark: Path) -> list[Any]:
+    """Say all that an executor says, in the name of one; what is answered."""
+    evil = pickle.dumps(Malice(mark))
+    for secret in WRONG:
+        release = PROTOCOL_VERSION, __version__, PYTHON
+        member.say(ExecutorHello(*release, run_name, executor, secret))
+        member.say(ExecutorReady(run_name, executor, "forged"), evil)
+        member.say(ExecutorReady(run_name, executor, ""))
+        member.say(Printed(run_name, executor, Stream.STDOUT, "forged\n"))
+        member.say(Noted(run_name, executor, "forged", "forged"))
+        for attempt in range(5):
+            member.say(Commit(run_name, attempt, (Block(0, 24, 9, 28, 0),)))
+            member.say(Progress(run_name, ((attempt, Work(rows_in=28)),)))
+            for outcome in (Outcome.SEALED, Outcome.FAILED):
+                ended = GroupEnded(run_name, executor, 0, attempt, outcome, reason="forged")
+                member.say(ended._replace(work=Work(rows_out=28)), evil)
+    return member.answers(hello_of("driver", "attacker"), Welcome)
+
+
+@pytest.mark.slow
+def test_a_member_that_is_no_executor_gets_and_changes_nothing(
+    cluster: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "held.py"
+    script.write_text(HELD)
+    mark = tmp_path / "unpickled"
+    for name in ("starting", "running"):
+        os.mkfifo(tmp_path / f"{name}.told")
+        os.mkfifo(tmp_path / f"{name}.gate")
+    with started(tmp_path, script, "-glow", f"-glow.leader={cluster}") as running:
+        of_task = told(tmp_path, "starting")
+        name, words = of_task["run"], of_task["words"]
+        agent, executor = option(words, "agent.address"), option(words, "request.id")
+        with Member(agent) as member:
+            welcome = forge(member, name, executor, mark)
+            assert [type(answer) for answer in welcome] == [Welcome], "before the executor greets"
+            (tmp_path / "starting.gate").write_text("")
+            assert told(tmp_path, "running")["run"] == name
+            welcome = forge(member, name, executor, mark)
+            assert [type(answer) for answer in welcome] == [Welcome], "while the executor runs"
+            assert rows_of(member, name) == []
+        with Member(f"127.0.0.1:{listening_port(running.process.pid)}") as member:
+            assert rows_of(member, name) == []
+            sha256 = hashlib.sha256(script.read_bytes()).hexdigest()
+            for secret in WRONG:
+                (answer,) = member.answers(FetchFile(name, sha256, 0, secret), FileFrame)
+                assert answer.size_bytes == -1, "the program is for agents of the run"
+        (tmp_path / "running.gate").write_text("")
+        ended = running.finish()
+    assert (ended.status, ended.stdout) == (0, "the rows are 1000\n"), ended.stderr
+    assert "forged" not in ended.stderr and not mark.exists()
+
+
+def rows_of(member: Member, run_name: str) -> list[Any]:
+    """What a server sends of the shards of a run to a reader without the run's secret."""
+    for number, secret in enumerate(WRONG):
+        for attempt in range(5):
+            for host in ("", "127.0.0.1"):
+                fetch = 100 * number + 10 * attempt + len(host)
+                member.say(Fetch(fetch, run_name, attempt, 0, 0, 1 << 20, host, secret))
+    answers = member.answers(Fetch(9999, "nobody", 1, 0, 0, 1, "", Secret()), FetchEnd)
+    while not any(isinstance(each, FetchEnd) and each.fetch == 9999 for each in answers):
+        answers += member.answers(Fetch(9999, "nobody", 1, 0, 0, 1, "", Secret()), FetchEnd)
+    assert all("has no shards here" in each.lost for each in answers if isinstance(each, FetchEnd))
+    return [each for each in answers if isinstance(each, (Blocks, BlockFrame))]
+
+
+TELLS = """
+import json, os, sys
+from glowpy.task import own_secret
+told = {
+    "words": open("/proc/self/cmdline", "rb").read().hex(),
+    "environment": open("/proc/self/environ", "rb").read().hex(),
+    "variables": {name: value for name, value in os.environ.items() if "SECRET" in name},
+    "pipes": [os.readlink(f"/proc/self/fd/{n}") for n in range(3, 64)
+              if os.path.exists(f"/proc/self/fd/{n}")],
+    "held": own_secret.take_secret().hex(),
+    "left": own_secret.take_secret().hex(),
+}
+print(json.dumps(told))
+"""
+BOOTSTRAP = "from glowpy.task.script_start import start_script; start_script()"
+
+
+def test_the_secret_of_an_executor_is_in_no_place_that_others_can_read(tmp_path: Path) -> None:
+    (tmp_path / "r0").mkdir()
+    (tmp_path / "r0" / "tells.py").write_text(TELLS)
+    secret = Secret.make()
+    lines: list[str] = []
+    ends: list[str] = []
+    poller = Poller()
+    words = [sys.executable, "-c", BOOTSTRAP, str(tmp_path), "", "r0/tells.py"]
+    with Processes(
+        poller,
+        lambda _executor, _stream, text: lines.append(text),
+        lambda _executor, cause: ends.append(cause),
+        BOUND_S,
+    ) as processes:
+        before = os.listdir("/proc/self/fd")
+        processes.start("e1", secret, words, dict(os.environ), str(tmp_path))
+        deadline = time.monotonic() + BOUND_S
+        while not ends:
+            assert time.monotonic() < deadline
+            for handle in poller.poll(deadline - time.monotonic()):
+                handle()
+        assert os.listdir("/proc/self/fd") == before
+    found = json.loads("".join(lines))
+    assert (found["held"], found["left"]) == (secret.hex(), ""), "for the greeting, once"
+    assert found["variables"] == {}
+    assert len([each for each in found["pipes"] if each.startswith("pipe:")]) == 1, "the lifeline"
+    for place in (found["words"], found["environment"]):
+        assert secret.hex() not in place and secret.hex().encode().hex() not in place
+
+
+REPLAYED = """
+import os, sys
+from glowpy import Flow
+from glowpy.secret import Secret
+from glowpy.task.executor import Executor
+
+greeted = []
+send = Executor._greet
+def greet(self):
+    greeted.append((self._agent_address, self._executor, self._run, Secret(self._secret)))
+    return send(self)
+Executor._greet = greet
+
+def replay(row):
+    from tests.security.test_executor_identity import greets_in_vain
+    address, executor, run, secret = greeted[0]
+    assert len(secret) == 16
+    return [greets_in_vain(address, executor, run, each) for each in (secret, Secret.make())]
+
+print(Flow().slice([1], 1).map(replay).collect())
+"""
+
+
+def greets_in_vain(address: str, executor: str, run_name: str, secret: Secret) -> bool:
+    """Greet an agent as an executor that is there already; True if nothing is answered."""
+    from glowpy.wire.security import Policy
+
+    timing = TIMING._replace(executor_start_s=1.0)
+    greeting = Executor(address, executor, secret, run_name, _no_graph, Policy(), timing)
+    try:
+        greeting.serve()
+    except ClusterError as exc:
+        return "has not answered" in str(exc)
+    return False
+
+
+def _no_graph(_description: object) -> Any:
+    raise AssertionError("it was described the run")
+
+
+@pytest.mark.slow
+def test_a_greeting_cannot_be_repeated(tmp_path: Path) -> None:
+    """A task of a standalone run sends the greeting of its own executor again."""
+    script = tmp_path / "replayed.py"
+    script.write_text(REPLAYED)
+    root = str(Path(__file__).parents[2])
+    ended = run(tmp_path, script, environment={"PYTHONPATH": root})
+    assert ended.stdout == "[[True, True]]\n"
+    assert ended.stderr.count("which is not the executor e1 that it names") == 2
