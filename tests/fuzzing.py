@@ -8,18 +8,19 @@ from typing import Any, Protocol
 
 import zmq
 
-from glowpy.agent.actions import DeleteRun, OpenDirectory, StartProcess
+from glowpy.agent.actions import DeleteRun, KillProcess, OpenDirectory, StartProcess
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits
 from glowpy.agent.named_channels import NamedChannels
 from glowpy.errors import ProtocolError
 from glowpy.master.server import Master
 from glowpy.timing import Timing
+from glowpy.version import __version__
 from glowpy.wire.address import parse_address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.coding import Coder
-from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import MESSAGES, Heartbeat, Welcome
+from glowpy.wire.greeting import PYTHON, hello_of
+from glowpy.wire.messages import MESSAGES, PROTOCOL_VERSION, Heartbeat, Welcome
 from glowpy.wire.run_messages import (
     Commit,
     ExecutorHello,
@@ -72,6 +73,7 @@ class FuzzedAgent:
     def __init__(self, directory: str) -> None:
         self._coder = Coder(TABLE)
         self._pids = itertools.count(100)
+        self._is_of_our_release = itertools.cycle([True, True, False])
         self._core = AgentCore(
             owner="127.0.0.1:8931",
             host="127.0.0.1",
@@ -87,6 +89,8 @@ class FuzzedAgent:
 
     def take(self, peer: bytes, message: Any, payload: bytes, now: float) -> None:
         core, index = self._core, self._core.index
+        if isinstance(message, ExecutorHello) and next(self._is_of_our_release):
+            message = message._replace(protocol=PROTOCOL_VERSION, glowpy=__version__, python=PYTHON)
         if isinstance(message, Fetch):
             index.fetch(
                 peer,
@@ -125,6 +129,8 @@ class FuzzedAgent:
                 self._carry_out(self._core.program_ready(action.run, 1, 1))
             elif isinstance(action, StartProcess):
                 self._carry_out(self._core.process_started(action.executor, next(self._pids)))
+            elif isinstance(action, KillProcess):
+                self._carry_out(self._core.process_exited(action.executor, "signal SIGKILL"))
             elif hasattr(action, "message") and not isinstance(action, DeleteRun):
                 self._coder.decode(self._coder.encode(action.message))
 
@@ -134,13 +140,13 @@ def fuzz(machine: Fuzzed, random: Random, count: int) -> int:
     grammar, coder = Grammar(random, TABLE), Coder(TABLE)
     taken, now = 0, 0.0
     for number in range(count):
-        now += random.choice([0.0, 0.0, 0.1, 20.0]) if random.random() < 0.05 else 0.0
+        now += random.choice([0.1, 1.0, 20.0]) if random.random() < 0.005 else 0.0
         try:
             message = coder.decode(grammar.encoded())
         except ProtocolError:
             continue
         taken += 1
-        machine.take(random.choice(PEERS), message, grammar.payload(), now)
+        machine.take(random.choices(PEERS, [8, 1, 1])[0], message, grammar.payload(), now)
         if number % 16 == 0:
             machine.tick(now)
     return taken

@@ -18,6 +18,7 @@ import msgpack
 from glowpy.ranges import Characters, Within
 from glowpy.secret import Secret
 
+LIKELY = "r1"  # most names: a run, an executor and a lease may all be called so
 WORDS = ["r1", "r2", "a1", "a2", "l1", "127.0.0.1:8931", "", "x" * 400, "../x", "é", "@r1", "c"]
 BAD_WORDS = ["x" * 401, "\ud800", "a\0b", "a\nb", "x" * 70_000]
 WHOLE = [0, 1, 2, 3, 7, 100]
@@ -99,7 +100,9 @@ class Grammar:
     def _ranged(self, kind: type, bounds: Within | Characters) -> Any:
         random = self._random
         if isinstance(bounds, Characters):
-            return random.choice(BAD_WORDS if self._happens() else WORDS)
+            if self._happens():
+                return random.choice(BAD_WORDS)
+            return LIKELY if random.random() < 0.6 else random.choice(WORDS)
         if self._happens():
             return random.choice(BAD_NUMBERS + BAD_FLOATS if kind is float else BAD_NUMBERS)
         edges = [kind(bounds.least), kind(bounds.most)]
