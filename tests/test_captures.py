@@ -23,7 +23,10 @@ from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.run_description import RunDescription, Sink
 
 SETTINGS = "capture_settings"  # a local module of the scripts below
-HEAD = f"import {SETTINGS} as settings\nimport dataclasses, functools, operator, os, time\n"
+HEAD = (
+    f"import {SETTINGS} as settings\n"
+    "import collections, dataclasses, datetime, enum, functools, operator, os, string, time\n"
+)
 
 
 @pytest.fixture
@@ -126,6 +129,33 @@ VARIED = {
     "deep inside of a value": ("t = [{'a': (1, {process})}]\nrows = source.map(lambda x: t)", "t"),
     "a method of a dict": ("rows = source.map({'a': process}.get)", "argument"),
     "a field": ("rows = source.map(operator.itemgetter(process))", "argument"),
+    "a keyword of a method": (
+        "rows = source.map(operator.methodcaller('f', n=process))",
+        "argument",
+    ),
+    "a moment of a class of its own": (
+        "class Day(datetime.date): pass\nday = Day(2020, 1, process)\n"
+        "rows = source.filter(lambda x: x < day)",
+        "day",
+    ),
+    "a combination of flags": (
+        "class F(enum.Flag):\n A = 1\n B = 2\n C = 4\n"
+        "f = F.A | F(2 * process)\nrows = source.map(lambda x: f)",
+        "f",
+    ),
+    "layers of settings": (
+        "s = collections.ChainMap({'a': 1}, {'b': process})\nrows = source.map(lambda x: s['b'])",
+        "s",
+    ),
+    "a dict of a class of its own": (
+        "class D(collections.UserDict): pass\nd = D(a=process)\n"
+        "rows = source.map(lambda x: d['a'])",
+        "d",
+    ),
+    "a template": (
+        "t = string.Template(f'{process} $x')\nrows = source.map(lambda x: t.substitute(x=x))",
+        "t",
+    ),
     "a reducer": ("rows = source.reduce(lambda x, y: x + process)", "process"),
     "a key": ("rows = source.sort(key=lambda x: x % process)", "process"),
     "a key reducer": ("rows = source.reduce_by_key(lambda x, y: process)", "process"),

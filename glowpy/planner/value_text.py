@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -36,6 +36,15 @@ _BY_REPR = frozenset(
     )
 )
 _BY_REDUCE = frozenset(("operator.itemgetter", "operator.attrgetter", "operator.methodcaller"))
+_BY_PART = {  # objects of the standard library that are what they hold in one attribute
+    "collections.ChainMap": "maps",
+    "collections.UserDict": "data",
+    "collections.UserList": "data",
+    "collections.UserString": "data",
+    "configparser.RawConfigParser": "_sections",
+    "string.Template": "template",
+    "_struct.Struct": "format",
+}
 _PATHS = frozenset(f"pathlib.{pure}{name}Path" for pure in ("", "Pure") for name in ("", "Posix"))
 _OUR_FLAG = re.compile(r"(?:^|[\s'\"])--?glow\b")
 _ENVIRONMENT = "<environment variables>"  # a task has others than the driver
@@ -124,7 +133,10 @@ class ValueText:
         if issubclass(kind, (types.MethodType, types.BuiltinMethodType)):
             return f"{value.__name__} of {self._text(value.__self__, depth)}"
         if name in _BY_REDUCE:
-            return f"{name}{self._text(value.__reduce__()[1], depth)}"
+            function, arguments = value.__reduce__()[:2]
+            if issubclass(type(function), functools.partial):  # it has keyword arguments
+                arguments = (*function.args, function.keywords)
+            return f"{name}{self._text(arguments, depth)}"
         if name == "re.Pattern":
             return f"re.compile{self._text((value.pattern, value.flags), depth)}"
         if name in ("collections.deque", "array.array"):
@@ -132,6 +144,10 @@ class ValueText:
         if name.startswith("numpy."):
             return self._array(name, value, depth)
         attributes = self._attributes(value)
+        known = _base_in(_BY_PART, kind)
+        if known is not None:
+            held = object.__getattribute__(value, _BY_PART[type_name(known)])
+            return f"{name}({self._text((held, dict(attributes or {})), depth)})"
         if attributes is None:
             return f"<{name}>"
         pairs = [f"{each}={self._text(attributes[each], depth)}" for each in sorted(attributes)]
@@ -226,9 +242,12 @@ def _first(item: tuple[Any, Any]) -> Any:
 def _atom(kind: type, name: str, value: Any) -> str | None:
     """The text of an object without parts; None for others."""
     if issubclass(kind, enum.Enum):
-        return f"{name}.{value._name_}"
-    if name in _BY_REPR:
-        return repr(value)
+        # Before Python 3.11, a combination of flags has no name.
+        return f"{name}.{value._name_ or _number(value._value_)}"
+    known: Any = _base_in(_BY_REPR, kind)
+    if known is not None:
+        text: str = known.__repr__(value)  # not that of a class of the user's
+        return text if known is kind else f"{name}({text})"
     if issubclass(kind, int):
         return f"{name}({_number(int(value))})"
     if issubclass(kind, float) and not name.startswith("numpy."):
@@ -242,6 +261,11 @@ def _atom(kind: type, name: str, value: Any) -> str | None:
     if any(type_name(base) == "os._Environ" for base in kind.__mro__):
         return _ENVIRONMENT
     return None
+
+
+def _base_in(names: Container[str], kind: type) -> type | None:
+    """The first class among a class and its bases that has one of these names."""
+    return next((base for base in kind.__mro__ if type_name(base) in names), None)
 
 
 def _number(value: Any) -> str:
