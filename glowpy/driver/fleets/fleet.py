@@ -38,7 +38,7 @@ class Fleet(Protocol):
 
     poller: Poller
     transport: Transport
-    secret: Secret  # of the run: whoever reads its shards sends it
+    secret: Secret  # of the run: readers of its shards send it
     store_owner: str  # who serves the rows of slices
     store: RowsStore  # what it serves
     reader_host: str  # the driver's host, as owners compare it with their own
