@@ -152,6 +152,14 @@ VARIED = {
         "rows = source.map(lambda x: d['a'])",
         "d",
     ),
+    "an attribute of a dict": (
+        "class D(dict): pass\nd = D()\nd.n = process\nrows = source.map(lambda x: d.n)",
+        "d.n",
+    ),
+    "a default of a dict": (
+        "d = collections.defaultdict(lambda: process)\nrows = source.map(lambda x: d[x])",
+        "process",
+    ),
     "a template": (
         "t = string.Template(f'{process} $x')\nrows = source.map(lambda x: t.substitute(x=x))",
         "t",

@@ -128,8 +128,9 @@ class _Capturing:
         attributes = None if value is MISSING else self._reached.attributes_of(value)
         if not attributes:
             yield self._captured(name, owner, self._text_of(value), value)
-            return
-        yield self._captured(name, owner, f"an object of {type_name(type(value))}", value)
+            attributes = self._reached.beside_elements(value)
+        else:
+            yield self._captured(name, owner, f"an object of {type_name(type(value))}", value)
         for each, part in attributes.items():
             if not self._is_marked(module, each):
                 yield self._captured(f"{name}.{each}", owner, self._text_of(part), part)

@@ -124,6 +124,15 @@ class Reached:
         names = [name for name in _names(value) if self._is_named(name) and name not in own]
         return _taken(value, names)
 
+    def beside_elements(self, value: Any) -> Mapping[str, Any]:
+        """The attributes that count of a container, text or number of a class of the program."""
+        kind = type(value)
+        if not issubclass(kind, _BY_VALUE) or issubclass(kind, (type, Enum)):
+            return {}
+        if not self._is_local(kind.__module__):
+            return {}
+        return _taken(value, [name for name in _names(value) if self._is_named(name)])
+
     def globals_of(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
         """The globals that a function names and their values, those of local modules as a path."""
         names = function.__globals__
@@ -174,6 +183,8 @@ class Reached:
             self._called.update(self._follow_class(value))
         elif issubclass(kind, (list, tuple, set, frozenset, dict)):
             yield from _elements(kind, value)
+            yield from _taken(value, ["default_factory"]).values()
+            yield from self.beside_elements(value).values()
         elif self.attributes_of(value) is not None:
             self.objects.append(value)
             self._follow_class(kind)
