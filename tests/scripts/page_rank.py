@@ -35,7 +35,7 @@ for round_number in range(1, ROUNDS + 1):
     change = sum(abs(rank - ranks[page]) for page, rank in new)
     ranks = dict(new)
     print(f"round {round_number:2}: change {change:.6f}")
-    if change < 0.01:
+    if change < 0.1:
         break
 
 best = Flow().slice(list(ranks.items())).top(3, key=lambda pair: pair[1])
