@@ -89,8 +89,8 @@ def peer(address: str) -> Iterator[Peer]:
 def test_rows_that_no_block_can_have(peer: Peer, row_count: int) -> None:
     peer.say(OpenChannel("odd"))
     assert peer.hear(ChannelState).refusal == ""
-    peer.say(ChannelRows("odd", row_count), b"payload")
-    assert peer.hear(ChannelState).refusal == f"a block of {row_count} rows was sent"
+    peer.say(ChannelRows("odd", row_count), b"one line\n")
+    assert peer.hear(ChannelState).refusal == f"a block of 1 lines was sent as {row_count} rows"
     peer.say(EndChannel("odd"))
     assert "does not take it from this sender" in peer.hear(ChannelState).refusal
 

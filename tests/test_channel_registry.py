@@ -89,7 +89,7 @@ class Kept:
 def test_rows_are_kept_and_announced(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     assert kept.say(OpenChannel("x")) == ChannelState("x", 0, False, "")
-    assert kept.say(ChannelRows("x", 2), b"rows") == ChannelState("x", 2, False, "")
+    assert kept.say(ChannelRows("x", 2), b"a\nb\n") == ChannelState("x", 2, False, "")
     assert kept.say(ChannelRows("x", 0)).row_count == 2, "a sign of life"
     assert kept.say(EndChannel("x")) == ChannelState("x", 2, True, "")
     ((name, number),) = kept.channels.names()
@@ -105,17 +105,17 @@ def test_what_an_agent_does_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(named_channels, "_MOST_CHANNELS", 2)
     kept = Kept(tmp_path, Timing(named_channels_mb=1))
     assert "a channel's name has" in kept.say(OpenChannel("../x")).refusal
-    assert "from this sender" in kept.say(ChannelRows("x", 1), b"rows").refusal
+    assert "from this sender" in kept.say(ChannelRows("x", 1), b"row\n").refusal
     kept.say(OpenChannel("x"))
     assert "somebody else" in kept.say(OpenChannel("x"), peer=b"q").refusal
-    assert "from this sender" in kept.say(ChannelRows("x", 1), b"rows", peer=b"q").refusal
+    assert "from this sender" in kept.say(ChannelRows("x", 1), b"row\n", peer=b"q").refusal
     assert "from this sender" in kept.say(EndChannel("x"), peer=b"q").refusal
-    kept.say(ChannelRows("x", 1), b"r" * 1000)
+    kept.say(ChannelRows("x", 1), b"r" * 1000 + b"\n")
     kept.say(EndChannel("x"))
-    assert "from this sender" in kept.say(ChannelRows("x", 1), b"rows").refusal
+    assert "from this sender" in kept.say(ChannelRows("x", 1), b"row\n").refusal
     kept.say(OpenChannel("y"))
     assert "keeps 2 channels already" in kept.say(OpenChannel("z")).refusal
-    full = kept.say(ChannelRows("y", 1), b"r" * (1 << 20))
+    full = kept.say(ChannelRows("y", 1), b"r" * (1 << 20) + b"\n")
     assert "1 MB of channels at most" in full.refusal
     assert [name for name, _ in kept.channels.names()] == ["x"], "half a channel is none"
     assert len(os.listdir(tmp_path)) == 1
@@ -124,7 +124,7 @@ def test_what_an_agent_does_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_silent_sender_is_given_up(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     kept.say(OpenChannel("x"), now=0.0)
-    kept.say(ChannelRows("x", 1), b"rows", now=1.0)
+    kept.say(ChannelRows("x", 1), b"row\n", now=1.0)
     ((_, number),) = kept.channels.names()
     kept.index.fetch(
         "r", 1, run_of("x"), number, 0, first_block=1, credit_bytes=9, is_local=False, secret=b""
@@ -140,7 +140,7 @@ def test_a_silent_sender_is_given_up(tmp_path: Path) -> None:
 
 def test_what_is_sent_again_replaces_what_is_whole(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
-    for rows in (b"old", b"new"):
+    for rows in (b"old\n", b"new\n"):
         kept.say(OpenChannel("x"))
         kept.say(ChannelRows("x", 1), rows)
         kept.say(EndChannel("x"))
@@ -148,4 +148,4 @@ def test_what_is_sent_again_replaces_what_is_whole(tmp_path: Path) -> None:
     (deleted,) = kept.deleted
     assert not os.path.exists(deleted)
     (path,) = tmp_path.iterdir()
-    assert path.read_bytes().endswith(b"new")
+    assert path.read_bytes().endswith(b"new\n")
