@@ -42,6 +42,9 @@ class Watched(Channel):
             print("waiting", flush=True)
 
 class Slow:
+    def __deepcopy__(self, memo):  # by send()
+        return self
+
     def __reduce__(self):  # as a disk that does not answer keeps the run from taking rows
         rows.forsake(2)
         threading.Event().wait()
