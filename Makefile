@@ -30,7 +30,10 @@ help:
 demo: $(INSTALLED)
 	$(BIN)/python examples/word_count.py -glow
 
+# Tests start some thousand processes. Bytecode is written first, because an environment with
+# PYTHONDONTWRITEBYTECODE would have each of them compile glowpy again.
 test: $(INSTALLED_DEV)
+	$(BIN)/python -m compileall -q glowpy
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED_DEV)
