@@ -131,7 +131,7 @@ FAULTY_ROWS: dict[Fault, Callable[[int], Any]] = {
 SHOWN: dict[Fault, str] = {  # of the key or row, in the error
     Fault.UNHASHABLE_KEY: r"\['k'\]",
     Fault.ADDRESS_AS_HASH: "a Thing",
-    Fault.KEYS_WITHOUT_ORDER: r"'a'|row: \(1, \d\)",
+    Fault.KEYS_WITHOUT_ORDER: r"'a'|row: \(1, \d\)|keys: 1j and None",
     Fault.NO_PAIR: r"\('k', 1, \d\)",
     Fault.NO_PICKLE: "<generator",
 }
