@@ -93,7 +93,7 @@ class Contact:
         """Wait until it answers; False: the user wants the end.
 
         Raises:
-            NoMaster, ClusterError: nobody answers, or somebody else; VersionMismatch.
+            NoMaster, ClusterError: no server of this role answers; VersionMismatch.
         """
         deadline = time.monotonic() + patience_s
         while True:
@@ -116,7 +116,7 @@ class Contact:
         """The next message and its payload, None if there is none now; greets where that is due.
 
         Raises:
-            NoMaster, ClusterError: whoever listens there is somebody else; VersionMismatch.
+            NoMaster, ClusterError: the listener has another role or key; VersionMismatch.
         """
         if self._link is None:
             self._link = self._transport.connect(self._address)

@@ -43,7 +43,7 @@ class Welcome(NamedTuple):
     python: str
     role: str
     refusal: str
-    master: str = ""  # an agent's: for whoever takes it for one
+    master: str = ""  # address of an agent's master, for clients that expected a master
 
 
 # --- master ---------------------------------------------------------------------------------

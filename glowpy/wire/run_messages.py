@@ -195,7 +195,7 @@ class Describe(NamedTuple):
     """What the executor is part of. The payload is the run description of OpenRun."""
 
     run: Name
-    owner: str  # this agent's address as shard owner, as it stands in Assign.owners
+    owner: str  # address of this agent as shard owner, as in Sources.owners
     host: Name  # readers on this host read segment files themselves
     secret: Secret  # of the run
 
