@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import traceback
@@ -36,6 +37,19 @@ def in_fork(function: Callable[[], str]) -> str:
     if kind != "returned":
         pytest.fail(f"in the forked process: {text or f'no end within {_BOUND_S:g} s'}")
     return text
+
+
+def leave_descriptors(spare: int) -> None:
+    """Limit this process to `spare` descriptors more than it has open; for good.
+
+    RLIMIT_NOFILE bounds the numbers of descriptors, not their count. Numbers that are free below
+    the highest one are filled first, so that the limit is the same after any other tests.
+    """
+    highest = max(int(number) for number in os.listdir("/proc/self/fd"))
+    while (number := os.open(os.devnull, os.O_RDONLY)) <= highest:
+        pass
+    os.close(number)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number + spare, number + spare))
 
 
 def become_nobody() -> None:

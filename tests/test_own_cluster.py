@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import resource
 from pathlib import Path
 
 import pytest
 
 from glowpy.errors import ClusterError
 from glowpy.testing import LocalCluster
-from tests.forked import in_fork
+from tests.forked import in_fork, leave_descriptors
 from tests.processes import flags_of, run
 
 pytestmark = pytest.mark.slow
@@ -92,8 +90,7 @@ def test_a_test_cluster_without_a_place_for_its_files_says_so(tmp_path: Path) ->
 
 def test_a_test_cluster_without_descriptors_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     def start() -> str:
-        used = len(os.listdir("/proc/self/fd"))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 4, used + 4))
+        leave_descriptors(3)
         try:
             LocalCluster(1, directory=str(tmp_path)).__enter__()
         except ClusterError as exc:
