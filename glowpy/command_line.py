@@ -1,7 +1,7 @@
-"""The command line of a script: which words are glow's, and the mode that they ask for.
+"""Splits the command line of a script into flags and arguments, and derives the mode.
 
-Pure: reads no environment, prints nothing, leaves `sys.argv` alone. Every start of a script passes
-here, so nothing heavy is imported.
+Pure: reads no environment, prints nothing, leaves `sys.argv` alone. Each start of a script loads
+this module, so it imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from glowpy.flags import FLAGS, Flag, Options, Value, is_module_name
 
 BY_HAND = (
     "-glow.flow.id and -glow.taskGroup.id make this process a task, which an agent starts with the "
-    "secrets of its run; leave them out: without flags the script runs here, on all cores, -glow "
-    "runs it on a cluster, and -glow.inline in this one process, for debuggers"
+    "secrets of its run; leave both out: without flags the script runs here on all cores, with "
+    "-glow on a cluster, and with -glow.inline in one process, for debuggers"
 )
 
 
 def _kebab(name: str) -> str:
-    """A flag's name without dots and capitals: `glow.task.memoryMB` is `glow-task-memory-mb`."""
+    """Return the alias of a flag: `glow-task-memory-mb` for `glow.task.memoryMB`."""
     dashed = name.replace(".", "-")
     return "".join(
         "-" + letter.lower() if letter.isupper() and before.islower() else letter.lower()
@@ -40,24 +40,24 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Mode(enum.Enum):
-    """What a start of the script is for."""
+    """The role of this process."""
 
-    STANDALONE = "standalone"  # run the flow here, on all cores
-    INLINE = "inline"  # run the flow in this very process, one group after another
-    DRIVER = "driver"  # plan the flow, have it run by a cluster
-    PLOT = "plot"  # print the plan, run nothing
-    TASK = "task"  # started by an agent: run task groups, nothing else
+    STANDALONE = "standalone"  # runs the flow on all cores of this machine
+    INLINE = "inline"  # runs the flow in its own process, one task group after another
+    DRIVER = "driver"  # plans the flow and runs it on a cluster
+    PLOT = "plot"  # prints the plan and runs nothing
+    TASK = "task"  # started by an agent; runs task groups and nothing else
 
 
 def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
-    """Split a script's arguments into glow's options, the script's own words and notes.
+    """Split the arguments of a script into glowpy's options, the script's own arguments and notes.
 
-    `argv` is without the script's name. Flags are known anywhere before `--`; the script's own
-    words keep their order, `--` and all after it included. A note is one line for the user. The
-    names of flags have aliases in kebab case: `-glow-data-center`, `-key-file`.
+    `argv` is without the name of the script. Flags may stand anywhere before `--`; the script's own
+    arguments keep their order, with `--` and all arguments after it. A note is one line for the
+    user. Flags have aliases in kebab case: `-glow-data-center`, `-key-file`.
 
     Raises:
-        FlagError: a flag is unknown, lacks its value, has a bad one, or has two different ones.
+        FlagError: a flag is unknown, its value is missing or invalid, or two values differ.
 
     >>> options, rest, notes = parse(["-n", "5", "-glow.leader", "big:8930", "-glow", "in.txt"])
     >>> options.glow, options.leader, rest, notes
@@ -77,25 +77,25 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
             rest.append(word)
             continue
         if text is None and (flag.alone or isinstance(flag.default, bool)):
-            text = "true"  # and the next word is the script's
+            text = "true"  # and the next word belongs to the script
         elif text is None:
             text = _value_word(flag, argv, position)
             position += 1
         value = _convert(flag, text)
         first = given.setdefault(flag.name, value)
         if first != value:
-            raise FlagError(f"-{flag.name} is given twice: {first} and {value}; keep one")
+            raise FlagError(f"-{flag.name} is given twice, as {first} and {value}; remove one")
     fields = {_BY_NAME[name].field: value for name, value in given.items()}
     fields["leader_given"] = "glow.leader" in given
-    options = _DEFAULTS._replace(**fields)  # type: ignore[arg-type]  # types are the defaults'
+    options = _DEFAULTS._replace(**fields)  # type: ignore[arg-type]  # types are those of the defaults
     return options, rest, [*_notes(options, given), *_notes_on_words(options, rest)]
 
 
 def mode(options: Options) -> Mode:
-    """What the options ask for.
+    """Return the mode that the options select.
 
     Raises:
-        FlagError: they contradict each other, or the module has no name that agents take.
+        FlagError: options contradict each other, or the name of the module is invalid.
 
     >>> mode(parse(["-glow.flow.plot", "-glow"])[0])
     <Mode.PLOT: 'plot'>
@@ -106,9 +106,11 @@ def mode(options: Options) -> Mode:
     if ids_given == 1:
         raise FlagError(BY_HAND)
     if options.module and not is_module_name(options.module):
-        raise FlagError(f"-glow.module={options.module} is no name; take letters, digits and . _ -")
+        raise FlagError(
+            f"-glow.module={options.module} is no valid name; use letters, digits and . _ -"
+        )
     if options.glow and options.inline:
-        raise FlagError("-glow asks for a cluster, -glow.inline for this process; give only one")
+        raise FlagError("-glow runs on a cluster, -glow.inline in this process; give only one")
     if options.flow_plot and options.flow_explain:
         raise FlagError("-glow.flow.plot and -glow.flow.explain both print the plan; give only one")
     if options.flow_plot or options.flow_explain:
@@ -127,7 +129,7 @@ def task_arguments(
     exe_hash: str,
     module: str = "",
 ) -> list[str]:
-    """The words that make a script a task. They go before its own words, which may hold a `--`."""
+    """Return the flags that start a script as a task. The arguments of the script follow."""
     return [
         f"-glow.flow.id={flow_id}",
         "-glow.taskGroup.id=@",
@@ -141,13 +143,13 @@ def task_arguments(
 
 
 def _recognise(word: str) -> tuple[Flag | None, str | None]:
-    """The flag that `word` names and the value after its `=`; (None, None): the script's own."""
+    """Return the flag that `word` names and the value after `=`; (None, None) for other words."""
     if not word.startswith("-"):
         return None, None
     name, equals, text = word[2 if word.startswith("--") else 1 :].partition("=")
     flag = _BY_NAME.get(name)
     if flag is None and (_is_ours(name) or not word.startswith("--")):
-        flag = _BY_ALIAS.get(name)  # but `--key-file` and its kind belong to many a script
+        flag = _BY_ALIAS.get(name)  # many scripts have a `--key-file` of their own
     if flag is not None:
         return flag, text if equals else None
     if name.lower().startswith("glow.") or name.lower() == "glow":
@@ -165,15 +167,15 @@ def _unknown(name: str, nearest: Flag | None) -> FlagError:
     assert nearest is not None
     text = f"unknown flag -{name}; did you mean -{nearest.name}?"
     if nearest.place == "task":
-        text += " Agents give it to the tasks that they start, users do not need it"
+        text += " Agents pass it to tasks; users do not need it"
     return FlagError(text)
 
 
 def _nearest(name: str, least: float) -> Flag | None:
-    """The flag with the most similar name, if its similarity is at least that.
+    """Return the flag with the most similar name, if the similarity is at least `least`.
 
-    One with the same last part is preferred: `-glow.stat` is `-glow.flow.stat`. A task's flag,
-    which users hardly mean, counts only where it is nearly the same.
+    A flag with the same last part is preferred: `-glow.flow.stat` for `-glow.stat`. A flag of
+    tasks, which users hardly mean, needs a nearly equal name.
     """
     from difflib import SequenceMatcher  # slow to import, and needed only on this path to an error
 
@@ -189,7 +191,7 @@ def _nearest(name: str, least: float) -> Flag | None:
 
 
 def _value_word(flag: Flag, argv: Sequence[str], position: int) -> str:
-    """The word at `position` as the flag's value; another flag there means it was forgotten."""
+    """Return the word at `position` as the value of a flag; another flag there is an error."""
     word = argv[position] if position < len(argv) else "--"
     if len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == "."):
         follows = f", but {word} follows" if position < len(argv) else ""
@@ -200,7 +202,7 @@ def _value_word(flag: Flag, argv: Sequence[str], position: int) -> str:
 def _convert(flag: Flag, text: str) -> Value:
     default, shown = flag.default, f"-{flag.name}={text}"
     if not text.strip() and not flag.may_be_empty:
-        raise FlagError(f"{shown} has an empty value; give one or leave the flag out")
+        raise FlagError(f"{shown} has an empty value; give a value or leave the flag out")
     if flag.choices:
         return _chosen(flag, text, shown)
     if isinstance(default, str):
@@ -230,7 +232,7 @@ def _chosen(flag: Flag, text: str, shown: str) -> str:
 
 
 def _number(text: str, *, whole: bool) -> int | float | None:
-    """The number, or None; stricter than Python, which takes blanks, underscores, `nan`, `inf`."""
+    """Return the number or None. Rejects blanks, underscores, `nan` and `inf`, unlike Python."""
     if not text.isascii() or "_" in text or text != text.strip():
         return None
     try:
@@ -244,10 +246,10 @@ _ELSEWHERE = {"cluster": "with -glow", "standalone": "in a standalone run", "tas
 
 
 def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
-    """One line for each flag that was given and will do nothing."""
+    """Return a line for each flag that was given and has no effect."""
     notes = []
     here = "cluster" if options.glow else "inline" if options.inline else "standalone"
-    # These repeat the words of another start.
+    # A plan, and a task, have the command line of another start of the script.
     lenient = options.flow_plot or options.flow_explain or options.flow_id >= 0
     for name in given:
         flag = _BY_NAME[name]
@@ -255,14 +257,16 @@ def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
             notes.append(f"-{name} {flag.inert}")
         elif flag.place == "master":
             if not (lenient or options.glow):
-                notes.append(f"-{name} acts only with -glow, and where a named channel is read")
+                notes.append(
+                    f"-{name} has an effect only with -glow, and where a named channel is read"
+                )
         elif not lenient and flag.place not in ("anywhere", here):
-            notes.append(f"-{name} acts only {_ELSEWHERE[flag.place]} and is ignored")
+            notes.append(f"-{name} has an effect only {_ELSEWHERE[flag.place]} and is ignored")
     return notes
 
 
 def _notes_on_words(options: Options, rest: Sequence[str]) -> list[str]:
-    """One line for each word of the script's that looks like a flag of ours, with `-glow`."""
+    """Return a line for each argument of a script with `-glow` that looks like a flag of glowpy."""
     if not options.glow:
         return []
     own = rest[: rest.index("--")] if "--" in rest else rest

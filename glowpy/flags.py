@@ -16,13 +16,11 @@ Place = Literal["anywhere", "cluster", "master", "standalone", "task"]
 
 
 class Options(NamedTuple):
-    """The value of every flag, or its default. Defaults are written down here only."""
+    """The value of each flag. The defaults of this class are the defaults of the flags."""
 
     glow: bool = False
     leader: str = f"localhost:{MASTER_PORT}"
-    leader_given: bool = (
-        False  # not a flag: a leader named by the user is never replaced by our own
-    )
+    leader_given: bool = False  # no flag: a driver never replaces a leader named by the user
     data_center: str = ""
     rack: str = ""
     task_memory_mb: int = 64
@@ -49,7 +47,7 @@ class Options(NamedTuple):
     log_level: str = ""
     seed: int = -1  # not given
 
-    # A task's own. An id of -1 was not given, as in Glow.
+    # Flags of tasks. -1: the id was not given, as in Glow.
     flow_id: int = -1
     group_ids: str = ""
     run_number: int = 1
@@ -65,18 +63,18 @@ _DEFAULTS = Options()
 
 
 class Flag(NamedTuple):
-    """One row of the table of flags. Its type is that of its default in `Options`."""
+    """One row of the table of flags. The default in `Options` gives the type of the flag."""
 
     name: str  # without the dash
     field: str  # in Options
     meaning: str
-    place: Place = "anywhere"  # where it acts
-    inert: str = ""  # what to tell who gives it, while it does not act
+    place: Place = "anywhere"  # processes in which the flag has an effect
+    inert: str = ""  # reason why the flag has no effect, as the end of a note
     may_be_empty: bool = False
-    choices: tuple[str, ...] = ()  # the words that it may be
-    alone: str = ""  # one of them: what is meant by the flag without a value, or by true
-    least: int = 0  # for numbers
-    most: int = 2**31 - 1  # so that no number is too large for those who pass it on
+    choices: tuple[str, ...] = ()  # permitted values
+    alone: str = ""  # the choice that the flag without a value, or with `true`, stands for
+    least: int = 0  # smallest permitted number
+    most: int = 2**31 - 1  # largest permitted number; messages can carry it
 
     @property
     def default(self) -> Value:
@@ -84,95 +82,172 @@ class Flag(NamedTuple):
         return value
 
 
-_CURVE = (
-    "does not act: not TLS but CURVE encrypts, with one -key.file (`glowpy keys FILE` makes it)"
-)
-_RELATED = f"files and folders that go along to the agents, {os.pathsep} between them"
+_CURVE = "has no effect: glowpy encrypts with CURVE instead of TLS, and -key.file names the key"
+_RELATED = f"files and folders to copy to the agents, separated by {os.pathsep}"
 
 FLAGS = (
-    Flag("glow", "glow", "run as driver of a cluster"),
-    Flag("glow.leader", "leader", "address of the master, host:port", "master"),
-    Flag("glow.dataCenter", "data_center", "preferred data center", "cluster", "", True),
-    Flag("glow.rack", "rack", "preferred rack", "cluster", "", True),
-    Flag("glow.task.memoryMB", "task_memory_mb", "memory that one task asks for, in MB", least=1),
-    Flag("glow.flow.bid", "flow_bid", "the flow's part among drivers that compete", "cluster"),
-    Flag("glow.flow.plot", "flow_plot", "print the plan in graphviz dot, run nothing"),
+    Flag("glow", "glow", "run on a cluster"),
+    Flag("glow.leader", "leader", "address of the master, HOST:PORT", place="master"),
+    Flag(
+        "glow.dataCenter",
+        "data_center",
+        "preferred data center of executors",
+        place="cluster",
+        may_be_empty=True,
+    ),
+    Flag("glow.rack", "rack", "preferred rack of executors", place="cluster", may_be_empty=True),
+    Flag(
+        "glow.task.memoryMB",
+        "task_memory_mb",
+        "memory request of a task and budget of its buffers, in MB",
+        least=1,
+    ),
+    Flag(
+        "glow.flow.bid",
+        "flow_bid",
+        "weight among drivers that compete for executors",
+        place="cluster",
+    ),
+    Flag(
+        "glow.flow.plot",
+        "flow_plot",
+        "print the plan in the DOT language of graphviz and run nothing",
+    ),
     Flag(
         "glow.flow.stat",
         "flow_stat",
-        "show what each step group has cost, at the end; json: for programs",
+        "print the cost of each step group at the end of a run; json: as one line of JSON",
         choices=("table", "json"),
         alone="table",
     ),
-    Flag("glow.flow.explain", "flow_explain", "print the plan in words, run nothing"),
-    Flag("glow.module", "module", "name that groups related jobs on agents", "cluster", "", True),
-    Flag("glow.related.files", "related_files", _RELATED, "cluster", "", True),
-    Flag("glow.driver.host", "driver_host", "where agents reach the driver", "cluster", "", True),
-    Flag("glow.driver.port", "driver_port", "the same, 0 for any free port", "cluster", most=65535),
-    Flag("cert.file", "cert_file", "certificate of Glow's TLS", "cluster", _CURVE),
-    Flag("key.file", "key_file", "key of the cluster; your own key on loopback", "master"),
-    Flag("glow.insecure", "insecure", "connect without key and encryption", "master"),
-    Flag("ca.file", "ca_file", "authority of Glow's TLS", "cluster", _CURVE),
-    Flag("glow.inline", "inline", "run in this one process, for debuggers"),
+    Flag("glow.flow.explain", "flow_explain", "print the plan as text and run nothing"),
     Flag(
-        "glow.speculate", "speculate", "second attempts of tasks that are much slower than others"
+        "glow.module",
+        "module",
+        "name for a set of related runs",
+        place="cluster",
+        may_be_empty=True,
+    ),
+    Flag("glow.related.files", "related_files", _RELATED, place="cluster", may_be_empty=True),
+    Flag(
+        "glow.driver.host",
+        "driver_host",
+        "host name at which agents reach the driver",
+        place="cluster",
+        may_be_empty=True,
+    ),
+    Flag(
+        "glow.driver.port",
+        "driver_port",
+        "port at which agents reach the driver; 0: any free port",
+        place="cluster",
+        most=65535,
+    ),
+    Flag(
+        "cert.file", "cert_file", "certificate for TLS, as in Glow", place="cluster", inert=_CURVE
+    ),
+    Flag(
+        "key.file",
+        "key_file",
+        "key file of the cluster; default on loopback: the key of your user",
+        place="master",
+    ),
+    Flag(
+        "glow.insecure", "insecure", "connect without authentication and encryption", place="master"
+    ),
+    Flag(
+        "ca.file",
+        "ca_file",
+        "certificate authority for TLS, as in Glow",
+        place="cluster",
+        inert=_CURVE,
+    ),
+    Flag("glow.inline", "inline", "run in the process of the script, for debuggers"),
+    Flag(
+        "glow.speculate",
+        "speculate",
+        "start speculative attempts of tasks that are much slower than others of their step",
     ),
     Flag(
         "glow.hash.seed",
         "hash_seed",
-        "another distribution of keys over shards, for keys that crowd into few",
+        "seed of the hash that places keys in shards; another seed spreads keys that crowd",
     ),
     Flag(
         "glow.rerun.effects",
         "rerun_effects",
-        "what a script that tasks run again may do above its run: refuse ends the run where it "
-        "destroys files and notes other effects; allow permits all",
-        "cluster",
+        "side effects above run() when a task runs the script again: refuse ends the run where "
+        "files are destroyed and notes other effects; allow permits all",
+        place="cluster",
         choices=("refuse", "allow"),
     ),
     Flag(
         "glow.env",
         "env",
-        "environment variables for tasks on a cluster: A,B=value sends the driver's A, and B",
-        "cluster",
+        "environment variables of tasks: A,B=value sends the driver's A and sets B",
+        place="cluster",
         may_be_empty=True,
     ),
-    Flag("glow.quiet", "quiet", "no notes on stderr, and no view of a run that lasts"),
-    Flag("glow.workers", "workers", "number of executors, 0 for all cores", "standalone"),
+    Flag("glow.quiet", "quiet", "print no notes and no live view on stderr"),
+    Flag("glow.workers", "workers", "number of executors; 0: one per core", place="standalone"),
     Flag(
         "glow.start",
         "start",
-        "how executors start; fresh is the default where a library's threads forbid a fork",
-        "standalone",
+        "start method of executors; default: forked, or fresh if threads of a library forbid it",
+        place="standalone",
         choices=("forked", "fresh"),
     ),
     Flag(
         "glow.log.level",
         "log_level",
-        "log what the driver hears and does, on stderr",
+        "log level of the driver, on stderr; default: no log",
         choices=("debug", "info", "warning", "error"),
     ),
     Flag(
         "glow.seed",
         "seed",
-        "seed of random numbers in tasks; default: from the driver's generators",
+        "seed of random numbers in tasks; default: drawn from the generators of the script",
     ),
-    Flag("glow.flow.id", "flow_id", "number of the flow in the script", "task"),
-    Flag("glow.taskGroup.id", "group_ids", "@: told by the agent, one after another", "task"),
-    Flag("glow.run.id", "run_number", "number of the run in the script", "task", least=1),
-    Flag("glow.task.name", "task_name", "name of the group's first task", "task", "", True),
-    Flag("glow.taskGroup.inputs", "group_inputs", "@: asked of the agent", "task", "", True),
-    Flag("glow.exe.hash", "exe_hash", "SHA-256 of the program", "task", "", True),
-    Flag("glow.channel.bufferSize", "channel_buffer_size", "rows that a Channel holds", least=1),
-    Flag("glow.request.id", "executor_id", "id of the executor", "task"),
-    Flag("glow.agent.address", "agent_address", "address of the executor's agent", "task"),
+    Flag("glow.flow.id", "flow_id", "number of the flow in the script", place="task"),
+    Flag(
+        "glow.taskGroup.id",
+        "group_ids",
+        "number of the task group; @: assigned by the agent",
+        place="task",
+    ),
+    Flag("glow.run.id", "run_number", "number of the run in the script", place="task", least=1),
+    Flag(
+        "glow.task.name",
+        "task_name",
+        "name of the first task of the group",
+        place="task",
+        may_be_empty=True,
+    ),
+    Flag(
+        "glow.taskGroup.inputs",
+        "group_inputs",
+        "locations of the input shards; @: sent by the agent",
+        place="task",
+        may_be_empty=True,
+    ),
+    Flag("glow.exe.hash", "exe_hash", "SHA-256 of the program", place="task", may_be_empty=True),
+    Flag(
+        "glow.channel.bufferSize", "channel_buffer_size", "capacity of a Channel, in rows", least=1
+    ),
+    Flag("glow.request.id", "executor_id", "id of the executor", place="task"),
+    Flag(
+        "glow.agent.address",
+        "agent_address",
+        "address of the agent that started the executor",
+        place="task",
+    ),
 )
 
 _MODULE_CHARACTERS = 64
 
 
 def is_module_name(text: str) -> bool:
-    """Can a module be called so? Agents make a folder of that name.
+    """Return whether `text` is a name for `-glow.module`. Agents make a folder of that name.
 
     >>> is_module_name("nightly-2.1"), is_module_name("../x"), is_module_name("")
     (True, False, False)

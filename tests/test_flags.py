@@ -26,7 +26,7 @@ OUR_FLAGS = """
 NOT_YET = """
     cert.file ca.file
 """.split()
-CURVE = "does not act: not TLS but CURVE encrypts, with one -key.file (`glowpy keys FILE` makes it)"
+CURVE = "has no effect: glowpy encrypts with CURVE instead of TLS, and -key.file names the key"
 
 
 def options_of(*argv: str) -> Options:
@@ -73,7 +73,9 @@ def test_every_flag_is_read_in_all_its_forms(flag: Flag) -> None:
         assert getattr(options, flag.field) == value
         assert type(getattr(options, flag.field)) is type(flag.default)
         assert rest == ["before", "after"]
-        assert any(f"-{flag.name} does not act" in note for note in notes) == (flag.name in NOT_YET)
+        assert any(f"-{flag.name} has no effect" in note for note in notes) == (
+            flag.name in NOT_YET
+        )
 
 
 @pytest.mark.parametrize(
@@ -147,11 +149,11 @@ def test_the_leader_counts_as_given_even_at_its_default() -> None:
         ("--GLOW.Leader=h:1", "unknown flag -GLOW.Leader; did you mean -glow.leader?"),
         ("-glow_leader=h:1", "did you mean -glow.leader?"),
         ("--glow-leadr=h:1", "did you mean -glow.leader?"),
-        ("-glow.taskgroup.id=0", "did you mean -glow.taskGroup.id? Agents give it to the tasks"),
-        ("-glow.taskGroup.ids=0", "did you mean -glow.taskGroup.id? Agents give it to the tasks"),
-        ("-glow.flow-id=0", "did you mean -glow.flow.id? Agents give it to the tasks"),
-        ("-glow-flow-id=0", "did you mean -glow.flow.id? Agents give it to the tasks"),
-        ("-glow.exec.hash=0", "did you mean -glow.exe.hash? Agents give it to the tasks"),
+        ("-glow.taskgroup.id=0", "did you mean -glow.taskGroup.id? Agents pass it to tasks"),
+        ("-glow.taskGroup.ids=0", "did you mean -glow.taskGroup.id? Agents pass it to tasks"),
+        ("-glow.flow-id=0", "did you mean -glow.flow.id? Agents pass it to tasks"),
+        ("-glow-flow-id=0", "did you mean -glow.flow.id? Agents pass it to tasks"),
+        ("-glow.exec.hash=0", "did you mean -glow.exe.hash? Agents pass it to tasks"),
         ("-glow=h:1", "is neither true nor false; did you mean -glow -glow.leader=h:1?"),
         ("-glow.task.memoryMB=lots", "-glow.task.memoryMB=lots is not a whole number"),
         ("-glow.task.memoryMB=1.5", "is not a whole number"),
@@ -178,8 +180,8 @@ def test_the_leader_counts_as_given_even_at_its_default() -> None:
         ("-glow.leader", "-glow.leader needs a value; write -glow.leader=VALUE"),
         ("-glow.leader -glow", "-glow.leader needs a value, but -glow follows"),
         ("-glow.leader -- x", "-glow.leader needs a value, but -- follows"),
-        ("-glow.leader=a:1 -glow.leader b:2", "-glow.leader is given twice: a:1 and b:2"),
-        ("-glow -glow=false", "-glow is given twice: True and False"),
+        ("-glow.leader=a:1 -glow.leader b:2", "-glow.leader is given twice, as a:1 and b:2"),
+        ("-glow -glow=false", "-glow is given twice, as True and False"),
     ],
 )
 def test_bad_words_are_refused(words: str, message: str) -> None:
@@ -253,20 +255,23 @@ def test_a_value_with_a_dash_needs_the_equals_sign() -> None:
         ("-glow.workers=2 -glow.task.memoryMB=9 -glow.quiet", []),
         (
             "-glow.leader=h:1",
-            ["-glow.leader acts only with -glow, and where a named channel is read"],
+            ["-glow.leader has an effect only with -glow, and where a named channel is read"],
         ),
-        ("-glow.rack=r", ["-glow.rack acts only with -glow and is ignored"]),
+        ("-glow.rack=r", ["-glow.rack has an effect only with -glow and is ignored"]),
         ("-glow.leader=h:1 -glow.flow.plot", []),
-        ("-glow -glow.workers=2", ["-glow.workers acts only in a standalone run and is ignored"]),
+        (
+            "-glow -glow.workers=2",
+            ["-glow.workers has an effect only in a standalone run and is ignored"],
+        ),
         (
             "-glow.inline -glow.workers=2",
-            ["-glow.workers acts only in a standalone run and is ignored"],
+            ["-glow.workers has an effect only in a standalone run and is ignored"],
         ),
-        ("-glow.task.name=t", ["-glow.task.name acts only in a task and is ignored"]),
+        ("-glow.task.name=t", ["-glow.task.name has an effect only in a task and is ignored"]),
         ("-glow.flow.id=1 -glow.taskGroup.id=0 -glow.task.name=t -key.file k", []),
     ],
 )
-def test_a_flag_that_does_nothing_says_so(words: str, notes: list[str]) -> None:
+def test_a_flag_without_effect_is_noted(words: str, notes: list[str]) -> None:
     assert notes_of(*words.split()) == notes
 
 
@@ -296,7 +301,7 @@ def test_mode(words: str, expected: Mode) -> None:
     [
         ("-glow -glow.inline", "give only one"),
         ("-glow -glow.inline -glow.flow.plot", "give only one"),
-        ("-glow -glow.module=../x", "-glow.module=../x is no name"),
+        ("-glow -glow.module=../x", "-glow.module=../x is no valid name"),
         ("-glow.flow.id=0", "make this process a task, which an agent starts"),
         ("-glow -glow.taskGroup.id=3", "make this process a task, which an agent starts"),
     ],

@@ -46,7 +46,10 @@ def test_flags_that_are_no_text_are_refused_at_the_users_line() -> None:
 
 def test_flags_of_a_flow_that_do_nothing_are_noted(capsys: pytest.CaptureFixture[str]) -> None:
     assert Flow(["-glow.inline", "-glow.rack=r"]).slice([1]).count() == 1
-    assert capsys.readouterr().err == "glowpy: -glow.rack acts only with -glow and is ignored\n"
+    assert (
+        capsys.readouterr().err
+        == "glowpy: -glow.rack has an effect only with -glow and is ignored\n"
+    )
 
 
 def test_a_flow_with_flags_is_no_line_that_asks_whether_this_is_a_task() -> None:

@@ -1,4 +1,4 @@
-"""`glowpy send` and `glowpy receive`: lines into a named channel, and out of one. Go: glow.go"""
+"""`glowpy send` and `glowpy receive`: write and read the lines of a named channel. Go: glow.go"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glowpy.stdio import tell
 from glowpy.timing import Timing
 
 
-@click.command(short_help="Send lines to a channel at an agent.")
+@click.command(short_help="Send lines to a named channel.")
 @click.option("--to", "name", required=True, metavar="NAME", help="Name of the channel.")
 @click.option(
     "--file",
@@ -24,7 +24,7 @@ from glowpy.timing import Timing
     type=PATH,
     default="",
     metavar="FILE",
-    help="What to send; standard input if not given.",
+    help="File to send; standard input if not given.",
 )
 @click.option(
     "--agent",
@@ -32,12 +32,12 @@ from glowpy.timing import Timing
     default=f"localhost:{AGENT_PORT}",
     show_default=True,
     metavar="HOST:PORT",
-    help="Who keeps it.",
+    help="Address of the agent that stores the channel.",
 )
 @insecure_option
 @key_file_option
 def send(name: str, path: str, agent: str, key_file: str, insecure: bool) -> None:
-    """Send lines to a channel at an agent, in place of what is there under its name."""
+    """Send lines to a named channel at an agent. Replaces the earlier lines of that channel."""
     from glowpy.cli.sending import Sender
     from glowpy.wire.address import parse_address
     from glowpy.wire.security import policy_for
@@ -56,13 +56,13 @@ def send(name: str, path: str, agent: str, key_file: str, insecure: bool) -> Non
         sys.exit(130)
 
 
-@click.command(short_help="Print the lines of a channel, wherever it is.")
+@click.command(short_help="Print the lines of a named channel.")
 @click.option("--from", "name", required=True, metavar="NAME", help="Name of the channel.")
-@master_option("Who knows where it is.")
+@master_option("Address of the master that locates the channel.")
 @insecure_option
 @key_file_option
 def receive(name: str, leader: str, key_file: str, insecure: bool) -> None:
-    """Print the lines of a channel, wherever it is, also while it is being sent."""
+    """Print the lines of a named channel, also while a sender is adding lines."""
     from glowpy.task.named_channel import NamedChannelReader
     from glowpy.wire.address import parse_address
     from glowpy.wire.security import policy_for
@@ -82,7 +82,7 @@ def receive(name: str, leader: str, key_file: str, insecure: bool) -> None:
                 text = "\n".join([*map(str, lines), ""])
                 sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
                 sys.stdout.buffer.flush()
-        except BrokenPipeError:  # `head` has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, has ended
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

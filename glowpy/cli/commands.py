@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The `glowpy` command. Ends the process: 0 well, 1 an error in one line, 2 wrong usage."""
+    """Run the `glowpy` command. Exit status: 0 success, 1 error (one line), 2 wrong usage."""
     hold_descriptors()
     try:
         commands(args=argv, prog_name="glowpy")
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="glowpy %(version)s")
 def commands() -> None:
-    """Dataflow on a cluster: one master, any number of agents, and scripts run with -glow."""
+    """Run a glowpy cluster: one master, any number of agents, and scripts started with -glow."""
 
 
 @commands.command()
@@ -53,9 +53,11 @@ def commands() -> None:
     default=f"localhost:{MASTER_PORT}",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where to listen; without a host on all interfaces, which takes a key.",
+    help="Address to listen on; without a host: all interfaces, which requires a key.",
 )
-@click.option("--then-remove", "leftovers", default="", hidden=True, help="Removed at the end.")
+@click.option(
+    "--then-remove", "leftovers", default="", hidden=True, help="Folder to remove at exit."
+)
 @server_options
 def master(
     address: str,
@@ -67,7 +69,7 @@ def master(
     log_file_mb: int,
     until_stdin_closes: bool,
 ) -> None:
-    """Keep account of agents and lend their executors to drivers."""
+    """Register agents and lease their executors to drivers."""
     from glowpy.cli.folders import removed
     from glowpy.master.server import serve_master
     from glowpy.wire.address import parse_address
@@ -76,8 +78,8 @@ def master(
     where = parse_address(address, MASTER_PORT)
     if not (where.host or key_file or insecure):
         raise ConfigError(
-            f"{where} means all interfaces, and whoever reaches a cluster without a key can run "
-            f"programs on it; say --address localhost:{where.port} to stay on this host, "
+            f"{where} means all interfaces, and every host that reaches a cluster without a key "
+            f"can run programs on it; use --address localhost:{where.port} for this host only, "
             "--key-file FILE with a key made by `glowpy keys FILE`, or --insecure"
         )
     policy = policy_for(where, key_file=key_file, insecure=insecure, is_server=True)
@@ -89,39 +91,44 @@ def master(
 
 @commands.command()
 @click.option(
-    "--dir", "folder", type=PATH, default="", metavar="DIR", help="Where shards and programs rest."
+    "--dir",
+    "folder",
+    type=PATH,
+    default="",
+    metavar="DIR",
+    help="Directory for shards and programs.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address others reach.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=AGENT_PORT,
     show_default=True,
-    help="Where to listen; 0 takes any.",
+    help="Port to listen on; 0: any free port.",
 )
 @click.option(
     "--advertise",
     default="",
     metavar="HOST:PORT",
-    help="Where others reach it, if that is not where it listens: behind a port mapping.",
+    help="Address to register with the master, if other than --host and --port (port mapping).",
 )
-@master_option("Whom to tell what this agent has.")
+@master_option("Address of the master to register with.")
 @click.option(
     "--dataCenter",
     "--data-center",
     "data_center",
     default="defaultDataCenter",
     show_default=True,
-    help="Where this host stands.",
+    help="Data center of this host.",
 )
-@click.option("--rack", default="defaultRack", show_default=True, help="Where in the data center.")
+@click.option("--rack", default="defaultRack", show_default=True, help="Rack of this host.")
 @click.option(
     "--max.executors",
     "--max-executors",
     "executor_limit",
     type=click.IntRange(1),
     show_default="cores",
-    help="How many tasks may run at once.",
+    help="Maximum number of concurrent executors.",
 )
 @click.option(
     "--cpu.level",
@@ -130,7 +137,7 @@ def master(
     type=int,
     default=1,
     show_default=True,
-    help="Of agents that are equal otherwise, those with more are used first.",
+    help="Relative speed of one core; faster agents are preferred.",
 )
 @click.option(
     "--memory",
@@ -139,7 +146,7 @@ def master(
     default=1024,
     show_default=True,
     metavar="MB",
-    help="What all executors together may be given.",
+    help="Total memory of all executors, in MB.",
 )
 @click.option(
     "--clean.restart/--no-clean.restart",
@@ -147,7 +154,7 @@ def master(
     "clean_restart",
     default=True,
     show_default=True,
-    help="Forget the programs that an earlier agent has left in the folder.",
+    help="Delete the programs that an earlier agent cached in --dir.",
 )
 @server_options
 def agent(
@@ -169,7 +176,7 @@ def agent(
     log_file_mb: int,
     until_stdin_closes: bool,
 ) -> None:
-    """Run executors for drivers and serve the shards they write."""
+    """Run executors for drivers and serve the shards that they write."""
     from glowpy.agent.server import AgentOptions, serve_agent
     from glowpy.cli.folders import agent_folder
     from glowpy.resources import cores
@@ -204,26 +211,29 @@ def agent(
         serve_agent(options, policy, Timing.from_environment(), _announce("agent", lines), stop)
 
 
-@commands.command(short_help="A test cluster on this host, until Ctrl-C.")
+@commands.command(short_help="Run a test cluster on this host until Ctrl-C.")
 @click.option(
-    "--agents", type=click.IntRange(1, 250), default=3, show_default=True, help="How many."
+    "--agents", type=click.IntRange(1, 250), default=3, show_default=True, help="Number of agents."
 )
 @click.option(
-    "--executors", type=click.IntRange(1), show_default="cores / agents", help="Of each agent."
+    "--executors",
+    type=click.IntRange(1),
+    show_default="cores / agents",
+    help="Executors per agent.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=MASTER_PORT,
     show_default=True,
-    help="Of the master; 0 takes any.",
+    help="Port of the master; 0: any free port.",
 )
 @log_level_option("warning")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def cluster(
     agents: int, executors: int | None, port: int, log_level: str, until_stdin_closes: bool
 ) -> None:
-    """A test cluster on this host: one master and some agents, until Ctrl-C."""
+    """Run a test cluster on this host until Ctrl-C: one master and several agents."""
     from glowpy.cli.cluster import LocalCluster
     from glowpy.resources import cores
 
@@ -237,9 +247,9 @@ def cluster(
 
 
 @commands.command()
-@master_option("Whom to ask.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: one line for each answer.")
-@click.option("--watch", "is_watched", is_flag=True, help="Again and again, until Ctrl-C.")
+@master_option("Address of the master to query.")
+@click.option("--json", "as_json", is_flag=True, help="Print each status as one line of JSON.")
+@click.option("--watch", "is_watched", is_flag=True, help="Refresh until Ctrl-C.")
 @click.option(
     "--pause",
     "pause_s",
@@ -247,14 +257,14 @@ def cluster(
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="Between two answers, with --watch.",
+    help="Seconds between refreshes, with --watch.",
 )
 @insecure_option
 @key_file_option
 def status(
     leader: str, as_json: bool, is_watched: bool, pause_s: float, key_file: str, insecure: bool
 ) -> None:
-    """Show agents, runs and what is wanted: all that a master knows."""
+    """Show the agents, runs and pending executor requests of a master."""
     from glowpy.cli.status import StatusClient, show_once, watch
     from glowpy.wire.address import parse_address
     from glowpy.wire.security import policy_for
@@ -272,12 +282,14 @@ def status(
 @commands.command()
 @click.argument("file", type=PATH)
 def keys(file: str) -> None:
-    """Make a key for a cluster and write it to FILE."""
+    """Create a key for a cluster and write it to FILE."""
     from glowpy.wire.security import save_key
     from glowpy.wire.transport import make_key
 
     save_key(file, make_key())
-    click.echo(f"{file}: give it to master, agents and drivers (--key-file, -key.file), only")
+    click.echo(
+        f"{file}: copy this key to the master, agents and drivers only (--key-file, -key.file)"
+    )
 
 
 commands.add_command(send)
@@ -288,12 +300,12 @@ def _warn_if_keyless(policy: Policy, role: str) -> None:
     if policy.key is None:
         tell(
             f"glowpy: INSECURE: this {role} accepts unauthenticated, unencrypted connections; "
-            "whoever can reach a cluster without a key can run programs on it (--insecure)"
+            "every process that reaches a port of this cluster can run programs on it (--insecure)"
         )
 
 
 def _announce(role: str, lines: Lines) -> Callable[[str], None]:
-    """What to do with the address that a server listens on."""
+    """Return a callback that prints the address on which a server listens."""
 
     def announce(address: str) -> None:
         if role == "agent":

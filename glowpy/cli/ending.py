@@ -1,4 +1,4 @@
-"""What ends a server started from the command line: a signal, or a parent that is gone."""
+"""The end of a server that was started from the command line: a signal, or its parent exits."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
-    """A file descriptor that becomes, and stays, readable when this process should end.
+    """Yield a file descriptor that becomes, and stays, readable when this process should end.
 
-    That is after Ctrl-C, SIGTERM or SIGHUP, and with `stdin_closes` at the end of standard input:
-    a parent that holds the other end of that pipe takes its children with it however it dies. A
-    signal that was ignored when this process began stays so: nohup, and shells that start a
-    command in the background, mean it.
+    The reasons are Ctrl-C, SIGTERM and SIGHUP, and with `stdin_closes` the end of standard input:
+    children whose standard input is a pipe from their parent end with the parent, even if the
+    parent is killed. A signal that was ignored when this process began stays ignored, as nohup and
+    background jobs of a shell require.
     """
-    # An epoll is one descriptor for several reasons, and a thread could not be woken up to end.
+    # An epoll joins several reasons in one descriptor. A thread that waits could not be ended.
     with select.epoll() as reasons:
         told, tell = os.pipe()
         os.set_blocking(tell, False)
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
-            with suppress(BlockingIOError):  # a full pipe has told already
+            with suppress(BlockingIOError):  # the pipe is full, so readable
                 os.write(tell, b"!")
 
         reasons.register(told, select.EPOLLIN)
@@ -47,11 +47,11 @@ def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
 
 
 def _reports_hangup(reasons: select.epoll) -> bool:
-    """False: standard input is a file, /dev/null or closed, and has no other end to wait for."""
+    """Register standard input; False: a file, /dev/null or closed, so no other end can hang up."""
     if sys.__stdin__ is None:
         return False
     try:
-        reasons.register(sys.__stdin__.fileno(), 0)  # hangups are reported unasked
+        reasons.register(sys.__stdin__.fileno(), 0)  # epoll always reports hangups
     except OSError:
         return False
     return True

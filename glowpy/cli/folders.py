@@ -1,4 +1,4 @@
-"""Where an agent keeps its files when nobody says where."""
+"""The default directory of an agent, and temporary directories."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from glowpy.errors import ConfigError
 
 @contextmanager
 def agent_folder(named: str, host: str, port: int) -> Iterator[str]:
-    """The folder that the user named, else <tmp>/glowpy-<uid>/agent-<host>-<port>.
+    """Return the folder that `--dir` names, else <tmp>/glowpy-<uid>/agent-<host>-<port>.
 
-    An agent on port 0 has another address each time: it gets a new folder, removed at the end.
+    An agent on port 0 has a different address at each start: it uses a new folder, which is
+    removed at the end.
 
     Raises:
-        ConfigError: somebody else has put something in its place, or it cannot be made.
+        ConfigError: another user owns a file at this path, or the folder cannot be made.
     """
     if named:
         yield named
@@ -32,7 +33,7 @@ def agent_folder(named: str, host: str, port: int) -> Iterator[str]:
 
 @contextmanager
 def removed(folder: str) -> Iterator[None]:
-    """Within, a folder is used; it is gone afterwards. Nothing is done about none."""
+    """Remove a folder at the end of a `with` block, if one is named."""
     try:
         yield
     finally:
@@ -42,16 +43,16 @@ def removed(folder: str) -> Iterator[None]:
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[str]:
-    """A new folder where temporary files go, removed at the end.
+    """Make a folder in the directory of temporary files, and remove it at the end.
 
     Raises:
-        ConfigError: none can be made.
+        ConfigError: the folder cannot be made.
     """
     try:
         made = tempfile.TemporaryDirectory(prefix=prefix)
     except OSError as exc:
         raise ConfigError(
-            f"cannot make a temporary folder: {exc}; name a place for it by TMPDIR"
+            f"cannot make a temporary folder: {exc}; set TMPDIR to a writable directory"
         ) from exc
     with made as folder:
         yield folder
@@ -63,11 +64,11 @@ def _private_base() -> str:
         os.makedirs(base, mode=0o700, exist_ok=True)
         status = os.lstat(base)
     except OSError as exc:
-        raise ConfigError(f"cannot make the agent's folder: {exc}; name one by --dir") from exc
-    # The temporary directory is open to all: a name that can be guessed may be somebody's trap.
+        raise ConfigError(f"cannot make the agent's folder: {exc}; name another by --dir") from exc
+    # Every user can create files in the temporary directory, also under a name that we will use.
     private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
     if not private or status.st_uid != os.geteuid():
         raise ConfigError(
-            f"{base} is not a folder that only you can enter; remove it or name a folder by --dir"
+            f"{base} is not a folder that only you can enter; remove it, or name a folder by --dir"
         )
     return base

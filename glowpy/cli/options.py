@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class PathOption(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
-    """A path; `~` and `file://` are understood where no shell has replaced them."""
+    """A path. Expands `~` and `file://`, which a shell leaves alone after a `=`."""
 
     name = "path"
 
@@ -32,13 +32,13 @@ PATH = PathOption()
 
 
 def server_options(command: _Command) -> _Command:
-    """What every server takes."""
+    """Add the options of all servers to a command."""
     for option in (
         click.option(
             "--until-stdin-closes",
             is_flag=True,
             hidden=True,
-            help="End when standard input ends: for servers that another program starts.",
+            help="Exit at the end of standard input: for servers that another program starts.",
         ),
         click.option(
             "--log-file-mb",
@@ -46,14 +46,14 @@ def server_options(command: _Command) -> _Command:
             default=FILE_MB,
             show_default=True,
             metavar="MB",
-            help=f"When to rotate the log file; {KEPT_FILES} old ones are kept.",
+            help=f"Size at which the log file is rotated; {KEPT_FILES} old files are kept.",
         ),
         click.option(
             "--log-file",
             type=PATH,
             default="",
             metavar="FILE",
-            help="Log there, not on standard error.",
+            help="Log file; standard error if not given.",
         ),
         log_level_option("info"),
         insecure_option,
@@ -64,14 +64,14 @@ def server_options(command: _Command) -> _Command:
 
 
 def insecure_option(command: _Command) -> _Command:
-    """The option of servers and clients that use no key."""
+    """Add `--insecure`, the option of servers and clients without a key."""
     return click.option(
-        "--insecure", is_flag=True, help="Use no key: unauthenticated, unencrypted connections."
+        "--insecure", is_flag=True, help="Use unauthenticated, unencrypted connections."
     )(command)
 
 
 def key_file_option(command: _Command) -> _Command:
-    """The option that names the key of a cluster."""
+    """Add `--key-file`, the option that names the key of a cluster."""
     return click.option(
         "--key.file",
         "--key-file",
@@ -79,24 +79,24 @@ def key_file_option(command: _Command) -> _Command:
         type=PATH,
         default="",
         metavar="FILE",
-        show_default="your own key, on loopback",
-        help="Key of the cluster, made by `glowpy keys FILE`.",
+        show_default="on loopback: the key of your user",
+        help="Key file of the cluster, made by `glowpy keys FILE`.",
     )(command)
 
 
 def log_level_option(default: str) -> Callable[[_Command], _Command]:
-    """The option of commands that start servers."""
+    """Return the option `--log-level` of commands that start servers."""
     return click.option(
         "--log-level",
         type=click.Choice(LEVELS),
         default=default,
         show_default=True,
-        help="How much to log.",
+        help="Lowest level that is logged.",
     )
 
 
 def master_option(meaning: str) -> Callable[[_Command], _Command]:
-    """The option that names the address of a master."""
+    """Return the option `--master` with a help text."""
     return click.option(
         "--master",
         "leader",

@@ -1,6 +1,6 @@
 """The table of all flags and commands in docs/flags.md, made from the code.
 
-`python -m glowpy.cli.reference docs/flags.md` writes it there anew; so does `make docs`.
+`make docs` runs `python -m glowpy.cli.reference docs/flags.md`, which replaces the table there.
 """
 
 from __future__ import annotations

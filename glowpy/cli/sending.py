@@ -1,4 +1,4 @@
-"""Lines on their way to an agent, which keeps them under a name: `glowpy send`."""
+"""The client of `glowpy send`: sends lines to an agent, which stores them under a name."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
 _CHUNK_BYTES = 256 << 10
-_MOST_UNDERWAY = 8  # messages that the agent has not answered
+_MOST_UNDERWAY = 8  # limit of unanswered messages
 _MOST_LINE_BYTES = 16 << 20
 _STOP, _INPUT = "stop", "input"
 
 
 class Sender:
-    """One channel that is being sent."""
+    """Sends the lines of one channel to an agent."""
 
     def __init__(
         self, name: str, agent: Address, policy: Policy, timing: Timing, stop: int
@@ -38,14 +38,15 @@ class Sender:
         self._policy = policy
         self._timing = timing
         self._stop = stop
-        self._begun = b""  # a line that has not ended yet
+        self._begun = b""  # start of a line whose end has not been read
         self._underway = 0
 
     def run(self, descriptor: int) -> bool:
-        """Send all that a file has; False: stopped before the end.
+        """Send all lines of a file; return False if the user stopped the command before the end.
 
         Raises:
-            ClusterError, VersionMismatch: the agent does not answer; ChannelError: it refuses.
+            ClusterError, VersionMismatch: the agent does not answer.
+            ChannelError: the agent refuses the channel.
         """
         timing = self._timing
         with Transport(self._policy, timing, CHANNEL_MESSAGES) as transport:
@@ -66,7 +67,7 @@ class Sender:
         return True
 
     def _send_all(self, descriptor: int) -> bool:
-        """Lines of the file, as they come; now and then a sign of life."""
+        """Send lines as the file yields them, and a keepalive message while no line arrives."""
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         if not is_file:
             self._poller.register(descriptor, _INPUT)
@@ -108,7 +109,7 @@ class Sender:
             self._await_answer()
 
     def _await_answer(self) -> None:
-        """Wait until one more message has been answered."""
+        """Wait for the answer to one message."""
         deadline = time.monotonic() + self._timing.peer_lost_s
         count = self._underway
         while self._underway == count:
@@ -126,7 +127,7 @@ class Sender:
             if isinstance(message, ChannelState):
                 if message.refusal:
                     raise ChannelError(
-                        f"the agent at {self._agent} does not take channel {self._name}: "
+                        f"the agent at {self._agent} refuses channel {self._name}: "
                         f"{message.refusal}"
                     )
                 self._underway -= 1
