@@ -7,33 +7,21 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from glowpy.agent.actions import (
-    Action,
-    DeleteRun,
-    KillProcess,
-    LeasesChanged,
-    LogImpostor,
-    OpenDirectory,
-    StartProcess,
-    ToDriver,
-    ToExecutor,
-)
+from glowpy.agent.actions import DeleteRun, OpenDirectory, StartProcess, ToDriver
 from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
 from glowpy.agent.fetching import ProgramFetch
-from glowpy.agent.guard import Guard
+from glowpy.agent.host import AgentHost, EmbedderAction
 from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
 from glowpy.agent.named_channels import NamedChannels
 from glowpy.agent.processes import Processes
-from glowpy.agent.row_note import read_row_note
 from glowpy.agent.run_programs import RunPrograms
-from glowpy.agent.serving import ShardServer
 from glowpy.agent.told import ids_of, log_told
 from glowpy.resources import cores
 from glowpy.secret import Secret
@@ -43,23 +31,11 @@ from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.greeting import welcome
 from glowpy.wire.messages import Heartbeat, Hello
-from glowpy.wire.run_messages import (
-    Commit,
-    ExecutorHello,
-    ExecutorReady,
-    GroupEnded,
-    Noted,
-    Printed,
-    Progress,
-    Stream,
-)
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
 log = logging.getLogger(__name__)
 
-_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed, Noted)
-_AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # what was written before comes before
 _BATCH = 1000  # messages taken in one go, before looking at anything else
 
 
@@ -141,18 +117,25 @@ class AgentServer:
             self._program_ready,
             self._program_failed,
         )
-        self._shards = ShardServer(self._core.index, self._server, options.address.host)
+        self._host = AgentHost(
+            self._core,
+            self._server,
+            options.address.host,
+            start=self._start,
+            kill=self._kill,
+            drain=lambda executor: self._processes.drain(executor),
+            perform=self._perform,
+        )
+        self._processes = Processes(
+            self._poller, self._host.process_said, self._process_ended, timing.shutdown_s
+        )
         self._channels = NamedChannels(
             str(directory.channels),
             self._core.index,
             timing,
             lambda: secrets.token_bytes(NONCE_BYTES),
             lambda: self._membership.changed(),
-            self._shards.let_go,
-        )
-        self._guard = Guard(timing)
-        self._processes = Processes(
-            self._poller, self._process_said, self._process_ended, timing.shutdown_s
+            self._host.shards.let_go,
         )
         self._name = f"{self._advertised}-{secrets.token_hex(4)}"
         self._membership = Membership(
@@ -168,7 +151,7 @@ class AgentServer:
     def __exit__(self, *_exception: object) -> None:
         self._programs.close()
         self._processes.__exit__(None, None, None)
-        self._shards.close()
+        self._host.shards.close()
         self._channels.close()
 
     def serve(self, stop: int) -> None:
@@ -186,14 +169,14 @@ class AgentServer:
                 handle()
             now = time.monotonic()
             self._programs.tick()
-            self._carry_out(self._core.tick(now))
-            self._carry_out(self._channels.tick(now))
-            for executor, reason, _ in self._guard.condemned(now, self._core.processes()):
+            self._host.carry_out(self._core.tick(now))
+            self._host.carry_out(self._channels.tick(now))
+            for executor, reason, _ in self._host.condemned(now):
                 ids = self._core.about(executor)
                 log.warning("executor %s is killed: %s", executor, reason, extra=ids)
-                self._carry_out(self._core.kill(executor, reason))
+                self._host.kill(executor, reason)
         self._membership.leave()
-        self._carry_out(self._core.close_all())
+        self._host.carry_out(self._core.close_all())
 
     def _stop(self) -> None:
         self._has_stopped = True
@@ -227,18 +210,14 @@ class AgentServer:
                 log.exception("dropped a message that failed: %s", type(message).__name__)
 
     def _handle(self, peer: bytes, message: Any, payload: bytes) -> None:
-        if self._shards.receive(peer, message):
+        if self._host.receive(peer, message, payload):
             return
         if isinstance(message, Hello):
             self._server.send(peer, welcome(message, "agent", str(self._options.master)))
-        elif isinstance(message, _OF_EXECUTORS):
-            if isinstance(message, _AFTER_OUTPUT):
-                self._processes.drain(message.executor)
-            self._carry_out(self._core.from_executor(peer, message, payload))
         elif self._receive_for_channel(peer, message, payload):
             return
         elif hasattr(message, "run"):
-            self._carry_out(self._core.from_driver(peer, message, payload, time.monotonic()))
+            self._host.from_driver(peer, message, payload)
         else:
             log.warning("dropped a message for others: %s", type(message).__name__)
 
@@ -248,38 +227,23 @@ class AgentServer:
             return False
         state, sends = answer
         self._server.send(peer, state)
-        self._carry_out(sends)
+        self._host.carry_out(sends)
         return True
 
-    def _carry_out(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            self._perform(action)
-
-    def _perform(self, action: Action) -> None:
-        if isinstance(action, (ToDriver, ToExecutor)):
-            payload = action.payload or None
-            if not self._server.send(action.peer, action.message, payload):
-                name = type(action.message).__name__
-                log.debug("a peer left before its %s", name, extra=ids_of(action.message))
-                self._carry_out(self._core.driver_gone(action.peer))
-            elif isinstance(action, ToDriver):
+    def _perform(self, action: EmbedderAction) -> None:
+        if isinstance(action, ToDriver):
+            if self._server.send(action.peer, action.message, action.payload or None):
                 log_told(log, action.message)
+                return
+            name = type(action.message).__name__
+            log.debug("a driver left before its %s", name, extra=ids_of(action.message))
+            self._host.carry_out(self._core.driver_gone(action.peer))
         elif isinstance(action, OpenDirectory):
             self._open(action)
-        elif isinstance(action, StartProcess):
-            self._start(action)
-        elif isinstance(action, KillProcess):
-            log.debug("a process is killed", extra=self._core.about(action.executor))
-            self._processes.kill(action.executor)
-        elif isinstance(action, LogImpostor):
-            text = "dropped a greeting of peer %s, which is not the executor that it names"
-            log.warning(text, action.peer.hex(), extra=ids_of(action))
         elif isinstance(action, DeleteRun):
             self._delete(action.run, action.directory)
-        elif isinstance(action, LeasesChanged):
-            self._membership.changed()
         else:
-            self._shards.carry_out([action])
+            self._membership.changed()
 
     # --- runs ---
 
@@ -296,13 +260,13 @@ class AgentServer:
 
     def _program_ready(self, fetch: ProgramFetch) -> None:
         files, size_bytes = fetch.files_fetched, fetch.bytes_fetched
-        self._carry_out(self._core.program_ready(fetch.run, files, size_bytes))
+        self._host.carry_out(self._core.program_ready(fetch.run, files, size_bytes))
 
     def _program_failed(self, run: str, reason: str) -> None:
-        self._carry_out(self._core.program_failed(run, reason))
+        self._host.carry_out(self._core.program_failed(run, reason))
 
     def _delete(self, run: str, directory: str) -> None:
-        served = self._shards.forget(directory)
+        served = self._host.shards.forget(directory)
         log.info(
             "run %s is over: served %d frames, %d bytes to other hosts; "
             "fetched %d program files, %d bytes",
@@ -330,15 +294,14 @@ class AgentServer:
             )
             pid = self._processes.start(action.executor, action.secret, *start)
         except (OSError, ValueError) as exc:  # a null byte in a word, say, or half a character
-            self._carry_out(self._core.start_failed(action.executor, str(exc)))
+            self._host.start_failed(action.executor, str(exc))
             return
-        self._carry_out(self._core.process_started(action.executor, pid))
+        self._host.process_started(action.executor, pid)
 
-    def _process_said(self, executor: str, stream: Stream, text: str) -> None:
-        self._carry_out(self._core.process_said(executor, stream, text))
+    def _kill(self, executor: str) -> None:
+        log.debug("a process is killed", extra=self._core.about(executor))
+        self._processes.kill(executor)
 
     def _process_ended(self, executor: str, cause: str) -> None:
         log.debug("a process has ended: %s", cause, extra=self._core.about(executor))
-        noted_by = self._core.noted_by(executor)
-        last_row = read_row_note(noted_by) if noted_by else ""
-        self._carry_out(self._core.process_exited(executor, cause, last_row))
+        self._host.process_ended(executor, cause)

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from glowpy.agent.actions import (
-    Action,
-    DeleteRun,
-    KillProcess,
-    LeasesChanged,
-    LogImpostor,
-    OpenDirectory,
-    StartProcess,
-    ToDriver,
-    ToExecutor,
-)
+from glowpy.agent.actions import OpenDirectory, StartProcess, ToDriver
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits, exit_cause
-from glowpy.agent.guard import Guard
-from glowpy.agent.row_note import read_row_note
-from glowpy.agent.serving import ShardServer
+from glowpy.agent.host import AgentHost, EmbedderAction
 from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
 from glowpy.driver.fleets.nursery import Exited, Nursery, Started, executor_name
 from glowpy.driver.rows_store import RowsStore
@@ -33,7 +20,7 @@ from glowpy.planner.run_description import RunDescription
 from glowpy.secret import Secret
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
-from glowpy.wire.run_messages import Beat, GroupEnded, Launch, OpenRun, Printed
+from glowpy.wire.run_messages import Beat, Launch, OpenRun
 from glowpy.wire.transport import Poller, Server, Transport
 
 if TYPE_CHECKING:
@@ -96,22 +83,27 @@ class StandaloneFleet:
             make_nonce=lambda: os.urandom(NONCE_BYTES),
             make_secret=nursery.secret_of,
         )
-        self._guard = Guard(timing)
-        self._shards = ShardServer(self._core.index, self._server, description.host)
+        self._host = AgentHost(
+            self._core,
+            server,
+            description.host,
+            start=self._start,
+            kill=nursery.kill,
+            drain=lambda _executor: self._drain(),
+            perform=self._perform,
+        )
         self.poller.register(self._server, self._receive)
         self.poller.register(nursery.fileno(), self._reap)
         number, flow = description.run_number, description.flow
         opening = OpenRun(description.run, number, flow, "", "", "", {}, 0, "", self.secret)
-        self._carry_out(
-            self._core.from_driver(_PEER, opening, description.to_bytes(), time.monotonic())
-        )
-        self._carry_out(self._core.program_ready(description.run, 0, 0))
+        self._host.from_driver(_PEER, opening, description.to_bytes())
+        self._host.carry_out(self._core.program_ready(description.run, 0, 0))
         self.store = RowsStore(
             description.run,
             self.secret,
             self._core.run_directory(description.run),
             self._core.index,
-            self._shards.carry_out,
+            self._host.shards.carry_out,
         )
         self.store.keep_slices(plan)
 
@@ -120,7 +112,7 @@ class StandaloneFleet:
 
     def __exit__(self, *_exception: object) -> None:
         self._nursery.dismiss()  # it ends while the sockets are closed here
-        self._shards.close()
+        self._host.shards.close()
 
     def demand(self, count: int) -> None:
         """Launch what is wanted, up to the number of workers."""
@@ -133,23 +125,21 @@ class StandaloneFleet:
             self._events.append(ExecutorJoined(executor, self._agent))
 
     def send(self, agent: str, message: Any) -> None:
-        now = time.monotonic()
-        self._carry_out(self._core.from_driver(_PEER, message, b"", now))
+        self._host.from_driver(_PEER, message)
 
     def advance(self, now: float) -> float:
         if now >= self._next_beat:
             self._next_beat = now + self._timing.beat_s
-            self._carry_out(self._core.from_driver(_PEER, Beat(self._description.run), b"", now))
-        self._carry_out(self._core.tick(now))
+            self._host.from_driver(_PEER, Beat(self._description.run))
+        self._host.carry_out(self._core.tick(now))
         nursery = (_NURSERY, self._nursery.pid, _UNLIMITED_MB)
-        processes = [nursery, *self._core.processes()]
-        for name, reason, stands_still in self._guard.condemned(now, processes):
+        for name, reason, stands_still in self._host.condemned(now, nursery):
             if name == _NURSERY:
                 raise ClusterError(f"the process that starts executors cannot go on: {reason}")
             if stands_still:
                 self._replace_forks(name, reason)
             else:
-                self._carry_out(self._core.kill(name, reason))
+                self._host.kill(name, reason)
         return now + self._timing.beat_s
 
     def _replace_forks(self, executor: str, reason: str) -> None:
@@ -176,7 +166,7 @@ class StandaloneFleet:
         others = f"a new process replaces it, because {executor} stands still"
         for name, _pid, _memory_mb in list(self._core.processes()):
             if name in self._forked:
-                self._carry_out(self._core.kill(name, reason if name == executor else others))
+                self._host.kill(name, reason if name == executor else others)
 
     def _task_of(self, executor: str) -> str:
         """The task groups that an executor runs, for messages."""
@@ -196,11 +186,7 @@ class StandaloneFleet:
 
     def _receive(self) -> None:
         while (received := self._server.receive()) is not None:
-            peer, message, payload = received
-            if isinstance(message, (Printed, GroupEnded)):
-                self._drain()
-            if not self._shards.receive(peer, message):
-                self._carry_out(self._core.from_executor(peer, message, payload))
+            self._host.receive(*received)
 
     def _drain(self) -> None:
         """What executors have written past `print` comes before what they tell afterwards."""
@@ -215,37 +201,19 @@ class StandaloneFleet:
             raise ClusterError(f"the run cannot go on: {exc}") from exc
         for event in events:
             if isinstance(event, Started):
-                self._carry_out(self._core.process_started(event.executor, event.pid))
+                self._host.process_started(event.executor, event.pid)
             elif isinstance(event, Exited):
-                cause = exit_cause(event.code)
-                noted_by = self._core.noted_by(event.executor)
-                last_row = read_row_note(noted_by) if noted_by else ""
-                self._carry_out(self._core.process_exited(event.executor, cause, last_row))
+                self._host.process_ended(event.executor, exit_cause(event.code))
             else:
-                self._carry_out(self._core.start_failed(event.executor, event.reason))
+                self._host.start_failed(event.executor, event.reason)
 
-    def _carry_out(self, actions: list[Action]) -> None:
-        for action in actions:
-            if isinstance(action, ToDriver):
-                self._events.append(AgentSaid(self._agent, action.message, action.payload))
-            elif isinstance(action, ToExecutor):
-                self._server.send(action.peer, action.message, action.payload)
-            elif isinstance(action, OpenDirectory):
-                os.mkdir(action.directory, 0o700)
-            elif isinstance(action, StartProcess):
-                if not self._nursery.starts_fresh:
-                    self._forked.add(action.executor)
-                self._nursery.start(action.executor, action.secret)
-            elif isinstance(action, KillProcess):
-                self._nursery.kill(action.executor)
-            elif isinstance(action, LogImpostor):
-                _log_impostor(action)
-            elif not isinstance(action, (DeleteRun, LeasesChanged)):
-                self._shards.carry_out([action])
+    def _start(self, action: StartProcess) -> None:
+        if not self._nursery.starts_fresh:
+            self._forked.add(action.executor)
+        self._nursery.start(action.executor, action.secret)
 
-
-def _log_impostor(action: LogImpostor) -> None:
-    import logging  # slow, and not needed by most runs
-
-    text = "dropped a greeting of peer %s, which is not the executor %s that it names"
-    logging.getLogger(__name__).warning(text, action.peer.hex(), action.executor)
+    def _perform(self, action: EmbedderAction) -> None:
+        if isinstance(action, ToDriver):
+            self._events.append(AgentSaid(self._agent, action.message, action.payload))
+        elif isinstance(action, OpenDirectory):
+            os.mkdir(action.directory, 0o700)

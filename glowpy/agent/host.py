@@ -1,0 +1,148 @@
+"""Carries out the actions of an `AgentCore`, in the process of an agent or in a driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from glowpy.agent.actions import (
+    Action,
+    DeleteRun,
+    KillProcess,
+    LeasesChanged,
+    LogImpostor,
+    OpenDirectory,
+    StartProcess,
+    ToDriver,
+    ToExecutor,
+)
+from glowpy.agent.core import AgentCore
+from glowpy.agent.guard import Condemned, Guard
+from glowpy.agent.serving import ShardServer
+from glowpy.wire.run_messages import (
+    Commit,
+    ExecutorHello,
+    ExecutorReady,
+    GroupEnded,
+    Noted,
+    Printed,
+    Progress,
+    Stream,
+)
+from glowpy.wire.transport import Server
+
+_OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed, Noted)
+_AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # earlier output of the process comes first
+
+# The actions that depend on the process around the core: the embedder performs them.
+EmbedderAction: TypeAlias = ToDriver | OpenDirectory | DeleteRun | LeasesChanged
+_EMBEDDER_ACTIONS = (ToDriver, OpenDirectory, DeleteRun, LeasesChanged)
+
+
+class AgentHost:
+    """An agent's core, its shard server and its guard, for executors of any kind.
+
+    Args:
+        host: the name of this machine; readers that send the same name open segment files.
+        start: starts the process of an executor, and reports by `process_started` or
+            `start_failed`.
+        kill: kills the process of an executor; its end is reported by `process_ended`.
+        drain: reports what a process has written so far, by `process_said` or directly.
+        perform: performs the remaining actions.
+    """
+
+    def __init__(
+        self,
+        core: AgentCore,
+        server: Server,
+        host: str,
+        *,
+        start: Callable[[StartProcess], None],
+        kill: Callable[[str], None],
+        drain: Callable[[str], None],
+        perform: Callable[[EmbedderAction], None],
+    ) -> None:
+        self.core = core
+        self.shards = ShardServer(core.index, server, host)
+        self._server = server
+        self._start = start
+        self._kill = kill
+        self._drain = drain
+        self._perform = perform
+        self._guard = Guard(core.timing)
+
+    # --- messages ---
+
+    def receive(self, peer: bytes, message: Any, payload: bytes) -> bool:
+        """Handle a message of a reader or an executor; False for other senders."""
+        if self.shards.receive(peer, message):
+            return True
+        if not isinstance(message, _OF_EXECUTORS):
+            return False
+        if isinstance(message, _AFTER_OUTPUT):
+            self._drain(message.executor)
+        self.carry_out(self.core.from_executor(peer, message, payload))
+        return True
+
+    def from_driver(self, peer: bytes, message: Any, payload: bytes = b"") -> None:
+        """Handle a message of a driver."""
+        self.carry_out(self.core.from_driver(peer, message, payload, time.monotonic()))
+
+    # --- processes ---
+
+    def process_started(self, executor: str, pid: int) -> None:
+        self.carry_out(self.core.process_started(executor, pid))
+
+    def start_failed(self, executor: str, reason: str) -> None:
+        """The system did not start the process of an executor."""
+        self.carry_out(self.core.start_failed(executor, reason))
+
+    def process_said(self, executor: str, stream: Stream, text: str) -> None:
+        """Lines that a process has written past `print`."""
+        self.carry_out(self.core.process_said(executor, stream, text))
+
+    def process_ended(self, executor: str, cause: str) -> None:
+        """A process is gone; `cause` names its exit status or signal."""
+        last_row, noted_by = "", self.core.noted_by(executor)
+        if noted_by:
+            from glowpy.agent.row_note import read_row_note  # after the loss of an executor
+
+            last_row = read_row_note(noted_by)
+        self.carry_out(self.core.process_exited(executor, cause, last_row))
+
+    def kill(self, executor: str, reason: str) -> None:
+        self.carry_out(self.core.kill(executor, reason))
+
+    def condemned(self, now: float, *others: tuple[str, int, int]) -> Iterator[Condemned]:
+        """Processes to be killed: they take too much memory, or stand still.
+
+        Args:
+            others: further processes to look at: name, process id, requested memory in MB.
+        """
+        return self._guard.condemned(now, [*others, *self.core.processes()])
+
+    # --- actions ---
+
+    def carry_out(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, _EMBEDDER_ACTIONS):
+                self._perform(action)
+            elif isinstance(action, ToExecutor):
+                self._server.send(action.peer, action.message, action.payload or None)
+            elif isinstance(action, StartProcess):
+                self._start(action)
+            elif isinstance(action, KillProcess):
+                self._kill(action.executor)
+            elif isinstance(action, LogImpostor):
+                _log_impostor(action)
+            else:
+                self.shards.carry_out([action])
+
+
+def _log_impostor(action: LogImpostor) -> None:
+    import logging  # slow, and not needed by most runs
+
+    ids = {"run": action.run, "executor": action.executor}
+    text = "dropped a greeting of peer %s, which is not the executor %s that it names"
+    logging.getLogger(__name__).warning(text, action.peer.hex(), action.executor, extra=ids)
