@@ -1,6 +1,6 @@
 # Nothing has to be installed or activated: each target makes .venv when it needs it.
 #   make demo    the main job, on a cluster that the driver starts by itself
-#   make test    every test
+#   make test    format, lint, types, and every test that needs Python alone
 #   make check   format, lint, types and the fast tests: under a minute on two free cores
 #   make soak    random messages to servers, then N random flows under random faults, from SEED:
 #                make soak N=500 SEED=7
@@ -22,25 +22,31 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check soak bench bench-full docs wheel clean
+.PHONY: help demo test check lint soak bench bench-full docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
+
+# Number of processes that run tests. loadgroup: tests that share a fixture share a process.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/word_count.py -glow
 
 # Tests start some thousand processes. Bytecode is written first, because an environment with
 # PYTHONDONTWRITEBYTECODE would have each of them compile glowpy again.
-test: $(INSTALLED_DEV)
+test: lint
 	$(BIN)/python -m compileall -q glowpy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-check: $(INSTALLED_DEV)
+check: lint
+	$(PYTEST) -m "not slow"
+
+lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
 
 N ?= 100
 SEED ?=

@@ -41,6 +41,14 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Keep tests that share a fixture of their file in one process, where several run the tests."""
+    for item in items:
+        definitions = item._fixtureinfo.name2fixturedefs.values()
+        if any(each.scope == "module" for several in definitions for each in several):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 # `make check` has the operators on the quickest runner, and standalone runs as whole scripts.
 @pytest.fixture(
     params=["inline", *(pytest.param(name, marks=pytest.mark.slow) for name in RUNNERS[1:])]
