@@ -26,7 +26,7 @@ from typing import Any
 
 from glowpy.flow.graph import Graph
 from glowpy.flow.ops.kernel import FoldKind, FoldOp, RowKind, RowOp
-from glowpy.flow.ops.memory import Pace
+from glowpy.flow.ops.memory import BatchSizer
 from glowpy.shards.codec import decode, encode
 from glowpy.task.compile import fuse
 
@@ -183,7 +183,7 @@ def fusion() -> None:
         run = fuse(graph.steps).run
 
         def run_all(*totals: dict[str, int]) -> None:
-            for _ in run([lines], Pace(1 << 62, rows=1 << 16), *totals):
+            for _ in run([lines], BatchSizer(1 << 62, rows=1 << 16), *totals):
                 pass
 
         return run_all

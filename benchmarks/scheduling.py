@@ -32,7 +32,7 @@ import psutil
 from glowpy import Flow
 from glowpy.driver.scheduling import events as do
 from glowpy.driver.scheduling.scheduler import Scheduler
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.planner.fusion import make_plan
 from glowpy.timing import Timing
 from glowpy.version import __version__

@@ -8,10 +8,10 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def in_bytes(size: float) -> str:
+def format_bytes(size: float) -> str:
     """In words: 0 B, 1.5 kB, 12 MB.
 
-    >>> in_bytes(999), in_bytes(1500), in_bytes(12_000_000)
+    >>> format_bytes(999), format_bytes(1500), format_bytes(12_000_000)
     ('999 B', '1.5 kB', '12 MB')
     """
     for unit in ("B", "kB", "MB", "GB", "TB"):
@@ -22,10 +22,10 @@ def in_bytes(size: float) -> str:
     return f"{size:.{digits}f} {unit}"
 
 
-def in_time(duration_s: float) -> str:
+def format_duration(duration_s: float) -> str:
     """In words: 12 ms, 3.4 s, 2 min 5 s.
 
-    >>> in_time(0.0123), in_time(3.44), in_time(125.2)
+    >>> format_duration(0.0123), format_duration(3.44), format_duration(125.2)
     ('12 ms', '3.4 s', '2 min 5 s')
     """
     if duration_s < 0.9995:
@@ -37,10 +37,10 @@ def in_time(duration_s: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-def in_rows(count: float) -> str:
+def format_rows(count: float) -> str:
     """A number of rows, short: 950, 12k, 3.4M.
 
-    >>> in_rows(950), in_rows(12_345), in_rows(3_400_000)
+    >>> format_rows(950), format_rows(12_345), format_rows(3_400_000)
     ('950', '12k', '3.4M')
     """
     for unit in ("", "k", "M", "G", "T"):

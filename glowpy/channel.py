@@ -23,7 +23,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from glowpy.copies import copied
 from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError, RunCancelled
-from glowpy.inside import is_in_task
+from glowpy.task_scope import is_in_task
 from glowpy.timing import Timing
 
 Row: TypeAlias = Any

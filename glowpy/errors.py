@@ -25,7 +25,7 @@ GlowError
 │   └── ChannelTimeout   it was full, or empty, for as long as was to be waited
 ├── RowsDelivered        what a channel has given to the user cannot be taken back, or done again
 ├── ExecutorsDied        one task group killed its executor at every try
-├── RunRunning           wait(timeout_s) timed out; the run is still in progress
+├── WaitTimeout           wait(timeout_s) timed out; the run is still in progress
 └── RunCancelled         the run was cancelled before it was complete
 """
 
@@ -147,8 +147,11 @@ class ExecutorsDied(GlowError):
     """One task group killed its executor at every try. The message names signal or cause."""
 
 
-class RunRunning(GlowError):
+class WaitTimeout(GlowError):
     """`wait(timeout_s)` timed out; the run is still in progress."""
+
+
+RunRunning = WaitTimeout  # the name of earlier releases, to be removed in 0.3
 
 
 class RunCancelled(GlowError):
@@ -172,12 +175,12 @@ def unexpected(kind: NoReturn) -> NoReturn:
 def unhashable(what: str, value: object, reason: object) -> RowError:
     """Return the error of a row or key without a hash."""
     return RowError(
-        f"{what} {shown(value)} cannot be hashed: {reason}; use a tuple instead of a list, a "
+        f"{what} {short_repr(value)} cannot be hashed: {reason}; use a tuple instead of a list, a "
         "frozenset instead of a set, and @dataclass(frozen=True) or a __hash__ for a class"
     )
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """A row or key of the user in a message: its repr, cut; a repr that raises is replaced."""
     try:
         text = repr(value)

@@ -20,9 +20,9 @@ from glowpy.command_line import BY_HAND, Mode, mode, parse
 from glowpy.environment import RUN_VARIABLE, named_variables
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Options
-from glowpy.flow.entry import Call, Started, end_of_shared_part, no_flows_in_tasks
+from glowpy.flow.entry import Call, RunHandle, end_of_shared_part, no_flows_in_tasks
 from glowpy.flow.graph import Graph
-from glowpy.stdio import flush, hold_descriptors, tell
+from glowpy.stdio import flush, hold_descriptors, notify_user
 
 if TYPE_CHECKING:
     from glowpy.driver.control import Control
@@ -101,10 +101,10 @@ def flow_created(graph: Graph) -> None:
     if graph.arguments is not None:
         if mode(_current().options) is not Mode.TASK:
             for note in parse(graph.arguments)[2]:
-                tell(f"glowpy: {note}")
+                notify_user(f"glowpy: {note}")
     elif mode(options) in (Mode.DRIVER, Mode.PLOT, Mode.TASK):
-        atexit.unregister(_complain_of_no_run)
-        atexit.register(_complain_of_no_run)
+        atexit.unregister(_fail_if_nothing_ran)
+        atexit.register(_fail_if_nothing_ran)
     elif _is_of_script(graph):
         atexit.unregister(_note_no_run)
         atexit.register(_note_no_run)
@@ -118,7 +118,7 @@ def execute(call: Call) -> Any:
     return _execute(session, call, _options_of(call.graph), session.next_run())
 
 
-def start(call: Call) -> Started:
+def start(call: Call) -> RunHandle:
     """Begin a terminal call on a thread of its own."""
     session = _current()
     if mode(session.options) is Mode.TASK:
@@ -203,12 +203,12 @@ def _current() -> _Session:
         except FlagError as exc:
             _leave(str(exc), 2)
         for note in notes:
-            tell(f"glowpy: {note}")
+            notify_user(f"glowpy: {note}")
         _session = _Session(options, rest)
         if mode(options) is Mode.DRIVER:
-            from glowpy.program.loaded_text import see_loaded
+            from glowpy.program.loaded_text import note_loaded
 
-            see_loaded(sys.modules["__main__"])
+            note_loaded(sys.modules["__main__"])
     return _session
 
 
@@ -270,7 +270,7 @@ def _call_in_task(session: _Session, call: Call) -> Any:
 def _become_executor(session: _Session) -> NoReturn:
     from glowpy.task.process import serve_script
 
-    atexit.unregister(_complain_of_no_run)
+    atexit.unregister(_fail_if_nothing_ran)
     serve_script(session.options)
 
 
@@ -294,18 +294,18 @@ def _show_plan(call: Call, options: Options) -> NoReturn:
     except BrokenPipeError:  # `head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if call.terminal.gives_value:
-        tell(
+        notify_user(
             "glowpy: this is the plan of the script's first run; runs that depend on its result "
             "are not shown"
         )
-    atexit.unregister(_complain_of_no_run)
+    atexit.unregister(_fail_if_nothing_ran)
     if threading.current_thread() is not threading.main_thread():
         flush()  # the script may wait for the run on its main thread, for ever
         os._exit(0)
     sys.exit(0)
 
 
-def _complain_of_no_run() -> None:
+def _fail_if_nothing_ran() -> None:
     """At exit: the flow that the command line asked for was never run."""
     session = _current()
     if session.runs_begun and mode(session.options) is not Mode.TASK:
@@ -313,7 +313,7 @@ def _complain_of_no_run() -> None:
     if getattr(sys, "last_value", None) is not None:
         return  # the script has ended by an exception, which says more
     kind = "task" if mode(session.options) is Mode.TASK else "script"
-    tell(f"glowpy: the {kind} ended without running the flow asked for: {_NONE_REACHED}")
+    notify_user(f"glowpy: the {kind} ended without running the flow asked for: {_NONE_REACHED}")
     flush()
     os._exit(1)
 
@@ -327,9 +327,9 @@ def _is_of_script(graph: Graph) -> bool:
 def _note_no_run() -> None:
     """At exit: nothing was run, which looks like a run without output."""
     if not _current().runs_begun and getattr(sys, "last_value", None) is None:
-        tell(f"glowpy: the script has defined a flow, but not run it: {_NONE_REACHED}")
+        notify_user(f"glowpy: the script has defined a flow, but not run it: {_NONE_REACHED}")
 
 
 def _leave(text: str, status: int) -> NoReturn:
-    tell(f"glowpy: {text}")
+    notify_user(f"glowpy: {text}")
     sys.exit(status)

@@ -35,7 +35,7 @@ _ALIKE_S = 10.0  # in so many seconds: what somebody reads, or a disk holds, for
 _MOST_KINDS = 1000
 
 
-class Lines(logging.Formatter):
+class LogFormatter(logging.Formatter):
     """Makes lines: one for each message, with the ids of what it is about."""
 
     def __init__(self, **of_process: str) -> None:
@@ -62,7 +62,7 @@ def _in_one_line(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
-class Damper(logging.Filter):
+class RateLimit(logging.Filter):
     """Lets through so many lines of a kind in a while, and then one that counts the others.
 
     A kind is a level, a logger and the words before they are filled in. Lines for debugging are
@@ -138,7 +138,7 @@ def _open_private(path: str, flags: int) -> int:
 
 def start_log(
     level: str, *, file: str = "", file_mb: int = FILE_MB, logger: str = "", **of_process: str
-) -> Lines:
+) -> LogFormatter:
     """Log to standard error or a file, from one of LEVELS on; what every line says can be changed.
 
     Args:
@@ -155,9 +155,9 @@ def start_log(
             handler = _File(file, maxBytes=file_mb << 20, backupCount=KEPT_FILES, encoding="utf-8")
         except OSError as exc:
             raise ConfigError(f"cannot write the log file {file}: {reason_of(exc)}") from exc
-    lines = Lines(**of_process)
+    lines = LogFormatter(**of_process)
     handler.setFormatter(lines)
-    handler.addFilter(Damper())
+    handler.addFilter(RateLimit())
     target = logging.getLogger(logger)
     for old in list(target.handlers):
         if logger == "" or isinstance(old, (_Stderr, _File)):

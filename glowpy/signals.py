@@ -25,7 +25,7 @@ def kill_group(leader: int) -> None:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Within: signals to this thread wait. A child that is forked there has to unblock them.
 
     For as long as it takes to make something and to note that it is there: what is made and not

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 
-def tell(text: str) -> None:
+def notify_user(text: str) -> None:
     """A line for the user, on standard error. Where nobody can read it, nothing happens.
 
     Not `print(…, file=sys.stderr)`: where that is None, it writes to standard output.

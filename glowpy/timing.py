@@ -52,7 +52,7 @@ class Timing(NamedTuple):
         durations = {name: value for name, value in self._asdict().items() if name.endswith("_s")}
         return self._replace(**{name: value * factor for name, value in durations.items()})
 
-    def hurried(self) -> Timing:
+    def without_linger(self) -> Timing:
         """The same timing for a transport whose last messages may be lost."""
         return self._replace(linger_s=0.0)
 

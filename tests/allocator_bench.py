@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import count
 
+from glowpy.locality import Place
 from glowpy.master.allocator import Allocator
 from glowpy.master.topology import Agent
-from glowpy.place import Place
 from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
 
 LEASE_S = 15.0

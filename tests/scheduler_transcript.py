@@ -15,7 +15,7 @@ from glowpy import Dataset, Flow
 from glowpy.driver.scheduling import events as do
 from glowpy.driver.scheduling.scheduler import Scheduler
 from glowpy.errors import TaskFailed
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.planner.fusion import make_plan
 
 
@@ -98,11 +98,11 @@ def _words(action: Any) -> str:
     match action:
         case do.Demand(count):
             return f"wants {count} more"
-        case do.Assign(executor, group, attempt, inputs, is_live):
+        case do.Assign(executor, group, attempt, inputs, is_streaming):
             read = ", ".join(
                 f"{owner}#{number}" for edge in inputs for owner, number, _ in edge.shards()
             )
-            how = "run live" if is_live else "run"
+            how = "run live" if is_streaming else "run"
             return f"{executor}: {how} g{group}#{attempt}" + (f" reading {read}" if read else "")
         case do.Recall(executor, attempt):
             return f"{executor}: give back #{attempt}"

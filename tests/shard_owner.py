@@ -13,7 +13,7 @@ from glowpy.secret import Secret
 from glowpy.shards.codec import encode
 from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import Block, SegmentWriter
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.pulling import Pulls
 from glowpy.task.reading import streams_of
 from glowpy.timing import Timing
@@ -114,7 +114,7 @@ class Reader:
         self.poller = poller
         self.transport = Transport(Policy(insecure=True), timing)
         self.pulls = Pulls(self.transport, poller, host, RUN, SECRET, timing)
-        self.meter = Meter()
+        self.metrics = AttemptMetrics()
         self._deadline = time.monotonic() + BOUND_S
 
     def streams(self, *sources: Source) -> list[Iterator[list[Any]]]:
@@ -126,7 +126,7 @@ class Reader:
             edges[-1].append(source)
         inputs = [Sources.of(edge[0][2], [each[:2] for each in edge]) for edge in edges]
         assign = Assign(RUN, "e", 0, 99, tuple(inputs))
-        found = streams_of(self.pulls, assign, self.wait, self.meter)
+        found = streams_of(self.pulls, assign, self.wait, self.metrics)
         return [iter(stream) for streams in found for stream in streams]
 
     def rows(self, *sources: Source) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from glowpy.driver.scheduling import events as do
 from glowpy.driver.scheduling.scheduler import Scheduler
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.planner.plan import Plan
 
 STORE = "store"
@@ -186,7 +186,7 @@ class World:
         executor = agent.executors.get(action.executor)
         if executor is None:
             return  # it died while this was on its way
-        if isinstance(action, do.Assign) and action.is_live:
+        if isinstance(action, do.Assign) and action.is_streaming:
             executor.live.append(action)
             self._begun(agent, action)
         elif isinstance(action, do.Assign):

@@ -27,6 +27,7 @@ from glowpy.wire.messages import PROTOCOL_VERSION, LeaseInUse
 from glowpy.wire.run_messages import (
     Abort,
     Assign,
+    AttemptStats,
     Beat,
     CloseRun,
     Commit,
@@ -50,7 +51,6 @@ from glowpy.wire.run_messages import (
     RunOpened,
     RunRefused,
     Stream,
-    Work,
 )
 
 DRIVER, EXECUTOR, OTHER = b"driver", b"executor", b"other"
@@ -103,7 +103,7 @@ def ready(core: Any, executor: str = "e1", *, memory_mb: int = 40) -> None:
     assert core.from_executor(EXECUTOR, ExecutorReady("r1", executor, ""), b"") == []
 
 
-WORK = Work(rows_in=5, bytes_in=50, rows_out=3, bytes_out=10, ran_s=1.5)
+WORK = AttemptStats(rows_in=5, bytes_in=50, rows_out=3, bytes_out=10, ran_s=1.5)
 
 
 def assign(attempt: int, executor: str = "e1") -> Assign:

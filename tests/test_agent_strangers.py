@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from glowpy.program.manifest import FileEntry, Manifest
+from glowpy.program.manifest import Manifest, ShippedFile
 from glowpy.program.program import Script
 from glowpy.secret import Secret
 from glowpy.wire.address import parse_address
@@ -123,7 +123,7 @@ def test_a_program_that_cannot_be_had(peer: Peer, program_server: str) -> None:
 
 def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
     """Frames of nothing, each of which is a sign of life."""
-    entry = FileEntry(0, "x.py", "0" * 64, 5)
+    entry = ShippedFile(0, "x.py", "0" * 64, 5)
     program = Script((), "r0/x.py", Manifest((entry,))).to_json()
     with Transport(policy_for(LOOPBACK), TIMING) as transport:
         files = transport.serve(LOOPBACK)

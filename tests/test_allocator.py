@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from glowpy.locality import Place
 from glowpy.master.topology import Agent
-from glowpy.place import Place
 from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
 from tests.allocator_bench import DEMAND_S, LEASE_S, Bench, agent, spread
 

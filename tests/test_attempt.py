@@ -47,7 +47,7 @@ class Attempt:
         self,
         *edges: Sequence[Any],
         group: int = 0,
-        look: Callable[[], None] = lambda: None,
+        check_cancelled: Callable[[], None] = lambda: None,
     ) -> AttemptResult:
         """Each edge is given as its shards, each shard as its batches."""
         graph, node = self.dataset._graph, self.dataset._node
@@ -61,7 +61,7 @@ class Attempt:
             segment_path=str(self.path),
             nonce=NONCE,
             commit=self._commit,
-            look=look,
+            check_cancelled=check_cancelled,
         )
         self.blocks += result.blocks
         return result
@@ -210,7 +210,7 @@ def test_an_attempt_can_be_stopped_between_batches(tmp_path: Path) -> None:
     before = open_files()
     attempt = Attempt(slice_of().map(seen.append), tmp_path)
     with pytest.raises(AttemptAborted):
-        attempt.run([[[1], [2], [3]]], look=stop)
+        attempt.run([[[1], [2], [3]]], check_cancelled=stop)
     assert seen == [1, 2]
     assert open_files() == before
 
@@ -245,7 +245,7 @@ def test_steps_that_take_in_everything_first_can_be_stopped_before(
     source = Flow(["-glow.inline"]).source(rows, 1) if is_source else slice_of()
     attempt = Attempt(add_steps(source.map(note)), tmp_path)
     with pytest.raises(AttemptAborted):
-        attempt.run(*([] if is_source else [[[[1], [2], [3]]]]), look=stop)
+        attempt.run(*([] if is_source else [[[[1], [2], [3]]]]), check_cancelled=stop)
     assert len(seen) < 100 if is_source else seen == [1, 2]
 
 

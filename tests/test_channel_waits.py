@@ -32,7 +32,7 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
     timing = Timing(channel_notice_s=0.0, beat_s=0.1)
     monkeypatch.setattr(Timing, "from_environment", lambda: timing)
     lines: queue.Queue[str] = queue.Queue()
-    monkeypatch.setattr(report_module, "tell", lines.put)
+    monkeypatch.setattr(report_module, "notify_user", lines.put)
     return lines
 
 

@@ -16,7 +16,7 @@ from glowpy.errors import RowError
 from glowpy.flow.arguments import call_with_fields
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import Batch, RowKind, Stream
-from glowpy.flow.ops.memory import MOST_ROWS, Pace
+from glowpy.flow.ops.memory import MOST_ROWS, BatchSizer
 from glowpy.planner.fusion import make_plan
 from glowpy.task.compile import FusedSteps, fuse
 from glowpy.task.context import Context
@@ -45,8 +45,8 @@ def steps_of(row_steps: Iterable[RowStep]) -> list[Step]:
 
 def run_fused(fused: FusedSteps, rows: Batch, rows_at_a_time: int = 16) -> Batch:
     """What comes out for these rows."""
-    pace = Pace(1 << 20, rows=rows_at_a_time)
-    return [row for batch in fused.run(pace.cut(iter([rows])), pace) for row in batch]
+    sizer = BatchSizer(1 << 20, rows=rows_at_a_time)
+    return [row for batch in fused.run(sizer.resize(iter([rows])), sizer) for row in batch]
 
 
 def one_after_another(row_steps: Sequence[RowStep], rows: Batch) -> Batch:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from glowpy import Dataset, Flow
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import Batch, Stream
-from glowpy.flow.ops.memory import MOST_ROWS, Pace
+from glowpy.flow.ops.memory import MOST_ROWS, BatchSizer
 from glowpy.planner.fusion import make_plan
 from glowpy.task.compile import fuse
 from glowpy.task.context import Context
@@ -270,7 +270,7 @@ def test_a_table_can_be_measured_in_the_midst_of_a_row(behind: int) -> None:
         return rows.map(lambda number: (number % 10, 1)).local_reduce_by_key(lambda x, y: x + y)
 
     totals: dict[int, int] = {}
-    pace = Pace(1 << 20, rows=16)
+    pace = BatchSizer(1 << 20, rows=16)
     for pauses, _pause in enumerate(islice(fuse(steps_of(shape)).run([[0]], pace, totals), 5), 1):
         assert sum(totals.values()) == len(made) == 16 * pauses
 
@@ -283,7 +283,7 @@ def test_long_lists_let_a_table_be_measured_too() -> None:
         ).local_reduce_by_key(lambda x, y: x + y)
     )
     seen = []
-    for _pause in fuse(steps).run([[10, 3, 1000]], Pace(1 << 20, rows=16), totals):
+    for _pause in fuse(steps).run([[10, 3, 1000]], BatchSizer(1 << 20, rows=16), totals):
         seen.append(sum(totals.values()))
     assert seen[0] == 16
     assert max(later - sooner for sooner, later in pairwise(seen)) == 16

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glowpy import Channel, Flow
-from glowpy.task.strand import Strand
+from glowpy.task.turn_thread import TurnThread
 from tests.processes import IN_EVERY_MODE, flags_of, run
 
 SCRIPT = """
@@ -79,10 +79,10 @@ def test_a_change_of_context_in_a_streaming_function_stays_with_it() -> None:
         name.set(2)
 
     name.set(1)
-    strand = Strand(work)
+    thread = TurnThread(work)
     name.set(3)
-    strand.resume()
-    assert (seen, name.get(), strand.is_ended) == ([1], 3, True)
+    thread.resume()
+    assert (seen, name.get(), thread.is_ended) == ([1], 3, True)
 
 
 def test_a_started_run_has_the_context_of_its_start() -> None:
@@ -102,4 +102,4 @@ def test_an_error_in_a_streaming_function_is_raised_where_it_is_resumed() -> Non
         raise StopIteration("its own")
 
     with pytest.raises(StopIteration, match="its own"):
-        Strand(work).resume()
+        TurnThread(work).resume()

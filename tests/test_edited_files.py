@@ -13,7 +13,7 @@ import pytest
 
 from glowpy.errors import ProgramError
 from glowpy.program.discovery import pickled_program
-from glowpy.program.loaded_text import LoadedTexts, see_loaded
+from glowpy.program.loaded_text import LoadedTexts, note_loaded
 from glowpy.program.source import read_source
 from tests.failing_scripts import failure, told
 from tests.processes import flags_of, run
@@ -70,7 +70,7 @@ def test_an_edited_module_is_refused(edit: str, words: ModuleType) -> None:
 
 @pytest.mark.parametrize("edit", [*EDITS.values(), replace("LIMIT = 1", "LIMIT = 2")])
 def test_an_edit_after_the_first_flow_is_refused(edit: Edit, words: ModuleType) -> None:
-    see_loaded(ModuleType("__main__"))
+    note_loaded(ModuleType("__main__"))
     edit(Path(str(words.__file__)))
     with pytest.raises(ProgramError, match="has changed"):
         check(words)

@@ -61,7 +61,7 @@ class Slow:
 
 @pytest.fixture
 def master() -> Iterator[Slow]:
-    with Transport(Policy(insecure=True), TIMING.hurried()) as transport:
+    with Transport(Policy(insecure=True), TIMING.without_linger()) as transport:
         yield Slow(transport)
 
 

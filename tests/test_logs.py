@@ -12,7 +12,7 @@ import pytest
 
 from glowpy.errors import ConfigError
 from glowpy.flags import FLAGS
-from glowpy.logs import FIELDS, KEPT_FILES, LEVELS, Damper, Lines, start_log
+from glowpy.logs import FIELDS, KEPT_FILES, LEVELS, LogFormatter, RateLimit, start_log
 from tests.processes import executors, flags_of, run, server, started
 
 
@@ -25,22 +25,22 @@ def record(text: str, *values: object, level: int = logging.INFO, **ids: object)
 # --- a line -------------------------------------------------------------------------------------
 
 
-def said(lines: Lines, made: logging.LogRecord) -> str:
+def said(lines: LogFormatter, made: logging.LogRecord) -> str:
     return lines.format(made).partition(" INFO ")[2]
 
 
 def test_a_line_names_what_it_is_about_in_one_order() -> None:
-    lines = Lines(agent="a:1")
+    lines = LogFormatter(agent="a:1")
     assert said(lines, record("one of %d", 2)) == "glowpy.x agent=a:1: one of 2"
     made = record("x", attempt=7, run="r", group=0, executor="e", agent="b:2", lease="")
     assert said(lines, made) == "glowpy.x agent=b:2 run=r executor=e group=0 attempt=7: x"
-    assert said(Lines(), record("x", run=None)) == "glowpy.x: x"
+    assert said(LogFormatter(), record("x", run=None)) == "glowpy.x: x"
 
 
 def test_whatever_is_said_is_one_short_line() -> None:
-    text = said(Lines(), record("%s", "a\nb\x1b[2J\t\u2028é€"))
+    text = said(LogFormatter(), record("%s", "a\nb\x1b[2J\t\u2028é€"))
     assert text == r"glowpy.x: a\nb\x1b[2J\t\u2028é€"
-    text = said(Lines(), record("%s", "x" * 10_000))
+    text = said(LogFormatter(), record("%s", "x" * 10_000))
     assert len(text) < 4100 and text.endswith("characters)")
 
 
@@ -50,7 +50,7 @@ def test_an_exception_stands_below_its_line() -> None:
         raise ValueError("why")
     except ValueError:
         made.exc_info = sys.exc_info()
-    assert "failed\nTraceback" in said(Lines(), made)
+    assert "failed\nTraceback" in said(LogFormatter(), made)
 
 
 def test_the_levels_are_the_same_everywhere() -> None:
@@ -63,7 +63,7 @@ def test_the_levels_are_the_same_everywhere() -> None:
 
 def test_lines_of_a_kind_that_come_in_hundreds_are_counted_instead() -> None:
     now = 0.0
-    damper = Damper(lambda: now)
+    damper = RateLimit(lambda: now)
 
     def passed(count: int, text: str = "dropped %d", level: int = logging.WARNING) -> list[str]:
         made = [record(text, number, level=level) for number in range(count)]
@@ -83,7 +83,7 @@ def test_lines_of_a_kind_that_come_in_hundreds_are_counted_instead() -> None:
 
 
 def test_kinds_without_end_take_no_memory_without_end() -> None:
-    damper = Damper(lambda: 0.0)
+    damper = RateLimit(lambda: 0.0)
     for number in range(5000):
         assert damper.filter(record(f"text {number}"))
     assert len(damper._kinds) <= 1000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from glowpy.driver.scheduling.market import Market, Origin, score
 from glowpy.driver.scheduling.supply import Agent, Supply
-from glowpy.place import Place
+from glowpy.locality import Place
 
 BID = 100.0
 EAST1, EAST2 = Place("east", "r1", "h1"), Place("east", "r1", "h2")

@@ -254,13 +254,13 @@ def test_one_key_with_many_rows_on_the_left_streams_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest: list[int] = []
-    window = key_tables.Window
+    window = key_tables.KeyChunk
 
-    def seen(tables: list[Any], is_ordered: bool) -> key_tables.Window:
+    def seen(tables: list[Any], is_ordered: bool) -> key_tables.KeyChunk:
         longest.append(max(map(len, tables[0].values()), default=0))
         return window(tables, is_ordered)
 
-    monkeypatch.setattr(key_tables, "Window", seen)
+    monkeypatch.setattr(key_tables, "KeyChunk", seen)
     left = [("hot" if n % 10 else n // 100, n) for n in range(5000)]
     left = [(str(key), value) for key, value in left]
     right = [("hot", "x"), ("hot", "y"), ("7", "z"), ("none", "n")]

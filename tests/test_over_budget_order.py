@@ -19,7 +19,7 @@ from glowpy.flow.ops.distinct import distinct_kernel
 from glowpy.flow.ops.group import cogroup_kernel, group_kernel
 from glowpy.flow.ops.join import join_kernel
 from glowpy.flow.ops.kernel import Batch
-from glowpy.flow.ops.keys import LoneKey, pairs_apart
+from glowpy.flow.ops.keys import LoneKey, pairs_with_distinct_nans
 from glowpy.task.context import Context
 from tests.test_hashing import keys
 from tests.test_over_budget import batches, last_group, tight
@@ -103,7 +103,7 @@ def test_values_are_folded_alike_under_every_budget(name: str, rows: Batch, tmp_
     in_memory = found(1 << 30)
     if name == "local":
         expected: dict[Any, str] = {}
-        for key, value in pairs_apart(rows):  # NaN is no key of another NaN
+        for key, value in pairs_with_distinct_nans(rows):  # NaN is no key of another NaN
             expected[key] = nested(expected[key], value) if key in expected else value
         assert sorted(in_memory) == sorted(text_of(pair) for pair in expected.items())
     for budget_bytes in [500, 2500, 9000]:

@@ -17,7 +17,7 @@ from glowpy.planner.dot import to_dot
 from glowpy.planner.fingerprint import describe, difference
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan, shards_written
-from glowpy.planner.run_description import FileEntry, RunDescription, Sink
+from glowpy.planner.run_description import InputFile, RunDescription, Sink
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -351,13 +351,13 @@ def test_a_run_description_travels_as_bytes() -> None:
         targets=(1,),
         sink=Sink.TEXT,
         memory_mb=64,
-        listings={0: (FileEntry("/tmp/ä\udcff", 1 << 40, 1_700_000_000_123_456_789),)},
+        listings={0: (InputFile("/tmp/ä\udcff", 1 << 40, 1_700_000_000_123_456_789),)},
         plan_text=describe(plan),
         host="here",
     )
     again = RunDescription.from_bytes(description.to_bytes())
     assert again == description
-    assert isinstance(again.listings[0][0], FileEntry)
+    assert isinstance(again.listings[0][0], InputFile)
     assert describe(again.plan(dataset._graph)) == describe(plan)
 
 
@@ -385,9 +385,8 @@ def test_live_groups_end_before_the_first_step_that_waits_for_all_rows() -> None
     joined = rows.union(flow.slice([(1, 1)]))
     targets = [sums._node, joined._node, rows.sample(0.5, 1)._node]
     plan = make_plan(flow._graph, targets, stored=True)
-    assert [
-        (group.steps[0].name, group.is_live, group.is_live_source) for group in plan.step_groups
-    ] == [
+    kinds = [(g.steps[0].name, g.is_streaming, g.is_streaming_source) for g in plan.step_groups]
+    assert kinds == [
         ("Input", True, True),
         ("Partition_scatter", True, True),
         ("Partition_collect", True, False),

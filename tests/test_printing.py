@@ -236,7 +236,7 @@ def test_half_surrogate_pairs_are_written_as_escapes(sent: Sent) -> None:
 # --- on every runner -----------------------------------------------------------------------------
 
 
-def shown(text: str) -> list[str]:
+def short_repr(text: str) -> list[str]:
     """The lines of all tasks, in order; on a cluster each stands behind its agent's address."""
     return sorted(line.rpartition("> ")[2] for line in text.splitlines())
 
@@ -252,10 +252,10 @@ def test_what_tasks_print_is_shown_by_the_driver(
 
     new_flow("-glow.quiet").slice([1, 2], 2).map(speak).run()
     said = capsys.readouterr()
-    assert shown(said.out) == sorted(
+    assert short_repr(said.out) == sorted(
         f"{what} {row}" for row in (1, 2) for what in ("line", "no end", "thread")
     )
-    assert shown(said.err) == ["error 1", "error 2"]
+    assert short_repr(said.err) == ["error 1", "error 2"]
 
 
 def test_a_task_that_fails_shows_what_it_had_printed(
@@ -282,7 +282,7 @@ def test_a_stream_kept_from_an_earlier_task_still_leads_to_the_driver(
 
     flow = new_flow("-glow.quiet", *(["-glow.workers=1"] if new_flow.name == "standalone" else []))
     flow.slice([1]).map(speak).partition(2).partition(1).map(speak).run()
-    assert shown(capsys.readouterr().err) == ["row 1", "row 1"]
+    assert short_repr(capsys.readouterr().err) == ["row 1", "row 1"]
 
 
 def test_text_that_the_drivers_terminal_cannot_show(

@@ -22,9 +22,9 @@ from glowpy.errors import ProgramError, ProtocolError
 from glowpy.program.discovery import pickled_program, script_program
 from glowpy.program.manifest import (
     MAX_RECORDED_BYTES,
-    FileEntry,
     Manifest,
     Payload,
+    ShippedFile,
     path_fault,
 )
 from glowpy.program.program import Pickled, Script, program_from_json, with_recorded
@@ -308,7 +308,7 @@ def test_a_pickled_flow_comes_with_the_local_modules() -> None:
 
 
 def test_recorded_results_travel_up_to_a_bound() -> None:
-    script = Script((), "r0/x.py", Manifest((FileEntry(0, "x.py", A, 1),)))
+    script = Script((), "r0/x.py", Manifest((ShippedFile(0, "x.py", A, 1),)))
     program, contents = with_recorded(script, {2: b"b", 1: b"a"})
     assert [run.run_number for run in program.manifest.recorded] == [1, 2]
     assert contents == {A: b"a", B: b"b"}
@@ -382,7 +382,7 @@ def test_an_odd_manifest_is_refused(text: str) -> None:
 
 
 def test_odd_programs_are_refused() -> None:
-    manifest = Manifest((FileEntry(0, "x.py", A, 1),))
+    manifest = Manifest((ShippedFile(0, "x.py", A, 1),))
     script = json.loads(Script(("a",), "r0/x.py", manifest).to_json())
     odd: list[dict[str, object]] = [{"entry": entry} for entry in ODD_ENTRIES]
     odd += [{"argv": "a"}, {"argv": [1]}, {"argv": ["\0"]}, {"argv": ["\ud800"]}, {"kind": []}]

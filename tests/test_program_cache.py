@@ -10,11 +10,11 @@ import pytest
 
 from glowpy.agent.program_cache import ProgramCache
 from glowpy.errors import ProgramError, ProtocolError
-from glowpy.program.manifest import FileEntry, Manifest, Payload, Recorded, Related
+from glowpy.program.manifest import Manifest, Payload, Recorded, Related, ShippedFile
 
 CONTENTS = {hashlib.sha256(data).hexdigest(): data for data in (b"a", b"bb", b"ccc")}
 A, B, C = CONTENTS
-CODE = (FileEntry(0, "pkg/x.py", A, 1), FileEntry(1, "y.py", B, 2))
+CODE = (ShippedFile(0, "pkg/x.py", A, 1), ShippedFile(1, "y.py", B, 2))
 
 
 @pytest.fixture

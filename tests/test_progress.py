@@ -7,7 +7,7 @@ import re
 import pytest
 
 from glowpy import Flow
-from glowpy.amounts import in_bytes, in_rows, in_time
+from glowpy.amounts import format_bytes, format_duration, format_rows
 from glowpy.driver.scheduling import events as do
 from glowpy.driver.view.bars import plain
 from glowpy.driver.view.progress import RunProgress, StepLine, worth_showing
@@ -15,7 +15,7 @@ from glowpy.driver.view.summary import as_json, as_table, summary_of
 from glowpy.driver.view.tally import Tally
 from glowpy.planner.fusion import make_plan
 from glowpy.wire import run_messages as wire
-from glowpy.wire.run_messages import GroupEnded, Outcome, Work
+from glowpy.wire.run_messages import AttemptStats, GroupEnded, Outcome
 
 
 def tally_of_two_step_groups() -> Tally:
@@ -35,12 +35,17 @@ def tally() -> Tally:
         (100.0, do.Assign("e2", 1, 11, ())),
         (101.0, do.GroupStarted(10)),
         (102.0, do.GroupStarted(11)),
-        (104.0, GroupEnded("r", "e1", 0, 10, Outcome.SEALED, (), Work(2000, 9, 1, 8, 7, 1.0, 2.0))),
+        (
+            104.0,
+            GroupEnded(
+                "r", "e1", 0, 10, Outcome.SEALED, (), AttemptStats(2000, 9, 1, 8, 7, 1.0, 2.0)
+            ),
+        ),
         (104.0, do.GroupDone(0, 10, "a1:1")),
         (104.0, do.Assign("e1", 2, 12, ())),
         (104.0, do.GroupStarted(12)),
         (104.0, do.Assign("e2", 2, 13, ())),
-        (105.0, wire.Progress("r", ((11, Work(rows_in=1000, rows_out=1, waited_s=0.5)),))),
+        (105.0, wire.Progress("r", ((11, AttemptStats(rows_in=1000, rows_out=1, waited_s=0.5)),))),
     ):
         tally.take(event, now)
         tally.check_invariants()
@@ -60,7 +65,7 @@ def test_rows_per_second_are_those_of_the_last_seconds(tally: Tally) -> None:
     rates = []
     for second in range(10):
         rows = 1000 * second if second < 4 else 4000
-        tally.take(wire.Progress("r", ((11, Work(rows_in=1000 + rows)),)), 110.0)
+        tally.take(wire.Progress("r", ((11, AttemptStats(rows_in=1000 + rows)),)), 110.0)
         rates.append(progress.lines(110.0 + second)[0].rows_per_s)
     assert rates[0] == 300.0  # since the beginning
     assert rates[1:4] == [1000.0] * 3
@@ -102,18 +107,18 @@ def test_what_there_is_room_for() -> None:
             for n, state in enumerate(states)
         ]
 
-    def shown(states: str, room: int) -> tuple[list[int], int]:
+    def short_repr(states: str, room: int) -> tuple[list[int], int]:
         chosen, left_out = worth_showing(lines(states), room)
         return [line.number for line in chosen], left_out
 
-    assert shown("ddrw", 4) == ([0, 1, 2, 3], 0)
-    assert shown("ddrwr", 4) == ([0, 2, 3, 4], 1)
-    assert shown("dddrw", 2) == ([3, 4], 3)
-    assert shown("ddrwrr", 2) == ([2, 4], 4)
-    assert shown("dd", 0) == ([], 2)
+    assert short_repr("ddrw", 4) == ([0, 1, 2, 3], 0)
+    assert short_repr("ddrwr", 4) == ([0, 2, 3, 4], 1)
+    assert short_repr("dddrw", 2) == ([3, 4], 3)
+    assert short_repr("ddrwrr", 2) == ([2, 4], 4)
+    assert short_repr("dd", 0) == ([], 2)
     text = plain(lines("d" * 30), "the whole", 60, 5)
     assert len(text) == 5 and max(map(len, text)) < 60
-    assert text[-1] == "the whole; 26 more not shown"
+    assert text[-1] == "the whole; 26 more not short_repr"
     assert plain(lines("r"), "", 120, 5)[0].split() == ["0", "r", "." * 20, *"0/2 1".split()] + [
         "running",
         "0",
@@ -126,9 +131,9 @@ def test_the_summary_counts_what_is_sealed(tally: Tally) -> None:
     summary = summary_of(tally, "r", 3, "failed", 12.0)
     first, second = summary.steps
     assert (first.tasks, first.sealed, first.retries, first.queued_s) == (2, 1, 0, 1.0)
-    assert first.total == Work(2000, 9, 1, 8, 7, 1.0, 2.0)
+    assert first.total == AttemptStats(2000, 9, 1, 8, 7, 1.0, 2.0)
     assert (first.slowest_task, first.agents, first.skew) == (0, {"a1:1": 1}, None)
-    assert (second.sealed, second.slowest, second.total) == (0, None, Work())
+    assert (second.sealed, second.slowest, second.total) == (0, None, AttemptStats())
     text = as_table(summary)
     assert text.splitlines()[0] == (
         "glowpy: run 3 failed in 12.0 s: 1 task on at most 2 executors of 1 agent"
@@ -146,7 +151,7 @@ def test_skew_is_the_slowest_to_the_median(times_s: list[float], skew: float | N
     for group, took_s in enumerate(times_s):
         tally.take(do.Assign("e", group, group, ()), 0.0)
         tally.take(do.GroupStarted(group), 0.0)
-        work = Work(ran_s=took_s)
+        work = AttemptStats(ran_s=took_s)
         tally.take(GroupEnded("r", "e", group, group, Outcome.SEALED, (), work), 0.0)
         tally.take(do.GroupDone(group, group, "a"), 0.0)
     step = summary_of(tally, "r", 1, "done", 1.0).steps[0]
@@ -157,10 +162,10 @@ def test_skew_is_the_slowest_to_the_median(times_s: list[float], skew: float | N
 def test_amounts_never_show_a_thousand_of_a_unit() -> None:
     for power in range(13):
         for number in (10**power - 1, 10**power, 10**power + 1, 9.9999 * 10**power):
-            for text in (in_rows(number), in_bytes(number)):
+            for text in (format_rows(number), format_bytes(number)):
                 digits = re.match(r"[\d.]+", text)
                 assert digits is not None and (float(digits[0]) < 1000 or "T" in text), text
-    assert [in_time(s) for s in (0.0, 0.9996, 59.94, 59.96, 3599.6, 7300)] == [
+    assert [format_duration(s) for s in (0.0, 0.9996, 59.94, 59.96, 3599.6, 7300)] == [
         "0 ms",
         "1.0 s",
         "59.9 s",

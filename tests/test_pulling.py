@@ -13,7 +13,7 @@ import pytest
 
 from glowpy.errors import ShardCorrupt, ShardLost
 from glowpy.shards.codec import decode
-from glowpy.task.reading import InputLost
+from glowpy.task.reading import LostInputError
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, make_key
 from tests.echoing import TIMING, echoing
@@ -52,7 +52,7 @@ def reader(poller: Poller, host: str) -> Iterator[Reader]:
 @contextmanager
 def lost(attempt: int, words: str, cause: type[Exception] = ShardLost) -> Iterator[None]:
     """Within: an input is lost, the one of this attempt."""
-    with pytest.raises(InputLost, match=words) as error:
+    with pytest.raises(LostInputError, match=words) as error:
         yield
     assert error.value.attempt == attempt
     assert type(error.value.__cause__) is cause

@@ -58,7 +58,7 @@ def test_a_shard_of_many_blocks(owner, reader, host):
     rows = reader.rows((owner.address, 1, 0))
     assert rows == [row for batch in batches for row in batch]
     assert {type(row) for row in rows} == {tuple, list, bytes}
-    assert reader.meter.rows_in == 9000
+    assert reader.metrics.rows_in == 9000
     expected = (3000, sum(block.length_bytes for block in blocks))
     assert owner.sent() == ((0, 0) if host == OWNERS_HOST else expected)
 

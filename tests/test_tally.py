@@ -13,11 +13,11 @@ from glowpy.driver.scheduling import events as do
 from glowpy.driver.view.tally import Tally
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
-from glowpy.wire.run_messages import GroupEnded, Outcome, Progress, Work
+from glowpy.wire.run_messages import AttemptStats, GroupEnded, Outcome, Progress
 from tests.simulated_agents import World
 from tests.test_scheduler_random import plans, play
 
-WORK = Work(rows_in=10, bytes_in=100, rows_out=5, bytes_out=50, waited_s=1.0, ran_s=2.0)
+WORK = AttemptStats(rows_in=10, bytes_in=100, rows_out=5, bytes_out=50, waited_s=1.0, ran_s=2.0)
 
 
 def two_groups() -> Plan:
@@ -26,7 +26,7 @@ def two_groups() -> Plan:
     return make_plan(dataset._graph, [dataset._node], stored=True)
 
 
-def ended(attempt: int, outcome: Outcome = Outcome.SEALED, work: Work = WORK) -> GroupEnded:
+def ended(attempt: int, outcome: Outcome = Outcome.SEALED, work: AttemptStats = WORK) -> GroupEnded:
     return GroupEnded("r", "e1", 0, attempt, outcome, (), work)
 
 
@@ -47,7 +47,7 @@ class Told:
     def begin(self, group: int, attempt: int) -> None:
         self.tell(do.Assign("e1", group, attempt, ()), do.GroupStarted(attempt))
 
-    def seal(self, group: int, attempt: int, work: Work = WORK) -> None:
+    def seal(self, group: int, attempt: int, work: AttemptStats = WORK) -> None:
         self.tell(ended(attempt, work=work), do.GroupDone(group, attempt, "a1"))
 
     def counts(self) -> tuple[int, int, int, int, int]:
@@ -63,7 +63,10 @@ def told() -> Told:
 def test_running_attempts_count_apart_until_they_are_sealed(told: Told) -> None:
     told.begin(0, 1)
     assert told.counts() == (0, 1, 0, 0, 0)
-    told.tell(Progress("r", ((1, Work(rows_in=4)),)), Progress("r", ((1, Work(rows_in=7)),)))
+    told.tell(
+        Progress("r", ((1, AttemptStats(rows_in=4)),)),
+        Progress("r", ((1, AttemptStats(rows_in=7)),)),
+    )
     assert told.counts() == (0, 1, 0, 0, 7)
     told.seal(0, 1)
     assert told.counts() == (1, 0, 0, 10, 0)
@@ -74,7 +77,7 @@ def test_running_attempts_count_apart_until_they_are_sealed(told: Told) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INPUT_LOST, Outcome.ABORTED])
 def test_what_came_to_nothing_counts_for_nothing(told: Told, outcome: Outcome) -> None:
     told.begin(0, 1)
-    told.tell(Progress("r", ((1, Work(rows_in=4)),)), ended(1, outcome))
+    told.tell(Progress("r", ((1, AttemptStats(rows_in=4)),)), ended(1, outcome))
     assert told.counts() == (0, 0, 0, 0, 0)
     told.begin(0, 2)
     told.seal(0, 2)
@@ -133,7 +136,7 @@ class TalliedWorld(World):
     def _handle(self, event: Any) -> None:
         if isinstance(event, do.GroupSealed):
             attempt = self.scheduler._board.attempt(event.attempt)
-            work = Work(rows_in=1 if attempt is None else attempt.group + 1)
+            work = AttemptStats(rows_in=1 if attempt is None else attempt.group + 1)
             self.tally.take(ended(event.attempt, work=work), 0.0)
         self.tally.take(event, 0.0)
         super()._handle(event)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from glowpy.errors import InputError
 from glowpy.flow.ops.kernel import TextOp
-from glowpy.planner.run_description import FileEntry
+from glowpy.planner.run_description import InputFile
 from glowpy.task import text
 from glowpy.task.text import FileRange, ranges_of, read_lines
 
@@ -52,24 +52,24 @@ def lines_of(content: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def entry_of(path: str | Path) -> FileEntry:
+def entry_of(path: str | Path) -> InputFile:
     status = os.stat(path)
-    return FileEntry(str(path), status.st_size, status.st_mtime_ns)
+    return InputFile(str(path), status.st_size, status.st_mtime_ns)
 
 
-def read(listing: list[FileEntry], op: TextOp, task_count: int) -> list[str]:
+def read(listing: list[InputFile], op: TextOp, task_count: int) -> list[str]:
     """The lines of all tasks together."""
     return [line for task in range(task_count) for line in read_by(task, listing, op, task_count)]
 
 
-def read_by(task: int, listing: list[FileEntry], op: TextOp, task_count: int) -> list[str]:
+def read_by(task: int, listing: list[InputFile], op: TextOp, task_count: int) -> list[str]:
     """The lines of one task."""
     parts = ranges_of(listing, op, task, task_count)
     return [line for part in parts for batch in read_lines(part, op) for line in batch]
 
 
 @contextmanager
-def files(*contents: bytes, suffix: str = "", block_bytes: int = 0) -> Iterator[list[FileEntry]]:
+def files(*contents: bytes, suffix: str = "", block_bytes: int = 0) -> Iterator[list[InputFile]]:
     """Files of these contents, listed; read in blocks of a few bytes where so many are given."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         listing = []
@@ -226,7 +226,7 @@ def test_a_file_that_has_changed_since_it_was_listed(content: bytes, change: str
         if change == "grown":
             path.write_bytes(content + b"three\n")
         elif change == "shrunk":
-            listing[0] = FileEntry(str(path), len(content) + 1, listing[0].mtime_ns)
+            listing[0] = InputFile(str(path), len(content) + 1, listing[0].mtime_ns)
         else:
             os.utime(path, ns=(0, listing[0].mtime_ns + 1))
         with pytest.raises(InputError, match="not the file that the driver listed") as failure:
@@ -244,7 +244,7 @@ def test_a_file_that_changes_while_it_is_read() -> None:
 
 
 def test_a_file_that_is_gone_names_the_host() -> None:
-    entry = FileEntry("/no/such/file", 10, 0)
+    entry = InputFile("/no/such/file", 10, 0)
     with pytest.raises(InputError, match="No such file") as failure:
         read([entry], UTF8, 1)
     assert f"/no/such/file on {socket.gethostname()}" in str(failure.value)

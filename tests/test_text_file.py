@@ -15,7 +15,7 @@ from glowpy import Flow
 from glowpy.driver.listing import list_inputs
 from glowpy.errors import DefinitionError, InputError
 from glowpy.planner.fusion import make_plan
-from glowpy.planner.run_description import FileEntry
+from glowpy.planner.run_description import InputFile
 from tests.forked import become_nobody, in_fork
 from tests.runners import Runner
 
@@ -26,7 +26,7 @@ def listed(path: Any, encoding: str = "utf-8") -> list[str]:
     return [entry.path for entry in entries(path, encoding)]
 
 
-def entries(path: Any, encoding: str = "utf-8") -> tuple[FileEntry, ...]:
+def entries(path: Any, encoding: str = "utf-8") -> tuple[InputFile, ...]:
     """The files that the driver lists for text_file(path)."""
     dataset = Flow(["-glow.inline"]).text_file(path, 1, encoding)
     return list_inputs(make_plan(dataset._graph, [dataset._node], stored=True))[0]
@@ -114,7 +114,7 @@ def test_the_list_holds_absolute_paths_sizes_and_times(
     path.write_text("12345")
     os.utime(path, ns=(0, 1_234_567_890_123_456_789))
     monkeypatch.chdir(tmp_path)
-    assert entries("file") == (FileEntry(str(path), 5, 1_234_567_890_123_456_789),)
+    assert entries("file") == (InputFile(str(path), 5, 1_234_567_890_123_456_789),)
 
 
 def test_a_glob_gives_files_in_order_of_their_names(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glowpy.locality import Place
 from glowpy.master.topology import Agent, Topology
-from glowpy.place import Place
 from glowpy.wire.messages import Heartbeat
 
 EVICTION_S = 15.0

@@ -209,7 +209,7 @@ def is_interrupted(at):
             os.kill(os.getpid(), signal.SIGINT)
         return trace
 
-    with Transport(Policy(insecure=True), Timing().hurried()) as transport:
+    with Transport(Policy(insecure=True), Timing().without_linger()) as transport:
         sys.settrace(trace)
         try:
             transport.serve(Address("127.0.0.1", 0))

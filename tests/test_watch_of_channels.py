@@ -26,7 +26,7 @@ def test_it_is_shown_only_what_comes_to_an_end(
     description = RunDescription("r", 1, 0, (), Sink.ROWS, 1, {}, "", "here")
     with Watch(plan, description, Options(), timing, Report(timing, is_quiet=False)) as watch:
         watch.heard(do.ExecutorJoined("e1", "a1"))
-        watch.heard(do.Assign("e1", 0, 10, (), is_live=True))
+        watch.heard(do.Assign("e1", 0, 10, (), is_streaming=True))
         watch.heard(do.GroupStarted(10))
         if not is_alone:
             watch.heard(do.Assign("e1", 1, 11, ()))

@@ -12,12 +12,12 @@ from glowpy.secret import Secret
 from glowpy.signals import signal_name
 from glowpy.wire.run_messages import (
     Assign,
+    AttemptStats,
     GroupEnded,
     LaunchRefused,
     Outcome,
     Progress,
     Refusal,
-    Work,
 )
 
 _MOST_EARLY_CHARACTERS = 4096
@@ -64,7 +64,9 @@ class ExecutorSlot:
         self.queue: deque[Assign] = deque()
         self.running: dict[int, Assign] = {}  # by attempt: live ones, and one other at most
         self.fenced: set[int] = set()  # of the running ones: told to stop
-        self.news: dict[int, Work] = {}  # how far attempts have come; not told to the driver yet
+        self.news: dict[
+            int, AttemptStats
+        ] = {}  # how far attempts have come; not told to the driver yet
 
     @property
     def has_greeted(self) -> bool:
@@ -84,7 +86,7 @@ class ExecutorSlot:
             if self.is_writing(attempt):
                 self.news[attempt] = work
 
-    def take_news(self) -> list[tuple[int, Work]]:
+    def take_news(self) -> list[tuple[int, AttemptStats]]:
         """How far its attempts have come, where that has not been told yet."""
         news, self.news = self.news, {}
         return [(attempt, work) for attempt, work in news.items() if self.is_writing(attempt)]
@@ -93,9 +95,9 @@ class ExecutorSlot:
         """Take what is to be begun now out of the queue: whatever is live, and one other."""
         if self.state is not State.READY:
             return None
-        is_busy = any(not assign.is_live for assign in self.running.values())
+        is_busy = any(not assign.is_streaming for assign in self.running.values())
         for assign in self.queue:
-            if assign.is_live or not is_busy:
+            if assign.is_streaming or not is_busy:
                 self.queue.remove(assign)
                 return assign
         return None

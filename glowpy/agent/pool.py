@@ -29,6 +29,7 @@ from glowpy.wire.messages import LeaseInUse
 from glowpy.wire.run_messages import (
     Abort,
     Assign,
+    AttemptStats,
     Begin,
     Commit,
     Describe,
@@ -49,7 +50,6 @@ from glowpy.wire.run_messages import (
     Refusal,
     Retire,
     Stream,
-    Work,
 )
 
 
@@ -106,7 +106,7 @@ class ExecutorPool:
     def has_any_of(self, run: Run) -> bool:
         return any(slot.run is run for slot in self._slots.values())
 
-    def news_of(self, run: Run) -> tuple[tuple[int, Work], ...]:
+    def news_of(self, run: Run) -> tuple[tuple[int, AttemptStats], ...]:
         """How far the attempts of a run have come, where that has not been told yet."""
         slots = (slot for slot in self._slots.values() if slot.run is run)
         return tuple(each for slot in slots for each in slot.take_news())

@@ -12,7 +12,7 @@ from glowpy.cli.ending import until_told
 from glowpy.cli.options import AGENT_PORT, PATH, insecure_option, key_file_option, master_option
 from glowpy.errors import InputError
 from glowpy.flags import MASTER_PORT
-from glowpy.stdio import tell
+from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 
 
@@ -87,7 +87,7 @@ def receive(name: str, leader: str, key_file: str, insecure: bool) -> None:
 
 
 def _note(text: str) -> None:
-    tell(f"glowpy: {text}")
+    notify_user(f"glowpy: {text}")
 
 
 def _check_name(name: str) -> None:

@@ -18,7 +18,7 @@ from types import TracebackType
 from glowpy.cli.folders import temporary_folder
 from glowpy.errors import ClusterError
 from glowpy.signals import signal_name
-from glowpy.stdio import tell
+from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import AskExecutors, Grants
@@ -184,7 +184,7 @@ class LocalCluster:
                 alive -= child.role == "agent"
                 if child.role == "master" or not alive:
                     raise ClusterError(f"the cluster is over: {self._obituary(child)}")
-                tell(f"glowpy: {self._obituary(child)}")
+                notify_user(f"glowpy: {self._obituary(child)}")
 
     def _obituary(self, child: Child) -> str:
         where = f" at {child.address}" if child.address else ""

@@ -22,8 +22,8 @@ from glowpy.cli.options import (
 )
 from glowpy.errors import ConfigError, GlowError
 from glowpy.flags import MASTER_PORT
-from glowpy.logs import Lines, start_log
-from glowpy.stdio import hold_descriptors, tell
+from glowpy.logs import LogFormatter, start_log
+from glowpy.stdio import hold_descriptors, notify_user
 from glowpy.timing import Timing
 from glowpy.version import __version__
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         commands(args=argv, prog_name="glowpy")
     except GlowError as exc:
-        tell(f"glowpy: {exc}")
+        notify_user(f"glowpy: {exc}")
         sys.exit(1)
 
 
@@ -298,13 +298,13 @@ commands.add_command(receive)
 
 def _warn_if_keyless(policy: Policy, role: str) -> None:
     if policy.key is None:
-        tell(
+        notify_user(
             f"glowpy: INSECURE: this {role} accepts unauthenticated, unencrypted connections; "
             "every process that reaches a port of this cluster can run programs on it (--insecure)"
         )
 
 
-def _announce(role: str, lines: Lines) -> Callable[[str], None]:
+def _announce(role: str, lines: LogFormatter) -> Callable[[str], None]:
     """Return a callback that prints the address on which a server listens."""
 
     def announce(address: str) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from glowpy.amounts import counted, in_time
+from glowpy.amounts import counted, format_duration
 from glowpy.errors import ClusterError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -41,7 +41,7 @@ class StatusClient:
     def __init__(self, master: Address, policy: Policy, timing: Timing, stop: int) -> None:
         policy.check(master, is_server=False)
         self._timing = timing
-        self._transport = Transport(policy, timing.hurried(), STATUS_MESSAGES)
+        self._transport = Transport(policy, timing.without_linger(), STATUS_MESSAGES)
         self._poller = Poller()
         self._poller.register(stop, _STOP)
         self._contact = Contact(
@@ -142,7 +142,8 @@ def to_lines(master: Address, status: Status) -> list[str]:
     """A head, and a table each of agents and runs."""
     free = max(0, status.executors_known - status.executors_busy)
     lines = [
-        f"master {master}, up {in_time(status.up_s)}: {counted(status.agents_known, 'agent')}, "
+        f"master {master}, up {format_duration(status.up_s)}: "
+        f"{counted(status.agents_known, 'agent')}, "
         f"{counted(status.executors_known, 'executor')} ({status.executors_busy} busy, "
         f"{free} free); {counted(status.runs_known, 'run')}, "
         f"{counted(status.executors_wanted, 'executor')} wanted"
@@ -157,7 +158,7 @@ def to_lines(master: Address, status: Status) -> list[str]:
             str(max(0, agent.executor_limit - agent.executors_busy)),
             f"{agent.memory_mb:,} MB",
             f"{agent.memory_used_mb:,} MB",
-            f"{in_time(agent.silent_s)} ago",
+            f"{format_duration(agent.silent_s)} ago",
         )
         for agent in status.agents
     ]
@@ -171,7 +172,7 @@ def to_lines(master: Address, status: Status) -> list[str]:
             str(run.executors_wanted),
             f"{run.memory_mb:,} MB",
             f"{run.bid:g}",
-            f"{in_time(run.silent_s)} ago" if run.silent_s >= 0 else "not yet",
+            f"{format_duration(run.silent_s)} ago" if run.silent_s >= 0 else "not yet",
             run.module,
         )
         for run in status.runs

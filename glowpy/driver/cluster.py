@@ -120,7 +120,7 @@ def _found_master(leader: Address, options: Options, timing: Timing) -> Policy |
         if options.key_file:
             raise
         return f"the listener on {leader} cannot be trusted without a key ({exc})"
-    with Transport(policy, timing.hurried()) as transport:
+    with Transport(policy, timing.without_linger()) as transport:
         if completes_handshake(transport, leader, timing.handshake_s):
             return policy
     if options.key_file or options.insecure:

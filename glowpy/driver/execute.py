@@ -20,7 +20,7 @@ from glowpy.planner.fingerprint import describe
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.resources import host_name
-from glowpy.stdio import tell
+from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 
 if TYPE_CHECKING:
@@ -106,11 +106,12 @@ def execute_call(
         except OSError as exc:  # too few descriptors, processes, memory; others have names already
             raise ConfigError(f"the run on {description.host} cannot go on: {exc}") from exc
         if result.received_bytes > _MUCH_BYTES and call.terminal.gives_value and not options.quiet:
-            from glowpy.amounts import in_bytes  # not needed by a quick start
+            from glowpy.amounts import format_bytes  # not needed by a quick start
 
-            tell(
-                f"glowpy: {call.terminal.value}() has brought {in_bytes(result.received_bytes)} to "
-                "the driver; save_text_to_file() and save_bytes_to_file() write rows as they come, "
+            notify_user(
+                f"glowpy: {call.terminal.value}() has brought "
+                f"{format_bytes(result.received_bytes)} to the driver; save_text_to_file() and "
+                "save_bytes_to_file() write rows as they come, "
                 "count() and take() bring few"
             )
         return value

@@ -25,7 +25,7 @@ from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader
 from glowpy.task.attempt import run_attempt
 from glowpy.task.draws import kept_generators
 from glowpy.task.failure import StepFailed, explain, packed, unpacked
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.notes import take_notes
 
 
@@ -104,12 +104,12 @@ class _InlineStore:
         """All of the shard can be read."""
         return shard.group < 0 or shard.group in self._sealed
 
-    def read(self, shard: ShardRef, meter: Meter) -> Iterator[Batch]:
-        """The rows of a shard; `meter` counts them."""
+    def read(self, shard: ShardRef, metrics: AttemptMetrics) -> Iterator[Batch]:
+        """The rows of a shard; `metrics` counts them."""
         for payload in self.payloads(shard):
             batch = decode(payload)
-            meter.rows_in += len(batch)
-            meter.bytes_in += len(payload)
+            metrics.rows_in += len(batch)
+            metrics.bytes_in += len(payload)
             yield batch
 
     def payloads(self, shard: ShardRef) -> Iterator[bytes]:
@@ -124,24 +124,26 @@ class _InlineStore:
                     yield reader.read(block)
 
 
-Tell: TypeAlias = Callable[[int, Meter], None]  # a group is sealed, and this is what it has cost
+Tell: TypeAlias = Callable[
+    [int, AttemptMetrics], None
+]  # a group is sealed, and this is what it has cost
 
 
 @contextmanager
 def _told(job: Job) -> Iterator[Tell]:
     """Within, the cost of each group is reported, if an option asks for that."""
     if not (job.options.flow_stat or job.options.log_level):
-        yield lambda _group, _meter: None
+        yield lambda _group, _metrics: None
         return
     from glowpy.driver.scheduling import events as do
     from glowpy.driver.view.report import Report
     from glowpy.driver.view.watch import Watch
     from glowpy.wire.run_messages import GroupEnded, Outcome
 
-    def tell(group: int, meter: Meter) -> None:
+    def tell(group: int, metrics: AttemptMetrics) -> None:
         watch.heard(do.Assign("", group, group, ()))
         watch.heard(do.GroupStarted(group))
-        work = meter.work()
+        work = metrics.stats()
         watch.heard(GroupEnded(job.description.run, "", group, group, Outcome.SEALED, (), work))
         watch.heard(do.GroupDone(group, group, ""))
 
@@ -168,9 +170,9 @@ def _noted(job: Job) -> Iterator[None]:
 
 
 def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
-    plan, meter = job.plan, Meter()
+    plan, metrics = job.plan, AttemptMetrics()
     edges: list[list[Stream]] = [
-        [store.read(shard, meter) for shard in edge] for edge in plan.reads(group)
+        [store.read(shard, metrics) for shard in edge] for edge in plan.reads(group)
     ]
     try:
         outcome = run_attempt(
@@ -181,8 +183,8 @@ def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
             segment_path=store.path(group),
             nonce=store.nonce,
             commit=lambda blocks: store.commit(group, blocks),
-            look=job.control.check,
-            meter=meter,
+            check_cancelled=job.control.check,
+            metrics=metrics,
         )
     except StepFailed as failure:
         if isinstance(failure.cause, KeyboardInterrupt):
@@ -191,7 +193,7 @@ def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
         # as elsewhere; but the exception itself, which has the frames for a debugger
         raise error from (None if error.__cause__ is None else failure.cause)
     store.seal(group, outcome.blocks)
-    tell(group, meter)
+    tell(group, metrics)
     return outcome.row_count
 
 

@@ -26,13 +26,13 @@ from glowpy.shards.pull import ShardIndex
 from glowpy.shards.segment import NONCE_BYTES, Block
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import StepFailed
-from glowpy.task.live import LiveAttempt, LiveAttempts
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.reading import Reading, batches_of_pulls
+from glowpy.task.streaming import StreamingAttempt, StreamingAttempts
 
 _OWNER = "here"
 
-Tell = Callable[[int, Meter], None]
+Tell = Callable[[int, AttemptMetrics], None]
 Fail = Callable[[StepFailed, int], Exception]
 
 
@@ -64,7 +64,7 @@ class _InlineRun:
         self._store = RowsStore(self._run, None, directory, self._index, self._pulls.serve)
         self._channels = RunChannels(job, self._store, self._pulls)
         self._report = Report(job.timing, is_quiet=job.options.quiet)
-        self._live = LiveAttempts()
+        self._live = StreamingAttempts()
         self._unsealed = {each.number: each.task_count for each in self._plan.step_groups}
         self._begun: set[int] = set()  # live step groups
         self._first_attempt = job.plan.first_attempt
@@ -89,9 +89,9 @@ class _InlineRun:
         left = list(self._plan.step_groups)
         while left:
             for each in left:
-                if each.is_live and self._can_begin(each):
+                if each.is_streaming and self._can_begin(each):
                     self._begin(each)
-            ready = (each for each in left if not each.is_live and self._can_begin(each))
+            ready = (each for each in left if not each.is_streaming and self._can_begin(each))
             step_group = next(ready, None)
             if step_group is None:
                 self._pump(self._next_beat(), _never)
@@ -106,14 +106,14 @@ class _InlineRun:
         """What it reads is sealed, or is live and has begun."""
         sources = [edge.source for edge in step_group.inputs if edge.source >= 0]
         return step_group.number not in self._begun and all(
-            not self._unsealed[source] or (step_group.is_live and source in self._begun)
+            not self._unsealed[source] or (step_group.is_streaming and source in self._begun)
             for source in sources
         )
 
     def _begin(self, step_group: StepGroup) -> None:
         self._begun.add(step_group.number)
         for group in step_group.groups:
-            self._live.add(LiveAttempt(partial(self._run_group, group), lambda: False))
+            self._live.add(StreamingAttempt(partial(self._run_group, group), lambda: False))
 
     def _next_beat(self) -> float:
         return self._pulls.deadline(self._pulls.clock())
@@ -137,25 +137,25 @@ class _InlineRun:
         select.select([self._bell], [], [], max(0.0, until - time.monotonic()))
         self._job.control.silence()
 
-    def _run_group(self, group: int, live: LiveAttempt | None = None) -> None:
+    def _run_group(self, group: int, streaming: StreamingAttempt | None = None) -> None:
         plan, index = self._plan, self._index
-        attempt, meter = self._first_attempt + group, Meter()
+        attempt, metrics = self._first_attempt + group, AttemptMetrics()
         path = os.path.join(self._directory, f"{group}.seg")
         index.open(self._run, attempt, path, self._nonce, None)
         self._channels.group_assigned(group, attempt)
         self._channels.group_begun(group, attempt, _OWNER)
 
         def wait(until: float, pulls: Sequence[Reading]) -> None:
-            if live is None:
+            if streaming is None:
                 self._pump(until, lambda: any(pull.has_news for pull in pulls))
             elif pulls:
-                live.wait(until, pulls)
+                streaming.wait(until, pulls)
             else:
-                live.breathe()
+                streaming.yield_turn()
 
         def read(shards: Sequence[ShardRef]) -> Any:
             pulls = [self._open(shard) for shard in shards]
-            yield from batches_of_pulls(self._pulls, pulls, wait, meter)
+            yield from batches_of_pulls(self._pulls, pulls, wait, metrics)
 
         def commit(blocks: Sequence[Block]) -> None:
             self._pulls.serve(index.commit(self._run, attempt, blocks))
@@ -173,9 +173,9 @@ class _InlineRun:
                 segment_path=path,
                 nonce=self._nonce,
                 commit=commit,
-                look=lambda: wait(0.0, ()),
-                meter=meter,
-                live=live,
+                check_cancelled=lambda: wait(0.0, ()),
+                metrics=metrics,
+                streaming=streaming,
             )
         except StepFailed as failure:
             error = self._as_failed(failure, group)
@@ -186,7 +186,7 @@ class _InlineRun:
         self._unsealed[step_group.number] -= 1
         self._row_count += outcome.row_count if step_group.output in plan.targets else 0
         self._channels.group_done(group, attempt, _OWNER)
-        self._tell(group, meter)
+        self._tell(group, metrics)
 
     def _open(self, shard: ShardRef) -> LocalPull:
         attempt = shard.dataset if shard.group < 0 else self._first_attempt + shard.group

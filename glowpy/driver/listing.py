@@ -9,11 +9,11 @@ from glowpy.errors import InputError, reason_of
 from glowpy.flow.graph import Step
 from glowpy.flow.ops.kernel import TextOp
 from glowpy.planner.plan import Plan
-from glowpy.planner.run_description import FileEntry
+from glowpy.planner.run_description import InputFile
 from glowpy.resources import host_name
 
 
-def list_inputs(plan: Plan) -> dict[int, tuple[FileEntry, ...]]:
+def list_inputs(plan: Plan) -> dict[int, tuple[InputFile, ...]]:
     """The files of every text_file step of a plan, by step number; paths are absolute.
 
     Raises:
@@ -23,7 +23,7 @@ def list_inputs(plan: Plan) -> dict[int, tuple[FileEntry, ...]]:
     return {step.id: _files(step, step.op) for step in steps if isinstance(step.op, TextOp)}
 
 
-def _files(step: Step, op: TextOp) -> tuple[FileEntry, ...]:
+def _files(step: Step, op: TextOp) -> tuple[InputFile, ...]:
     entries = []
     for given in op.patterns:
         pattern = _local(step, given)
@@ -56,7 +56,7 @@ def _matching(step: Step, pattern: str) -> list[str]:
     return paths
 
 
-def _entry(step: Step, path: str) -> FileEntry:
+def _entry(step: Step, path: str) -> InputFile:
     try:
         status = os.stat(path)
     except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
@@ -73,7 +73,7 @@ def _entry(step: Step, path: str) -> FileEntry:
         )
     if not os.access(path, os.R_OK):
         raise InputError(f"{step.describe()}: {_absolute(path)} on {host_name()} may not be read")
-    return FileEntry(_absolute(path), status.st_size, status.st_mtime_ns)
+    return InputFile(_absolute(path), status.st_size, status.st_mtime_ns)
 
 
 def _absolute(path: str) -> str:

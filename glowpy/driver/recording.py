@@ -11,7 +11,7 @@ import io
 import pickle
 from typing import Any, TypeAlias
 
-from glowpy.errors import shown
+from glowpy.errors import short_repr
 from glowpy.flow.location import user_location
 from glowpy.program.manifest import MAX_RECORDED_BYTES
 from glowpy.resources import MEGABYTE
@@ -59,7 +59,7 @@ def _culprit(value: Any) -> str:
             dumps(each)
         except Exception:  # noqa: BLE001  # as in `record`
             kind = type(each)
-            return f"its row {shown(each)} of class {kind.__module__}.{kind.__qualname__}"
+            return f"its row {short_repr(each)} of class {kind.__module__}.{kind.__qualname__}"
     return f"its {type(value).__qualname__}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from glowpy.errors import RowError
 from glowpy.flow.graph import DatasetNode
-from glowpy.flow.ops.kernel import Batch, dealt
+from glowpy.flow.ops.kernel import Batch, deal_round_robin
 from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.source import slice_shard
 from glowpy.planner.plan import Plan
@@ -96,7 +96,7 @@ class Journal:
         Raises:
             RowError: a row cannot be pickled; OutputError: the disk takes no more.
         """
-        for shard, some in dealt(rows, self._next_shard, self._shard_count):
+        for shard, some in deal_round_robin(rows, self._next_shard, self._shard_count):
             self.write(shard, some)
         self._next_shard = (self._next_shard + len(rows)) % self._shard_count
 

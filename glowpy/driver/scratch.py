@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from glowpy.driver.janitor import janitor
 from glowpy.errors import ConfigError
 from glowpy.resources import host_name
-from glowpy.signals import undisturbed
+from glowpy.signals import signals_blocked
 
 NURSED_PREFIX = "glowpy-"  # of directories that a nursery removes: only a number follows
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
@@ -34,7 +34,7 @@ def scratch_directory(
         ConfigError: none can be made.
     """
     with ExitStack() as stack:
-        with undisturbed():  # once something is there, it is known
+        with signals_blocked():  # once something is there, it is known
             directory = make_directory(prefix, _SOCKET_PATH_BYTES - 10 if for_sockets else None)
             if has_janitor:
                 stack.enter_context(janitor(directory))

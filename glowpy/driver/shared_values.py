@@ -18,7 +18,7 @@ from glowpy.errors import ProgramError
 from glowpy.flow.graph import Step
 from glowpy.flow.marks import marked_names
 from glowpy.installed import is_installed
-from glowpy.planner.changed_names import Change, changes_in
+from glowpy.planner.changed_names import ChangedName, changes_in
 from glowpy.planner.code_names import names_in
 from glowpy.planner.plan import Plan, steps_of
 from glowpy.planner.reached import MISSING, Reached, arguments_of, captured_by
@@ -140,7 +140,7 @@ def _changed(function: FunctionType) -> Iterator[str]:
         )
 
 
-def _is_state(change: Change, value: Any) -> bool:
+def _is_state(change: ChangedName, value: Any) -> bool:
     """Is it a value that collects something, rather than a flag, or kept for later?"""
     kind = type(value)  # isinstance() would run the code of a proxy
     if change.method:

@@ -56,7 +56,7 @@ def run_standalone(job: Job) -> Any:
                 prepare_fresh()
             with (
                 Nursery(main, directory, _load_executor, become_fresh) as nursery,
-                Transport(Policy(), timing.hurried(), most_sockets=FEW_SOCKETS) as transport,
+                Transport(Policy(), timing.without_linger(), most_sockets=FEW_SOCKETS) as transport,
             ):
                 nursery.starts_fresh = starts_fresh
                 server = transport.serve(endpoint)

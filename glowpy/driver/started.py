@@ -15,14 +15,14 @@ from contextvars import copy_context
 from typing import Any
 
 from glowpy.driver.control import Control
-from glowpy.errors import GlowError, RunRunning
-from glowpy.stdio import flush, tell
+from glowpy.errors import GlowError, WaitTimeout
+from glowpy.stdio import flush, notify_user
 
 _unseen: set[StartedRun] = set()  # whose end no `wait` has seen
 
 
 class StartedRun:
-    """Implements `flow.entry.Started`.
+    """Implements `flow.entry.RunHandle`.
 
     Args:
         execute: the whole run, under the control that it is given.
@@ -70,7 +70,7 @@ class StartedRun:
         with self._control.awaited():
             self._thread.join(timeout_s)
         if self._thread.is_alive():
-            raise RunRunning(f"the run has not ended within {timeout_s:g} s; it goes on")
+            raise WaitTimeout(f"the run has not ended within {timeout_s:g} s; it goes on")
         _unseen.discard(self)
         if isinstance(self._error, GlowError):
             raise self._error.with_traceback(None)
@@ -98,7 +98,7 @@ class StartedRun:
     def _note(self, text: str, *, is_error: bool = False) -> None:
         # An exception that has ended the program says more.
         if getattr(sys, "last_value", None) is None and (is_error or not self._is_quiet):
-            tell(f"glowpy: {text}")
+            notify_user(f"glowpy: {text}")
 
     def _run(self) -> None:
         try:

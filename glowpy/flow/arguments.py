@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeGuard
 
-from glowpy.errors import DefinitionError, RowError, shown
+from glowpy.errors import DefinitionError, RowError, short_repr
 from glowpy.flow.location import user_location
 from glowpy.record import NamedTuple
 
@@ -103,7 +103,7 @@ def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -
     if not isinstance(row, (tuple, list)) or len(row) != field_count:
         raise RowError(
             f"{_name(function)} has {field_count} parameters and gets the fields of a tuple or "
-            f"list of {field_count}, but the row is {shown(row)}"
+            f"list of {field_count}, but the row is {short_repr(row)}"
         )
     return function(*row)
 

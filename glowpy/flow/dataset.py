@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glowpy.errors import NotComputed, shown
+from glowpy.errors import NotComputed, short_repr
 from glowpy.flow.channel_steps import ChannelSteps
 from glowpy.flow.join_steps import JoinSteps
 from glowpy.flow.keyed_steps import KeyedSteps
@@ -68,7 +68,7 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
                 )
             raise _not_computed(
                 "a Dataset holds no rows, and they have no columns: "
-                f"map(lambda row: row[{shown(key)}]) has a field of each"
+                f"map(lambda row: row[{short_repr(key)}]) has a field of each"
             )
 
         def __add__(self, _other: object) -> Any:

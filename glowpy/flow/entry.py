@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from glowpy.errors import GlowError, ProgramError, TaskFailed
 from glowpy.flow.graph import DatasetNode, Graph, Output
-from glowpy.inside import is_in_task
 from glowpy.record import NamedTuple
+from glowpy.task_scope import is_in_task
 
 
 class Terminal(Enum):
@@ -41,7 +41,7 @@ class Terminal(Enum):
         return self not in (Terminal.RUN, Terminal.COUNT, Terminal.FOR_EACH)
 
 
-class Started(Protocol):
+class RunHandle(Protocol):
     """A run that goes on by itself: what `flow.start()` gives."""
 
     @property
@@ -52,7 +52,7 @@ class Started(Protocol):
         """Wait for the end of the run, which comes once its input channels are closed.
 
         Raises:
-            RunRunning: it has not come within `timeout_s`; the run goes on.
+            WaitTimeout: it has not come within `timeout_s`; the run goes on.
             GlowError: the run has failed, or was cancelled.
         """
 
@@ -118,18 +118,18 @@ def execute(call: Call) -> Any:
     """Run a terminal call in the mode of this process."""
     from glowpy import launch
 
-    return _within_the_rules(call, launch.execute)
+    return _checked_call(call, launch.execute)
 
 
-def start(call: Call) -> Started:
+def start(call: Call) -> RunHandle:
     """Begin a terminal call, and let it go on by itself."""
     from glowpy import launch
 
-    started: Started = _within_the_rules(call, launch.start)
+    started: RunHandle = _checked_call(call, launch.start)
     return started
 
 
-def _within_the_rules(call: Call, function: Callable[[Call], Any]) -> Any:
+def _checked_call(call: Call, function: Callable[[Call], Any]) -> Any:
     if is_in_task():
         raise no_flows_in_tasks(call)
     try:

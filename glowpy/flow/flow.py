@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.dataset import Dataset
-from glowpy.flow.entry import Call, Started, Terminal, execute, register_flow, start
+from glowpy.flow.entry import Call, RunHandle, Terminal, execute, register_flow, start
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Row
 from glowpy.flow.ops.source import (
@@ -125,7 +125,7 @@ class Flow:
         """
         execute(self._call("run"))
 
-    def start(self) -> Started:
+    def start(self) -> RunHandle:
         """Begin what `run` does and return: the program goes on, to send and receive rows.
 
         The handle that it gives has `wait()`, `cancel()` and `is_running`. A run that still goes on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.wire.messages import Heartbeat
 
 

@@ -25,7 +25,7 @@ _CHANGING = frozenset(
 _FIRST_IN_PLACE = 13  # += among the operations of BINARY_OP
 
 
-class Change(NamedTuple):
+class ChangedName(NamedTuple):
     """A line that changes a variable: by a method, or by an operation such as `+=`."""
 
     name: str
@@ -34,7 +34,7 @@ class Change(NamedTuple):
     is_element: bool = False  # `name[…] += …`
 
 
-def changes_in(code: CodeType) -> Iterator[Change]:
+def changes_in(code: CodeType) -> Iterator[ChangedName]:
     """What the code of a function, and of functions inside of it, changes outside of it.
 
     >>> def count(word):
@@ -47,7 +47,7 @@ def changes_in(code: CodeType) -> Iterator[Change]:
     yield from _changes(code, frozenset(code.co_freevars))
 
 
-def _changes(code: CodeType, outer: frozenset[str]) -> Iterator[Change]:
+def _changes(code: CodeType, outer: frozenset[str]) -> Iterator[ChangedName]:
     """Args: outer: free variables of the whole function."""
     for line, group in _by_line(code):
         loads = [name for kind, name in group if kind in ("global", "free", "local")]
@@ -58,12 +58,12 @@ def _changes(code: CodeType, outer: frozenset[str]) -> Iterator[Change]:
         for place, (kind, name) in enumerate(group):
             before_kind, before = group[place - 1] if place else ("", "")
             if kind == "method" and name in _CHANGING and _is_outer(before_kind, before, outer):
-                yield Change(before, line, method=name)
+                yield ChangedName(before, line, method=name)
             elif kind in ("store global", "store free") and is_in_place and name in loads:
                 if kind == "store global" or name in outer:
-                    yield Change(name, line)
+                    yield ChangedName(name, line)
             elif kind == "store element" and is_in_place and _is_outer(first_kind, first, outer):
-                yield Change(first, line, is_element=True)
+                yield ChangedName(first, line, is_element=True)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _changes(constant, outer)

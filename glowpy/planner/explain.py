@@ -54,7 +54,7 @@ def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
         yield f"  reads   {_source(plan, edge)}"
         if edge.source >= 0:
             yield f"  waits   {_waits(plan, edge)}"
-    if step_group.is_live:
+    if step_group.is_streaming:
         yield "  live    it runs while the channel brings rows, beside other work"
     if step_group.pulled:
         before = step_group.pulled[:-1]

@@ -45,7 +45,7 @@ def make_plan(
     chain_of: dict[int, int] = {}  # step number -> its chain
     reasons: list[str] = []  # by chain: why its first step does not join its parent's
     for step in needed:
-        reason = _why_apart(graph, step, reader_count, kept)
+        reason = _fusion_barrier(graph, step, reader_count, kept)
         if reason:
             chain_of[step.id] = len(chains)
             chains.append([step])
@@ -59,13 +59,13 @@ def make_plan(
     group_count = sum(step_group.task_count for step_group in step_groups)
     plan = Plan(tuple(step_groups), group_count, tuple(targets), tuple(outputs))
     if limit and not drawn:
-        from glowpy.planner.pulled import pulled
+        from glowpy.planner.take_plan import plan_take
 
-        return pulled(plan)
+        return plan_take(plan)
     if len(step_groups) > 2 and not drawn:  # the self-join of a slice has three, and one collects
-        from glowpy.planner.direct import direct
+        from glowpy.planner.relay_groups import skip_relay_groups
 
-        return direct(plan)
+        return skip_relay_groups(plan)
     return plan
 
 
@@ -84,7 +84,7 @@ def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
     return [graph.steps[number] for number in sorted(found)]
 
 
-def _why_apart(graph: Graph, step: Step, reader_count: dict[int, int], kept: set[int]) -> str:
+def _fusion_barrier(graph: Graph, step: Step, reader_count: dict[int, int], kept: set[int]) -> str:
     """In words, why a step cannot be merged into the step before it; empty where it is."""
     if not step.inputs:
         return "it is a source"
@@ -129,14 +129,14 @@ def _assemble(
                 output,
                 is_stored=output.id in stored_ids,
                 why_apart=reasons[index],
-                is_live=_is_live(steps[0], inputs, step_groups),
+                is_streaming=_is_streaming(steps[0], inputs, step_groups),
             )
         )
         first_group += steps[0].task_count
     return step_groups
 
 
-def _is_live(first: Step, inputs: Sequence[InputEdge], before: Sequence[StepGroup]) -> bool:
+def _is_streaming(first: Step, inputs: Sequence[InputEdge], before: Sequence[StepGroup]) -> bool:
     """Does a step group get rows from a channel, with nothing between that waits for all of them?
 
     A step that itself waits for all rows is none, unless it reads the channel: it may as well begin
@@ -145,4 +145,4 @@ def _is_live(first: Step, inputs: Sequence[InputEdge], before: Sequence[StepGrou
     if any(edge.source < 0 and edge.dataset.feed is not None for edge in inputs):
         return True
     sources = [before[edge.source] for edge in inputs if edge.source >= 0]
-    return passes_on(first.op) and any(source.is_live_source for source in sources)
+    return passes_on(first.op) and any(source.is_streaming_source for source in sources)

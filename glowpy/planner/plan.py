@@ -59,16 +59,18 @@ class StepGroup(NamedTuple):
     why_apart: str = ""  # why it was not merged into the step group that it reads
     # Of the target's, where few rows are wanted: itself, behind those that its tasks run as well.
     pulled: tuple[StepGroup, ...] = ()
-    is_live: bool = False  # rows come from a channel, and no step before it waits for all of them
+    is_streaming: bool = (
+        False  # rows come from a channel, and no step before it waits for all of them
+    )
 
     @property
     def groups(self) -> range:
         return range(self.first_group, self.first_group + self.task_count)
 
     @property
-    def is_live_source(self) -> bool:
+    def is_streaming_source(self) -> bool:
         """Its rows can be read while its inputs are still coming."""
-        return self.is_live and all(passes_on(step.op) for step in self.steps)
+        return self.is_streaming and all(passes_on(step.op) for step in self.steps)
 
 
 _FIRST_GROUP = itemgetter(StepGroup._fields.index("first_group"))
@@ -127,9 +129,9 @@ class Plan(NamedTuple):
         return ShardRef(writer_of(source, number), edge.dataset.id, number)
 
     @property
-    def has_live_groups(self) -> bool:
+    def has_streaming_groups(self) -> bool:
         """Some run while a channel brings rows."""
-        return any(step_group.is_live for step_group in self.step_groups)
+        return any(step_group.is_streaming for step_group in self.step_groups)
 
     def mixed_edges(self, group: int) -> tuple[bool, ...]:
         """For each input edge: are its shards one stream, of rows as they come?"""
@@ -142,11 +144,11 @@ class Plan(NamedTuple):
         So it is where rows come while the flow runs: waiting for the end of the first shard would
         keep those of the others.
         """
-        if not step_group.is_live or not passes_on(step_group.steps[0].op):
+        if not step_group.is_streaming or not passes_on(step_group.steps[0].op):
             return False
         if edge.source < 0:
             return edge.dataset.feed is not None
-        return self.step_groups[edge.source].is_live_source
+        return self.step_groups[edge.source].is_streaming_source
 
     def is_unsteady(self, group: int) -> bool:
         """Done again, it may give some of its shards other rows than before.

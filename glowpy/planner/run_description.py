@@ -25,7 +25,7 @@ class Sink(Enum):
     BYTES = "bytes"  # each row is some bytes, kept for the driver
 
 
-class FileEntry(NamedTuple):
+class InputFile(NamedTuple):
     """One input file as the driver saw it."""
 
     path: str
@@ -56,7 +56,7 @@ class RunDescription(NamedTuple):
     targets: tuple[int, ...]
     sink: Sink
     memory_mb: int
-    listings: dict[int, tuple[FileEntry, ...]]
+    listings: dict[int, tuple[InputFile, ...]]
     plan_text: str
     host: str  # of the driver, for messages
     limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
@@ -94,7 +94,7 @@ class RunDescription(NamedTuple):
             of_random, of_numpy, loaded = fields["seeds"]
             fields["seeds"] = Seeds(int(of_random), int(of_numpy), tuple(map(str, loaded)))
             fields["listings"] = {
-                int(step): tuple(FileEntry(*entry) for entry in entries)
+                int(step): tuple(InputFile(*entry) for entry in entries)
                 for step, entries in fields["listings"].items()
             }
             if fields["captures"] is not None:

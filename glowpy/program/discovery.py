@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from glowpy.program.loaded_text import LoadedTexts
-from glowpy.program.manifest import FileEntry, Manifest, Payload, sha256_of
+from glowpy.program.manifest import Manifest, Payload, ShippedFile, sha256_of
 from glowpy.program.modules import LocalModules
 from glowpy.program.package_data import package_data
 from glowpy.program.program import Pickled, Script, Sources
@@ -89,12 +89,12 @@ def _packed(
         source = read_source(local)
         texts.check(local, source)
         sources[source.sha256] = Path(local)
-        files.append(FileEntry(root, path, source.sha256, source.size_bytes))
+        files.append(ShippedFile(root, path, source.sha256, source.size_bytes))
     data = package_data(placed)
     for root, path, local in data.files:
         sha256, size_bytes = content_of(local)
         sources[sha256] = Path(local)
-        files.append(FileEntry(root, path, sha256, size_bytes))
+        files.append(ShippedFile(root, path, sha256, size_bytes))
     files.sort()
     left_out = tuple(data.left_out)
     if payload is None:

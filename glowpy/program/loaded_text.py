@@ -22,7 +22,7 @@ from types import CodeType, FunctionType, ModuleType
 from glowpy.errors import ProgramError
 from glowpy.installed import is_installed
 from glowpy.program.manifest import sha256_of
-from glowpy.program.source import Source, read_source
+from glowpy.program.source import ModuleSource, read_source
 
 _SLACK_NS = 2_000_000_000  # of the clocks of processes and files
 _PYC_HEADER_BYTES = 16
@@ -33,7 +33,7 @@ _seen: dict[str, tuple[ModuleType, object, str]] = {}
 _compared: set[tuple[str, str]] = set()  # files and texts that are the loaded code
 
 
-def see_loaded(main: ModuleType) -> None:
+def note_loaded(main: ModuleType) -> None:
     """Keep the digests of the local files that are loaded now. A driver calls this early."""
     for path, module in _loaded_modules(main).items():
         with suppress(ProgramError):  # unreadable; a run that ships the file says so
@@ -47,7 +47,7 @@ class LoadedTexts:
         self._modules = _loaded_modules(main)
         self._started_ns = _process_start_ns() - _SLACK_NS
 
-    def check(self, path: str, source: Source) -> None:
+    def check(self, path: str, source: ModuleSource) -> None:
         """Make sure that a file which is about to be shipped was not edited since it was loaded.
 
         Raises:
@@ -99,7 +99,7 @@ def _edited(path: str) -> ProgramError:
     )
 
 
-def _compiled(path: str, source: Source) -> set[CodeType] | None:
+def _compiled(path: str, source: ModuleSource) -> set[CodeType] | None:
     """All code objects of a file; None if the text cannot be compiled."""
     with open(path, "rb") as file:
         content = file.read()

@@ -16,7 +16,7 @@ from typing import Any
 from glowpy.installed import is_in_package
 
 
-class _Script(ModuleType):
+class _ScriptModule(ModuleType):
     """Has the names of a namespace that belongs to no module."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def adopt_script() -> None:
         if namespace.get("__name__") == "__main__" and namespace is not vars(main):
             file = namespace.get("__file__")
             if isinstance(file, str) and os.path.isfile(file):
-                sys.modules["__main__"] = _Script(namespace)
+                sys.modules["__main__"] = _ScriptModule(namespace)
             return
         frame = frame.f_back
 

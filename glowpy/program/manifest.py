@@ -32,7 +32,7 @@ MAX_RUNS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class FileEntry:
+class ShippedFile:
     """One file, at its place below one of the program's roots."""
 
     root: int
@@ -76,7 +76,7 @@ class Manifest:
         ProgramError: a path leads outside its root, or names, order, sizes or bounds do not hold.
     """
 
-    files: tuple[FileEntry, ...]
+    files: tuple[ShippedFile, ...]
     recorded: tuple[Recorded, ...] = ()
     payload: Payload | None = None
     related: tuple[Related, ...] = ()
@@ -188,7 +188,7 @@ def manifest_of(value: Any) -> Manifest:
     files, payload, recorded, related = members(value, names, "a manifest")
     try:
         return Manifest(
-            tuple(FileEntry(*row) for row in _rows(files, (int, str, str, int))),
+            tuple(ShippedFile(*row) for row in _rows(files, (int, str, str, int))),
             tuple(Recorded(*row) for row in _rows(recorded, (int, str, int))),
             None if payload is None else Payload(*_row(payload, (str, int))),
             tuple(Related(*row) for row in _rows(related, (str, str, int, bool))),
@@ -210,7 +210,7 @@ def _row(value: Any, types: tuple[type, ...]) -> list[Any]:
     return value
 
 
-def _parts(manifest: Manifest) -> Iterable[FileEntry | Related | Recorded | Payload]:
+def _parts(manifest: Manifest) -> Iterable[ShippedFile | Related | Recorded | Payload]:
     yield from manifest.files
     yield from manifest.related
     yield from manifest.recorded

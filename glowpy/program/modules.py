@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 
 from glowpy.errors import ProgramError
 from glowpy.installed import GLOWPY, LIBRARY, is_in_package
-from glowpy.program.source import Import, Source, read_source
+from glowpy.program.source import Import, ModuleSource, read_source
 
 _SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES)
 _BY_NAME = ""  # the root of modules whose files lie elsewhere than their names say
@@ -42,7 +42,9 @@ class LocalModules:
         self._found: dict[str, Found | None] = {}
         self._shipped: set[Found] = set()
         self._files: dict[Place, str] = {}
-        self._waiting: list[tuple[str, Source]] = []  # a package, and a file whose imports follow
+        self._waiting: list[
+            tuple[str, ModuleSource]
+        ] = []  # a package, and a file whose imports follow
 
     def add_loaded(self, *, skip_vanished: bool = False) -> None:
         """Every module that is loaded now, all but the main one.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMPILED = (".so", ".pyc")
 
-_known: dict[str, Source] = {}  # by path; an entry counts while its stamp is the file's
+_known: dict[str, ModuleSource] = {}  # by path; an entry counts while its stamp is the file's
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModuleSource:
     """A file of the user's, and the stamp that tells whether it has changed since."""
 
     stamp: tuple[int, ...]
@@ -40,7 +40,7 @@ class Source:
     changed_ns: int  # when the text, or anything else of the file, was last changed
 
 
-def read_source(path: str) -> Source:
+def read_source(path: str) -> ModuleSource:
     """The file at `path`. Files that are not Python source import nothing.
 
     Raises:
@@ -63,7 +63,7 @@ def read_source(path: str) -> Source:
     imports = () if path.endswith(COMPILED) else tuple(_imports(content))
     # the time of the change of status, too: it cannot be set, as `cp -p` and `rsync` do the other
     changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
-    source = Source(_stamp(status), sha256_of(content), len(content), imports, changed_ns)
+    source = ModuleSource(_stamp(status), sha256_of(content), len(content), imports, changed_ns)
     _known[path] = source
     return source
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from glowpy.errors import RowError, ShardCorrupt, shown
+from glowpy.errors import RowError, ShardCorrupt, short_repr
 
 _MARSHAL = b"m"
 _PICKLE = b"p"
@@ -96,5 +96,5 @@ def _unpicklable(rows: list[Any], error: Exception) -> RowError:
         try:
             dumps(row)
         except Exception as exc:  # noqa: BLE001  # any exception can come out of its __reduce__
-            return RowError(f"row {shown(row)} cannot be pickled: {type(exc).__name__}: {exc}")
+            return RowError(f"row {short_repr(row)} cannot be pickled: {type(exc).__name__}: {exc}")
     return RowError(f"rows cannot be pickled: {type(error).__name__}: {error}")

@@ -73,7 +73,7 @@ class SendEnd(NamedTuple):
 Send: TypeAlias = SendBlocks | SendFrame | SendEnd
 
 
-class _Fetch:
+class _OpenFetch:
     """One reader's stream."""
 
     position_bytes = 0  # within the block
@@ -97,7 +97,7 @@ class _Fetch:
         self.next_block = next_block
 
 
-class _Attempt:
+class _StoredAttempt:
     """What one attempt has written so far."""
 
     is_sealed = False
@@ -107,7 +107,7 @@ class _Attempt:
         self.nonce = nonce
         self.secret = secret
         self.blocks: dict[int, PackedBlocks] = {}  # by shard; none where no rows
-        self.waiting: dict[int, dict[FetchKey, _Fetch]] = {}  # by shard
+        self.waiting: dict[int, dict[FetchKey, _OpenFetch]] = {}  # by shard
 
 
 def cost_of(length_bytes: int) -> int:
@@ -119,8 +119,8 @@ class ShardIndex:
     """All shards of one owner, and who is reading them. Every method returns what to send."""
 
     def __init__(self) -> None:
-        self._attempts: dict[AttemptKey, _Attempt] = {}
-        self._fetches: dict[FetchKey, _Fetch] = {}
+        self._attempts: dict[AttemptKey, _StoredAttempt] = {}
+        self._fetches: dict[FetchKey, _OpenFetch] = {}
 
     def open(self, run: str, attempt: int, path: str, nonce: bytes, secret: Secret | None) -> None:
         """An attempt begins to write.
@@ -128,7 +128,7 @@ class ShardIndex:
         Args:
             secret: of the run, which its readers know; None: any reader may have the shards.
         """
-        self._attempts[run, attempt] = _Attempt(path, nonce, secret)
+        self._attempts[run, attempt] = _StoredAttempt(path, nonce, secret)
 
     def commit(self, run: str, attempt: int, blocks: Sequence[Block]) -> list[Send]:
         """Blocks of an attempt exist from now on; unknown and sealed attempts are fenced."""
@@ -194,7 +194,9 @@ class ShardIndex:
             return [SendEnd(reader, number, 0, 0, f"fetch {number} is open already")]
         credit_bytes = min(max(0, credit_bytes), _MOST_CREDIT_BYTES)
         first_block = max(0, first_block)
-        fetch = _Fetch(reader, number, (run, attempt), shard, is_local, credit_bytes, first_block)
+        fetch = _OpenFetch(
+            reader, number, (run, attempt), shard, is_local, credit_bytes, first_block
+        )
         self._fetches[reader, number] = fetch
         entry.waiting.setdefault(shard, {})[reader, number] = fetch
         return self._serve_shard(entry, shard, only=fetch)
@@ -218,7 +220,9 @@ class ShardIndex:
         for of_reader, number in [key for key in self._fetches if key[0] == reader]:
             self.cancel(of_reader, number)
 
-    def _serve_shard(self, entry: _Attempt, shard: int, only: _Fetch | None = None) -> list[Send]:
+    def _serve_shard(
+        self, entry: _StoredAttempt, shard: int, only: _OpenFetch | None = None
+    ) -> list[Send]:
         sends: list[Send] = []
         blocks = entry.blocks.get(shard, _NONE)
         waiting = entry.waiting.get(shard, {})
@@ -235,13 +239,17 @@ class ShardIndex:
                 self._forget(entry, fetch)
         return sends
 
-    def _local(self, entry: _Attempt, fetch: _Fetch, blocks: PackedBlocks) -> Iterator[Send]:
+    def _local(
+        self, entry: _StoredAttempt, fetch: _OpenFetch, blocks: PackedBlocks
+    ) -> Iterator[Send]:
         while fetch.next_block < len(blocks):
             found = blocks.between(fetch.next_block, fetch.next_block + _LOCATED_AT_ONCE)
             fetch.next_block += len(found)
             yield SendBlocks(fetch.reader, fetch.number, entry.path, entry.nonce, found)
 
-    def _remote(self, entry: _Attempt, fetch: _Fetch, blocks: PackedBlocks) -> Iterator[Send]:
+    def _remote(
+        self, entry: _StoredAttempt, fetch: _OpenFetch, blocks: PackedBlocks
+    ) -> Iterator[Send]:
         while fetch.credit_bytes > 0 and fetch.next_block < len(blocks):
             block = blocks.at(fetch.next_block)
             left = block.length_bytes - fetch.position_bytes
@@ -261,7 +269,7 @@ class ShardIndex:
                 fetch.next_block += 1
                 fetch.position_bytes = 0
 
-    def _forget(self, entry: _Attempt, fetch: _Fetch) -> None:
+    def _forget(self, entry: _StoredAttempt, fetch: _OpenFetch) -> None:
         waiting = entry.waiting.get(fetch.shard, {})
         waiting.pop((fetch.reader, fetch.number), None)
         if not waiting:

@@ -13,17 +13,17 @@ from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block
 from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
-from glowpy.task.meter import Meter
-from glowpy.task.pipeline import Tap
+from glowpy.task.metrics import AttemptMetrics
+from glowpy.task.pipeline import RowObserver
 from glowpy.task.printing import Forwarding
-from glowpy.task.reading import InputLost, Reading, Readings, Wait, streams_of
+from glowpy.task.reading import LostInputError, Reading, Readings, Wait, streams_of
 from glowpy.wire.run_messages import Assign, Begin, GroupEnded, Outcome
 
 if TYPE_CHECKING:
-    from glowpy.task.live import LiveAttempt
+    from glowpy.task.streaming import StreamingAttempt
 
 
-class Workplace(NamedTuple):
+class ExecutorContext(NamedTuple):
     """What all attempts of an executor have in common."""
 
     plan: Plan
@@ -51,26 +51,26 @@ class Assignment:
         wait: how it takes messages until a time; raises `AttemptAborted` to stop it.
         commit: told of blocks as they become readable.
         faults: those that a test has asked for, if any.
-        live: its turns, if a channel feeds it.
+        streaming: its turns, if a channel feeds it.
     """
 
     def __init__(
         self,
-        workplace: Workplace,
+        executor_context: ExecutorContext,
         begin: Begin,
-        meter: Meter,
+        metrics: AttemptMetrics,
         wait: Wait,
         commit: Callable[[tuple[Block, ...]], None],
         faults: Any,
-        live: LiveAttempt | None,
+        streaming: StreamingAttempt | None,
     ) -> None:
-        self._workplace = workplace
+        self._executor_context = executor_context
         self._begin = begin
-        self._meter = meter
+        self._metrics = metrics
         self._wait = wait
         self._commit = commit
         self._faults = faults
-        self._live = live
+        self._streaming = streaming
         self._opened: list[Reading] = []
 
     def run(self, *, is_aborted: bool) -> tuple[GroupEnded, bytes]:
@@ -84,13 +84,13 @@ class Assignment:
         if self._faults:
             self._faults.ended(end.outcome.value)
         ended = GroupEnded(
-            self._workplace.description.run,
-            self._workplace.executor,
+            self._executor_context.description.run,
+            self._executor_context.executor,
             assign.group,
             assign.attempt,
             end.outcome,
             end.blocks,
-            self._meter.work(),
+            self._metrics.stats(),
             end.reason,
             end.lost_attempt,
         )
@@ -98,7 +98,11 @@ class Assignment:
 
     def _end(self) -> _End:
         """Run the attempt; whatever comes out of it is one of the ways in which they end."""
-        plan, host, assign = self._workplace.plan, self._workplace.host, self._begin.assign
+        plan, host, assign = (
+            self._executor_context.plan,
+            self._executor_context.host,
+            self._begin.assign,
+        )
         try:
             blocks = self._blocks()
             if self._faults:
@@ -106,7 +110,7 @@ class Assignment:
             return _End(Outcome.SEALED, blocks=blocks)
         except AttemptAborted:
             return _End(Outcome.ABORTED)
-        except InputLost as exc:
+        except LostInputError as exc:
             return _End(Outcome.INPUT_LOST, str(exc), lost_attempt=exc.attempt)
         except StepFailed as failure:
             return self._failed(failure, assign)
@@ -123,37 +127,37 @@ class Assignment:
 
     def _blocks(self) -> tuple[Block, ...]:
         """Run the attempt; its blocks that have not been committed."""
-        workplace, begin, assign = self._workplace, self._begin, self._begin.assign
-        with workplace.forwarding.of_group(), ExitStack() as stack:
-            tap: Tap | None = self._faults and self._faults.tap
+        executor_context, begin, assign = self._executor_context, self._begin, self._begin.assign
+        with executor_context.forwarding.of_group(), ExitStack() as stack:
+            observe_rows: RowObserver | None = self._faults and self._faults.observe_rows
             if assign.notes_rows:
-                from glowpy.task.row_note import noted
+                from glowpy.task.row_note import noting_rows
 
-                tap = noted(stack, begin.segment_path, tap)
-            mixed = workplace.plan.mixed_edges(assign.group)
+                observe_rows = noting_rows(stack, begin.segment_path, observe_rows)
+            mixed = executor_context.plan.mixed_edges(assign.group)
             result = run_attempt(
-                workplace.plan,
-                workplace.description,
+                executor_context.plan,
+                executor_context.description,
                 assign.group,
                 streams_of(
-                    workplace.pulls,
+                    executor_context.pulls,
                     assign,
                     self._wait,
-                    self._meter,
+                    self._metrics,
                     mixed=mixed,
                     opened=self._opened,
                 ),
                 segment_path=begin.segment_path,
                 nonce=begin.nonce,
                 commit=lambda blocks: self._commit(tuple(blocks)),
-                look=lambda: self._wait(0.0, ()),
-                meter=self._meter,
-                tap=tap,
-                live=self._live,
+                check_cancelled=lambda: self._wait(0.0, ()),
+                metrics=self._metrics,
+                observe_rows=observe_rows,
+                streaming=self._streaming,
             )
         return result.blocks
 
     def _failed(self, failure: StepFailed, assign: Assign) -> _End:
-        task = assign.group - self._workplace.plan.step_group_of(assign.group).first_group
-        story = explain(failure, task, self._workplace.host)
+        task = assign.group - self._executor_context.plan.step_group_of(assign.group).first_group
+        story = explain(failure, task, self._executor_context.host)
         return _End(Outcome.FAILED, story, packed(failure.cause))

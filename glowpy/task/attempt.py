@@ -8,19 +8,19 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 from glowpy.flow.ops.kernel import Stream
-from glowpy.inside import in_task
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.record import NamedTuple
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.context import Context
 from glowpy.task.draws import Draws
-from glowpy.task.meter import Meter
-from glowpy.task.output import GroupOutput
-from glowpy.task.pipeline import Tap, build
+from glowpy.task.metrics import AttemptMetrics
+from glowpy.task.output import ShardWriter
+from glowpy.task.pipeline import RowObserver, build
+from glowpy.task_scope import in_task
 
 if TYPE_CHECKING:
-    from glowpy.task.live import LiveAttempt
+    from glowpy.task.streaming import StreamingAttempt
 
 
 class AttemptResult(NamedTuple):
@@ -39,29 +39,29 @@ def run_attempt(
     segment_path: str,
     nonce: bytes,
     commit: Callable[[Sequence[Block]], None],
-    look: Callable[[], None],
-    meter: Meter | None = None,
-    tap: Tap | None = None,
-    live: LiveAttempt | None = None,
+    check_cancelled: Callable[[], None],
+    metrics: AttemptMetrics | None = None,
+    observe_rows: RowObserver | None = None,
+    streaming: StreamingAttempt | None = None,
 ) -> AttemptResult:
     """Run a task group over its input streams and write its shards to one segment file.
 
     Args:
         commit: told of blocks as they become readable, before the attempt ends.
-        look: called between batches, of what is read and what is written; may raise to stop the
-            attempt.
-        meter: counts what is done; the caller's streams count what they read.
-        tap: every row that the group takes in goes through it.
-        live: the attempt's turns; it passes on its output when its input has nothing for it.
+        check_cancelled: called between batches, of what is read and what is written; may raise
+            to stop the attempt.
+        metrics: counts what is done; the caller's streams count what they read.
+        observe_rows: every row that the group takes in goes through it.
+        streaming: the attempt's turns; it passes on its output when its input has nothing for it.
 
     Raises:
         StepFailed: the user's code raised; ShardError, InputError, OutputError: the data plane did.
     """
     step_group = plan.step_group_of(group)
-    meter = meter or Meter()
+    metrics = metrics or AttemptMetrics()
     wanted = 0
     if description.limit and step_group.output in plan.targets:
-        from glowpy.planner.pulled import wanted_rows  # no other run needs it
+        from glowpy.planner.take_plan import wanted_rows  # no other run needs it
 
         wanted = wanted_rows(step_group, description.limit)
     context = Context(
@@ -69,36 +69,36 @@ def run_attempt(
         task_count=step_group.task_count,
         budget_bytes=description.memory_mb << 20,
         directory=os.path.dirname(segment_path),
-        meter=meter,
+        metrics=metrics,
         wanted_rows=wanted,
-        is_live=step_group.is_live,
-        look=look,
+        is_streaming=step_group.is_streaming,
+        check_cancelled=check_cancelled,
         hash_seed=description.hash_seed,
     )
     draws = Draws(description, step_group.number, context.task)
-    if live is None:
+    if streaming is None:
         draws.seed()
     else:
-        live.begin_draws(draws)
+        streaming.begin_draws(draws)
     with in_task(), SegmentWriter(segment_path, nonce) as segment:
-        output = GroupOutput(
-            plan, group, description.sink, segment, commit, meter, description.hash_seed
+        output = ShardWriter(
+            plan, group, description.sink, segment, commit, metrics, description.hash_seed
         )
-        if live is not None:
-            live.output = output
+        if streaming is not None:
+            streaming.output = output
         if step_group.pulled:
-            stream = _pulled(plan, description, group, context, edges, tap)
+            stream = _pulled(plan, description, group, context, edges, observe_rows)
         else:
-            stream = build(step_group, context, edges, description.listings, tap)
+            stream = build(step_group, context, edges, description.listings, observe_rows)
         # Closed at once, so that a source that is read no further ends here.
         with closing(cast(Any, stream)):
             for batch in stream:
-                output.write(batch[: wanted - meter.rows_out] if wanted else batch)
-                if wanted and meter.rows_out >= wanted:
+                output.write(batch[: wanted - metrics.rows_out] if wanted else batch)
+                if wanted and metrics.rows_out >= wanted:
                     break
-                look()
+                check_cancelled()
         blocks = output.finish()
-    return AttemptResult(tuple(blocks), meter.rows_out)
+    return AttemptResult(tuple(blocks), metrics.rows_out)
 
 
 def _pulled(
@@ -107,9 +107,9 @@ def _pulled(
     group: int,
     context: Context,
     edges: Sequence[Sequence[Stream]],
-    tap: Tap | None,
+    observe_rows: RowObserver | None,
 ) -> Stream:
-    from glowpy.task.pulled import build_pulled
+    from glowpy.task.pulled import build_take
 
     given = {
         (place, shard.shard): stream
@@ -118,4 +118,4 @@ def _pulled(
     }
     step_group = plan.step_group_of(group)
     listings, limit = description.listings, description.limit
-    return build_pulled(step_group, context, given, listings, limit, tap)
+    return build_take(step_group, context, given, listings, limit, observe_rows)

@@ -23,8 +23,9 @@ Where a reduce follows, the loop ends in it, and no list of rows is made:
                              else:
                                  add(k, or a LoneKey of it if a value is missing in it, v)
 
-One row may become any number of rows, and small rows large ones. So a `Pace` says how many rows
-are enough, by the size of those before; after as many, a fold by key lets its table be measured.
+One row may become any number of rows, and small rows large ones. So a `BatchSizer` says how many
+rows are enough, by the size of those before; after as many, a fold by key lets its table be
+measured.
 Rows of the last flat_map are counted for that, one by one, or together where a list says how many
 they are: that is why what follows on it stands there twice. A flat_map before it is asked for no
 row before its turn.
@@ -79,8 +80,8 @@ from glowpy.task.loop_calls import IN_LOOPS
 class FusedSteps(NamedTuple):
     """One generator function for a run of steps.
 
-    `run(batches, pace)` yields batches: of rows, or one of the total. With a fold by key at its
-    end it is `run(batches, pace, totals)`, a `flow.ops.by_key.Fold`.
+    `run(batches, sizer)` yields batches: of rows, or one of the total. With a fold by key at its
+    end it is `run(batches, sizer, totals)`, a `flow.ops.by_key.Fold`.
     """
 
     steps: tuple[Step, ...]
@@ -117,19 +118,19 @@ class _Ending(NamedTuple):
 
 
 # The caller of a fold by key may send another table, and what takes keys that it does not have.
-_PAUSE = "sent = yield; totals, add = (totals, add) if sent is None else sent; left = pace.rows"
+_PAUSE = "sent = yield; totals, add = (totals, add) if sent is None else sent; left = sizer.rows"
 _ENDINGS = {
     None: _Ending(
-        parameters="batches, pace",
-        begin="rows, most = [], pace.rows",
+        parameters="batches, sizer",
+        begin="rows, most = [], sizer.rows",
         room="len(rows) + len(y) < most",
         before_list="",
-        after_row="if len(rows) >= most: yield rows; rows, most = [], pace.rows",
-        after_batch="yield rows; rows, most = [], pace.rows",
+        after_row="if len(rows) >= most: yield rows; rows, most = [], sizer.rows",
+        after_batch="yield rows; rows, most = [], sizer.rows",
         end="",
     ),
     FoldKind.ALL: _Ending(
-        parameters="batches, pace",
+        parameters="batches, sizer",
         begin="is_begun = False",
         room="",
         before_list="",
@@ -138,8 +139,8 @@ _ENDINGS = {
         end="if is_begun: yield [total]",
     ),
     FoldKind.BY_KEY: _Ending(
-        parameters="batches, pace, totals",
-        begin="left, add = pace.rows, totals.__setitem__",
+        parameters="batches, sizer, totals",
+        begin="left, add = sizer.rows, totals.__setitem__",
         room="len(y) < left",
         before_list="left -= len(y)",
         after_row=f"left -= 1\nif left <= 0: {_PAUSE}",
@@ -149,7 +150,7 @@ _ENDINGS = {
 }
 
 
-class _Source:
+class _FunctionText:
     """The lines of a function that is being written, and whose they are."""
 
     def __init__(self) -> None:
@@ -189,7 +190,7 @@ def _fused(steps: tuple[Step, ...]) -> FusedSteps:
     functions = {f"f{number}": _function_of(step) for number, step in enumerate(steps, start=1)}
     last = steps[-1].op
     ending = _ENDINGS[last.kind if isinstance(last, FoldOp) else None]
-    source = _Source()
+    source = _FunctionText()
     # Of its own, because Python 3.10 takes long to find what is global.
     own = ", ".join(f"{name}={name}" for name in functions)
     source.add(0, f"def run({ending.parameters}, {own}):")
@@ -203,7 +204,7 @@ def _fused(steps: tuple[Step, ...]) -> FusedSteps:
 
 
 def _add_steps(
-    source: _Source, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
+    source: _FunctionText, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
 ) -> None:
     """What is done with one row, in this variable, by these steps and at the end."""
     for place, (number, step) in enumerate(steps):
@@ -226,7 +227,7 @@ def _add_steps(
 
 
 def _add_spread(
-    source: _Source, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
+    source: _FunctionText, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
 ) -> None:
     """What is done with the rows of `y`, which the first of these steps has given, a flat_map."""
     (number, step), *others = steps

@@ -10,12 +10,12 @@ from glowpy.flow.ops.kernel import Batch, Scratch, Stream
 from glowpy.record import NamedTuple
 from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 
-_UNREAD = Meter()  # of a context whose counts are not read
+_UNREAD = AttemptMetrics()  # of a context whose counts are not read
 
 
-def _look_at_nothing() -> None:
+def _never_cancelled() -> None:
     """The check of tasks that cannot be stopped."""
 
 
@@ -26,16 +26,18 @@ class Context(NamedTuple):
     task_count: int
     budget_bytes: int
     directory: str  # temporary files of this attempt go here
-    meter: Meter = _UNREAD
+    metrics: AttemptMetrics = _UNREAD
     wanted_rows: int = 0
-    is_live: bool = False
+    is_streaming: bool = False
     hash_seed: int = 0
-    look: Callable[[], None] = _look_at_nothing  # now and then; may raise to stop the attempt
+    check_cancelled: Callable[[], None] = (
+        _never_cancelled  # now and then; may raise to stop the attempt
+    )
 
     def scratch(self) -> Scratch:
         """A new temporary file of this task. Nothing of it is left when the task ends."""
         return ScratchFile(
-            os.path.join(self.directory, f"scratch-{os.urandom(8).hex()}"), self.meter
+            os.path.join(self.directory, f"scratch-{os.urandom(8).hex()}"), self.metrics
         )
 
 
@@ -46,9 +48,9 @@ class ScratchFile:
     gets its space back when the process ends, however it ends.
     """
 
-    def __init__(self, path: str, meter: Meter) -> None:
+    def __init__(self, path: str, metrics: AttemptMetrics) -> None:
         self._path = path
-        self._meter = meter
+        self._metrics = metrics
         self._nonce = os.urandom(NONCE_BYTES)
         self._writer = SegmentWriter(path, self._nonce)
         self._reader: SegmentReader | None = None
@@ -62,7 +64,7 @@ class ScratchFile:
         """
         payload = encode(rows)
         block = self._writer.append(part, payload, len(rows))
-        self._meter.spilled_bytes += len(payload)
+        self._metrics.spilled_bytes += len(payload)
         self._blocks.setdefault(part, []).append(block)
         if self._reader is None:
             self._open()

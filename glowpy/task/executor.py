@@ -22,9 +22,9 @@ from glowpy.planner.run_description import RunDescription
 from glowpy.secret import Secret
 from glowpy.shards.segment import Block
 from glowpy.stacks import offer_stack
-from glowpy.task.assignment import Assignment, Workplace
+from glowpy.task.assignment import Assignment, ExecutorContext
 from glowpy.task.failure import AttemptAborted, packed
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.notes import take_notes
 from glowpy.task.printing import Forwarding
 from glowpy.task.pulling import Pulls
@@ -55,7 +55,7 @@ from glowpy.wire.transport import MOST_SOCKETS, Link, LinkEvent, Poller, Transpo
 # batch does, in a test as elsewhere.
 _LOOK_S = 0.005
 if TYPE_CHECKING:
-    from glowpy.task.live import LiveAttempt, LiveAttempts
+    from glowpy.task.streaming import StreamingAttempt, StreamingAttempts
 
 _USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
 
@@ -94,7 +94,7 @@ class Executor:
         self._aborted: set[int] = set()
         self._begun: list[Begin] = []
         self._is_retired = False
-        self._live: LiveAttempts | None = None  # made with the first
+        self._live: StreamingAttempts | None = None  # made with the first
         self._forwarding = Forwarding(self._print)
         self._injector: Any = None  # of faults that a test has asked for
         if FAULTS_VARIABLE in os.environ:
@@ -119,7 +119,7 @@ class Executor:
             host, secret = describe_message.host, describe_message.secret
             plan = self._agree(description)
             pulls = Pulls(transport, self._poller, host, self._run, secret, self._timing)
-            self._workplace = Workplace(
+            self._executor_context = ExecutorContext(
                 plan, description, self._executor, host, pulls, self._forwarding
             )
             with ProcessTitle(description.run_number, plan) as self._title:
@@ -166,19 +166,25 @@ class Executor:
         self._link.send(ExecutorReady(self._run, self._executor, ""))
         return plan
 
-    def _attempt(self, begin: Begin, live: LiveAttempt | None = None) -> None:
+    def _attempt(self, begin: Begin, streaming: StreamingAttempt | None = None) -> None:
         """All of an attempt, up to telling the agent how it has ended."""
-        assign, meter = begin.assign, Meter()
+        assign, metrics = begin.assign, AttemptMetrics()
         self._title.group(assign.group)
         faults = self._injector and self._injector.begin(
-            self._workplace.plan, self._run, assign.group, assign.attempt, self._workplace.host
+            self._executor_context.plan,
+            self._run,
+            assign.group,
+            assign.attempt,
+            self._executor_context.host,
         )
 
         def commit(blocks: tuple[Block, ...]) -> None:
             self._link.send(Commit(self._run, assign.attempt, blocks))
 
-        wait = self._inside(assign.attempt, meter, live)
-        assignment = Assignment(self._workplace, begin, meter, wait, commit, faults, live)
+        wait = self._inside(assign.attempt, metrics, streaming)
+        assignment = Assignment(
+            self._executor_context, begin, metrics, wait, commit, faults, streaming
+        )
         ended, payload = assignment.run(is_aborted=assign.attempt in self._aborted)
         self._aborted.discard(assign.attempt)
         self._send_notes()
@@ -191,32 +197,34 @@ class Executor:
     def _print(self, stream: Stream, text: str) -> None:
         self._link.send(Printed(self._run, self._executor, stream, text))
 
-    def _inside(self, attempt: int, meter: Meter, live: LiveAttempt | None) -> Wait:
+    def _inside(
+        self, attempt: int, metrics: AttemptMetrics, streaming: StreamingAttempt | None
+    ) -> Wait:
         """How an attempt takes messages until a time; stops it when it is aborted.
 
         Now and then, by the way, it says how far it has come.
         """
         pause_s = self._timing.beat_s
-        next_report = meter.begun_at + pause_s
-        next_look = meter.begun_at + _LOOK_S
+        next_report = metrics.begun_at + pause_s
+        next_look = metrics.begun_at + _LOOK_S
 
         def wait(until: float, pulls: Sequence[Reading]) -> None:
             nonlocal next_report, next_look
-            if live is None:
+            if streaming is None:
                 if not until and time.monotonic() < next_look:
                     return  # between two batches, and the last look was only just now
                 self._wait(until)
                 next_look = time.monotonic() + _LOOK_S
             elif pulls:
-                live.wait(until, pulls)
+                streaming.wait(until, pulls)
             else:
-                live.breathe()
+                streaming.yield_turn()
             if attempt in self._aborted or self._is_retired:
                 raise AttemptAborted
             now = time.monotonic()
             if now >= next_report:
                 next_report = now + pause_s
-                self._link.send(Progress(self._run, ((attempt, meter.work()),)))
+                self._link.send(Progress(self._run, ((attempt, metrics.stats()),)))
 
         return wait
 
@@ -245,16 +253,19 @@ class Executor:
 
     def _begin(self, begin: Begin) -> None:
         attempt = begin.assign.attempt
-        if not begin.assign.is_live:
+        if not begin.assign.is_streaming:
             self._begun.append(begin)
             return
-        from glowpy.task.live import LiveAttempt, LiveAttempts  # no other run needs them
+        from glowpy.task.streaming import (  # no other run needs them
+            StreamingAttempt,
+            StreamingAttempts,
+        )
 
         if self._live is None:
-            self._live = LiveAttempts()
+            self._live = StreamingAttempts()
         self._live.add(
-            LiveAttempt(
-                lambda live: self._attempt(begin, live),
+            StreamingAttempt(
+                lambda streaming: self._attempt(begin, streaming),
                 lambda: self._is_retired or attempt in self._aborted,
             )
         )

@@ -14,7 +14,7 @@ from glowpy.errors import (
     PlanMismatch,
     ProgramError,
     TaskFailed,
-    shown,
+    short_repr,
 )
 from glowpy.flow.graph import Step
 from glowpy.resources import host_name
@@ -60,7 +60,7 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
     place = f" in task {task} of {step.task_count}" if step.task_count > 1 else ""
     lines = [f"{step.describe()} failed on {host or host_name()}{place}: {_summary(cause)}"]
     if failure.row is not NO_ROW:
-        lines.append(f"row: {shown(failure.row)}")
+        lines.append(f"row: {short_repr(failure.row)}")
     if not isinstance(cause, GlowError):
         lines += ["", "Traceback in the task:", _cut(_traceback(cause), _MOST_TRACEBACK)]
     text = "\n".join(lines)
@@ -101,7 +101,7 @@ def unpickled(data: bytes) -> BaseException | None:
 
 def _summary(cause: BaseException) -> str:
     if isinstance(cause, SystemExit):
-        return f"the step called sys.exit({'' if cause.code is None else shown(cause.code)})"
+        return f"the step called sys.exit({'' if cause.code is None else short_repr(cause.code)})"
     try:
         text = str(cause)
     except Exception as exc:  # noqa: BLE001

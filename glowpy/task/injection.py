@@ -107,7 +107,7 @@ class AttemptFaults:
         )
         self._row = 0  # of all that the group reads
 
-    def tap(self, stream: Stream) -> Stream:
+    def observe_rows(self, stream: Stream) -> Stream:
         """The same rows, in batches that end where something is to happen."""
         for batch in stream:
             rows = batch

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, short_repr
 from glowpy.flow.arguments import call_with_fields
 
 
@@ -24,7 +24,7 @@ def each(rows: Any) -> Iterator[Any]:
         return iter(rows)
     except TypeError as exc:
         raise RowError(
-            f"flat_map() needs an iterable of rows from its function, but got {shown(rows)}; "
+            f"flat_map() needs an iterable of rows from its function, but got {short_repr(rows)}; "
             "for no rows return []"
         ) from exc
 
@@ -36,7 +36,7 @@ def pair(row: Any) -> Any:
         RowError: it is something else, which might be taken apart all the same.
     """
     if not isinstance(row, (tuple, list)):
-        raise RowError(f"reduce_by_key needs rows of (key, value), but got {shown(row)}")
+        raise RowError(f"reduce_by_key needs rows of (key, value), but got {short_repr(row)}")
     return row
 
 
@@ -54,9 +54,9 @@ def pair_of(row: Any) -> Any:
 
 def apart(key: Any) -> Any:
     """A new key of a fold; a `LoneKey` if it is or holds a missing value."""
-    from glowpy.flow.ops.keys import keys_apart
+    from glowpy.flow.ops.keys import with_distinct_nans
 
-    (only,) = keys_apart([key])
+    (only,) = with_distinct_nans([key])
     return only
 
 

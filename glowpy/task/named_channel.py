@@ -46,7 +46,7 @@ class NamedChannelReader:
         self._master = master
         self._timing = timing
         self._note = note
-        self._transport = Transport(policy, timing.hurried(), CHANNEL_MESSAGES)
+        self._transport = Transport(policy, timing.without_linger(), CHANNEL_MESSAGES)
         self._poller = Poller()
         self._poller.register(stop, _STOP)
         caller = Caller("receiver", name, option, key_option)

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glowpy.errors import OutputError, RowError, shown, unexpected
+from glowpy.errors import OutputError, RowError, short_repr, unexpected
 from glowpy.flow.graph import SCATTERED, OutputKind, Step
-from glowpy.flow.ops.kernel import Batch, dealt
+from glowpy.flow.ops.kernel import Batch, deal_round_robin
 from glowpy.flow.ops.memory import size_of
 from glowpy.planner.plan import Plan, shards_written
 from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import encode
 from glowpy.shards.segment import Block, SegmentWriter
 from glowpy.task.failure import NO_ROW, StepFailed
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 
 if TYPE_CHECKING:
-    from glowpy.task.placing import KeyPlacing
+    from glowpy.task.partitioning import KeyPartitioner
 
 _BLOCK_BYTES = 1 << 20
 _BUFFER_BYTES = 4 << 20  # of all shards of a group together
@@ -27,7 +27,7 @@ _FIRST_ROWS = 64  # before anything is known of the rows' size
 _MOST_ROWS = 8192
 
 
-class GroupOutput:
+class ShardWriter:
     """Takes the batches of one attempt; `commit` is told of blocks that can be read."""
 
     def __init__(
@@ -37,7 +37,7 @@ class GroupOutput:
         sink: Sink,
         segment: SegmentWriter,
         commit: Callable[[Sequence[Block]], None],
-        meter: Meter,
+        metrics: AttemptMetrics,
         hash_seed: int = 0,
     ) -> None:
         step_group = plan.step_group_of(group)
@@ -48,7 +48,7 @@ class GroupOutput:
         self._shards = shards_written(step_group, group - step_group.first_group)
         self._segment = segment
         self._commit = commit
-        self._meter = meter
+        self._metrics = metrics
         self._buffers: list[Batch] = [[] for _ in self._shards] if self._is_stored else []
         self._buffered = 0
         self._buffered_bytes = 0  # about so much memory
@@ -57,11 +57,11 @@ class GroupOutput:
         # Not everybody begins with the first shard: many short ones would make it a long one.
         self._next_part = self._shards.start % len(self._shards)
         self._blocks: list[Block] = []
-        self._placing: KeyPlacing | None = None
+        self._partitioner: KeyPartitioner | None = None
         if self._is_stored and self._kind in SCATTERED and len(self._shards) > 1:
-            from glowpy.task.placing import KeyPlacing
+            from glowpy.task.partitioning import KeyPartitioner
 
-            self._placing = KeyPlacing(self._kind, len(self._shards), hash_seed)
+            self._partitioner = KeyPartitioner(self._kind, len(self._shards), hash_seed)
 
     def write(self, batch: Batch) -> None:
         """Take a batch of the last step's rows.
@@ -72,7 +72,7 @@ class GroupOutput:
         """
         if not batch:
             return
-        self._meter.rows_out += len(batch)
+        self._metrics.rows_out += len(batch)
         if not self._is_stored:
             return
         with self._blaming():
@@ -98,9 +98,9 @@ class GroupOutput:
         if self._buffered:
             with self._blaming():
                 self._encode()
-        if self._placing is not None and self._placing.is_own:
+        if self._partitioner is not None and self._partitioner.is_own:
             with self._blaming():
-                payload = encode(self._placing.samples())
+                payload = encode(self._partitioner.samples())
             self._blocks += [self._segment.append(shard, payload, 0) for shard in self._shards]
         self._segment.flush()
         blocks, self._blocks = self._blocks, []
@@ -126,12 +126,12 @@ class GroupOutput:
         elif len(buffers) == 1 or self._kind is OutputKind.ONE_SHARD:
             buffers[0] += batch  # of a task that makes several shards: their rows, in shard order
         elif self._kind is OutputKind.DEAL:
-            for part, rows in dealt(batch, self._next_part, len(buffers)):
+            for part, rows in deal_round_robin(batch, self._next_part, len(buffers)):
                 buffers[part] += rows
             self._next_part = (self._next_part + len(batch)) % len(buffers)
         elif self._kind is OutputKind.SCATTER or self._kind is OutputKind.SCATTER_ROWS:
-            assert self._placing is not None
-            for part, row in zip(self._placing.parts(batch), batch, strict=True):
+            assert self._partitioner is not None
+            for part, row in zip(self._partitioner.parts(batch), batch, strict=True):
                 buffers[part].append(row)
         else:
             unexpected(self._kind)
@@ -142,8 +142,8 @@ class GroupOutput:
         for shard, rows in zip(self._shards, self._buffers, strict=True):
             for first in range(0, len(rows), self._target_rows):
                 some = rows[first : first + self._target_rows]
-                if self._placing is not None:
-                    some = self._placing.marked(some)
+                if self._partitioner is not None:
+                    some = self._partitioner.marked(some)
                 payload = encode(some)
                 written += len(payload)
                 self._blocks.append(self._segment.append(shard, payload, len(some)))
@@ -152,7 +152,7 @@ class GroupOutput:
         limit = _BLOCK_BYTES if len(self._buffers) == 1 else _BUFFER_BYTES
         self._target_rows = max(1, min(int(limit / row_bytes), _MOST_ROWS * len(self._buffers)))
         self._buffered = self._buffered_bytes = 0
-        self._meter.bytes_out += written
+        self._metrics.bytes_out += written
 
     def _written(self, batch: Batch) -> Batch:
         """What is stored of a batch."""
@@ -191,7 +191,7 @@ def bytes_of(step: Step, batch: Batch) -> Batch:
     for row in batch:
         if not isinstance(row, (bytes, bytearray, memoryview)):
             cause = RowError(
-                f"save_bytes_to_file needs rows of bytes, but got {shown(row)}; "
+                f"save_bytes_to_file needs rows of bytes, but got {short_repr(row)}; "
                 "for text there is save_text_to_file()"
             )
             raise StepFailed(step, row, cause)

@@ -19,13 +19,13 @@ from glowpy.flow.ops.kernel import (
     TextOp,
     chain,
 )
-from glowpy.flow.ops.memory import BATCH_BYTES, Pace, size_of_rows
+from glowpy.flow.ops.memory import BATCH_BYTES, BatchSizer, size_of_rows
 from glowpy.planner.plan import InputEdge, StepGroup
-from glowpy.planner.run_description import FileEntry
+from glowpy.planner.run_description import InputFile
 from glowpy.task.compile import FusedSteps, fuse
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, row_in
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.text import ranges_of, read_lines
 
 _KERNELS = tuple(ops_package.__path__)
@@ -36,26 +36,29 @@ _NESTED = {RowKind.FILTER: 1, RowKind.FLAT_MAP: 1}
 # Not the user's doing: these go through as they are.
 _OURS = (StepFailed, AttemptAborted, RunCancelled, ShardError, InputError, OutputError)
 
-Tap: TypeAlias = Callable[[Stream], Stream]
+RowObserver: TypeAlias = Callable[[Stream], Stream]
 
 
 def build(
     step_group: StepGroup,
     context: Context,
     edges: Sequence[Sequence[Stream]],
-    listings: dict[int, tuple[FileEntry, ...]],
-    tap: Tap | None = None,
+    listings: dict[int, tuple[InputFile, ...]],
+    observe_rows: RowObserver | None = None,
 ) -> Stream:
     """The stream of the group's output rows; nothing runs before it is drawn from.
 
     Args:
-        tap: every row that the group takes in goes through it, from its inputs or its source.
+        observe_rows: wraps each stream of rows that enters the group.
 
     Raises (when drawn from):
         StepFailed: the user's code raised; ShardError, InputError: an input cannot be read.
     """
     edges = [
-        [_looking(each, context, tap) for each in _checked(step_group, edge, streams, context)]
+        [
+            _cancellable(each, context, observe_rows)
+            for each in _checked(step_group, edge, streams, context)
+        ]
         for edge, streams in zip(step_group.inputs, edges, strict=True)
     ]
     made: list[Any] = []
@@ -74,7 +77,7 @@ def build(
         else:
             raise AssertionError(f"{part.label} was not fused: {part.op!r}")
         if is_source:
-            stream = _looking(_counted(stream, context.meter), context, tap)
+            stream = _cancellable(_counted(stream, context.metrics), context, observe_rows)
         made.append(stream)
     assert stream is not None
     try:
@@ -91,26 +94,26 @@ def _checked(
 ) -> Sequence[Stream]:
     if edge.edge.kind is not EdgeKind.COLLECT or edge.dataset.output_kind not in SCATTERED:
         return streams
-    from glowpy.task.placing import checked
+    from glowpy.task.partitioning import checked
 
     step, kind = step_group.steps[0], edge.dataset.output_kind
     return [checked(stream, kind, context, step) for stream in streams]
 
 
-def _counted(stream: Stream, meter: Meter) -> Stream:
+def _counted(stream: Stream, metrics: AttemptMetrics) -> Stream:
     """Rows of a source are what its group reads."""
     for batch in stream:
-        meter.rows_in += len(batch)
+        metrics.rows_in += len(batch)
         yield batch
 
 
-def _looking(stream: Stream, context: Context, tap: Tap | None) -> Stream:
+def _cancellable(stream: Stream, context: Context, observe_rows: RowObserver | None) -> Stream:
     """What a group reads. Steps that take in everything before they give anything on may have much
     to read: whoever wants to stop them, or to know how far they are, does not wait for that.
     """
-    tapped = stream if tap is None else tap(stream)
-    for batch in tapped:
-        context.look()
+    observed = stream if observe_rows is None else observe_rows(stream)
+    for batch in observed:
+        context.check_cancelled()
         yield batch
 
 
@@ -150,7 +153,7 @@ def _run_fused(fused: FusedSteps, context: Context, stream: Stream) -> Stream:
     if op is None:
         made = _batches(fused, stream)
     elif op.kind is FoldKind.ALL:
-        made = fused.run(stream, Pace(_UNBOUNDED, rows=_UNBOUNDED))
+        made = fused.run(stream, BatchSizer(_UNBOUNDED, rows=_UNBOUNDED))
     elif op.kind is FoldKind.BY_KEY:
         made = _fold_by_key(fused, op, context, stream)
     else:
@@ -178,9 +181,9 @@ def _fold_by_key(fused: FusedSteps, op: FoldOp, context: Context, stream: Stream
 
 
 def _batches(fused: FusedSteps, stream: Stream) -> Stream:
-    pace = Pace(BATCH_BYTES)
-    for batch in fused.run(pace.cut(stream), pace):
-        pace.learn(size_of_rows(batch))
+    sizer = BatchSizer(BATCH_BYTES)
+    for batch in fused.run(sizer.resize(stream), sizer):
+        sizer.record_size(size_of_rows(batch))
         yield batch
 
 
@@ -227,11 +230,11 @@ def _raised_by_user(exc: BaseException) -> BaseException:
     return exc.__cause__ if is_wrapped and exc.__cause__ is not None else exc
 
 
-def _read_text(step: Step, op: TextOp, context: Context, listing: Sequence[FileEntry]) -> Stream:
+def _read_text(step: Step, op: TextOp, context: Context, listing: Sequence[InputFile]) -> Stream:
     try:
         for part in ranges_of(listing, op, context.task, context.task_count):
             yield from read_lines(part, op)
-            context.meter.bytes_in += part.size_bytes
+            context.metrics.bytes_in += part.size_bytes
     except _OURS:
         raise
     except Exception as exc:

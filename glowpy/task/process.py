@@ -17,7 +17,7 @@ from glowpy.flow.entry import graph_of
 from glowpy.flow.graph import Graph
 from glowpy.planner.fingerprint import Capture
 from glowpy.planner.run_description import RunDescription
-from glowpy.stdio import flush, tell
+from glowpy.stdio import flush, notify_user
 from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
@@ -83,7 +83,7 @@ def serve_and_exit(
             agent_address, executor, take_secret(), run, find_graph, policy, timing, capture=capture
         ).serve()
     except GlowError as exc:
-        tell(f"glowpy: {exc}")
+        notify_user(f"glowpy: {exc}")
         status = 1
     except BaseException:  # noqa: BLE001
         sys.excepthook(*sys.exc_info())  # into the log of this process, which the driver shows

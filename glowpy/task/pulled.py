@@ -1,4 +1,4 @@
-"""A task that computes what it reads, row for row as it needs it: see `planner/pulled`."""
+"""A task that computes what it reads, row for row as it needs it: see `planner/take_plan`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from glowpy.flow.graph import SCATTERED, EdgeKind, OutputKind
-from glowpy.flow.ops.kernel import Batch, Scratch, Stream, dealt
+from glowpy.flow.ops.kernel import Batch, Scratch, Stream, deal_round_robin
 from glowpy.planner.plan import StepGroup, places_outside, shards_read, tasks_of
-from glowpy.planner.pulled import wanted_rows
-from glowpy.planner.run_description import FileEntry
+from glowpy.planner.run_description import InputFile
+from glowpy.planner.take_plan import wanted_rows
 from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
-from glowpy.task.pipeline import Tap, build
+from glowpy.task.pipeline import RowObserver, build
 
 if TYPE_CHECKING:
-    from glowpy.task.placing import KeyPlacing
+    from glowpy.task.partitioning import KeyPartitioner
 
-Listings = dict[int, tuple[FileEntry, ...]]
+Listings = dict[int, tuple[InputFile, ...]]
 Given = Mapping[tuple[int, int], Stream]  # shards of other step groups, by input and shard
 
 
-def build_pulled(
+def build_take(
     step_group: StepGroup,
     context: Context,
     given: Given,
     listings: Listings,
     limit: int,
-    tap: Tap | None,
+    observe_rows: RowObserver | None,
 ) -> Stream:
     """The rows of all shards that this task has to make, in shard order."""
     with ExitStack() as opened:
-        puller = _Puller(step_group, context, given, listings, limit, tap, opened)
+        puller = _Puller(step_group, context, given, listings, limit, observe_rows, opened)
         for task in tasks_of(step_group, context.task):
             yield from puller.rows_of(step_group.pulled[-1], task)
 
@@ -47,7 +47,7 @@ class _Puller:
         given: Given,
         listings: Listings,
         limit: int,
-        tap: Tap | None,
+        observe_rows: RowObserver | None,
         opened: ExitStack,
     ) -> None:
         self._places = places_outside(step_group)
@@ -56,7 +56,7 @@ class _Puller:
         self._given = given
         self._listings = listings
         self._limit = limit
-        self._tap = tap
+        self._observe_rows = observe_rows
         self._opened = opened
         self._is_read_again = step_group.task_count == 1  # one task runs all tasks of its groups
         self._copied: dict[tuple[int, int], _Copied] = {}  # by input and shard
@@ -76,7 +76,7 @@ class _Puller:
             [self._shard(group, place, shard) for shard in shards_read(edge, task)]
             for place, edge in enumerate(group.inputs)
         ]
-        return build(group, context, edges, self._listings, self._tap)
+        return build(group, context, edges, self._listings, self._observe_rows)
 
     def _shard(self, group: StepGroup, place: int, shard: int) -> Stream:
         outside = self._places.get((group.number, place))
@@ -145,7 +145,7 @@ class _Dealt:
         self._scratch = scratch
         self._place = place  # of its first part there
         self._hash_seed = hash_seed
-        self._placing: KeyPlacing | None = None  # of rows that are scattered
+        self._partitioner: KeyPartitioner | None = None  # of rows that are scattered
         self._part_count = group.output.part_count
         self._next_part = task % self._part_count  # of the next row, when they are dealt
 
@@ -164,24 +164,24 @@ class _Dealt:
         parts: list[Batch] = [[] for _ in range(count)]
         kind = self._group.output.output_kind
         if kind is OutputKind.DEAL:
-            for number, rows in dealt(batch, self._next_part, count):
+            for number, rows in deal_round_robin(batch, self._next_part, count):
                 parts[number] = rows
             self._next_part = (self._next_part + len(batch)) % count
         elif kind in SCATTERED:
             for number, row in zip(self._placed(batch), batch, strict=True):
                 parts[number].append(row)
-        else:  # ONE_SHARD has no parts; PLACED is a barrier for `planner.pulled`
+        else:  # ONE_SHARD has no parts; PLACED is a barrier for `planner/take_plan`
             raise AssertionError(f"{self._group.steps[-1].label} cannot be pulled: {kind}")
         return parts
 
     def _placed(self, batch: Batch) -> list[int]:
-        if self._placing is None:
-            from glowpy.task.placing import KeyPlacing
+        if self._partitioner is None:
+            from glowpy.task.partitioning import KeyPartitioner
 
             kind = self._group.output.output_kind
-            self._placing = KeyPlacing(kind, self._part_count, self._hash_seed)
+            self._partitioner = KeyPartitioner(kind, self._part_count, self._hash_seed)
         try:
-            return self._placing.parts(batch)
+            return self._partitioner.parts(batch)
         except Exception as exc:
             # Hashing runs the rows' own code.
             raise StepFailed(self._group.steps[-1], NO_ROW, exc) from exc

@@ -11,7 +11,7 @@ from typing import Protocol
 from glowpy.errors import ShardCorrupt, ShardError, ShardLost
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.shards.codec import decode
-from glowpy.task.meter import Meter
+from glowpy.task.metrics import AttemptMetrics
 from glowpy.wire.run_messages import Assign
 from glowpy.wire.sources import Sources
 
@@ -65,7 +65,7 @@ class Readings(Protocol):
 Wait = Callable[[float, Sequence[Reading]], None]
 
 
-class InputLost(ShardError):
+class LostInputError(ShardError):
     """A shard that an attempt is bound to cannot be read; carries the attempt that wrote it."""
 
     def __init__(self, attempt: int, reason: str) -> None:
@@ -77,7 +77,7 @@ def streams_of(
     pulls: Readings,
     assign: Assign,
     wait: Wait,
-    meter: Meter,
+    metrics: AttemptMetrics,
     *,
     mixed: Sequence[bool] = (),
     opened: list[Reading] | None = None,
@@ -86,21 +86,21 @@ def streams_of(
 
     Args:
         wait: waits until a monotonic time at most, handling whatever comes.
-        meter: counts what is read and waited for.
+        metrics: counts what is read and waited for.
         mixed: edges whose shards are one stream, of rows as they come.
         opened: gets what has been begun to read.
     """
     opened = [] if opened is None else opened
     return [
-        [_mixed_stream(pulls, edge, wait, meter, opened)]
+        [_mixed_stream(pulls, edge, wait, metrics, opened)]
         if number < len(mixed) and mixed[number]
-        else _edge_streams(pulls, edge, wait, meter, opened)
+        else _edge_streams(pulls, edge, wait, metrics, opened)
         for number, edge in enumerate(assign.inputs)
     ]
 
 
 def _edge_streams(
-    pulls: Readings, sources: Sources, wait: Wait, meter: Meter, opened: list[Reading]
+    pulls: Readings, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Reading]
 ) -> list[Stream]:
     shards = list(sources.shards())
     of_edge: dict[int, Reading] = {}
@@ -113,21 +113,21 @@ def _edge_streams(
 
     def read(position: int) -> Stream:
         open_until(position)
-        yield from batches_of_pulls(pulls, [of_edge[position]], wait, meter)
+        yield from batches_of_pulls(pulls, [of_edge[position]], wait, metrics)
 
     return [read(position) for position in range(len(shards))]
 
 
 def _mixed_stream(
-    pulls: Readings, sources: Sources, wait: Wait, meter: Meter, opened: list[Reading]
+    pulls: Readings, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Reading]
 ) -> Stream:
     of_edge = [pulls.open(*shard) for shard in sources.shards()]
     opened += of_edge
-    yield from batches_of_pulls(pulls, of_edge, wait, meter)
+    yield from batches_of_pulls(pulls, of_edge, wait, metrics)
 
 
 def batches_of_pulls(
-    pulls: Readings, some: Sequence[Reading], wait: Wait, meter: Meter
+    pulls: Readings, some: Sequence[Reading], wait: Wait, metrics: AttemptMetrics
 ) -> Iterator[Batch]:
     """Batches of one shard, or of several as they come: a block of each in turn."""
     left = list(some)
@@ -137,12 +137,12 @@ def batches_of_pulls(
             try:
                 payload = pull.next_block()
             except (ShardLost, ShardCorrupt) as exc:
-                raise InputLost(pull.attempt, str(exc)) from exc
+                raise LostInputError(pull.attempt, str(exc)) from exc
             if payload is not None:
                 is_idle = False
                 batch = decode(payload)
-                meter.rows_in += len(batch)
-                meter.bytes_in += len(payload)
+                metrics.rows_in += len(batch)
+                metrics.bytes_in += len(payload)
                 yield batch
             elif pull.is_ended:
                 left.remove(pull)
@@ -150,4 +150,4 @@ def batches_of_pulls(
             now = pulls.clock()
             pulls.expire(now)
             wait(pulls.deadline(now), left)
-            meter.waited_s += pulls.clock() - now
+            metrics.waited_s += pulls.clock() - now

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, suppress
 
-from glowpy.errors import shown
+from glowpy.errors import short_repr
 from glowpy.flow.ops.kernel import Stream
-from glowpy.task.pipeline import Tap
+from glowpy.task.pipeline import RowObserver
 
 
 class RowNote:
@@ -37,18 +37,24 @@ class RowNote:
             with suppress(OSError):  # the run's directory may be gone
                 os.unlink(self._path)
 
-    def tap(self, stream: Stream) -> Stream:
+    def observe_rows(self, stream: Stream) -> Stream:
         """The same rows, one at a time."""
         for batch in stream:
             for row in batch:
                 if self._descriptor >= 0:
-                    text = shown(row).encode("utf-8", "backslashreplace")
+                    text = short_repr(row).encode("utf-8", "backslashreplace")
                     with suppress(OSError):
                         os.pwrite(self._descriptor, text + b"\0", 0)
                 yield [row]
 
 
-def noted(stack: ExitStack, segment_path: str, tap: Tap | None) -> Tap:
-    """A tap that notes each row before it goes through the other one."""
+def noting_rows(
+    stack: ExitStack, segment_path: str, observe_rows: RowObserver | None
+) -> RowObserver:
+    """A observe_rows that notes each row before it goes through the other one."""
     note = stack.enter_context(RowNote(segment_path))
-    return note.tap if tap is None else lambda stream: tap(note.tap(stream))
+    return (
+        note.observe_rows
+        if observe_rows is None
+        else lambda stream: observe_rows(note.observe_rows(stream))
+    )

@@ -13,7 +13,7 @@ import types
 from importlib.machinery import SourceFileLoader
 from typing import NoReturn
 
-from glowpy.stdio import flush, tell
+from glowpy.stdio import flush, notify_user
 from glowpy.task.no_input import refuse_input
 from glowpy.task.notes import take_notes
 from glowpy.task.own_secret import receive_secret
@@ -80,5 +80,5 @@ def _end_by(error: Exception, path: str) -> NoReturn:
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
     sys.excepthook(type(error), error.with_traceback(trace), trace)
     for note in take_notes():
-        tell(f"glowpy: {note.text}")
+        notify_user(f"glowpy: {note.text}")
     raise SystemExit(1)

@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from glowpy.errors import InputError, reason_of
 from glowpy.flow.ops.kernel import Batch, TextOp
-from glowpy.planner.run_description import FileEntry
+from glowpy.planner.run_description import InputFile
 from glowpy.record import NamedTuple
 from glowpy.resources import host_name
 
@@ -33,7 +33,7 @@ class _Readable(Protocol):
 class FileRange(NamedTuple):
     """The part of a file whose lines a task reads; `end_bytes` of a whole file is -1."""
 
-    file: FileEntry
+    file: InputFile
     start_bytes: int
     end_bytes: int
 
@@ -43,7 +43,7 @@ class FileRange(NamedTuple):
 
 
 def ranges_of(
-    listing: Sequence[FileEntry], op: TextOp, task: int, task_count: int
+    listing: Sequence[InputFile], op: TextOp, task: int, task_count: int
 ) -> Iterator[FileRange]:
     """The byte ranges of one task, in order of the listing."""
     total = sum(file.size_bytes for file in listing)
@@ -95,7 +95,7 @@ def _can_be_cut(path: str, encoding: str) -> bool:
     )
 
 
-def _check_unchanged(file: IO[bytes], entry: FileEntry) -> None:
+def _check_unchanged(file: IO[bytes], entry: InputFile) -> None:
     status = os.fstat(file.fileno())
     if (status.st_size, status.st_mtime_ns) != (entry.size_bytes, entry.mtime_ns):
         what = "another time of change"

@@ -99,7 +99,7 @@ class LocalCluster:
     def __exit__(self, *_exception: object) -> None:
         patience_s = max(self._timing.shutdown_s, BOUND_S)
         for agent in self._agents:
-            agent.tell_to_end()
+            agent.terminate()
         for agent in self._agents:
             agent.end(patience_s)
         if self._master is not None:

@@ -19,7 +19,7 @@ _START_S = (
 )
 
 
-class Said:
+class OutputLines:
     """The lines that a process writes, taken in by a thread as they come."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -93,8 +93,8 @@ class ServerProcess:
         except (OSError, subprocess.SubprocessError) as exc:
             raise ClusterError(f"the {role} did not start: {reason_of(exc)}") from exc
         assert self.process.stdout is not None and self.process.stderr is not None
-        self._stdout = Said(self.process.stdout)
-        self.log = Said(self.process.stderr)
+        self._stdout = OutputLines(self.process.stdout)
+        self.log = OutputLines(self.process.stderr)
         self._is_stopped = False
 
     def await_address(self) -> str:
@@ -123,7 +123,7 @@ class ServerProcess:
         self.process.kill()
         return self._reaped(_START_S)
 
-    def tell_to_end(self) -> None:
+    def terminate(self) -> None:
         """Have it end in order."""
         if self._is_stopped and self.is_alive:
             self.resume()
@@ -133,7 +133,7 @@ class ServerProcess:
 
     def end(self, patience_s: float) -> int:
         """Have it end in order, or else by force; its exit status."""
-        self.tell_to_end()
+        self.terminate()
         try:
             return self._reaped(patience_s)
         except subprocess.TimeoutExpired:

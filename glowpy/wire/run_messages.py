@@ -121,7 +121,7 @@ class Assign(NamedTuple):
     group: Count
     attempt: Size
     inputs: tuple[Sources, ...]  # by input edge of the group
-    is_live: bool = False  # it takes turns with whatever else the executor does, from now on
+    is_streaming: bool = False  # it takes turns with whatever else the executor does, from now on
     notes_rows: bool = False  # the executor writes down which row it is at
 
 
@@ -233,7 +233,7 @@ class Commit(NamedTuple):
     blocks: tuple[Block, ...]
 
 
-class Work(NamedTuple):
+class AttemptStats(NamedTuple):
     """What an attempt has done so far; where it has no input, rows in are those it has made."""
 
     rows_in: Size = 0
@@ -250,7 +250,7 @@ class Progress(NamedTuple):
     agent's to the driver with its beat: one message for all its executors."""
 
     run: Name
-    attempts: tuple[tuple[int, Work], ...]
+    attempts: tuple[tuple[int, AttemptStats], ...]
 
 
 class GroupEnded(NamedTuple):
@@ -265,7 +265,7 @@ class GroupEnded(NamedTuple):
     attempt: Size
     outcome: Outcome
     blocks: tuple[Block, ...] = ()
-    work: Work = Work()
+    work: AttemptStats = AttemptStats()
     reason: str = ""  # FAILED: text for the user; INPUT_LOST: which shard and why
     lost_attempt: OptionalSize = -1  # INPUT_LOST: the attempt whose shard is gone
     began: GroupStarted | None = None  # to the driver: what the executor was given next

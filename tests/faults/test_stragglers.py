@@ -20,7 +20,7 @@ TIME_SCALE = 0.2
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_linger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drivers look more often whether somebody is slow."""
     monkeypatch.setenv("GLOWPY_TIME_SCALE", str(TIME_SCALE))
 

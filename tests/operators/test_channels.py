@@ -17,7 +17,7 @@ from glowpy import Channel, Flow
 from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import (
     ChannelClosed,
-    RunRunning,
+    WaitTimeout,
 )
 from tests.runners import Runner
 
@@ -63,7 +63,7 @@ def test_each_row_comes_back_before_the_next_is_sent(new_flow: Runner) -> None:
         seen.append(number)
     assert seen == [4, 16, 256, 65536]
     assert handle.is_running
-    with pytest.raises(RunRunning, match="goes on"):
+    with pytest.raises(WaitTimeout, match="goes on"):
         handle.wait(timeout_s=0.0)
     numbers.close()
     assert list(squares) == []

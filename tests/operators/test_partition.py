@@ -92,7 +92,7 @@ class Thing:
 
 def test_partition_refuses_keys_told_apart_by_address(new_flow: Runner) -> None:
     dataset = new_flow().slice([1]).map(lambda row: Thing()).partition(2)
-    with pytest.raises(TaskFailed, match=r"Thing objects would be told apart by their address"):
+    with pytest.raises(TaskFailed, match=r"Thing objects differ by their address"):
         dataset.run()
 
 

@@ -30,6 +30,7 @@ from glowpy.wire.address import parse_address
 from glowpy.wire.greeting import PYTHON, hello_of
 from glowpy.wire.messages import PROTOCOL_VERSION, Welcome
 from glowpy.wire.run_messages import (
+    AttemptStats,
     Commit,
     ExecutorHello,
     ExecutorReady,
@@ -39,7 +40,6 @@ from glowpy.wire.run_messages import (
     Printed,
     Progress,
     Stream,
-    Work,
 )
 from glowpy.wire.security import policy_for
 from glowpy.wire.transfers import Fetch, FetchEnd, FetchFile, FileFrame
@@ -142,10 +142,10 @@ def forge(member: Member, run_name: str, executor: str, mark: Path) -> list[Any]
         member.say(Noted(run_name, executor, "forged", "forged"))
         for attempt in range(5):
             member.say(Commit(run_name, attempt, (Block(0, 24, 9, 28, 0),)))
-            member.say(Progress(run_name, ((attempt, Work(rows_in=28)),)))
+            member.say(Progress(run_name, ((attempt, AttemptStats(rows_in=28)),)))
             for outcome in (Outcome.SEALED, Outcome.FAILED):
                 ended = GroupEnded(run_name, executor, 0, attempt, outcome, reason="forged")
-                member.say(ended._replace(work=Work(rows_out=28)), evil)
+                member.say(ended._replace(work=AttemptStats(rows_out=28)), evil)
     return member.answers(hello_of("driver", "attacker"), lambda each: isinstance(each, Welcome))
 
 

@@ -42,7 +42,7 @@ class Outlet:
         self._pulls = pulls
         self._grace_s = grace_s
         self._doom: tuple[float, RowsDelivered] | None = None  # when what is to be raised
-        self._is_live = step_group.is_live_source
+        self._is_streaming = step_group.is_streaming_source
         # Taken anew, the rows of a shard come in the same order, unless a step takes what comes.
         self._is_steady = not any(
             plan.mixes(each, edge) for each in plan.step_groups for edge in each.inputs
@@ -87,13 +87,13 @@ class Outlet:
         Raises:
             RowsDelivered: rows of an earlier attempt have been given out.
         """
-        if self._is_live and group in self.step_group.groups:
+        if self._is_streaming and group in self.step_group.groups:
             self._forget(group, "its executor is gone")
             self._readable[group] = attempt, owner
 
     def group_done(self, group: int, attempt: int, owner: str) -> None:
         """A group's shards are sealed."""
-        if not self._is_live and group in self.step_group.groups:
+        if not self._is_streaming and group in self.step_group.groups:
             self._readable[group] = attempt, owner
 
     def group_undone(self, group: int) -> None:
@@ -124,7 +124,7 @@ class Outlet:
                 continue
             if position in self._open:
                 self._open.pop(position).cancel()
-            if self._given[position] and (self._is_live or not self._is_steady):
+            if self._given[position] and (self._is_streaming or not self._is_steady):
                 raise self._doom[1] if self._doom else self._delivered(position, cause)
             if self._pending is not None and self._pending[0] == position:
                 self._pending = None
@@ -138,7 +138,7 @@ class Outlet:
         )
 
     def _pull_ahead(self) -> None:
-        ahead = len(self._left) if self._is_live else _PULLED_AHEAD
+        ahead = len(self._left) if self._is_streaming else _PULLED_AHEAD
         for position in list(self._left)[:ahead]:
             shard = self._shards[position]
             if position not in self._open and shard.group in self._readable:
@@ -157,7 +157,7 @@ class Outlet:
 
     def _take_next(self) -> bool:
         """Make the next block pending; False: there is none now."""
-        for position in list(self._left) if self._is_live else list(self._left)[:1]:
+        for position in list(self._left) if self._is_streaming else list(self._left)[:1]:
             pull = self._open.get(position)
             if pull is None:
                 continue
@@ -168,7 +168,7 @@ class Outlet:
                 continue
             if payload is not None:
                 # the shard goes to the end, so that the others have their turn
-                if self._is_live:
+                if self._is_streaming:
                     self._left[position] = self._left.pop(position)
                 self._pending = position, self._not_given_yet(position, decode(payload))
                 return True
@@ -190,7 +190,7 @@ class Outlet:
         group = self._shards[position].group
         if self._readable.get(group, (-1, ""))[0] == pull.attempt:
             del self._readable[group]
-        if self._given[position] and (self._is_live or not self._is_steady) and not self._doom:
+        if self._given[position] and (self._is_streaming or not self._is_steady) and not self._doom:
             # Why it is lost may be on its way, by another connection: a failure says more.
             until = self._pulls.clock() + self._grace_s
             self._doom = until, self._delivered(position, cause)

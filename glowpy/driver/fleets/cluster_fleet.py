@@ -18,7 +18,7 @@ from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChan
 from glowpy.environment import UNSENT_SUBJECT
 from glowpy.errors import GlowError, VersionMismatch
 from glowpy.flags import Options
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.secret import Secret

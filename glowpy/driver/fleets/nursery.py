@@ -29,7 +29,7 @@ from types import TracebackType
 from glowpy.driver.stopping import detach
 from glowpy.record import NamedTuple
 from glowpy.secret import Secret
-from glowpy.signals import undisturbed
+from glowpy.signals import signals_blocked
 from glowpy.stdio import flush
 
 PACKET_BYTES = 4096
@@ -94,7 +94,7 @@ class Nursery:
             # Python warns of threads of the user's own; the child runs none of their code before
             # it forks, and holds no lock of ours.
             warnings.simplefilter("ignore", DeprecationWarning)
-            with undisturbed():
+            with signals_blocked():
                 self.pid = os.fork()
                 if self.pid == 0:
                     self._live(theirs, ours)

@@ -16,7 +16,7 @@ import time
 from glowpy.driver.fleets.own_process import OwnProcess
 from glowpy.driver.scratch import make_directory, remove
 from glowpy.resources import cores, memory_mb
-from glowpy.signals import undisturbed
+from glowpy.signals import signals_blocked
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.security import policy_of, save_key
@@ -77,7 +77,7 @@ class OwnCluster:
         self.executor_count = cores()
         self._directory = ""
         try:
-            with undisturbed():  # once something is there, it is known
+            with signals_blocked():  # once something is there, it is known
                 self._directory = make_directory("glowpy-cluster-")
             key_file = os.path.join(self._directory, "key")
             save_key(key_file, make_key())

@@ -16,7 +16,7 @@ import time
 from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError, reason_of
 from glowpy.signals import signal_name
-from glowpy.stdio import tell
+from glowpy.stdio import notify_user
 from glowpy.wire.address import Address, parse_address
 
 _MOST_BYTES = 1 << 16  # of standard error, kept for the message
@@ -121,7 +121,7 @@ class OwnProcess:
 
 def _pass_on(data: bytes) -> None:
     if data:
-        tell(data.decode(errors="replace").rstrip("\n"))
+        notify_user(data.decode(errors="replace").rstrip("\n"))
 
 
 def _read_line(descriptor: int, timeout_s: float) -> str:

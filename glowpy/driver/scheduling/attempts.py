@@ -25,9 +25,9 @@ class Attempt:
         "executor",
         "group",
         "is_early",
-        "is_live",
         "is_lost",
         "is_recalled",
+        "is_streaming",
         "number",
         "started_at",
     )
@@ -40,7 +40,7 @@ class Attempt:
         self.executor = executor
         self.agent = agent
         self.is_early = is_early  # some of what it reads is still being written
-        self.is_live = False  # it takes turns with whatever else its executor does
+        self.is_streaming = False  # it takes turns with whatever else its executor does
         self.is_recalled = False  # it has been asked back from its executor's queue
         self.is_lost = False  # it was sealed, and its shards went with their agent
         self.started_at: float | None = None  # monotonic seconds

@@ -16,7 +16,7 @@ from glowpy.driver.scheduling.live_groups import LiveGroups
 from glowpy.driver.scheduling.market import Market
 from glowpy.driver.scheduling.readiness import Readiness
 from glowpy.driver.scheduling.roster import Roster
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.planner.plan import Plan
 
 
@@ -95,7 +95,7 @@ class Board:
     def assign_live(self, executor: Executor, group: int) -> Attempt:
         """A new attempt of a live group, beside whatever the executor does."""
         attempt = self._make_attempt(executor, group, is_early=False)
-        attempt.is_live = True
+        attempt.is_streaming = True
         self.live.host(executor, attempt)
         return attempt
 
@@ -158,7 +158,7 @@ class Board:
         self.roster.load(attempt.agent, -1)
         executor = self.roster.executors.get(attempt.executor)
         if executor is not None:
-            if attempt.is_live:
+            if attempt.is_streaming:
                 self.live.free(executor, attempt)
             else:
                 executor.held.remove(attempt)
@@ -181,7 +181,7 @@ class Board:
         self.queued.pop(attempt.number, None)
         if not self.is_current(attempt):
             return
-        if attempt.is_live:
+        if attempt.is_streaming:
             # Nobody knows when it will end: whoever waits for that must not do so on an executor.
             self.live.mark(attempt.group)
         else:

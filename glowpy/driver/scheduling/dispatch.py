@@ -22,17 +22,17 @@ class Dispatch:
 
     Args:
         rivals: None: a slow group gets no second attempt.
-        is_live: the plan has live groups.
+        is_streaming: the plan has live groups.
     """
 
     def __init__(
-        self, board: Board, losses: Losses, rivals: Rivals | None, *, is_live: bool
+        self, board: Board, losses: Losses, rivals: Rivals | None, *, is_streaming: bool
     ) -> None:
         self._board = board
         self._roster = board.roster
         self._losses = losses
         self._rivals = rivals
-        self._is_live = is_live
+        self._is_streaming = is_streaming
         self._demand = 0
         self.share: int | None = None  # executors that may be held; None: no limit is known
 
@@ -41,7 +41,7 @@ class Dispatch:
         board = self._board
         if self.share is not None:
             yield from self._keep_to(self.share)
-        if self._is_live:
+        if self._is_streaming:
             yield from self.assign_live(is_crowded=False)
         if board.market:
             yield from self._assign_ready()
@@ -52,7 +52,7 @@ class Dispatch:
             yield from self._retire_surplus()
         waiting = len(board.market) + len(board.queued) + len(board.recalled)
         demand = max(0, waiting - len(self._roster.idle))
-        if self._is_live:
+        if self._is_streaming:
             demand += board.live.waiting_count()
         if demand != self._demand:
             self._demand = demand
@@ -65,7 +65,7 @@ class Dispatch:
             executor = board.live.choose(self._roster.idle, is_crowded=is_crowded)
             if executor is None:
                 return
-            yield self._assign(executor, group, is_live=True)
+            yield self._assign(executor, group, is_streaming=True)
 
     def _assign_ready(self) -> Actions:
         """One group for each executor that idles, then one behind each that is at work."""
@@ -119,12 +119,12 @@ class Dispatch:
             inputs = board.inputs.sources(attempt.group)
             yield Assign(executor.name, attempt.group, rival.number, inputs)
 
-    def _assign(self, executor: Executor, group: int, *, is_live: bool = False) -> Assign:
-        assign = self._board.assign_live if is_live else self._board.assign
+    def _assign(self, executor: Executor, group: int, *, is_streaming: bool = False) -> Assign:
+        assign = self._board.assign_live if is_streaming else self._board.assign
         attempt = assign(executor, group)
         inputs = self._board.inputs.sources(group)
         is_last_try = self._losses.is_last_try(group)
-        return Assign(executor.name, group, attempt.number, inputs, is_live, is_last_try)
+        return Assign(executor.name, group, attempt.number, inputs, is_streaming, is_last_try)
 
     # --- executors that are not to be kept ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.record import NamedTuple
 from glowpy.wire.sources import Sources
 
@@ -135,7 +135,7 @@ class Assign(NamedTuple):
     group: int
     attempt: int
     inputs: tuple[Sources, ...]  # by edge
-    is_live: bool = False  # at once, beside whatever else the executor does
+    is_streaming: bool = False  # at once, beside whatever else the executor does
     is_last_try: bool = False  # another death would end the run
 
 

@@ -13,7 +13,7 @@ from itertools import count
 from glowpy.driver.scheduling.attempts import Attempt
 from glowpy.driver.scheduling.market import Origin
 from glowpy.flow.graph import OutputKind
-from glowpy.place import Place
+from glowpy.locality import Place
 from glowpy.planner.plan import InputEdge, Plan, shards_read, writer_of
 from glowpy.record import NamedTuple
 from glowpy.wire.sources import Sources

@@ -19,7 +19,9 @@ class LiveGroups:
     """A part of the board, whose states of groups it reads."""
 
     def __init__(self, plan: Plan, states: Sequence[State]) -> None:
-        self._groups = {group for each in plan.step_groups if each.is_live for group in each.groups}
+        self._groups = {
+            group for each in plan.step_groups if each.is_streaming for group in each.groups
+        }
         self._states = states
         # marks: sealed groups, and live ones that have begun
         self._fed = Readiness(plan) if self._groups else None

@@ -77,7 +77,7 @@ class Losses:
 
     def cannot_repeat(self, group: int, readers: Iterable[int]) -> ShardError | None:
         """Why a group cannot be done again: these readers, which are done, may have read others."""
-        if not self._plan.has_live_groups or not self._plan.is_unsteady(group):
+        if not self._plan.has_streaming_groups or not self._plan.is_unsteady(group):
             return None
         for reader in readers:
             return ShardError(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 
 from glowpy.driver.scheduling.supply import EVERYWHERE, Agent, Scope, Supply, scopes_of
-from glowpy.place import BEYOND, SAME_DATA_CENTER, SAME_RACK, SAME_SERVER, Place
+from glowpy.locality import BEYOND, SAME_DATA_CENTER, SAME_RACK, SAME_SERVER, Place
 from glowpy.record import NamedTuple
 
 _MANY_SCOPES = 16  # of a lot: more are searched from the agents' side only

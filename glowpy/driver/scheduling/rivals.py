@@ -41,7 +41,7 @@ class Rivals:
         step_group = self._plan.task_group(attempt.group).step_group
         return (
             attempt.is_started
-            and not attempt.is_live
+            and not attempt.is_streaming
             and not attempt.is_early  # it waits, perhaps, for others
             and self._plan.step_groups[step_group].task_count > 1
             and self._begun.get(attempt.group, 0) < _MOST_RIVALS

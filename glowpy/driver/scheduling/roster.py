@@ -6,7 +6,7 @@ from collections import Counter
 
 from glowpy.driver.scheduling.attempts import Executor
 from glowpy.driver.scheduling.supply import Agent, Supply
-from glowpy.place import Place
+from glowpy.locality import Place
 
 
 class Roster:

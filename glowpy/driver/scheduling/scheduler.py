@@ -76,7 +76,7 @@ class Scheduler:
             self._rivals = Rivals(plan)
         self._losses = Losses(plan, lost_attempts)
         self._dispatch = Dispatch(
-            self._board, self._losses, self._rivals, is_live=plan.has_live_groups
+            self._board, self._losses, self._rivals, is_streaming=plan.has_streaming_groups
         )
         self._collected: set[int] = set()  # groups whose rows the driver has got, all that it wants
         self._is_over = False

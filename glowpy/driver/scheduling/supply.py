@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from glowpy.place import Place
+from glowpy.locality import Place
 
 Scope: TypeAlias = tuple[str, ...]  # of a place: all of it, its rack, its data centre, or ()
 EVERYWHERE: Scope = ()

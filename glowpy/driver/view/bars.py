@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TextIO, TypeAlias
 
-from glowpy.amounts import in_rows
+from glowpy.amounts import format_rows
 from glowpy.driver.view.progress import StepLine, worth_showing
 
 _MOST_LABEL, _MOST_BAR = 32, 20  # characters
@@ -75,12 +75,12 @@ def _widths(width: int) -> tuple[int, int]:
 
 def _words(line: StepLine) -> tuple[str, str, str, str]:
     running = f"{line.running} running" if line.running else "done" if line.is_over else "waiting"
-    rate = f", {in_rows(line.rows_per_s)}/s" if line.running else ""
+    rate = f", {format_rows(line.rows_per_s)}/s" if line.running else ""
     return (
         f"{line.number} {line.label}",
         f"{line.sealed}/{line.tasks}",
         running,
-        f"{in_rows(line.rows)} rows{rate}",
+        f"{format_rows(line.rows)} rows{rate}",
     )
 
 

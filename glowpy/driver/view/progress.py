@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from glowpy.amounts import counted, in_rows, in_time
+from glowpy.amounts import counted, format_duration, format_rows
 from glowpy.driver.view.tally import AttemptTally, Tally
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
@@ -66,15 +66,16 @@ class RunProgress:
         tally = self._tally
         at_work = counted(len(tally.executors), "executor")
         return (
-            f"{in_time(now - self._begun_at)}: {tally.sealed} of {tally.plan.group_count} tasks "
-            f"done, {tally.running} running on {at_work}"
+            f"{format_duration(now - self._begun_at)}: "
+            f"{tally.sealed} of {tally.plan.group_count} tasks done, "
+            f"{tally.running} running on {at_work}"
         )
 
     def sentence(self, now: float) -> str:
         """One line for a log: the whole run, and the step groups that are being run."""
         busy = [line for line in self.lines(now) if line.running]
         named = [
-            f"{line.label} {line.sealed}/{line.tasks}, {in_rows(line.rows_per_s)} rows/s"
+            f"{line.label} {line.sealed}/{line.tasks}, {format_rows(line.rows_per_s)} rows/s"
             for line in busy[:_MOST_NAMED]
         ]
         if len(busy) > _MOST_NAMED:
@@ -98,11 +99,11 @@ class RunProgress:
         work = attempt.work
         agent = self._tally.executors.get(attempt.executor, "")
         where = f" at {agent}" if is_place(agent) else ""
-        parts = [f"running for {in_time(now - begun_at)}"]
+        parts = [f"running for {format_duration(now - begun_at)}"]
         if work.waited_s:
-            parts.append(f"of which it waited {in_time(work.waited_s)} for its inputs")
+            parts.append(f"of which it waited {format_duration(work.waited_s)} for its inputs")
         if work.rows_in or work.rows_out:
-            parts.append(f"{in_rows(work.rows_in)} rows in, {in_rows(work.rows_out)} out")
+            parts.append(f"{format_rows(work.rows_in)} rows in, {format_rows(work.rows_out)} out")
         return (
             f"{self._tally.plan.label(attempt.group)}, group {attempt.group}, "
             f"attempt {attempt.number} on executor {attempt.executor}{where}: {', '.join(parts)}"

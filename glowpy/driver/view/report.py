@@ -6,7 +6,7 @@ import os
 from typing import TextIO
 
 from glowpy.errors import OutputError, reason_of
-from glowpy.stdio import tell
+from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 
 _MAX_SUBJECTS = 1000
@@ -62,7 +62,7 @@ class Report:
     def note(self, text: str) -> None:
         """One thing that the user should know."""
         if not self._is_quiet:
-            tell(f"glowpy: {text}")
+            notify_user(f"glowpy: {text}")
 
     def note_once(self, subject: str, text: str) -> None:
         """A note of a task, if it is the first one of its subject in this process.
@@ -75,7 +75,7 @@ class Report:
 
     def show(self, text: str) -> None:
         """What the user has asked for, on stderr."""
-        tell(text)
+        notify_user(text)
 
     def waiting(
         self, now: float, what: str, *, part: str = "", after_s: float | None = None

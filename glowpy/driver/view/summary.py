@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from glowpy.amounts import counted, in_bytes, in_time
+from glowpy.amounts import counted, format_bytes, format_duration
 from glowpy.driver.view.tally import SealedWork, Tally, work_of
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
-from glowpy.wire.run_messages import Work
+from glowpy.wire.run_messages import AttemptStats
 
 _MOST_LABEL = 40
 _TITLES = (
@@ -41,7 +41,7 @@ class StepSummary(NamedTuple):
     tasks: int
     sealed: int
     retries: int
-    total: Work  # of all sealed tasks together
+    total: AttemptStats  # of all sealed tasks together
     queued_s: float  # tasks waited for their executors, all together
     slowest: SealedWork | None
     slowest_task: int
@@ -76,7 +76,7 @@ def summary_of(tally: Tally, run: str, run_number: int, outcome: str, took_s: fl
 
 def _of_step(tally: Tally, number: int) -> StepSummary:
     step, step_group = tally.steps[number], tally.plan.step_groups[number]
-    total = [0.0] * len(Work._fields)
+    total = [0.0] * len(AttemptStats._fields)
     queued_s = 0.0
     slowest: SealedWork | None = None
     times_s = []
@@ -157,7 +157,7 @@ def as_table(summary: RunSummary) -> str:
     agents = {agent for step in summary.steps for agent in step.agents}
     tasks = sum(step.sealed for step in summary.steps)
     head = (
-        f"glowpy: run {summary.run_number} {summary.outcome} in {in_time(summary.took_s)}: "
+        f"glowpy: run {summary.run_number} {summary.outcome} in {format_duration(summary.took_s)}: "
         f"{counted(tasks, 'task')} on at most {counted(summary.most_executors, 'executor')} "
         f"of {counted(len(agents), 'agent')}"
     )
@@ -173,22 +173,22 @@ def _cells(step: StepSummary) -> tuple[str, ...]:
     if step.slowest is not None:
         place = _place(step.slowest.agent)
         where = "" if place == _HERE else f" at {place}"
-        slowest = f"{step.slowest_task}: {in_time(step.slowest.took_s)}{where}"
+        slowest = f"{step.slowest_task}: {format_duration(step.slowest.took_s)}{where}"
     total = step.total
     return (
         label,
         str(step.tasks) if step.sealed == step.tasks else f"{step.sealed} of {step.tasks}",
         f"{total.rows_in:,}",
-        in_bytes(total.bytes_in),
+        format_bytes(total.bytes_in),
         f"{total.rows_out:,}",
-        in_bytes(total.bytes_out),
-        in_time(total.waited_s),
-        in_time(total.ran_s),
+        format_bytes(total.bytes_out),
+        format_duration(total.waited_s),
+        format_duration(total.ran_s),
         slowest,
         "-" if step.skew is None else f"{step.skew:.1f}",
         _places(step.agents),
         str(step.retries),
-        in_bytes(total.spilled_bytes),
+        format_bytes(total.spilled_bytes),
     )
 
 

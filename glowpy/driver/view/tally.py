@@ -14,13 +14,13 @@ from typing import Any
 from glowpy.driver.scheduling import events as do
 from glowpy.planner.plan import Plan
 from glowpy.record import NamedTuple
-from glowpy.wire.run_messages import GroupEnded, Outcome, Progress, Work
+from glowpy.wire.run_messages import AttemptStats, GroupEnded, Outcome, Progress
 
-_FIELDS = len(Work._fields)
+_FIELDS = len(AttemptStats._fields)
 _COUNTS = _FIELDS - 2  # of them are whole numbers, the others times
 _COLUMNS = _FIELDS + 3  # and: waited for its executor, number of the agent, is it counted
-_NOTHING = Work()
-_ROWS_IN = Work._fields.index("rows_in")
+_NOTHING = AttemptStats()
+_ROWS_IN = AttemptStats._fields.index("rows_in")
 
 
 class StepTally:
@@ -63,17 +63,17 @@ class SealedWork(NamedTuple):
     group: int
     agent: str
     queued_s: float  # from being assigned to beginning
-    work: Work
+    work: AttemptStats
 
     @property
     def took_s(self) -> float:
         return self.work.waited_s + self.work.ran_s
 
 
-def work_of(numbers: Sequence[float]) -> Work:
-    """Work out of its fields as plain numbers: counts first, then times."""
+def work_of(numbers: Sequence[float]) -> AttemptStats:
+    """AttemptStats out of its fields as plain numbers: counts first, then times."""
     counts = [int(number) for number in numbers[:_COUNTS]]
-    return Work._make([*counts, *numbers[_COUNTS:]])
+    return AttemptStats._make([*counts, *numbers[_COUNTS:]])
 
 
 class Tally:

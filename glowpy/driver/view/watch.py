@@ -115,10 +115,12 @@ class Watch:
 
     def _only_serves(self) -> bool:
         """All that runs lasts as long as channels of the driver program do."""
-        if not self._plan.has_live_groups or self._tally is None:
+        if not self._plan.has_streaming_groups or self._tally is None:
             return False
         groups = [each.group for each in self._tally.held()]
-        return bool(groups) and all(self._plan.step_group_of(group).is_live for group in groups)
+        return bool(groups) and all(
+            self._plan.step_group_of(group).is_streaming for group in groups
+        )
 
     def _open_screen(self) -> None:
         if not is_screen(sys.stderr):

@@ -16,14 +16,14 @@ from glowpy.flow.graph import BROADCAST, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.join import NOTHING, Match, combined, copies_of, matches
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
-from glowpy.flow.ops.key_tables import Side, check_tables, tables_of, windows
+from glowpy.flow.ops.key_tables import KeyedInput, check_tables, grouped_chunks, tables_of
 from glowpy.flow.ops.keys import check_pairs, hashing_error
 from glowpy.flow.ops.memory import batches_from
 from glowpy.flow.ops.merging import firsts_of
 from glowpy.flow.ops.sort import local_sort
 from glowpy.flow.ops.sort_keys import NATURAL
 from glowpy.flow.ops.sorted_runs import Table
-from glowpy.flow.ops.value_lists import lists_side
+from glowpy.flow.ops.value_lists import value_lists_input
 
 _OPERATOR = "broadcast_join"
 
@@ -48,7 +48,7 @@ def broadcast_join_kernel(
 ) -> Stream:
     """(K, A), (K, B) → (K, A, B), in the order of the left rows, then the right ones."""
     left, right = edges
-    side = lists_side(right, _OPERATOR)
+    side = value_lists_input(right, _OPERATOR)
     tables = tables_of(side, context.budget_bytes)
     table, _size_bytes, is_all = next(tables)
     if is_all:
@@ -56,7 +56,7 @@ def broadcast_join_kernel(
         yield from combined(_found(table, left_outer, left))
         return
     rows = _rows_of(side, table, (more for more, _size_bytes, _is_all in tables))
-    yield from _by_way_of_disk(context, left, side._replace(rows=rows), left_outer)
+    yield from _join_through_disk(context, left, side._replace(rows=rows), left_outer)
 
 
 def _found(table: Table, left_outer: bool, left: Sequence[Stream]) -> Iterator[Match]:
@@ -78,19 +78,19 @@ def _found(table: Table, left_outer: bool, left: Sequence[Stream]) -> Iterator[M
                 yield key, [value], others
 
 
-def _rows_of(side: Side, first: Table, others: Iterator[Table]) -> Stream:
+def _rows_of(side: KeyedInput, first: Table, others: Iterator[Table]) -> Stream:
     """The rows of tables, which are emptied after each other."""
-    yield from batches_from(side.holding.rows_of(first, list(first)))
+    yield from batches_from(side.ops.rows_of(first, list(first)))
     for table in others:
-        yield from batches_from(side.holding.rows_of(table, list(table)))
+        yield from batches_from(side.ops.rows_of(table, list(table)))
 
 
-def _by_way_of_disk(
-    context: TaskContext, left: Sequence[Stream], right: Side, left_outer: bool
+def _join_through_disk(
+    context: TaskContext, left: Sequence[Stream], right: KeyedInput, left_outer: bool
 ) -> Stream:
-    sides = [lists_side([_numbered(left)], _OPERATOR), right]
+    sides = [value_lists_input([_numbered(left)], _OPERATOR), right]
     dropped = 1 if left_outer else 0
-    found = windows(context, sides, is_first_streamed=True, filtered=dropped)
+    found = grouped_chunks(context, sides, is_first_streamed=True, filtered=dropped)
     rows = combined(matches(found, left_outer, right_outer=False))
     by_place = (
         [(place, (key, value, other)) for _key, (place, key, value), other in batch]

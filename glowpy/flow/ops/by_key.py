@@ -78,8 +78,8 @@ def _add_fold_step(
 
 def combine_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Stream:
     """(K, V) → (K, V), one row per key in any order; a key's values are folded in row order."""
-    for window in folded(fold, refold, context, rows):
-        yield from batches_of(list(window.tables[0].items()), context.budget_bytes)
+    for chunk in folded(fold, refold, context, rows):
+        yield from batches_of(list(chunk.tables[0].items()), context.budget_bytes)
 
 
 def fold_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Stream:
@@ -89,9 +89,9 @@ def fold_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) ->
         fold: of the incoming rows, through the row steps before the fold.
         refold: of pairs, of which the first of a key may have been folded before.
     """
-    for window in folded(fold, refold, context, rows):
-        (table,) = window.tables
-        keys = window.in_order(list(table))
+    for chunk in folded(fold, refold, context, rows):
+        (table,) = chunk.tables
+        keys = chunk.in_order(list(table))
         pairs = list(zip(result_keys(keys), map(table.__getitem__, keys), strict=True))
         yield from batches_of(pairs, context.budget_bytes // BLOCKS_IN_BUDGET)
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from glowpy.flow.graph import COLLECT, ONE_TO_ONE, DatasetNode, Graph, OutputKind
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Kernel, PassOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.key_tables import Holding, Side, tables_of, windows
-from glowpy.flow.ops.keys import hashing_error, keys_apart, result_keys
-from glowpy.flow.ops.memory import Pace, batches_of
+from glowpy.flow.ops.key_tables import KeyedInput, TableOps, grouped_chunks, tables_of
+from glowpy.flow.ops.keys import hashing_error, result_keys, with_distinct_nans
+from glowpy.flow.ops.memory import BatchSizer, batches_of
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET
 from glowpy.flow.ops.sorted_runs import Table
 
@@ -23,7 +23,7 @@ def add_distinct_steps(graph: Graph, source: DatasetNode) -> DatasetNode:
     shards = source.shard_count
     if shards == 1 or source.partitioned_by_key:  # rows that are equal have equal keys
         return _add_local_step(graph, source, distinct_kernel)
-    local = _add_local_step(graph, source, fewer_kernel)
+    local = _add_local_step(graph, source, partial_distinct_kernel)
     location = user_location()
     scattered = graph.add_scatter_step(
         "Partition_scatter",
@@ -50,35 +50,35 @@ def _add_local_step(graph: Graph, source: DatasetNode, kernel: Kernel) -> Datase
     )
 
 
-def fewer_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
+def partial_distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
     """Rows, fewer of those that are equal."""
-    for table, _size_bytes, _is_all in tables_of(_rows_side(edges[0]), context.budget_bytes):
+    for table, _size_bytes, _is_all in tables_of(_rows_input(edges[0]), context.budget_bytes):
         yield from batches_of(list(table), context.budget_bytes // BLOCKS_IN_BUDGET)
 
 
 def distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
     """Rows, the first of those that are equal; in order if they have one."""
-    for window in windows(context, [_rows_side(edges[0])]):
-        (table,) = window.tables
-        rows = result_keys(window.in_order(list(table)))
+    for chunk in grouped_chunks(context, [_rows_input(edges[0])]):
+        (table,) = chunk.tables
+        rows = result_keys(chunk.in_order(list(table)))
         yield from batches_of(rows, context.budget_bytes // BLOCKS_IN_BUDGET)
 
 
-def _rows_side(shards: Sequence[Stream]) -> Side:
-    return Side(chain(shards), Holding(dict, _fill, _fill, _rows_of, list))
+def _rows_input(shards: Sequence[Stream]) -> KeyedInput:
+    return KeyedInput(chain(shards), TableOps(dict, _fill, _fill, _rows_of, list))
 
 
-def _fill(batches: Stream, pace: Pace, table: Table) -> Iterator[None]:
+def _fill(batches: Stream, sizer: BatchSizer, table: Table) -> Iterator[None]:
     taken = 0
     for batch in batches:
-        rows = keys_apart(batch)
+        rows = with_distinct_nans(batch)
         try:
             for row in rows:
                 table.setdefault(row)
         except TypeError as exc:
             raise hashing_error(rows, exc, "row") from exc
         taken += len(batch)
-        if taken >= pace.rows:
+        if taken >= sizer.rows:
             yield
             taken = 0
 

@@ -15,8 +15,8 @@ from itertools import islice
 from typing import TypeAlias
 
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Holding, Window, check_tables, merged_windows
-from glowpy.flow.ops.memory import Pace, size_of_table
+from glowpy.flow.ops.key_tables import KeyChunk, TableOps, check_tables, merged_chunks
+from glowpy.flow.ops.memory import BatchSizer, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, firsts_of
 from glowpy.flow.ops.sorted_runs import SortedRuns, Table
 
@@ -27,28 +27,28 @@ Add: TypeAlias = Callable[[Row, Row], None]
 # Folds rows into a table, and lets it be measured whenever it yields. Sent back may be another
 # table, and what takes the rows of keys that it does not have.
 Folding: TypeAlias = Generator[None, tuple[Table, Add] | None, None]
-Fold: TypeAlias = Callable[[Stream, Pace, Table], Folding]
+Fold: TypeAlias = Callable[[Stream, BatchSizer, Table], Folding]
 
 
-def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iterator[Window]:
-    """All keys with their total, each in one window; windows come in the order of their keys.
+def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iterator[KeyChunk]:
+    """All keys with their total, each in one chunk; grouped_chunks come in the order of their keys.
 
     Args:
         fold: of the incoming rows, through the row steps before the fold.
         refold: of pairs, of which the first of a key may have been folded before.
     """
     budget_bytes = context.budget_bytes
-    pace = Pace(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
+    sizer = BatchSizer(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
     table: Table = {}
-    folding = fold(pace.cut(rows), pace, table)
+    folding = fold(sizer.resize(rows), sizer, table)
     size_bytes = 0
     for _pause in folding:
         before_bytes, size_bytes = size_bytes, size_of_table(table)
-        pace.learn(size_bytes - before_bytes)
+        sizer.record_size(size_bytes - before_bytes)
         if size_bytes > budget_bytes:
             break
     else:
-        yield Window([table], check_tables([table]))
+        yield KeyChunk([table], check_tables([table]))
         return
     with context.scratch() as disk:
         spilled = _Spilled(SortedRuns(disk, budget_bytes // BLOCKS_IN_BUDGET), table, budget_bytes)
@@ -56,9 +56,9 @@ def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iter
         with suppress(StopIteration):  # all rows are folded, or written
             while True:
                 folding.send((spilled.totals, spilled.add))
-                pace.learn(spilled.grown_bytes())
-        holding = Holding(dict, refold, refold, _pairs_of, firsts_of)
-        yield from merged_windows(context, [holding], [spilled.streams()], spilled.is_ordered)
+                sizer.record_size(spilled.grown_bytes())
+        ops = TableOps(dict, refold, refold, _pairs_of, firsts_of)
+        yield from merged_chunks(context, [ops], [spilled.streams()], spilled.is_ordered)
 
 
 class _Spilled:

@@ -12,7 +12,7 @@ from functools import partial
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import BatchOp, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import windows
+from glowpy.flow.ops.key_tables import grouped_chunks
 from glowpy.flow.ops.keys import result_keys
 from glowpy.flow.ops.memory import batches_from
 from glowpy.flow.ops.sorted_runs import Table
@@ -22,7 +22,7 @@ from glowpy.flow.ops.together import (
     add_partitioned_steps,
     check_shards_match,
 )
-from glowpy.flow.ops.value_lists import lists_side
+from glowpy.flow.ops.value_lists import value_lists_input
 
 
 def add_group_by_key_steps(graph: Graph, source: DatasetNode) -> DatasetNode:
@@ -70,9 +70,9 @@ def _add_cogroup_step(
 
 def group_kernel(operator: str, context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
     """(K, V) → (K, [V]), one row for each key of the shard."""
-    for window in windows(context, [lists_side(edges[0], operator)]):
-        (table,) = window.tables
-        yield from batches_from(_taken(window.in_order(list(table)), table))
+    for chunk in grouped_chunks(context, [value_lists_input(edges[0], operator)]):
+        (table,) = chunk.tables
+        yield from batches_from(_taken(chunk.in_order(list(table)), table))
 
 
 def _taken(keys: list[Row], table: Table) -> Iterator[Row]:
@@ -84,11 +84,11 @@ def cogroup_kernel(
     operator: str, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
     """(K, A), (K, B) → (K, [A], [B]), one row for each key that either side has."""
-    for window in windows(context, [lists_side(each, operator) for each in edges]):
-        lefts, rights = window.tables
+    for chunk in grouped_chunks(context, [value_lists_input(each, operator) for each in edges]):
+        lefts, rights = chunk.tables
         keys = list(lefts)
         keys += [key for key in rights if key not in lefts]
-        keys = window.in_order(keys)
+        keys = chunk.in_order(keys)
         yield from batches_from(
             (result, lefts.pop(key, None) or [], rights.pop(key, None) or [])
             for result, key in zip(result_keys(keys), keys, strict=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from operator import ne
 from zlib import crc32
 
-from glowpy.errors import RowError, shown, unhashable
+from glowpy.errors import RowError, short_repr, unhashable
 from glowpy.flow.ops.hashed_fields import Getter, field_getters
 from glowpy.flow.ops.kernel import Batch, Row
 from glowpy.flow.ops.keys import LoneKey
@@ -155,8 +155,8 @@ def _check_hashable(key: Row) -> None:
 def _refuse_address(key: Row) -> int:
     name = type(key).__qualname__
     raise RowError(
-        f"key {shown(key)} has no hash of its own: {name} objects would be told apart by their "
-        "address in memory; define __eq__ and __hash__"
+        f"key {short_repr(key)} has no hash of its own: {name} objects differ by their address "
+        "in memory; define __eq__ and __hash__"
     )
 
 

@@ -14,11 +14,11 @@ from typing import TypeAlias
 from glowpy.copies import copied, hold_mutable
 from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.flow.ops.kernel import Batch, Row, Stream, TaskContext
-from glowpy.flow.ops.key_tables import Window, windows
+from glowpy.flow.ops.key_tables import KeyChunk, grouped_chunks
 from glowpy.flow.ops.keys import result_keys
-from glowpy.flow.ops.memory import BATCH_BYTES, Pace, batches_from, size_of
+from glowpy.flow.ops.memory import BATCH_BYTES, BatchSizer, batches_from, size_of
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
-from glowpy.flow.ops.value_lists import lists_side
+from glowpy.flow.ops.value_lists import value_lists_input
 
 NOTHING = [None]  # stands for the values of a side that has none
 
@@ -68,29 +68,29 @@ def join_kernel(
     edges: Sequence[Sequence[Stream]],
 ) -> Stream:
     """(K, A), (K, B) → (K, A, B); None where an outer join finds nothing."""
-    sides = [lists_side(each, operator) for each in edges]
+    sides = [value_lists_input(each, operator) for each in edges]
     filtered = None
     if not (left_outer and right_outer):
         filtered = 1 if left_outer else 0
-    found = windows(context, sides, is_first_streamed=True, filtered=filtered)
+    found = grouped_chunks(context, sides, is_first_streamed=True, filtered=filtered)
     return combined(matches(found, left_outer, right_outer))
 
 
-def matches(found: Iterable[Window], left_outer: bool, right_outer: bool) -> Iterator[Match]:
+def matches(found: Iterable[KeyChunk], left_outer: bool, right_outer: bool) -> Iterator[Match]:
     """The keys that have result rows, with their values on both sides.
 
     The key object is that of the left side, if it has one. Values that can be changed come pair by
     pair, as copies: a step that changes one row changes no other.
     """
-    for window in found:
-        lefts, rights = window.tables
-        # Values of the right side may come again, in a window with more of the left side.
+    for chunk in found:
+        lefts, rights = chunk.tables
+        # Values of the right side may come again, in a chunk with more of the left side.
         is_left_repeated = any(len(values) > 1 for values in rights.values())
         are_copied = hold_mutable(rights) or (is_left_repeated and hold_mutable(lefts))
         keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
         if right_outer:
             keys += [key for key in rights if key not in lefts]
-        keys = window.in_order(keys)
+        keys = chunk.in_order(keys)
         for result, key in zip(result_keys(keys), keys, strict=True):
             match = result, lefts.get(key, NOTHING), rights.get(key, NOTHING)
             if are_copied:
@@ -109,10 +109,10 @@ def copies_of(match: Match) -> Iterator[Match]:
 
 def combined(found: Iterable[Match]) -> Stream:
     """Every combination of a left and a right value, as (key, left, right)."""
-    pace = Pace(BATCH_BYTES)
+    sizer = BatchSizer(BATCH_BYTES)
     rows: Batch = []
     for key, left, right in found:
-        if len(left) * len(right) > pace.most_rows:
+        if len(left) * len(right) > sizer.most_rows:
             yield rows
             rows = []
             yield from batches_from((key, one, other) for one in left for other in right)
@@ -120,8 +120,8 @@ def combined(found: Iterable[Match]) -> Stream:
         for one in left:
             for other in right:
                 rows.append((key, one, other))
-        if len(rows) >= pace.rows:
+        if len(rows) >= sizer.rows:
             yield rows
-            pace.learn(pace.rows * size_of(rows[-1]))
+            sizer.record_size(sizer.rows * size_of(rows[-1]))
             rows = []
     yield rows

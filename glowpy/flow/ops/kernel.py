@@ -43,7 +43,7 @@ class TaskContext(Protocol):
         """So many rows of this task are enough for the run (`take`); 0: all of them."""
 
     @property
-    def is_live(self) -> bool:
+    def is_streaming(self) -> bool:
         """Its rows come from a channel: what a streaming kernel holds back may be waited for."""
 
     def scratch(self) -> Scratch:
@@ -145,10 +145,10 @@ def passes_on(op: Op) -> bool:
     return isinstance(op, (RowOp, PassOp)) or (isinstance(op, BatchOp) and op.is_streaming)
 
 
-def dealt(rows: Batch, first: int, part_count: int) -> Iterator[tuple[int, Batch]]:
+def deal_round_robin(rows: Batch, first: int, part_count: int) -> Iterator[tuple[int, Batch]]:
     """Rows dealt round robin to parts, from part `first` on; each part that gets any, and its rows.
 
-    >>> list(dealt(list("abcd"), 2, 3))
+    >>> list(deal_round_robin(list("abcd"), 2, 3))
     [(2, ['a', 'd']), (0, ['b']), (1, ['c'])]
     """
     for offset in range(min(part_count, len(rows))):

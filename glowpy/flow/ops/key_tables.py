@@ -2,13 +2,13 @@
 
 A table that outgrows its budget is written to disk as a *run*: its rows in the order of their keys,
 so that only the different keys have to be sorted. In the end the runs are merged, and rows with
-equal keys, which now come one after another, meet in tables again: in *windows*. A window has some
-of the keys, and everything that these have, on all sides. A kernel gets one window with all keys,
+equal keys, which now come one after another, meet in tables again: in *chunks*. A chunk has some
+of the keys, and everything that these have, on all sides. A kernel gets one chunk with all keys,
 or over budget many with few keys each.
 
 Windows and their keys come in the one order of all keys (`key_order`), so that the order of the
 rows is the same in memory and over budget. Different keys that share a place in it come in one
-window, and the table there tells them apart.
+chunk, and the table there tells them apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glowpy.flow.ops.hashing import check_hashes
 from glowpy.flow.ops.kernel import Row, Stream, TaskContext
 from glowpy.flow.ops.key_order import places_of, sorted_keys
 from glowpy.flow.ops.keys import LoneKey, common_order, order_of
-from glowpy.flow.ops.memory import Pace, batches_from, size_of_table
+from glowpy.flow.ops.memory import BatchSizer, batches_from, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, aligned, merge_within
 from glowpy.flow.ops.sorted_runs import RowsOf, SortedRuns, Table
 from glowpy.record import NamedTuple
@@ -30,27 +30,27 @@ _MOST_UNCHECKED = 1 << 16  # rows
 _UNBOUNDED = 1 << 62
 
 # Puts rows into a table, and lets it be measured, and emptied, whenever it yields.
-Fill = Callable[[Stream, Pace, Table], Iterator[None]]
+FillLoop = Callable[[Stream, BatchSizer, Table], Iterator[None]]
 
 
-class Holding(NamedTuple):
+class TableOps(NamedTuple):
     """How a table holds the rows of a key."""
 
     empty: Callable[[], Table]
-    fill: Fill
-    refill: Fill  # of rows that `rows_of` has given
+    fill: FillLoop
+    refill: FillLoop  # of rows that `rows_of` has given
     rows_of: RowsOf  # for the disk
     keys_of: KeysOf  # of such rows
 
 
-class Side(NamedTuple):
+class KeyedInput(NamedTuple):
     """The rows of one input, which meet in tables of their own."""
 
     rows: Stream
-    holding: Holding
+    ops: TableOps
 
 
-class Window(NamedTuple):
+class KeyChunk(NamedTuple):
     """Some keys with everything that they have: one table for each side.
 
     The receiver may empty the tables.
@@ -60,22 +60,22 @@ class Window(NamedTuple):
     is_ordered: bool  # `<` puts all keys of all sides in order
 
     def in_order(self, keys: list[Row]) -> list[Row]:
-        """These keys of the window, sorted."""
+        """These keys of the chunk, sorted."""
         return sorted_keys(keys, self.is_ordered)
 
 
-def windows(
+def grouped_chunks(
     context: TaskContext,
-    sides: Sequence[Side],
+    sides: Sequence[KeyedInput],
     *,
     is_first_streamed: bool = False,
     filtered: int | None = None,
-) -> Iterator[Window]:
-    """All keys of all sides, each in one window; windows come in the order of their keys.
+) -> Iterator[KeyChunk]:
+    """All keys of all sides, each in one chunk; grouped_chunks come in the order of their keys.
 
     Args:
         is_first_streamed: when one key has too many rows on the first side, let it come in several
-            windows, with other rows of the first side and all those of the others. Where nothing
+            chunks, with other rows of the first side and all those of the others. Where nothing
             is left for the last of them, it has the key all the same, with an empty list.
         filtered: of two sides the one whose rows matter only where the other has their key. They
             may be dropped, so that fewer have to be kept.
@@ -86,7 +86,7 @@ def windows(
     with context.scratch() as disk:
         runs = SortedRuns(disk, context.budget_bytes // BLOCKS_IN_BUDGET)
         of_sides: list[list[Stream]] = [[] for _ in sides]
-        tables = [side.holding.empty() for side in sides]
+        tables = [side.ops.empty() for side in sides]
         left_bytes = context.budget_bytes
         for place, number in enumerate(_others_first(len(sides), filtered)):
             side = sides[number]
@@ -100,45 +100,47 @@ def windows(
                     tables[number] = table
                     left_bytes -= size_bytes
                 elif table:
-                    of_sides[number].append(runs.add(table, side.holding.rows_of))
+                    of_sides[number].append(runs.add(table, side.ops.rows_of))
                     table.clear()
             if of_sides[number]:
                 left_bytes -= share_bytes  # merging takes that
         if not any(of_sides):
-            yield Window(tables, check_tables(tables))
+            yield KeyChunk(tables, check_tables(tables))
             return
         for side, table, streams in zip(sides, tables, of_sides, strict=True):
             if table:
-                streams.append(batches_from(runs.kept(table, side.holding.rows_of)))
-        holdings = [side.holding for side in sides]
-        yield from merged_windows(context, holdings, of_sides, runs.is_ordered, is_first_streamed)
+                streams.append(batches_from(runs.kept(table, side.ops.rows_of)))
+        ops_of_sides = [side.ops for side in sides]
+        yield from merged_chunks(
+            context, ops_of_sides, of_sides, runs.is_ordered, is_first_streamed
+        )
 
 
 def _others_first(side_count: int, filtered: int | None) -> list[int]:
     return sorted(range(side_count), key=lambda number: number == filtered)
 
 
-def _only_keys_of(table: Table, side: Side) -> Stream:
+def _only_keys_of(table: Table, side: KeyedInput) -> Stream:
     """The rows of a side whose keys a table has."""
     for batch in side.rows:
-        keys = side.holding.keys_of(batch)
+        keys = side.ops.keys_of(batch)
         check_hashes(keys)  # also of those that are dropped here
         yield list(compress(batch, map(table.__contains__, keys)))
 
 
-def tables_of(side: Side, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]:
+def tables_of(side: KeyedInput, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]:
     """A side's rows in tables of about this size; with each, its size, and whether it is the last.
 
     A table is emptied after it has been taken.
     """
-    holding = side.holding
-    table = holding.empty()
+    ops = side.ops
+    table = ops.empty()
     is_all = True
-    pace = Pace(limit_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
+    sizer = BatchSizer(limit_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
     size_bytes = 0
-    for _pause in holding.fill(pace.cut(side.rows), pace, table):
+    for _pause in ops.fill(sizer.resize(side.rows), sizer, table):
         before_bytes, size_bytes = size_bytes, size_of_table(table)
-        pace.learn(size_bytes - before_bytes)
+        sizer.record_size(size_bytes - before_bytes)
         if size_bytes > limit_bytes:
             is_all = False
             yield table, size_bytes, is_all
@@ -161,42 +163,42 @@ def check_tables(tables: Sequence[Table]) -> bool:
     return False
 
 
-def merged_windows(
+def merged_chunks(
     context: TaskContext,
-    holdings: Sequence[Holding],
+    ops_of_sides: Sequence[TableOps],
     of_sides: Sequence[Sequence[Stream]],
     is_ordered: bool,
     is_first_streamed: bool = False,
-) -> Iterator[Window]:
+) -> Iterator[KeyChunk]:
     """The sorted streams of all sides, merged side by side.
 
     Rows of a key come in the order of the streams of their side.
     """
-    keys_of = [_places_of(holding.keys_of, is_ordered) for holding in holdings]
+    keys_of = [_places_of(ops.keys_of, is_ordered) for ops in ops_of_sides]
     place_of = _places_of(list, is_ordered)
     merged = [
         merge_within(context, streams, each, plain=True)
         for streams, each in zip(of_sides, keys_of, strict=True)
     ]
-    pace = Pace(_UNBOUNDED, _UNBOUNDED, _UNBOUNDED)
-    tables = [holding.empty() for holding in holdings]
+    sizer = BatchSizer(_UNBOUNDED, _UNBOUNDED, _UNBOUNDED)
+    tables = [ops.empty() for ops in ops_of_sides]
     for bound, batches, has_more in aligned(merged, keys_of):
-        for holding, table, batch in zip(holdings, tables, batches, strict=True):
-            for _pause in holding.refill(iter([batch]), pace, table):
+        for ops, table, batch in zip(ops_of_sides, tables, batches, strict=True):
+            for _pause in ops.refill(iter([batch]), sizer, table):
                 pass
-        held = [holding.empty() for holding in holdings]
+        held = [ops.empty() for ops in ops_of_sides]
         if any(has_more):
             for number, (table, kept) in enumerate(zip(tables, held, strict=True)):
                 # Lone keys of a side come behind those of the sides before it.
                 _hold_back(table, kept, bound, place_of, any(has_more[:number]))
         if any(tables):
-            yield Window(tables, is_ordered)
+            yield KeyChunk(tables, is_ordered)
         tables = held
         if is_first_streamed and has_more[0] and not any(has_more[1:]):
-            yield Window([_shared(table, tables[0]) for table in tables], is_ordered)
+            yield KeyChunk([_shared(table, tables[0]) for table in tables], is_ordered)
             tables[0].update({key: [] for key in tables[0]})
     if any(tables):
-        yield Window(tables, is_ordered)
+        yield KeyChunk(tables, is_ordered)
 
 
 def _shared(table: Table, first: Table) -> Table:

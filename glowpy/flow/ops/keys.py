@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from glowpy.errors import RowError, shown, unhashable
+from glowpy.errors import RowError, short_repr, unhashable
 from glowpy.flow.ops.hashed_fields import Getter, field_getters
 from glowpy.flow.ops.kernel import Batch, Row
 
@@ -55,7 +55,7 @@ def check_pairs(batch: Batch, operator: str) -> None:
         return
     for row in batch:
         if not isinstance(row, (tuple, list)) or len(row) != 2:
-            raise RowError(f"{operator} needs rows of (key, value), but got {shown(row)}")
+            raise RowError(f"{operator} needs rows of (key, value), but got {short_repr(row)}")
 
 
 def order_of(keys: Collection[Row]) -> Order | None:
@@ -131,16 +131,16 @@ class LoneKey:
         return repr(self.value)
 
 
-def pairs_apart(pairs: Batch) -> Batch:
+def pairs_with_distinct_nans(pairs: Batch) -> Batch:
     """The pairs; keys with missing values are wrapped, so that each matches nothing."""
     if set(map(type, map(_first_of, pairs))) <= _NEVER_MISSING:
         return pairs
     keys = list(map(_first_of, pairs))
-    others = keys_apart(keys)
+    others = with_distinct_nans(keys)
     return pairs if others is keys else list(zip(others, (pair[1] for pair in pairs), strict=True))
 
 
-def keys_apart(keys: Batch) -> Batch:
+def with_distinct_nans(keys: Batch) -> Batch:
     """The keys; those with missing values are wrapped, so that each matches nothing."""
     if set(map(type, keys)) <= _NEVER_MISSING or not any(map(_holds_missing, keys)):
         return keys

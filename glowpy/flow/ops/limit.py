@@ -28,10 +28,10 @@ def add_limit_steps(graph: Graph, source: DatasetNode, count: int) -> DatasetNod
 
 def limit_kernel(count: int, context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
     """The first `count` rows; a channel is read to its end, so that its sender can go on."""
-    if count == 0 and not context.is_live:
+    if count == 0 and not context.is_streaming:
         return
     for batch in chain(edges[0]):
         yield batch[:count]
         count -= min(count, len(batch))
-        if count == 0 and not context.is_live:
+        if count == 0 and not context.is_streaming:
             return

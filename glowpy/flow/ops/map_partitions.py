@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain as chained
 from typing import Any
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, short_repr
 from glowpy.flow.arguments import check_not_async, check_shard_function
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
@@ -44,7 +44,9 @@ def map_partitions(
     try:
         given: Any = function(rows, context.task) if takes_number else function(rows)
         made = _iterated(given)
-        batches = _one_by_one(made) if context.is_live else batches_from(made, context.wanted_rows)
+        batches = (
+            _one_by_one(made) if context.is_streaming else batches_from(made, context.wanted_rows)
+        )
         for batch in batches:
             if upstream:
                 break
@@ -80,5 +82,5 @@ def _iterated(given: Any) -> Iterator[Row]:
     except TypeError as exc:
         raise RowError(
             "map_partitions() needs an iterable of rows from its function, but got "
-            f"{shown(given)}; for no rows return []"
+            f"{short_repr(given)}; for no rows return []"
         ) from exc

@@ -51,7 +51,7 @@ def size_of_rows(rows: Batch) -> int:
     return getsizeof(rows) + sum(map(size_of, some)) * len(rows) // max(1, len(some))
 
 
-class Pace:
+class BatchSizer:
     """How many rows to take at a time, so that what they become takes about so many bytes.
 
     Few at first; then by the size of what the rows before became.
@@ -64,12 +64,12 @@ class Pace:
         self.most_rows = most_rows
         self.rows = rows
 
-    def learn(self, size_bytes: int) -> None:
+    def record_size(self, size_bytes: int) -> None:
         """So much has become of as many rows as were due."""
         fitting = self.rows * self.target_bytes // max(1, size_bytes)
         self.rows = max(1, min(2 * self.rows, fitting, self.most_rows))
 
-    def cut(self, stream: Stream) -> Stream:
+    def resize(self, stream: Stream) -> Stream:
         """The same rows, in batches of no more rows than are due."""
         for batch in stream:
             if len(batch) <= self.rows:
@@ -90,11 +90,11 @@ def batches_from(rows: Iterable[Row], wanted: int = 0) -> Stream:
             waits for more.
     """
     left = iter(rows)
-    pace = Pace(BATCH_BYTES)
-    while batch := list(islice(left, min(pace.rows, wanted) if wanted > 0 else pace.rows)):
+    sizer = BatchSizer(BATCH_BYTES)
+    while batch := list(islice(left, min(sizer.rows, wanted) if wanted > 0 else sizer.rows)):
         yield batch
         wanted -= len(batch)
-        pace.learn(pace.rows * size_of(batch[-1]))
+        sizer.record_size(sizer.rows * size_of(batch[-1]))
 
 
 def batches_of(rows: Batch, limit_bytes: int) -> Iterator[Batch]:

@@ -26,7 +26,7 @@ from itertools import chain
 from operator import attrgetter, itemgetter, ne
 from typing import Any
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, short_repr
 from glowpy.flow.ops.kernel import Batch, Row
 from glowpy.flow.ops.keys import is_missing
 
@@ -43,7 +43,7 @@ class NoOrder(RowError):
 
     def __init__(self, left: Row, right: Row, reason: BaseException) -> None:
         values = [key.obj if type(key) is COMPARED else key for key in (left, right)]
-        super().__init__(f"{' and '.join(map(shown, values))}: {reason}")
+        super().__init__(f"{' and '.join(map(short_repr, values))}: {reason}")
         self.reason = reason
 
 

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from glowpy.environment import FAMILY_VARIABLE
-from glowpy.errors import CommandFailed, RowError, shown
+from glowpy.errors import CommandFailed, RowError, short_repr
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
@@ -36,7 +36,7 @@ _CHUNK_BYTES = 1 << 16
 # takes as long to answer in a test as elsewhere.
 _LIVE_PATIENCE_S = 0.05
 _MOST_SEARCHES = 100  # for what is left of a command that is killed
-_TAIL_BYTES = 4096  # of standard error, shown when the command fails
+_TAIL_BYTES = 4096  # of standard error, short_repr when the command fails
 
 
 def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str]) -> DatasetNode:
@@ -63,7 +63,7 @@ def pipe(words: tuple[str, ...], context: TaskContext, edges: Sequence[Sequence[
     begun: list[bytes] = []  # of a line that has not ended yet
     lines_in = filter(None, map(lines_of, chain(edges[0])))
     with _Command(words) as command:
-        for data in command.run(lines_in, _LIVE_PATIENCE_S if context.is_live else 0):
+        for data in command.run(lines_in, _LIVE_PATIENCE_S if context.is_streaming else 0):
             *lines, rest = data.split(b"\n")
             if lines:
                 lines[0] = b"".join([*begun, lines[0]])
@@ -86,12 +86,16 @@ def lines_of(batch: Batch) -> bytes:
     text = "\n".join([*texts, ""])
     if text.count("\n") > len(batch):
         row = next(row for row, each in zip(batch, texts, strict=True) if "\n" in each)
-        raise RowError(f"pipe writes a line for each row, but {shown(row)} has a line end in it")
+        raise RowError(
+            f"pipe writes a line for each row, but {short_repr(row)} has a line end in it"
+        )
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:
         row = batch[text.count("\n", 0, exc.start)]
-        raise RowError(f"pipe writes UTF-8, which has no form for {shown(row)}: {exc}") from exc
+        raise RowError(
+            f"pipe writes UTF-8, which has no form for {short_repr(row)}: {exc}"
+        ) from exc
 
 
 class _Command:
@@ -116,7 +120,7 @@ class _Command:
     @property
     def _name(self) -> str:
         is_shell = self._words[:2] == ("/bin/sh", "-c")
-        return shown(self._words[-1] if is_shell else list(self._words))
+        return short_repr(self._words[-1] if is_shell else list(self._words))
 
     def run(self, lines: Iterator[bytes], patience_s: float) -> Iterator[bytes]:
         """Feed the command; what it writes to its standard output, piece by piece.

@@ -14,7 +14,7 @@ from glowpy.errors import RowError
 from glowpy.flow.graph import ALL_TO_ONE, ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Kernel, Stream, TaskContext, chain
-from glowpy.flow.ops.memory import Pace, batches_of, size_of_rows
+from glowpy.flow.ops.memory import BatchSizer, batches_of, size_of_rows
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, merge_within
 from glowpy.flow.ops.ordering import NoOrder, is_plain, positions_in_order, sort_plain
 from glowpy.flow.ops.sort_keys import NATURAL, Ordering
@@ -134,16 +134,16 @@ def _sorted_runs(
     """Rows in sorted runs of about the budget; with each: is this all?"""
     rows: Batch = []
     is_all, plain = True, True
-    pace = Pace(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
+    sizer = BatchSizer(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
     size_bytes = checked = 0
-    for batch in pace.cut(stream):
+    for batch in sizer.resize(stream):
         keyed = order.keyed(batch)
         # Checked while the batch is in the cache: for all rows together, that takes longer.
         plain = plain and (order.is_compared or is_plain(order.keys_of(keyed)))
         rows += keyed
-        if len(rows) - checked >= pace.rows:
+        if len(rows) - checked >= sizer.rows:
             before_bytes, size_bytes = size_bytes, size_of_rows(rows)
-            pace.learn(size_bytes - before_bytes)
+            sizer.record_size(size_bytes - before_bytes)
             checked = len(rows)
             if size_bytes > budget_bytes:
                 is_all = False

@@ -8,7 +8,7 @@ from gc import get_referents
 from operator import itemgetter
 from typing import Any
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, short_repr
 from glowpy.flow.arguments import call_with_fields, check_reducer, field_count
 from glowpy.flow.ops.kernel import Batch, Row
 from glowpy.flow.ops.keys import keys_of, natural_key
@@ -53,8 +53,9 @@ class Ordering(NamedTuple):
                 rows.append((key(row), row))
         if rows and type(rows[-1][0]) is COMPARED:
             raise RowError(
-                f"the key function made a functools.cmp_to_key object of {shown(rows[-1][1])}, "
-                "which cannot leave its task; give sort(key=functools.cmp_to_key(f)) itself, whose "
+                f"the key function returned a functools.cmp_to_key object, "
+                f"{short_repr(rows[-1][1])}, which cannot leave its task; "
+                "give sort(key=functools.cmp_to_key(f)) itself, whose "
                 "f compares two rows"
             )
         return rows

@@ -16,8 +16,8 @@ from glowpy.flow.location import user_location
 from glowpy.flow.ops.by_key import combine_by_key, fold_by_key
 from glowpy.flow.ops.fold_tables import Folding
 from glowpy.flow.ops.kernel import Batch, BatchOp, PassOp, Row, Stream, TaskContext, chain
-from glowpy.flow.ops.keys import check_pairs, pairs_apart
-from glowpy.flow.ops.memory import Pace
+from glowpy.flow.ops.keys import check_pairs, pairs_with_distinct_nans
+from glowpy.flow.ops.memory import BatchSizer
 from glowpy.flow.ops.sorted_runs import Table
 
 _OPERATOR = "reduce_by_user_defined_key"
@@ -72,7 +72,7 @@ def keyed_kernel(
             except TypeError as exc:
                 raise unhashable("what the key function gives,", found, exc) from exc
             rows.append((found, row))
-        yield pairs_apart(rows)
+        yield pairs_with_distinct_nans(rows)
 
 
 def combine_kernel(
@@ -93,18 +93,18 @@ def fold_kernel(
 
 
 def _fold(
-    function: Callable[[Row, Row], Row], batches: Stream, pace: Pace, table: Table
+    function: Callable[[Row, Row], Row], batches: Stream, sizer: BatchSizer, table: Table
 ) -> Folding:
     taken, add = 0, table.__setitem__
     for batch in batches:
-        for key, row in pairs_apart(batch):
+        for key, row in pairs_with_distinct_nans(batch):
             if key in table:
                 first, total = table[key]
                 table[key] = first, function(total, row[1])
             else:
                 add(key, row)
         taken += len(batch)
-        if taken >= pace.rows:
+        if taken >= sizer.rows:
             sent = yield
             table, add = (table, add) if sent is None else sent
             taken = 0

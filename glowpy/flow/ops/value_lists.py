@@ -7,32 +7,32 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from glowpy.flow.ops.kernel import Row, Stream, chain
-from glowpy.flow.ops.key_tables import Holding, Side
-from glowpy.flow.ops.keys import check_pairs, hashing_error, pairs_apart
-from glowpy.flow.ops.memory import Pace
+from glowpy.flow.ops.key_tables import KeyedInput, TableOps
+from glowpy.flow.ops.keys import check_pairs, hashing_error, pairs_with_distinct_nans
+from glowpy.flow.ops.memory import BatchSizer
 from glowpy.flow.ops.merging import firsts_of
 from glowpy.flow.ops.sorted_runs import Table
 
 
-def lists_side(shards: Sequence[Stream], operator: str) -> Side:
+def value_lists_input(shards: Sequence[Stream], operator: str) -> KeyedInput:
     """The rows of one input, (K, V), with the values of each key in a list.
 
     Raises (when drawn from):
         RowError: a row is no pair.
     """
-    return Side(
+    return KeyedInput(
         _checked(shards, operator),
-        Holding(partial(defaultdict, list), _fill, _fill, _pairs_of, firsts_of),
+        TableOps(partial(defaultdict, list), _fill, _fill, _pairs_of, firsts_of),
     )
 
 
 def _checked(shards: Sequence[Stream], operator: str) -> Stream:
     for batch in chain(shards):
         check_pairs(batch, operator)
-        yield pairs_apart(batch)
+        yield pairs_with_distinct_nans(batch)
 
 
-def _fill(batches: Stream, pace: Pace, table: Table) -> Iterator[None]:
+def _fill(batches: Stream, sizer: BatchSizer, table: Table) -> Iterator[None]:
     taken = 0
     for batch in batches:
         try:
@@ -41,7 +41,7 @@ def _fill(batches: Stream, pace: Pace, table: Table) -> Iterator[None]:
         except TypeError as exc:
             raise hashing_error(firsts_of(batch), exc) from exc
         taken += len(batch)
-        if taken >= pace.rows:
+        if taken >= sizer.rows:
             yield
             taken = 0
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from glowpy.errors import ConfigError
-from glowpy.signals import undisturbed
+from glowpy.signals import signals_blocked
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, Endpoint
 from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
@@ -145,7 +145,7 @@ class Transport:
             socket.curve_secretkey = key.secret
             socket.curve_publickey = key.public
             socket.curve_serverkey = key.public
-        with _explained(f"connect to {address}", socket), undisturbed():
+        with _explained(f"connect to {address}", socket), signals_blocked():
             monitor = socket.get_monitor_socket(_MONITORED)
             self._sockets.append(monitor)
         with _explained(f"connect to {address}", socket, monitor):
@@ -172,7 +172,7 @@ class Transport:
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         self._sockets = [each for each in self._sockets if not each.closed]
-        with _explained("open a socket"), undisturbed():
+        with _explained("open a socket"), signals_blocked():
             socket: zmq.Socket[bytes] = self._context.socket(kind)
             self._sockets.append(socket)
         timing = self._timing

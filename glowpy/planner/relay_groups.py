@@ -15,9 +15,9 @@ from glowpy.flow.ops.kernel import PassOp
 from glowpy.planner.plan import InputEdge, Plan, StepGroup
 
 
-def direct(plan: Plan) -> Plan:
+def skip_relay_groups(plan: Plan) -> Plan:
     """The plan in which nobody reads from a step group that only collects rows."""
-    if any(group.is_live for group in plan.step_groups):
+    if any(group.is_streaming for group in plan.step_groups):
         return plan  # channels: who begins when is laid out already
     asked_for = {dataset.id for dataset in (*plan.targets, *plan.outputs)}
     passed_by = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from glowpy.wire.run_messages import Work
+from glowpy.wire.run_messages import AttemptStats
 
 
-class Meter:
+class AttemptMetrics:
     """The counters of one attempt, which readers, output and scratch files add to."""
 
     __slots__ = (
@@ -25,10 +25,10 @@ class Meter:
         self.waited_s = 0.0
         self.begun_at = time.monotonic()
 
-    def work(self) -> Work:
+    def stats(self) -> AttemptStats:
         """All of it, at this moment."""
         took_s = time.monotonic() - self.begun_at
-        return Work(
+        return AttemptStats(
             self.rows_in,
             self.bytes_in,
             self.rows_out,

@@ -21,7 +21,7 @@ _BROADCAST = Edge(EdgeKind.BROADCAST)
 _MOST_SHARDS = 4096  # of an input
 
 
-def pulled(plan: Plan) -> Plan:
+def plan_take(plan: Plan) -> Plan:
     """The plan with one target, whose step group pulls all that it can."""
     groups = plan.step_groups
     last = next(group for group in groups if group.output is plan.targets[0])
@@ -44,7 +44,7 @@ def pulled(plan: Plan) -> Plan:
                     each._replace(source=numbers.get(each.source, each.source)) for each in edges
                 ),
                 pulled=whole,
-                is_live=group.is_live and not whole,
+                is_streaming=group.is_streaming and not whole,
             )
         )
         first_group += made[-1].task_count

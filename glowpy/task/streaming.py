@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from glowpy.task.draws import Draws
-from glowpy.task.output import GroupOutput
-from glowpy.task.strand import Strand
+from glowpy.task.output import ShardWriter
+from glowpy.task.turn_thread import TurnThread
 
 # How long an attempt with much to do keeps the others waiting. Not in `timing`: much shorter, and
 # changing to another strand would cost more than what is done in between.
 _TURN_S = 0.01
 
 
-class Source(Protocol):
+class InputSource(Protocol):
     """What an attempt may wait for."""
 
     @property
@@ -28,26 +28,28 @@ class Source(Protocol):
         """There is a block to be had, or an end, or an error."""
 
 
-class LiveAttempt:
+class StreamingAttempt:
     """One attempt and its turns.
 
     Args:
-        work: the whole of it; waits by `wait`, and calls `breathe` between batches.
+        work: the whole of it; waits by `wait`, and calls `yield_turn` between batches.
         is_stopped: it is to be resumed whatever it waits for, so that it learns of that.
     """
 
-    def __init__(self, work: Callable[[LiveAttempt], None], is_stopped: Callable[[], bool]) -> None:
-        self._strand = Strand(lambda: work(self))
+    def __init__(
+        self, work: Callable[[StreamingAttempt], None], is_stopped: Callable[[], bool]
+    ) -> None:
+        self._thread = TurnThread(lambda: work(self))
         self._is_stopped = is_stopped
-        self._sources: Sequence[Source] = ()
+        self._sources: Sequence[InputSource] = ()
         self._turn_ends = 0.0
-        self.output: GroupOutput | None = None
+        self.output: ShardWriter | None = None
         self._draws: Draws | None = None
         self.due_at = 0.0  # it continues then, also without news
 
     @property
     def is_ended(self) -> bool:
-        return self._strand.is_ended
+        return self._thread.is_ended
 
     def is_due(self, now: float) -> bool:
         """Has it something to do?"""
@@ -63,14 +65,14 @@ class LiveAttempt:
         if self._draws is not None:
             self._draws.resume()
         try:
-            self._strand.resume()
+            self._thread.resume()
         finally:
             if self._draws is not None:
                 self._draws.pause()
 
     def stop(self, patience_s: float) -> None:
         """End it, wherever it is."""
-        self._strand.stop(patience_s)
+        self._thread.stop(patience_s)
 
     # --- called by the work ---
 
@@ -79,27 +81,27 @@ class LiveAttempt:
         self._draws = draws
         draws.resume()
 
-    def wait(self, until: float, sources: Sequence[Source]) -> None:
+    def wait(self, until: float, sources: Sequence[InputSource]) -> None:
         """Nothing to do until a monotonic time, or until one of the sources has news."""
         if self.output is not None:
             self.output.flush()
         self._sources, self.due_at = sources, until
-        self._strand.pause()
+        self._thread.pause()
 
-    def breathe(self) -> None:
+    def yield_turn(self) -> None:
         """Between batches: let others have their turn, if this one has lasted."""
         if time.monotonic() >= self._turn_ends:
             self._sources, self.due_at = (), 0.0
-            self._strand.pause()
+            self._thread.pause()
 
 
-class LiveAttempts:
+class StreamingAttempts:
     """All live attempts of a process."""
 
     def __init__(self) -> None:
-        self._attempts: list[LiveAttempt] = []
+        self._attempts: list[StreamingAttempt] = []
 
-    def add(self, attempt: LiveAttempt) -> None:
+    def add(self, attempt: StreamingAttempt) -> None:
         self._attempts.append(attempt)
 
     def take_turns(self, now: float) -> bool:

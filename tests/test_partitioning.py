@@ -12,7 +12,7 @@ from glowpy.flow.graph import OutputKind
 from glowpy.shards.codec import CheckedRows, decode, encode
 from glowpy.task.context import Context
 from glowpy.task.failure import StepFailed
-from glowpy.task.placing import KeyPlacing, checked
+from glowpy.task.partitioning import KeyPartitioner, checked
 from tests.processes import ON_EVERY_CLUSTER, flags_of, run
 
 PARTS = 4
@@ -43,7 +43,7 @@ def first_process() -> None:
 
 def written(rows: list[Any], kind: OutputKind = OutputKind.SCATTER) -> list[list[list[Any]]]:
     """The blocks of each part, as they are read."""
-    placing = KeyPlacing(kind, PARTS, 0)
+    placing = KeyPartitioner(kind, PARTS, 0)
     buffers: list[list[Any]] = [[] for _ in range(PARTS)]
     for part, row in zip(placing.parts(rows), rows, strict=True):
         buffers[part].append(row)
@@ -115,7 +115,7 @@ def test_one_key_that_lands_in_the_same_part_by_chance_is_an_error_in_every_part
 
 def _part_under(address: int, row: Any) -> int:
     Own.address = address
-    return KeyPlacing(OutputKind.SCATTER, PARTS, 0).parts([row])[0]
+    return KeyPartitioner(OutputKind.SCATTER, PARTS, 0).parts([row])[0]
 
 
 def test_blocks_of_ordinary_keys_are_plain_lists() -> None:

@@ -1,4 +1,4 @@
-"""Strand: work that takes turns with its resumer, as a coroutine does, on its own thread.
+"""TurnThread: work that takes turns with its resumer, as a coroutine does, on its own thread.
 
     resumer     resume ────────► … ◄──┐ resume ────────► … ◄──┐
     work                 runs  pause ─┘           runs  pause ─┘
@@ -19,7 +19,7 @@ from contextvars import copy_context
 from glowpy.task.failure import AttemptAborted
 
 
-class Strand:
+class TurnThread:
     """Made by its resumer; nothing runs before the first `resume`."""
 
     def __init__(self, work: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from glowpy.errors import RowError, shown
+from glowpy.errors import RowError, short_repr
 from glowpy.flow.graph import OutputKind, Step
 from glowpy.flow.ops.hashing import KeyHasher, parts_of_hashes
 from glowpy.flow.ops.kernel import Batch, Row, Stream
@@ -20,7 +20,7 @@ from glowpy.task.context import Context
 from glowpy.task.failure import NO_ROW, StepFailed
 
 
-class KeyPlacing:
+class KeyPartitioner:
     """Places the rows of one task that writes a scattered dataset."""
 
     def __init__(self, kind: OutputKind, part_count: int, seed: int) -> None:
@@ -96,7 +96,7 @@ def _hash_differs(key: Row) -> RowError:
     own = next(iter(hasher.samples.values()), key)  # the part of a tuple, say
     name = type(own).__qualname__
     return RowError(
-        f"key {shown(own)} has another hash here than in the process that has placed its row, so "
+        f"key {short_repr(own)} has another hash here than in the process that placed its row, so "
         f"that equal keys would be split: {name}.__hash__ depends on more than values; return "
         "hash((self.a, self.b)) of the fields that __eq__ compares, or make it a frozen dataclass "
         "or a tuple (id(), classes, and None before Python 3.12 are hashed by their address)"
