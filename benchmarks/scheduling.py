@@ -143,7 +143,7 @@ def drive(size: int, width: int, executors: int, per_agent: int) -> tuple[int, f
         dataset = dataset.partition(width).map(increment)
     plan = make_plan(dataset._graph, [dataset._node], stored=True)
     assert plan.group_count == size // width * width, plan.group_count
-    machine = Scheduler(plan, lost_attempts=3, store_owner="store")
+    machine = Scheduler(plan, lost_attempts=3, lost_agents=3, store_owner="store")
     joins = deque(
         do.ExecutorJoined(f"e{n}", f"a{n // per_agent}", place(n // per_agent))
         for n in range(executors)

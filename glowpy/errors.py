@@ -24,8 +24,8 @@ GlowError
 │   ├── ChannelClosed    nothing more can be sent, or received
 │   └── ChannelTimeout   it was full, or empty, for as long as was to be waited
 ├── RowsDelivered        what a channel has given to the user cannot be taken back, or done again
-├── ExecutorsDied        one task group killed its executor at every try
-├── WaitTimeout           wait(timeout_s) timed out; the run is still in progress
+├── ExecutorsDied        each attempt of a task group ended with its executor or agent
+├── WaitTimeout          wait(timeout_s) timed out; the run is still in progress
 └── RunCancelled         the run was cancelled before it was complete
 """
 
@@ -144,7 +144,10 @@ class RowsDelivered(GlowError):
 
 
 class ExecutorsDied(GlowError):
-    """One task group killed its executor at every try. The message names signal or cause."""
+    """Each attempt of a task group ended with the death of its executor, or with its agent's loss.
+
+    The message names the causes, the hosts, and the last row, if it is known.
+    """
 
 
 class WaitTimeout(GlowError):

@@ -45,7 +45,8 @@ class Timing(NamedTuple):
     program_age_s: float = 30 * 86_400.0  # an agent forgets a program that was not used since
     named_channels_mb: int = 10_240  # of rows that `glowpy send` leaves at an agent
     program_cache_mb: int = 1024  # of programs that an agent keeps
-    lost_attempts: int = 4  # tries of a task group whose executor dies under it
+    lost_attempts: int = 4  # attempts of a task group that end with the death of their executor
+    lost_agents: int = 10  # attempts of a task group that end with the loss of their agent
 
     def scaled(self, factor: float) -> Timing:
         """The same timing with every duration multiplied by `factor`."""

@@ -36,7 +36,11 @@ def transcript(
     stored = not outputs
     plan = make_plan(graph, [each._node for each in targets], stored=stored, outputs=outputs)
     scheduler = Scheduler(
-        plan, lost_attempts=lost_attempts, store_owner="store", speculates=speculates
+        plan,
+        lost_attempts=lost_attempts,
+        lost_agents=10,
+        store_owner="store",
+        speculates=speculates,
     )
     now = 0.0
     said = _told(scheduler.start())

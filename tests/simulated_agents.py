@@ -51,7 +51,11 @@ class World:
         speculates: bool = False,
     ) -> None:
         self.scheduler = Scheduler(
-            plan, lost_attempts=1000, store_owner=STORE, speculates=speculates
+            plan,
+            lost_attempts=1000,
+            lost_agents=1000,
+            store_owner=STORE,
+            speculates=speculates,
         )
         self.now = 0.0
         self.ticks_left = 20 if speculates else 0

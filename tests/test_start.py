@@ -112,6 +112,6 @@ def flows() -> dict[str, Dataset]:
 def test_executors_started_ahead_are_those_that_the_scheduler_wants_first(name: str) -> None:
     dataset = flows()[name]
     plan = make_plan(dataset._graph, [dataset._node], stored=True)
-    scheduler = Scheduler(plan, lost_attempts=3, store_owner="store")
+    scheduler = Scheduler(plan, lost_attempts=3, lost_agents=3, store_owner="store")
     wanted = sum(each.executor_count for each in scheduler.start() if isinstance(each, Demand))
     assert tasks_at_once(plan) == wanted > 0

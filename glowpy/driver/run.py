@@ -63,6 +63,7 @@ class Run:
         self._scheduler = Scheduler(
             plan,
             lost_attempts=timing.lost_attempts,
+            lost_agents=timing.lost_agents,
             store_owner=fleet.store_owner,
             bid=job.options.flow_bid,
             speculates=job.options.speculate,

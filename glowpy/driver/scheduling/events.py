@@ -33,6 +33,7 @@ class AgentLost(NamedTuple):
 
     agent: str
     cause: str
+    last_rows: tuple[tuple[int, str], ...] = ()  # by attempt, those that were reported
 
 
 class GroupStarted(NamedTuple):

@@ -16,14 +16,17 @@ class Losses:
     """Counts; each method gives the error that ends the run, or None.
 
     Args:
-        most_deaths: tries of a group that may each cost an executor its life.
+        most_deaths: attempts of a group that may each cost an executor its life.
+        most_agents: agents that may be lost while they run the same group.
     """
 
-    def __init__(self, plan: Plan, most_deaths: int) -> None:
+    def __init__(self, plan: Plan, most_deaths: int, most_agents: int) -> None:
         self._plan = plan
         self._most_deaths = most_deaths
+        self._most_agents = most_agents
         self._deaths: dict[int, list[str]] = {}  # causes, by group
         self._startup_deaths: list[str] = []
+        self._agent_losses: dict[int, list[str]] = {}  # causes and agents, by running group
         self._inputs: Counter[int] = Counter()  # by reading group
         self._shards: Counter[int] = Counter()  # by group that has written them
 
@@ -54,10 +57,22 @@ class Losses:
             text += f"\nthe last row that it took: {last_row}"
         return ExecutorsDied(text)
 
+    def agent_lost(self, group: int, cause: str, agent: str, last_row: str) -> ExecutorsDied | None:
+        """Count the loss of an agent while one of its executors ran the group."""
+        causes = self._agent_losses.setdefault(group, [])
+        causes.append(f"{agent}: {cause}")
+        if len(causes) < self._most_agents:
+            return None
+        row = last_row or "not reported before the loss of its agent"
+        return ExecutorsDied(
+            f"{self._plan.label(group)} was running at the loss of its agent in each of "
+            f"{len(causes)} attempts: {_counted(causes)}\nthe last row that it took: {row}"
+        )
+
     def is_last_try(self, group: int) -> bool:
-        """Another death would end the run."""
-        deaths = len(self._deaths.get(group, ()))
-        return 0 < deaths == self._most_deaths - 1
+        """Another death of an executor, or another lost agent, would end the run."""
+        deaths, losses = len(self._deaths.get(group, ())), len(self._agent_losses.get(group, ()))
+        return 0 < deaths == self._most_deaths - 1 or 0 < losses == self._most_agents - 1
 
     def input_missed(self, group: int, reason: str) -> ShardError | None:
         """A group could not read what another has written."""

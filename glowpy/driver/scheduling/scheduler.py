@@ -51,7 +51,8 @@ class Scheduler:
     """Schedules one run of a plan.
 
     Args:
-        lost_attempts: tries of a group that may each cost an executor its life.
+        lost_attempts: attempts of a group that may each cost an executor its life.
+        lost_agents: agents that may be lost while they run the same group.
         store_owner: address of the driver's own shard store, for the rows of slices. There the
             attempt number of a dataset is the dataset's number.
         bid: of the flow in the market; each group bids an equal part of it.
@@ -63,6 +64,7 @@ class Scheduler:
         plan: Plan,
         *,
         lost_attempts: int,
+        lost_agents: int,
         store_owner: str,
         bid: float = 100.0,
         speculates: bool = False,
@@ -74,7 +76,7 @@ class Scheduler:
             from glowpy.driver.scheduling.rivals import Rivals  # most runs need none
 
             self._rivals = Rivals(plan)
-        self._losses = Losses(plan, lost_attempts)
+        self._losses = Losses(plan, lost_attempts, lost_agents)
         self._dispatch = Dispatch(
             self._board, self._losses, self._rivals, is_streaming=plan.has_streaming_groups
         )
@@ -102,7 +104,7 @@ class Scheduler:
         elif isinstance(event, ExecutorLeft):
             yield from self._executor_left(event.executor, event.cause, event.last_row)
         elif isinstance(event, AgentLost):
-            yield from self._agent_lost(event.agent, event.cause)
+            yield from self._agent_lost(event)
         elif isinstance(event, GroupStarted):
             self._losses.begun()
             attempt = board.attempt(event.attempt)
@@ -182,14 +184,18 @@ class Scheduler:
                 yield from self._fail(self._losses.died(attempt.group, cause, agent, last_row))
             yield from self._abort_readers({attempt.group}, f"its input was lost: {cause}")
 
-    def _agent_lost(self, agent: str, cause: str) -> Actions:
-        board = self._board
+    def _agent_lost(self, event: AgentLost) -> Actions:
+        board, agent, rows = self._board, event.agent, dict(event.last_rows)
         for executor in [
             each for each in board.roster.executors.values() if each.agent.name == agent
         ]:
             board.leave(executor.name)
             for attempt in self._free_all(executor):
-                yield from self._abort_readers({attempt.group}, cause)
+                if attempt.is_started:
+                    row = rows.get(attempt.number, "")
+                    error = self._losses.agent_lost(attempt.group, event.cause, agent, row)
+                    yield from self._fail(error)
+                yield from self._abort_readers({attempt.group}, event.cause)
         for group, attempt in board.current.items():
             if attempt.agent.name == agent and board.states[group] is State.SEALED:
                 attempt.is_lost = True
