@@ -16,7 +16,8 @@ LIFELINE_VARIABLE = "GLOWPY_LIFELINE"  # descriptor of a pipe that ends when a t
 SECRET_VARIABLE = "GLOWPY_SECRET"  # descriptor of a pipe that holds a task's one-time secret
 KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"  # the cluster's key, for a task
 FAULTS_VARIABLE = "GLOWPY_FAULTS"  # directory of faults that a test has armed
-FAMILY_VARIABLE = "GLOWPY_PIPE"  # marks what a command of pipe() has started
+FAMILY_VARIABLE = "GLOWPY_PIPE"  # marks the processes that a command of pipe() has started
+EXECUTOR_VARIABLE = "GLOWPY_EXECUTOR"  # marks an executor and the processes that it has started
 UNSENT_VARIABLE = "GLOWPY_UNSENT"  # names of the driver's variables that a task lacks
 SCALE_VARIABLE = "GLOWPY_TIME_SCALE"  # a factor for all durations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,24 @@ def kill_group(leader: int) -> None:
     """SIGKILL whatever the process that leads a group has started, and itself if it lives."""
     with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
         os.killpg(leader, signal.SIGKILL)
+
+
+def await_exit(pid: int, timeout_s: float) -> bool:
+    """Wait until a child process has ended, and reap it; False if it runs after the timeout."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:  # reaped, by the system where SIGCHLD is ignored
+        return True
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if not poll.poll(timeout_s * 1000):
+            return False
+    finally:
+        os.close(descriptor)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+    return True
 
 
 @contextmanager

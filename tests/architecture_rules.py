@@ -14,7 +14,7 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "copies", "environment", "errors", "flags", "installed"),
+        *("amounts", "channel", "copies", "environment", "errors", "family", "flags", "installed"),
         *("links", "locality", "logs", "paths", "private_folder", "ranges", "record", "resources"),
         *("secret", "signals", "stacks", "stdio", "task_scope", "timing", "version"),
     ),

@@ -13,7 +13,8 @@ from types import TracebackType
 
 from glowpy.agent.executors import exit_cause
 from glowpy.agent.output import OutputPipe
-from glowpy.environment import LIFELINE_VARIABLE, SECRET_VARIABLE
+from glowpy.environment import EXECUTOR_VARIABLE, LIFELINE_VARIABLE, SECRET_VARIABLE
+from glowpy.family import kill_family, new_mark
 from glowpy.secret import Secret, secret_pipe
 from glowpy.signals import kill_group
 from glowpy.wire.run_messages import Stream
@@ -26,6 +27,7 @@ class Process:
 
     popen: subprocess.Popen[bytes]
     descriptor: int  # becomes readable when the process ends
+    mark: str  # in the environment of the process and of its children
     pipes: tuple[OutputPipe, OutputPipe]
 
 
@@ -76,6 +78,7 @@ class Processes:
             failed.callback(err.close)
             secret_end = secret_pipe(secret)
             inherited.callback(os.close, secret_end)
+            mark = new_mark()
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -86,6 +89,7 @@ class Processes:
                     **environment,
                     LIFELINE_VARIABLE: str(self._lifeline),
                     SECRET_VARIABLE: str(secret_end),
+                    EXECUTOR_VARIABLE: mark,
                 },
                 pass_fds=(self._lifeline, secret_end),
                 start_new_session=True,
@@ -96,7 +100,7 @@ class Processes:
             failed.pop_all()
         for pipe in (out, err):
             pipe.close_writing_end()
-        self._processes[executor] = Process(popen, descriptor, (out, err))
+        self._processes[executor] = Process(popen, descriptor, mark, (out, err))
         self._poller.register(descriptor, lambda: self._reap(executor))
         return popen.pid
 
@@ -107,7 +111,7 @@ class Processes:
             pipe.drain()
 
     def kill(self, executor: str) -> None:
-        """SIGKILL an executor and everything that it has started in its session."""
+        """SIGKILL an executor and its process group; `_reap` kills the rest of its family."""
         process = self._processes.get(executor)
         if process is not None:
             kill_group(process.popen.pid)
@@ -127,6 +131,7 @@ class Processes:
         for executor, process in list(self._processes.items()):
             with suppress(subprocess.TimeoutExpired):
                 process.popen.wait(max(0.0, deadline - time.monotonic()))
+            kill_family(EXECUTOR_VARIABLE, process.mark)
             self._forget(executor)
         os.close(self._lifeline)
         os.close(self._lifeline_end)
@@ -135,6 +140,7 @@ class Processes:
         process = self._processes[executor]
         kill_group(process.popen.pid)  # nobody else has this number before it is waited for
         code = process.popen.wait()
+        kill_family(EXECUTOR_VARIABLE, process.mark)
         self._forget(executor)
         self._ended(executor, exit_cause(code))
 

@@ -11,7 +11,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from glowpy.signals import await_exit
+
 _SHELL = "/bin/sh"
+_EXIT_S = 5.0  # after SIGKILL
 _WAIT_AND_REMOVE = 'read -r _; rm -rf -- "$1"'
 
 
@@ -30,9 +33,9 @@ def janitor(directory: str) -> Iterator[None]:
     finally:
         if pid:
             # Whoever has waited for all children has waited for this one.
-            with suppress(ProcessLookupError, ChildProcessError):
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+            await_exit(pid, _EXIT_S)
         os.close(tell)
 
 

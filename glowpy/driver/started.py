@@ -18,6 +18,7 @@ from glowpy.driver.control import Control
 from glowpy.errors import GlowError, WaitTimeout
 from glowpy.stdio import flush, notify_user
 
+_CANCEL_S = 120.0  # longer than every deadline within a run that stops
 _unseen: set[StartedRun] = set()  # whose end no `wait` has seen
 
 
@@ -79,7 +80,9 @@ class StartedRun:
 
     def cancel(self) -> None:
         self._control.cancel("the run was cancelled")
-        self._thread.join()
+        self._thread.join(_CANCEL_S)
+        if self._thread.is_alive():
+            raise WaitTimeout(f"the run was cancelled, and has not stopped within {_CANCEL_S:g} s")
         _unseen.discard(self)
 
     def end(self) -> bool:

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from glowpy.environment import LIFELINE_VARIABLE
+from glowpy.environment import EXECUTOR_VARIABLE, LIFELINE_VARIABLE
 from glowpy.stacks import LIFELINE_THREAD, name_this_thread
 
 
@@ -25,10 +25,16 @@ def end_with(descriptor: int, leave: Callable[[], object] = lambda: None) -> Non
         leave: called before, to clean up in place of the process that is gone.
     """
 
+    mark = os.environ.get(EXECUTOR_VARIABLE)
+
     def watch() -> None:
         name_this_thread(LIFELINE_THREAD)
         os.read(descriptor, 1)  # nothing is ever written: this returns when the other has died
         leave()
+        if mark:
+            from glowpy.family import kill_family
+
+            kill_family(EXECUTOR_VARIABLE, mark)
         if os.getpgrp() == os.getpid():
             os.killpg(
                 0, signal.SIGKILL

@@ -45,7 +45,7 @@ class TurnThread:
             self._thread.start()
         else:
             self._turn.release()
-        self._done.acquire()
+        self._done.acquire()  # no deadline: the user's function may take any time for a row
         if self.is_ended:
             self._thread.join()
             if self._error is not None:

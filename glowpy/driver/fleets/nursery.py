@@ -29,10 +29,11 @@ from types import TracebackType
 from glowpy.driver.stopping import detach
 from glowpy.record import NamedTuple
 from glowpy.secret import Secret
-from glowpy.signals import signals_blocked
+from glowpy.signals import await_exit, signals_blocked
 from glowpy.stdio import flush
 
 PACKET_BYTES = 4096
+_EXIT_S = 60.0  # it kills the executors and removes the directory, however many files are there
 
 
 class Started(NamedTuple):
@@ -113,8 +114,10 @@ class Nursery:
         self._socket.close()
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)  # a stopped process would not end
-        with suppress(ChildProcessError):  # where the user ignores SIGCHLD, the system reaps it
-            os.waitpid(self.pid, 0)  # bounded: it only kills and removes
+        if not await_exit(self.pid, _EXIT_S):
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)  # a later run removes the directory
+            await_exit(self.pid, _EXIT_S)
 
     def dismiss(self) -> None:
         """Have it kill what is left and end; leaving the block waits for that."""

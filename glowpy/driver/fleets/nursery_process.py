@@ -20,9 +20,13 @@ from functools import partial
 from glowpy.driver.fleets.nursery import PACKET_BYTES, print_exception
 from glowpy.driver.nursed import hold, remove_abandoned
 from glowpy.driver.scratch import remove
+from glowpy.environment import EXECUTOR_VARIABLE
+from glowpy.family import kill_family, new_mark
 from glowpy.secret import Secret
-from glowpy.signals import kill_group
+from glowpy.signals import await_exit, kill_group
 from glowpy.stdio import flush
+
+_EXIT_S = 5.0  # for an executor after SIGKILL; one in a system call may take longer
 
 
 def serve(
@@ -56,6 +60,7 @@ class _Executors:
         self._directory = directory
         self._lifeline, self._held = os.pipe()  # the other end is in this process only
         self._pids: dict[str, int] = {}
+        self._marks: dict[str, str] = {}  # in the environment of an executor's children
         self._by_descriptor: dict[int, str] = {}
         self._unsent: deque[bytes] = deque()  # packets for which the driver has no room yet
         self._poll = select.poll()
@@ -70,11 +75,16 @@ class _Executors:
                 elif happened == select.POLLOUT:
                     self._send()
                 elif not self._obey():
-                    for pid in self._pids.values():
-                        kill_group(pid)
-                    for pid in self._pids.values():
-                        os.waitpid(pid, 0)
+                    self._end_all()
                     return
+
+    def _end_all(self) -> None:
+        """Kill the executors and their families, and wait for them within bounds."""
+        for pid in self._pids.values():
+            kill_group(pid)
+        for executor, pid in self._pids.items():
+            await_exit(pid, _EXIT_S)
+            kill_family(EXECUTOR_VARIABLE, self._marks[executor])
 
     def _obey(self) -> bool:
         try:
@@ -92,16 +102,19 @@ class _Executors:
         return True
 
     def _start(self, executor: str, secret: Secret, *, is_fresh: bool) -> None:
+        mark = new_mark()
         try:
             pid = os.fork()
         except OSError as exc:
             self._tell(f"unstarted {executor} {exc.strerror}")
             return
         if pid == 0:
+            os.environ[EXECUTOR_VARIABLE] = mark
             self._become(executor, secret, is_fresh=is_fresh)
         _lead_group(pid)
         descriptor = os.pidfd_open(pid)
         self._pids[executor] = pid
+        self._marks[executor] = mark
         self._by_descriptor[descriptor] = executor
         self._poll.register(descriptor, select.POLLIN)
         self._tell(f"started {executor} {pid}")
@@ -138,7 +151,8 @@ class _Executors:
         os.close(descriptor)
         pid = self._pids.pop(executor)
         kill_group(pid)  # its children; the number is not used again before the next line
-        _, status = os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)  # at once: its descriptor was readable
+        kill_family(EXECUTOR_VARIABLE, self._marks.pop(executor))
         self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 
     def _tell(self, text: str) -> None:

@@ -15,27 +15,23 @@ import selectors
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from glowpy.environment import FAMILY_VARIABLE
 from glowpy.errors import CommandFailed, RowError, short_repr
+from glowpy.family import kill_family, new_mark
 from glowpy.flow.arguments import definition_error
 from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 from glowpy.signals import signal_name
 
-if TYPE_CHECKING:
-    import psutil
-
 _CHUNK_BYTES = 1 << 16
 # Rows of a channel come when they come, and somebody waits for answers. Not in `timing`: a command
 # takes as long to answer in a test as elsewhere.
 _LIVE_PATIENCE_S = 0.05
-_MOST_SEARCHES = 100  # for what is left of a command that is killed
 _TAIL_BYTES = 4096  # of standard error, short_repr when the command fails
 
 
@@ -104,7 +100,7 @@ class _Command:
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = words
         self._tail = b""
-        self._mark = os.urandom(8).hex()
+        self._mark = new_mark()
         self._has_ended = False
         self._selector = selectors.DefaultSelector()
         pipe = subprocess.PIPE
@@ -216,7 +212,7 @@ class _Command:
     ) -> None:
         self._selector.close()
         if not self._has_ended:
-            _kill_family(self._mark)
+            kill_family(FAMILY_VARIABLE, self._mark)
             self._process.wait()
         for each in (self._process.stdin, self._process.stdout, self._process.stderr):
             if each is not None:
@@ -230,31 +226,3 @@ def _is_read(stdin: IO[bytes]) -> bool:
     errors = select.poll()
     errors.register(stdin, 0)
     return not errors.poll(0)
-
-
-def _kill_family(mark: str) -> None:
-    """SIGKILL whatever a command has started, by the mark in its environment.
-
-    Who its parents are says little: some may have ended before, and left their children to init.
-    """
-    import psutil
-
-    for _ in range(_MOST_SEARCHES):  # one may have started another while it was looked for
-        found = [each for each in psutil.process_iter() if _is_marked(each, mark)]
-        if not found:
-            return
-        for each in found:
-            with suppress(psutil.Error):
-                each.kill()
-
-
-def _is_marked(process: psutil.Process, mark: str) -> bool:
-    import psutil
-
-    try:
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and process.environ().get(FAMILY_VARIABLE) == mark
-        )
-    except (psutil.Error, OSError):  # it has ended, or is another user's
-        return False
