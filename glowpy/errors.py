@@ -4,6 +4,7 @@ GlowError
 ├── DefinitionError      the flow is written wrongly; points at the user's file and line
 │   └── NotComputed      a dataset is used as if its rows were there: a TypeError, too
 ├── FlagError            the command line is wrong
+├── PlanTooLarge         a picture would have too many nodes
 ├── ConfigError          an address, port, directory or key that cannot be used
 ├── InputError           an input file is missing, changed, or cannot be decoded
 ├── OutputError          a result cannot be written where it was asked for
@@ -50,6 +51,10 @@ class NotComputed(DefinitionError, TypeError):
 
 class FlagError(GlowError):
     """A command line that cannot be understood."""
+
+
+class PlanTooLarge(GlowError):
+    """A picture of a plan would have more nodes than can be laid out."""
 
 
 class ConfigError(GlowError):

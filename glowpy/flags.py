@@ -25,7 +25,7 @@ class Options(NamedTuple):
     rack: str = ""
     task_memory_mb: int = 64
     flow_bid: float = 100.0
-    flow_plot: bool = False
+    flow_plot: str = ""
     flow_stat: str = ""
     flow_explain: bool = False
     module: str = ""
@@ -111,7 +111,10 @@ FLAGS = (
     Flag(
         "glow.flow.plot",
         "flow_plot",
-        "print the plan in the DOT language of graphviz and run nothing",
+        "print the plan in the DOT language of graphviz and run nothing; groups: all task groups, "
+        "as Glow draws them; steps: one node per step, as the run executes it",
+        choices=("groups", "steps"),
+        alone="groups",
     ),
     Flag(
         "glow.flow.stat",

@@ -3,7 +3,7 @@
 python script.py                         standalone: run here, on all cores
 python script.py -glow.inline            inline: run in this very process
 python script.py -glow                   driver: have a cluster run it
-python script.py -glow.flow.plot         plot: print the plan
+python script.py -glow.flow.plot         plot: print the plans
 python script.py -glow.flow.id=… …       task: started by an agent, runs task groups
 """
 
@@ -20,8 +20,14 @@ from glowpy.command_line import BY_HAND, Mode, mode, parse
 from glowpy.environment import RUN_VARIABLE, named_variables
 from glowpy.errors import ConfigError, FlagError, ProgramError
 from glowpy.flags import Options
-from glowpy.flow.entry import Call, RunHandle, end_of_shared_part, no_flows_in_tasks
-from glowpy.flow.graph import Graph
+from glowpy.flow.entry import (
+    Call,
+    RunHandle,
+    end_of_shared_part,
+    graphs_of_process,
+    no_flows_in_tasks,
+)
+from glowpy.flow.graph import DatasetNode, Graph
 from glowpy.stdio import flush, hold_descriptors, notify_user
 
 if TYPE_CHECKING:
@@ -85,14 +91,17 @@ def related_file(name: str) -> str:
 def ready() -> None:
     """Ends the part of a script that driver and tasks share (Go: flow.Ready).
 
-    In a task it runs the task groups and never returns; elsewhere it does nothing. What stands
-    below it runs in the driver only.
+    In a task it runs the task groups and never returns. With `-glow.flow.plot` or
+    `-glow.flow.explain` it prints the plans of all flows and ends the script. Elsewhere it does
+    nothing: the code below it runs in the driver only.
     """
     session = _current()
     session.is_ready = True
     end_of_shared_part()
     if mode(session.options) is Mode.TASK:
         _become_executor(session)
+    if mode(session.options) is Mode.PLOT:
+        _show_plans(session.options)
 
 
 def flow_created(graph: Graph) -> None:
@@ -130,7 +139,7 @@ def start(call: Call) -> RunHandle:
         )
     options, number = _options_of(call.graph), session.next_run()
     if mode(options) is Mode.PLOT:
-        _show_plan(call, options)
+        _show_plans(options, call)
     _check_threads(call, options)
     from glowpy.driver.started import StartedRun
 
@@ -145,7 +154,7 @@ def _execute(
     session: _Session, call: Call, options: Options, number: int, control: Control | None = None
 ) -> Any:
     if mode(options) is Mode.PLOT:
-        _show_plan(call, options)
+        _show_plans(options, call)
     _check_threads(call, options)
     hold_descriptors()
     from glowpy.driver.loading import loading
@@ -247,6 +256,11 @@ def _parse_explicit(arguments: Sequence[str]) -> Options:
     _check(options)
     if mode(options) is Mode.TASK:
         raise FlagError(BY_HAND)
+    if mode(options) is Mode.PLOT:
+        raise FlagError(
+            "-glow.flow.plot and -glow.flow.explain end a script, and are no flags of a Flow(); "
+            "dataset.plot() and dataset.explain() return the plan"
+        )
     return options
 
 
@@ -274,35 +288,36 @@ def _become_executor(session: _Session) -> NoReturn:
     serve_script(session.options)
 
 
-def _show_plan(call: Call, options: Options) -> NoReturn:
-    """Print the plan of the script's first run; what follows it may depend on its result."""
-    from glowpy.planner.dot import to_dot
-    from glowpy.planner.explain import explain
-    from glowpy.planner.fusion import make_plan
+def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
+    """The plan of a dataset's `collect()`, as `flow.entry.plan_of` describes it."""
+    from glowpy.driver.view.plans import Shown, drawing, plan_text, svg_of
 
-    # what a run makes shorter is told in words only: the drawing is that of the flow
-    plan = make_plan(
-        call.graph,
-        call.datasets,
-        stored=call.terminal.is_stored,
-        limit=call.limit,
-        drawn=not options.flow_explain,
-        outputs=[output.dataset for output in call.outputs],
-    )
-    try:
-        print(explain(plan) if options.flow_explain else to_dot(plan), flush=True)
-    except BrokenPipeError:  # `head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if call.terminal.gives_value:
-        notify_user(
-            "glowpy: this is the plan of the script's first run; runs that depend on its result "
-            "are not shown"
-        )
+    shown = [Shown(graph, (dataset,))]
+    if kind == "text":
+        return plan_text(shown)
+    if kind == "svg":
+        return svg_of(drawing(shown, "steps")) or ""
+    return drawing(shown, kind)
+
+
+def _show_plans(options: Options, call: Call | None = None) -> None:
+    """Print the plans of the flows defined so far and end the process.
+
+    Args:
+        call: the script's first run; None: the script has called `ready()`, and goes on if it has
+            defined no flow.
+    """
+    from glowpy.driver.view.plans import show_plans
+
+    graphs = [graph for graph in graphs_of_process() if mode(_options_of(graph)) is Mode.PLOT]
+    status = show_plans(graphs, options, call)
+    if status is None:
+        return
     atexit.unregister(_fail_if_nothing_ran)
     if threading.current_thread() is not threading.main_thread():
-        flush()  # the script may wait for the run on its main thread, for ever
-        os._exit(0)
-    sys.exit(0)
+        flush()  # the main thread may wait for the run without end
+        os._exit(status)
+    sys.exit(status)
 
 
 def _fail_if_nothing_ran() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 FLOORS = (
     (
         *("amounts", "channel", "copies", "environment", "errors", "family", "flags", "installed"),
-        *("links", "locality", "logs", "paths", "private_folder", "ranges", "record", "resources"),
-        *("secret", "signals", "stacks", "stdio", "task_scope", "timing", "version"),
+        *("links", "locality", "logs", "notebook", "paths", "private_folder", "ranges", "record"),
+        *("resources", "secret", "signals", "stacks", "stdio", "task_scope", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

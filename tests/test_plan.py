@@ -47,13 +47,14 @@ class Drawing:
     def __init__(self, dot: str) -> None:
         dot = re.sub(r"\bFlatMap(?=\d)", "Map", dot)  # Glow has no FlatMap
         self.clusters: dict[str, list[str]] = {}
+        dot = dot.replace("subgraph cluster_", "subgraph ")  # without it graphviz draws no box
         for number, body in re.findall(r"subgraph group_(\d+)\s*{(.*?)\n  }", dot, re.DOTALL):
             chain = next(
                 line for line in map(str.strip, body.splitlines()) if line and "=" not in line
             )
             self.clusters[number] = [name.strip() for name in chain.rstrip(";").split("->")]
-            assert f'label = "group_{number}"' in body
-        rest = re.sub(r"subgraph group_\d+\s*{.*?\n  }", "", dot, flags=re.DOTALL)
+            assert f'label = "group_{number}' in body
+        rest = re.sub(r"subgraph \w+\s*{.*?\n  }", "", dot, flags=re.DOTALL)
         self.edges = Counter(re.findall(r"(\w+) -> (\w+);", rest))
         self.shapes = Counter(re.findall(r"(\w+) \[shape=(\w+)\]", rest))
 

@@ -183,9 +183,7 @@ print(*Flow().slice([text]).map(seen).collect()[0], sep="|")
 
 
 @IN_EVERY_MODE
-def test_plotting_prints_the_first_run_and_runs_nothing(
-    mode: str, cluster: str, tmp_path: Path
-) -> None:
+def test_a_plot_runs_nothing(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 from glowpy import Flow
 
@@ -198,23 +196,8 @@ print("below")
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.flow.plot")
     first, *_, last = ended.stdout.splitlines()
     assert (first, last) == ("digraph glow {", "}")
-    assert "Map" in ended.stdout
-    assert "Partition" not in ended.stdout, "only the first run is drawn"
-    assert ended.stderr == (
-        "glowpy: this is the plan of the script's first run; runs that depend on its result are "
-        "not shown\n"
-    )
-
-
-@IN_EVERY_MODE
-def test_plotting_a_script_of_one_run_needs_no_note(
-    mode: str, cluster: str, tmp_path: Path
-) -> None:
-    script = "from glowpy import Flow\nFlow().slice(range(10), 2).partition(4).run()\n"
-    (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.flow.plot")
-    assert "Partition_scatter" in ended.stdout
-    assert ended.stderr == ""
+    assert "Map" in ended.stdout and "Partition" not in ended.stdout
+    assert re.fullmatch(r"glowpy: .*above the first run, script.py:5; .*\n", ended.stderr)
 
 
 @pytest.mark.parametrize("flag", ["-glow.flow.plot", "-glow.flow.explain"])

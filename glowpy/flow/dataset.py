@@ -6,10 +6,12 @@ called: a script starts no slower for those that it does not use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from glowpy.errors import NotComputed, short_repr
+from glowpy.flow.arguments import definition_error
 from glowpy.flow.channel_steps import ChannelSteps
+from glowpy.flow.entry import plan_of
 from glowpy.flow.join_steps import JoinSteps
 from glowpy.flow.keyed_steps import KeyedSteps
 from glowpy.flow.location import user_location
@@ -83,6 +85,41 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
     def shard_count(self) -> int:
         """Number of shards, which is the number of tasks that can work on it side by side."""
         return self._node.shard_count
+
+    def explain(self) -> str:
+        """Return the plan of `collect()` as text, as `-glow.flow.explain` prints it.
+
+        >>> print(Flow().slice("abc").explain().partition(";")[0])
+        1 step in 1 step group, 1 task group in all
+        """
+        return plan_of(self._graph, self._node, "text")
+
+    def plot(self, kind: Literal["steps", "groups"] = "steps") -> str:
+        """Return the plan of `collect()` in the DOT language of graphviz.
+
+        In a notebook the value is shown as a picture if graphviz's `dot` is installed.
+
+        Args:
+            kind: "steps": one node per step, as the run executes it, with the number of its tasks
+                and the line of its definition; "groups": all task groups, as Glow draws them.
+
+        Raises:
+            PlanTooLarge: a picture of "groups" would have more than 2,000 nodes.
+        """
+        if kind not in ("steps", "groups"):
+            raise definition_error(f'plot() takes "steps" or "groups", not {kind!r:.100}')
+        return plan_of(self._graph, self._node, kind)
+
+    def _repr_mimebundle_(self, **_kinds: object) -> dict[str, str]:
+        """What a notebook shows: a picture of the steps, or the plan as text without graphviz."""
+        from glowpy.notebook import is_notebook
+
+        if not is_notebook():
+            return {}  # a terminal shows the repr
+        picture = plan_of(self._graph, self._node, "svg")
+        if picture:
+            return {"text/plain": repr(self), "image/svg+xml": picture}
+        return {"text/plain": f"{self!r}\n{self.explain()}"}
 
 
 def _not_computed(text: str) -> NotComputed:

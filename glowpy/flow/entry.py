@@ -101,6 +101,11 @@ def end_of_shared_part() -> None:
             graph.shared_step_count = len(graph.steps)
 
 
+def graphs_of_process() -> list[Graph]:
+    """The graphs of the flows that this process has defined and still uses, in their order."""
+    return [graph for _flow_id, graph in sorted(_graphs.items())]
+
+
 def graph_of(flow_id: int) -> Graph | None:
     """The graph of a flow of this process."""
     return _graphs.get(flow_id)
@@ -127,6 +132,14 @@ def start(call: Call) -> RunHandle:
 
     started: RunHandle = _checked_call(call, launch.start)
     return started
+
+
+def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
+    """The plan of a dataset: as "text", or a picture of its "steps" or "groups", or of its steps as
+    "svg"; that is empty where it cannot be drawn."""
+    from glowpy import launch
+
+    return launch.plan_of(graph, dataset, kind)
 
 
 def _checked_call(call: Call, function: Callable[[Call], Any]) -> Any:

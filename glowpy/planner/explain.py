@@ -29,8 +29,12 @@ _MOVES = {
 }
 
 
-def explain(plan: Plan) -> str:
-    """One paragraph for each step group, in order."""
+def explain(plan: Plan, skipped: int = 0) -> str:
+    """One paragraph for each step group, in order.
+
+    Args:
+        skipped: number of task groups that the picture of Glow's plan has and the run skips.
+    """
     steps = sum(len(step_group.steps) for step_group in plan.step_groups)
     merged = steps - len(plan.step_groups)
     head = (
@@ -38,14 +42,20 @@ def explain(plan: Plan) -> str:
         f"{counted(plan.group_count, 'task group')} in all; {merged} merged into the step before; "
         "any number of executors will do\n"
     )
+    if skipped:
+        head += (
+            f"{counted(skipped, 'task group')} of -glow.flow.plot, with dashed boxes, are skipped: "
+            "the tasks that read them collect the rows themselves\n"
+        )
     return head + "\n".join("\n".join(_paragraph(plan, group)) for group in plan.step_groups)
 
 
 def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     tasks = counted(step_group.task_count, "task")
     yield f"\nstep group {step_group.number}, {tasks}"
+    width = max(len(step.label) for step in step_group.steps)
     for step in step_group.steps:
-        yield f"  {step.label:20} {step.location:24} {_what(step.op)}"
+        yield f"  {step.label:{max(20, width)}} {step.location:24} {_what(step.op)}"
     others = ", ".join(step.label for step in step_group.steps[1:])
     yield f"  apart   {step_group.why_apart}"
     if others:

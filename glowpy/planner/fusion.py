@@ -32,7 +32,7 @@ def make_plan(
         outputs: datasets whose rows the driver wants if they are computed.
         drawn: the plan as Glow draws it, which a run makes shorter.
     """
-    needed = _ancestors(graph, targets)
+    needed = needed_steps(graph, targets)
     computed = {step.id for step in needed}
     outputs = [dataset for dataset in outputs if dataset.id in computed]
     reader_count: dict[int, int] = {}
@@ -69,7 +69,7 @@ def make_plan(
     return plan
 
 
-def _ancestors(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
+def needed_steps(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
     """The steps that write the targets or anything they need, in order of definition."""
     found: set[int] = set()
     pending = [dataset.id for dataset in targets]

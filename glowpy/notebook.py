@@ -1,0 +1,36 @@
+"""IPython and Jupyter, where this process runs in one of them.
+
+Nothing is imported here: a process without IPython pays for a look at `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+_INPUT = re.compile(r"<ipython-input-(\d+)-\w+>")  # the file name of a cell in a terminal
+
+
+def shell() -> Any:
+    """The running shell of IPython, or None."""
+    ipython = sys.modules.get("IPython")
+    get_ipython = getattr(ipython, "get_ipython", None)  # absent while IPython is being imported
+    return None if get_ipython is None else get_ipython()
+
+
+def is_notebook() -> bool:
+    """True in a kernel, whose frontend shows pictures; False in a terminal."""
+    return getattr(shell(), "kernel", None) is not None
+
+
+def cell_name(file_name: str) -> str | None:
+    """The name of a cell whose code has this file name, such as `Cell In[3]`; None for a file."""
+    compiler = getattr(shell(), "compile", None)
+    format_name = getattr(compiler, "format_code_name", None)  # since IPython 8
+    found = None if format_name is None else format_name(file_name)
+    if found is not None:
+        kind, name = found
+        return f"{kind} {name}"
+    match = _INPUT.fullmatch(file_name)
+    return f"Cell In[{match[1]}]" if match else None
