@@ -105,7 +105,8 @@ class Waits:
         )
         journal = SimpleNamespace(deal=lambda _rows: None, seal=lambda: None, close=lambda: None)
         store: Any = SimpleNamespace(open_journal=lambda _dataset: journal)
-        self.channels = RunChannels(job, store, Pulls())
+        pulls: Any = Pulls()
+        self.channels = RunChannels(job, store, pulls)
         self._report = Report(timing, is_quiet=False)
         self._capsys = capsys
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -64,7 +64,8 @@ def outlet_of(dataset: Dataset, capacity: int = 100) -> tuple[Outlet, Pulls, Cha
     channel, pulls = Channel(capacity), Pulls()
     dataset.add_output(channel)
     plan = make_plan(dataset._graph, [dataset._node], stored=False, outputs=[dataset._node])
-    return Outlet(plan, plan.step_groups[-1], channel, pulls, GRACE_S), pulls, channel
+    outlet = Outlet(plan, plan.step_groups[-1], channel, cast(Any, pulls), GRACE_S)
+    return outlet, pulls, channel
 
 
 def live(shards: int, capacity: int = 100) -> tuple[Outlet, Pulls, Channel]:

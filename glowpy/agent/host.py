@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glowpy.agent.actions import (
     Action,
@@ -18,7 +18,6 @@ from glowpy.agent.actions import (
     ToExecutor,
 )
 from glowpy.agent.core import AgentCore
-from glowpy.agent.guard import Condemned, Guard
 from glowpy.agent.serving import ShardServer
 from glowpy.wire.run_messages import (
     Commit,
@@ -31,6 +30,9 @@ from glowpy.wire.run_messages import (
     Stream,
 )
 from glowpy.wire.transport import Server
+
+if TYPE_CHECKING:
+    from glowpy.agent.guard import Condemned, Guard
 
 _OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed, Noted)
 _AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # earlier output of the process comes first
@@ -70,7 +72,8 @@ class AgentHost:
         self._kill = kill
         self._drain = drain
         self._perform = perform
-        self._guard = Guard(core.timing)
+        self._guard: Guard | None = None  # made for the first look
+        self._first_look = 0.0
 
     # --- messages ---
 
@@ -114,12 +117,19 @@ class AgentHost:
     def kill(self, executor: str, reason: str) -> None:
         self.carry_out(self.core.kill(executor, reason))
 
-    def condemned(self, now: float, *others: tuple[str, int, int]) -> Iterator[Condemned]:
+    def condemned(self, now: float, *others: tuple[str, int, int]) -> Iterable[Condemned]:
         """Processes to be killed: they take too much memory, or stand still.
 
         Args:
             others: further processes to look at: name, process id, requested memory in MB.
         """
+        if self._guard is None:
+            self._first_look = self._first_look or now + self.core.timing.beat_s
+            if now < self._first_look:
+                return ()
+            from glowpy.agent.guard import Guard  # most runs end before the first look
+
+            self._guard = Guard(self.core.timing)
         return self._guard.condemned(now, [*others, *self.core.processes()])
 
     # --- actions ---

@@ -1,16 +1,17 @@
-"""The inline runner: everything in this process, one task group after another.
+"""The inline runner for flows without channels: one task group after another, in this thread.
 
-For a debugger, and the oracle that every other runner is compared with. Rows pass the codec and
-the segment file between groups exactly as they do elsewhere.
+For debuggers, and for tests of many small flows. Rows pass the codec and the segment file between
+groups exactly as they do elsewhere. A run with channels, and one that is asked what it has cost, is
+left to the scheduler and a fleet of one executor (`inline_fleet`), which takes two to four times as
+long for small groups (ADR 26).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from glowpy.driver.job import Job
 from glowpy.driver.scratch import scratch_directory
@@ -35,19 +36,13 @@ def run_inline(job: Job) -> Any:
     Raises:
         TaskFailed: the user's code raised.
     """
-    plan, result = job.plan, job.result
-    if job.has_channels:
-        from glowpy.driver.inline_channels import run_with_channels
+    plan, result, options = job.plan, job.result, job.options
+    if job.has_channels or options.flow_stat or options.log_level:
+        from glowpy.driver.inline_run import run_on_inline_fleet
 
-        with kept_generators(), _noted(job), _told(job) as tell:
-            return run_with_channels(job, tell, partial(_as_failed, plan))
+        return run_on_inline_fleet(job)
     job.control.begin()
-    with (
-        scratch_directory("glowpy-inline-") as directory,
-        kept_generators(),
-        _noted(job),
-        _told(job) as tell,
-    ):
+    with scratch_directory("glowpy-inline-") as directory, kept_generators(), _noted(job):
         store = _InlineStore(directory)
         for step_group in plan.step_groups:
             for edge in step_group.inputs:
@@ -62,13 +57,13 @@ def run_inline(job: Job) -> Any:
         if result.sink is Sink.DRAIN:
             row_count = 0
             for group in groups:
-                rows = _run_group(job, group, store, tell)
+                rows = _run_group(job, group, store)
                 row_count += rows if plan.step_group_of(group).output in plan.targets else 0
             return result.finish(row_count)
         shards = (shard for target in plan.targets for shard in plan.output_shards(target))
         while not result.is_complete and (shard := next(shards, None)) is not None:
             while not store.has(shard):
-                _run_group(job, next(groups), store, tell)
+                _run_group(job, next(groups), store)
             for payload in store.payloads(shard):
                 result.receive(payload)
             result.mark()
@@ -124,36 +119,6 @@ class _InlineStore:
                     yield reader.read(block)
 
 
-Tell: TypeAlias = Callable[
-    [int, AttemptMetrics], None
-]  # a group is sealed, and this is what it has cost
-
-
-@contextmanager
-def _told(job: Job) -> Iterator[Tell]:
-    """Within, the cost of each group is reported, if an option asks for that."""
-    if not (job.options.flow_stat or job.options.log_level):
-        yield lambda _group, _metrics: None
-        return
-    from glowpy.driver.scheduling import events as do
-    from glowpy.driver.view.report import Report
-    from glowpy.driver.view.watch import Watch
-    from glowpy.wire.run_messages import GroupEnded, Outcome
-
-    def tell(group: int, metrics: AttemptMetrics) -> None:
-        watch.heard(do.Assign("", group, group, ()))
-        watch.heard(do.GroupStarted(group))
-        work = metrics.stats()
-        watch.heard(GroupEnded(job.description.run, "", group, group, Outcome.SEALED, (), work))
-        watch.heard(do.GroupDone(group, group, ""))
-
-    report = Report(job.timing, is_quiet=True)  # of a run that goes on, a debugger says more
-    watch = Watch(job.plan, job.description, job.options, job.timing, report)
-    with watch:
-        watch.heard(do.ExecutorJoined("", ""))
-        yield tell
-
-
 @contextmanager
 def _noted(job: Job) -> Iterator[None]:
     """Print the notes of task groups, as the driver does elsewhere."""
@@ -169,7 +134,7 @@ def _noted(job: Job) -> Iterator[None]:
                 report.note_once(note.subject, note.text)
 
 
-def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
+def _run_group(job: Job, group: int, store: _InlineStore) -> int:
     plan, metrics = job.plan, AttemptMetrics()
     edges: list[list[Stream]] = [
         [store.read(shard, metrics) for shard in edge] for edge in plan.reads(group)
@@ -193,7 +158,6 @@ def _run_group(job: Job, group: int, store: _InlineStore, tell: Tell) -> int:
         # as elsewhere; but the exception itself, which has the frames for a debugger
         raise error from (None if error.__cause__ is None else failure.cause)
     store.seal(group, outcome.blocks)
-    tell(group, metrics)
     return outcome.row_count
 
 

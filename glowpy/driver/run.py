@@ -70,9 +70,10 @@ class Run:
         )
         self._delivery = Delivery(plan, description, result, fleet, timing, clock)
         self._channels = channels_of(job, fleet.store, self._delivery.pulls)
-        # Whether somebody is slow shows while nothing happens.
+        # A slow executor causes no event: the scheduler compares run times at each tick.
         self._tick_s = timing.beat_s if job.options.speculate else inf
-        self._next_tick = clock() + self._tick_s
+        self._until = clock()  # the latest time of the next step
+        self._next_tick = self._until + self._tick_s
         self._agents: dict[str, str] = {}  # executor -> its agent
         self._row_counts = [0] * plan.group_count  # of target groups that are sealed
         self._is_finished = False
@@ -96,49 +97,56 @@ class Run:
             control.close()
 
     def _execute(self) -> Any:
-        if may_capture(self._plan):
+        if may_capture(self._plan) and not self._fleet.shares_memory:
             from glowpy.driver.shared_values import check_shared_values  # slow to load
 
             check_shared_values(self._plan, self._report)
         self._obey(self._scheduler.start())
-        while True:
-            check_stopped()
-            self._job.control.check()
-            now = self._clock()
-            until = min(
-                self._fleet.advance(now),
-                self._delivery.advance(now),
-                self._watch.advance(now),
-                self._next_tick,
-            )
-            if now >= self._next_tick:
-                self._next_tick = now + self._tick_s
-                self._decide(do.TimePassed())
-            self._fail_in_turn()
-            self._channels.advance()
-            self._channels.note_waits(self._report, now)
-            is_finished = self._is_finished and self._channels.is_done
-            if self._delivery.is_done and (is_finished or self._result.is_complete):
-                return self._result.finish(sum(self._row_counts))
-            self._report.waiting(now, self._fleet.waiting_for())
-            for handle in self._fleet.poller.poll(max(0.0, until - self._clock())):
-                handle()
-            while events := self._fleet.events():  # taking one may make others
-                for event in events:
-                    self._take(event)
-            if self._scheduler.wants_hosts and self._fleet.is_settled:
-                self._decide(do.FleetSettled())
-            lost = (*self._delivery.lost_attempts(), *self._channels.lost_attempts())
-            for attempt, reason in lost:
-                self._decide(do.ShardLost(attempt, reason))
-            for group in self._delivery.collected():
-                self._decide(do.GroupCollected(group))
-            for group in self._channels.done_groups():
-                self._decide(do.GroupCollected(group))
+        while not self.step():
+            pass
+        return self._result.finish(sum(self._row_counts))
+
+    def step(self) -> bool:
+        """Wait for news and act on it; True once the run is over.
+
+        Raises:
+            GlowError: the run has failed.
+        """
+        for handle in self._fleet.poller.poll(max(0.0, self._until - self._clock())):
+            handle()
+        while events := self._fleet.events():  # taking one may make others
+            for event in events:
+                self._take(event)
+        if self._scheduler.wants_hosts and self._fleet.is_settled:
+            self._decide(do.FleetSettled())
+        check_stopped()
+        self._job.control.check()
+        now = self._clock()
+        self._until = min(
+            self._fleet.advance(now),
+            self._delivery.advance(now),
+            self._watch.advance(now),
+            self._next_tick,
+        )
+        if now >= self._next_tick:
+            self._next_tick = now + self._tick_s
+            self._decide(do.TimePassed())
+        self._fail_in_turn()
+        self._channels.advance()
+        self._channels.note_waits(self._report, now)
+        for attempt, reason in (*self._delivery.lost_attempts(), *self._channels.lost_attempts()):
+            self._decide(do.ShardLost(attempt, reason))
+        for group in (*self._delivery.collected(), *self._channels.done_groups()):
+            self._decide(do.GroupCollected(group))
+        is_finished = self._is_finished and self._channels.is_done
+        if self._delivery.is_done and (is_finished or self._result.is_complete):
+            return True
+        self._report.waiting(now, self._fleet.waiting_for())
+        return False
 
     def _take(self, event: object) -> None:
         if isinstance(event, AgentSaid):
-            self._hear(event.agent, event.message, event.payload)
+            self._hear(*event)
         elif isinstance(event, FleetFailed):
             raise event.error
         elif isinstance(event, ExecutorJoined):
@@ -151,7 +159,9 @@ class Run:
             self._delivery.agent_lost(event.agent, event.cause)
             self._decide(event)
 
-    def _hear(self, agent: str, message: object, payload: bytes) -> None:
+    def _hear(
+        self, agent: str, message: object, payload: bytes, cause: BaseException | None = None
+    ) -> None:
         if isinstance(message, Printed):
             self._report.printed(
                 agent if self._fleet.shows_hosts else "",
@@ -166,7 +176,7 @@ class Run:
             self._channels.group_begun(message.group, message.attempt, agent)
             self._decide(do.GroupStarted(message.attempt))
         elif isinstance(message, GroupEnded):
-            self._ended(message, payload)
+            self._ended(message, payload, cause)
             if message.began is not None:
                 self._hear(agent, message.began, b"")
         elif isinstance(message, Recalled):
@@ -181,7 +191,7 @@ class Run:
         elif isinstance(message, RunRefused):
             self._take(AgentLost(agent, message.reason))
 
-    def _ended(self, message: GroupEnded, payload: bytes) -> None:
+    def _ended(self, message: GroupEnded, payload: bytes, cause: BaseException | None) -> None:
         self._watch.heard(message)
         event: Any
         is_target = self._plan.step_group_of(message.group).output in self._plan.targets
@@ -190,7 +200,10 @@ class Run:
                 self._row_counts[message.group] = message.work.rows_out
             event = do.GroupSealed(message.attempt)
         elif message.outcome is Outcome.FAILED:
-            event = do.GroupFailed(message.attempt, unpacked(message.reason, payload))
+            error = unpacked(message.reason, payload)
+            if error.__cause__ is not None and cause is not None:
+                error.__cause__ = cause  # with its frames, for a debugger
+            event = do.GroupFailed(message.attempt, error)
             if is_target and self._job.description.limit:
                 self._held_back[message.group] = event
                 return

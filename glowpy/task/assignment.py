@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from glowpy.errors import GlowError, InputError
@@ -15,8 +15,8 @@ from glowpy.task.attempt import run_attempt
 from glowpy.task.failure import NO_ROW, AttemptAborted, StepFailed, explain, packed
 from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.pipeline import RowObserver
-from glowpy.task.printing import Forwarding
-from glowpy.task.reading import LostInputError, Reading, Readings, Wait, streams_of
+from glowpy.task.pulling import Pull, Pulls
+from glowpy.task.reading import LostInputError, Wait, streams_of
 from glowpy.wire.run_messages import Assign, Begin, GroupEnded, Outcome
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class ExecutorContext(NamedTuple):
     description: RunDescription
     executor: str
     host: str
-    pulls: Readings
-    forwarding: Forwarding  # of what they print
+    pulls: Pulls
+    forwarded: Callable[[], AbstractContextManager[None]]  # within, prints go to the driver
+    failed: Callable[[BaseException], None] | None = None  # called with the exception of a failure
 
 
 class _End(NamedTuple):
@@ -71,7 +72,7 @@ class Assignment:
         self._commit = commit
         self._faults = faults
         self._streaming = streaming
-        self._opened: list[Reading] = []
+        self._opened: list[Pull] = []
 
     def run(self, *, is_aborted: bool) -> tuple[GroupEnded, bytes]:
         """All of the attempt; what the agent is to be told of its end, and the payload of that.
@@ -128,7 +129,7 @@ class Assignment:
     def _blocks(self) -> tuple[Block, ...]:
         """Run the attempt; its blocks that have not been committed."""
         executor_context, begin, assign = self._executor_context, self._begin, self._begin.assign
-        with executor_context.forwarding.of_group(), ExitStack() as stack:
+        with executor_context.forwarded(), ExitStack() as stack:
             observe_rows: RowObserver | None = self._faults and self._faults.observe_rows
             if assign.notes_rows:
                 from glowpy.task.row_note import noting_rows
@@ -158,6 +159,9 @@ class Assignment:
         return result.blocks
 
     def _failed(self, failure: StepFailed, assign: Assign) -> _End:
-        task = assign.group - self._executor_context.plan.step_group_of(assign.group).first_group
-        story = explain(failure, task, self._executor_context.host)
+        context = self._executor_context
+        task = assign.group - context.plan.step_group_of(assign.group).first_group
+        if context.failed is not None:
+            context.failed(failure.cause)
+        story = explain(failure, task, context.host)
         return _End(Outcome.FAILED, story, packed(failure.cause))

@@ -1,68 +1,22 @@
-"""What an attempt reads, as streams of batches: from whatever has the blocks of its shards.
-
-In an executor that is `task.pulling`; in an inline run, whose shards are its own, `LocalPulls`.
-"""
+"""The input shards of an attempt, as streams of batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 from glowpy.errors import ShardCorrupt, ShardError, ShardLost
 from glowpy.flow.ops.kernel import Batch, Stream
 from glowpy.shards.codec import decode
 from glowpy.task.metrics import AttemptMetrics
+from glowpy.task.pulling import Pull, Pulls
 from glowpy.wire.run_messages import Assign
 from glowpy.wire.sources import Sources
 
 _OPEN_AHEAD = 8  # streams fetched before the kernel asks for them, so that owners never idle
 
 
-class Reading(Protocol):
-    """One shard on its way here."""
-
-    @property
-    def attempt(self) -> int:
-        """That writes it, or wrote it."""
-
-    @property
-    def has_news(self) -> bool:
-        """`next_block` has something to give or to raise, or it has ended."""
-
-    @property
-    def is_ended(self) -> bool:
-        """No more will come: once `next_block` gives None, that was all."""
-
-    def next_block(self) -> bytes | None:
-        """The payload of the next block; None: it has not come yet, or there is none.
-
-        Raises:
-            ShardLost, ShardCorrupt: the shard cannot be had.
-        """
-
-    def cancel(self) -> None:
-        """Nothing more of it is wanted."""
-
-
-class Readings(Protocol):
-    """All shards that somebody is reading. Never waits."""
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """Monotonic seconds."""
-
-    def open(self, owner: str, attempt: int, shard: int) -> Reading:
-        """Begin to read a shard."""
-
-    def expire(self, now: float) -> None:
-        """Give up on owners that are silent."""
-
-    def deadline(self, now: float) -> float:
-        """When `expire` is due next."""
-
-
 # Wait for events until this monotonic time at most, or until one of these has news.
-Wait = Callable[[float, Sequence[Reading]], None]
+Wait = Callable[[float, Sequence[Pull]], None]
 
 
 class LostInputError(ShardError):
@@ -74,13 +28,13 @@ class LostInputError(ShardError):
 
 
 def streams_of(
-    pulls: Readings,
+    pulls: Pulls,
     assign: Assign,
     wait: Wait,
     metrics: AttemptMetrics,
     *,
     mixed: Sequence[bool] = (),
-    opened: list[Reading] | None = None,
+    opened: list[Pull] | None = None,
 ) -> list[list[Stream]]:
     """The input streams of an assignment: by edge, in shard order; each is read when drawn from.
 
@@ -100,10 +54,10 @@ def streams_of(
 
 
 def _edge_streams(
-    pulls: Readings, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Reading]
+    pulls: Pulls, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Pull]
 ) -> list[Stream]:
     shards = list(sources.shards())
-    of_edge: dict[int, Reading] = {}
+    of_edge: dict[int, Pull] = {}
 
     def open_until(position: int) -> None:
         for ahead in range(position, min(position + _OPEN_AHEAD, len(shards))):
@@ -119,7 +73,7 @@ def _edge_streams(
 
 
 def _mixed_stream(
-    pulls: Readings, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Reading]
+    pulls: Pulls, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Pull]
 ) -> Stream:
     of_edge = [pulls.open(*shard) for shard in sources.shards()]
     opened += of_edge
@@ -127,7 +81,7 @@ def _mixed_stream(
 
 
 def batches_of_pulls(
-    pulls: Readings, some: Sequence[Reading], wait: Wait, metrics: AttemptMetrics
+    pulls: Pulls, some: Sequence[Pull], wait: Wait, metrics: AttemptMetrics
 ) -> Iterator[Batch]:
     """Batches of one shard, or of several as they come: a block of each in turn."""
     left = list(some)

@@ -16,7 +16,7 @@ from glowpy.errors import RowsDelivered, ShardError
 from glowpy.flow.ops.kernel import Batch
 from glowpy.planner.plan import Plan, StepGroup
 from glowpy.shards.codec import decode
-from glowpy.task.reading import Reading, Readings
+from glowpy.task.pulling import Pull, Pulls
 
 _PULLED_AHEAD = 4  # shards of a dataset that is not live
 
@@ -33,7 +33,7 @@ class Outlet:
         plan: Plan,
         step_group: StepGroup,
         channel: Channel,
-        pulls: Readings,
+        pulls: Pulls,
         grace_s: float,
     ) -> None:
         self.step_group = step_group
@@ -51,7 +51,7 @@ class Outlet:
         self._given = [0] * len(self._shards)  # rows that the channel has got
         self._seen = [0] * len(self._shards)  # rows of the attempt that is being read
         self._left = dict.fromkeys(range(len(self._shards)))  # shards that are not done
-        self._open: dict[int, Reading] = {}
+        self._open: dict[int, Pull] = {}
         self._readable: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
         self._pending: tuple[int, Iterator[Any]] | None = None  # shard, its rows not given yet
         self._lost: list[tuple[int, str]] = []
@@ -184,7 +184,7 @@ class Outlet:
                 self._given[position] += 1
                 yield row
 
-    def _lose(self, position: int, pull: Reading, cause: str) -> None:
+    def _lose(self, position: int, pull: Pull, cause: str) -> None:
         del self._open[position]
         self._lost.append((pull.attempt, cause))
         group = self._shards[position].group

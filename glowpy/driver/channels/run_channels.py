@@ -13,7 +13,7 @@ from glowpy.errors import GlowError, RunCancelled
 if TYPE_CHECKING:
     from glowpy.channel import Channel
     from glowpy.driver.view.report import Report
-    from glowpy.task.reading import Readings
+    from glowpy.task.pulling import Pulls
 
 
 class NoChannels:
@@ -66,7 +66,7 @@ class RunChannels(NoChannels):
     the run.
     """
 
-    def __init__(self, job: Job, store: RowsStore, pulls: Readings) -> None:
+    def __init__(self, job: Job, store: RowsStore, pulls: Pulls) -> None:
         from glowpy.driver.channels.feeding import Feeding
         from glowpy.driver.channels.outlet import Outlet
 
@@ -184,6 +184,6 @@ def as_told(error: BaseException) -> GlowError:
     return RunCancelled(f"the run was ended by {type(error).__name__}")
 
 
-def channels_of(job: Job, store: RowsStore, pulls: Readings) -> NoChannels:
+def channels_of(job: Job, store: RowsStore, pulls: Pulls) -> NoChannels:
     """The channels of a job."""
     return RunChannels(job, store, pulls) if job.has_channels else NoChannels()

@@ -47,6 +47,7 @@ class ClusterFleet:
     """Executors for one run on a cluster. A context manager: leaving it ends the run everywhere."""
 
     shows_hosts = True
+    shares_memory = False
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ class AgentSaid(NamedTuple):
     agent: str
     message: object
     payload: bytes
+    cause: BaseException | None = None  # of a failure in this process: the exception itself
 
 
 class FleetFailed(NamedTuple):
@@ -43,6 +44,7 @@ class Fleet(Protocol):
     store: RowsStore  # what it serves
     reader_host: str  # the driver's host, as owners compare it with their own
     shows_hosts: bool  # printed lines carry their agent's address
+    shares_memory: bool  # executors run in this process
 
     def demand(self, count: int) -> None:
         """So many more executors are wanted; replaces what was wanted before."""
