@@ -32,15 +32,21 @@ def await_exit(pid: int, timeout_s: float) -> bool:
     except ProcessLookupError:  # reaped, by the system where SIGCHLD is ignored
         return True
     try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        if not poll.poll(timeout_s * 1000):
+        if not _becomes_readable(descriptor, timeout_s):
             return False
     finally:
         os.close(descriptor)
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
     return True
+
+
+def _becomes_readable(descriptor: int, timeout_s: float) -> bool:
+    if not hasattr(select, "poll"):  # eventlet removes it
+        return bool(select.select([descriptor], [], [], timeout_s)[0])
+    poll = select.poll()  # takes descriptors above 1023, too
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
 
 
 @contextmanager
