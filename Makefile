@@ -7,6 +7,7 @@
 #   make bench   glowpy against the same work done by hand, on small data: two minutes
 #   make bench-full  full-size data, and the other frameworks too: hours, gigabytes of packages
 #   make docs    the table of all flags and commands in docs/flags.md, from the code
+#   make pictures  the pictures of the README, from runs (needs graphviz)
 #   make wheel   dist/glowpy-*.whl
 #   make clean   removes all that the targets above made
 
@@ -22,7 +23,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint soak bench bench-full docs wheel clean
+.PHONY: help demo test check lint soak bench bench-full docs pictures wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,8 +32,16 @@ help:
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+#>
+#> Next, in this directory:
+#>   .venv/bin/python examples/word_count.py -glow.flow.explain    the plan of this run, as text
+#>   .venv/bin/python examples/word_count.py -glow -glow.flow.stat    the cost of each step group
+#>   .venv/bin/glowpy cluster --agents 3    a cluster, until Ctrl-C; then in another terminal:
+#>   .venv/bin/python examples/word_count.py -glow -glow.leader=localhost:8930
+#>   README.md, docs/recipes.md    a first flow of your own; files, loops, databases
 demo: $(INSTALLED)
 	$(BIN)/python examples/word_count.py -glow
+	@sed -n 's/^#> *$$//p; s/^#> //p' Makefile
 
 # Tests start some thousand processes. Bytecode is written first, because an environment with
 # PYTHONDONTWRITEBYTECODE would have each of them compile glowpy again.
@@ -74,6 +83,9 @@ build/bench/full/sort.txt: benchmarks/make_data.py | $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m glowpy.cli.reference docs/flags.md
+
+pictures: $(INSTALLED_DEV)
+	$(BIN)/python -m docs.pictures.make
 
 # setuptools adds what an earlier build left in build/, so that goes first
 wheel: $(MADE)

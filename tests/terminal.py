@@ -41,6 +41,11 @@ class Terminal:
     def _line(self, line: Mapping[int, pyte.screens.Char]) -> str:
         return "".join(line[column].data for column in range(self._screen.columns)).rstrip()
 
+    def cells(self, line: int) -> Mapping[int, pyte.screens.Char]:
+        """The characters of a line of the screen, by column, with their colours."""
+        cells: Mapping[int, pyte.screens.Char] = self._screen.buffer[line]
+        return cells
+
     def await_match(self, pattern: str) -> re.Match[str]:
         """The place of the screen that matches, as soon as there is one."""
         return self.await_true(lambda text: re.search(pattern, text), pattern)
