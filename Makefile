@@ -28,9 +28,9 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 help:
 	@sed -n 's/^#   //p' Makefile
 
-# Number of processes that run tests. loadgroup: tests that share a fixture share a process.
+# Number of processes that run tests; tests/distribution.py shares them out.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 #>
 #> Next, in this directory:

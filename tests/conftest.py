@@ -14,13 +14,14 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.runners import RUNNERS, Runner
+from tests.batch import batch_of
+from tests.runners import INLINE, Runner, flags_of_runner
 
 _START_S = 30.0
 _STOP_S = 30.0
@@ -41,26 +42,27 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Keep tests that share a fixture of their file in one process, where several run the tests."""
-    for item in items:
-        definitions = item._fixtureinfo.name2fixturedefs.values()
-        if any(each.scope == "module" for several in definitions for each in several):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.distribution import ByFileOrTest
+
+    return ByFileOrTest(config, log)
 
 
-# `make check` has the operators on the quickest runner, and standalone runs as whole scripts.
-@pytest.fixture(
-    params=["inline", *(pytest.param(name, marks=pytest.mark.slow) for name in RUNNERS[1:])]
-)
-def new_flow(request: pytest.FixtureRequest) -> Runner:
-    """Makes a flow for one runner; the test runs once on each of them."""
-    name: str = request.param
-    if name == "inline":
-        return Runner(name, ("-glow.inline",))
-    if name == "standalone":
-        return Runner(name)
-    return Runner(name, ("-glow", f"-glow.leader={request.getfixturevalue('cluster')}"))
+@pytest.fixture
+def new_flow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """Makes flows for the inline runner, or for that of `ON_EVERY_RUNNER`.
+
+    Without that, the last test of the file compares results with those of the other runners.
+    """
+    name: str = getattr(request, "param", "")
+    if name:
+        return Runner(name, flags_of_runner(name, request))
+    assert hasattr(request.module, "test_in_one_run"), (
+        "the file does not end in: test_in_one_run = in_one_run()"
+    )
+    batch_of(request.path).record(request.node.nodeid, monkeypatch)
+    return Runner("inline", INLINE)
 
 
 @pytest.fixture(scope="session")

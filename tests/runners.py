@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from glowpy import Flow
 
 RUNNERS = ["inline", "standalone", "cluster"]
+INLINE = ("-glow.inline",)
+
+# `make check` has the inline runner alone, and standalone runs as whole scripts.
+_OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in RUNNERS[1:]]
+ON_EVERY_RUNNER = pytest.mark.parametrize("new_flow", ["inline", *_OTHERS], indirect=True)
+ON_OTHER_RUNNERS = pytest.mark.parametrize("new_flow", _OTHERS, indirect=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +31,12 @@ class Runner:
     def is_inline(self) -> bool:
         """The user's functions run in the test's own process, where closures can be looked at."""
         return self.name == "inline"
+
+
+def flags_of_runner(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """What makes a flow run there; the cluster is that of the session."""
+    if name == "inline":
+        return INLINE
+    if name == "standalone":
+        return ()
+    return ("-glow", f"-glow.leader={request.getfixturevalue('cluster')}")

@@ -24,7 +24,7 @@ from glowpy.shards import by_value
 from glowpy.shards.by_value import dumps_by_value, dumps_whole, identity_of
 from glowpy.shards.codec import decode, encode
 from tests.parameter_ids import stable_id
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 def local_classes() -> SimpleNamespace:
@@ -242,6 +242,7 @@ def steps_over(kinds: SimpleNamespace) -> Callable[[int], tuple[Any, ...]]:
     return lambda n: (point(n % 3), colour(n % 2 + 1), named(n), {"k": [point(n)]})
 
 
+@ON_EVERY_RUNNER
 def test_rows_and_keys_of_local_classes(new_flow: Runner) -> None:
     kinds = local_classes()
     make, point, colour, named = steps_over(kinds), kinds.Point, kinds.Colour, kinds.Named
@@ -266,6 +267,7 @@ def test_rows_and_keys_of_local_classes(new_flow: Runner) -> None:
     assert {type(key) for key, _ in sizes} == {named} and len(sizes) == 2
 
 
+@ON_EVERY_RUNNER
 def test_rows_of_local_classes_survive_spilling(new_flow: Runner) -> None:
     point = local_classes().Point
     rows = new_flow("-glow.task.memoryMB=1").slice(range(20_000), 2)

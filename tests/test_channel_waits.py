@@ -19,7 +19,7 @@ from glowpy.driver.view.report import Report
 from glowpy.flags import Options
 from glowpy.planner.fusion import make_plan
 from glowpy.timing import Timing
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 from tests.test_outlet import Pulls
 
 BOUND_S = 60.0
@@ -42,6 +42,7 @@ def line_about(notes: queue.Queue[str], what: str) -> str:
     return line
 
 
+@ON_EVERY_RUNNER
 def test_a_channel_that_is_never_closed_is_noted(new_flow: Runner, notes: queue.Queue[str]) -> None:
     numbers, squares = Channel(), Channel()
     flow = new_flow()
@@ -61,6 +62,7 @@ def test_a_channel_that_is_never_closed_is_noted(new_flow: Runner, notes: queue.
     assert rows == [9]
 
 
+@ON_EVERY_RUNNER
 def test_an_output_that_is_never_read_is_noted(new_flow: Runner, notes: queue.Queue[str]) -> None:
     squares = Channel(10)
     flow = new_flow()

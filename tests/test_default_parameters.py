@@ -12,7 +12,7 @@ from glowpy.driver.view import report
 from glowpy.errors import TaskFailed
 from glowpy.flow.arguments import fields_with_defaults
 from glowpy.task import notes
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,7 @@ def nothing_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notes, "_subjects", set())
 
 
+@ON_EVERY_RUNNER
 def test_rows_that_a_parameter_with_a_default_could_take_apart_are_noted_once(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -36,6 +37,7 @@ def test_rows_that_a_parameter_with_a_default_could_take_apart_are_noted_once(
     )
 
 
+@ON_EVERY_RUNNER
 def test_a_failure_that_follows_is_not_in_the_way_of_the_note(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +47,7 @@ def test_a_failure_that_follows_is_not_in_the_way_of_the_note(
     assert "gets them whole, as 'key'" in capsys.readouterr().err
 
 
+@ON_EVERY_RUNNER
 def test_other_rows_and_bound_values_are_not_noted(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,7 +89,7 @@ def test_a_constant_that_python_has_written_down_is_compared(
 def test_an_edited_module_does_not_go_along_with_a_pickled_flow(words: ModuleType) -> None:
     """As in a notebook that has not loaded the module again."""
     pickled_program(b"flow")
-    replace("LIMIT = 1", "LIMIT = 2")(Path(str(words.__file__)))
+    replace("LIMIT = 1", "LIMIT = 20")(Path(str(words.__file__)))
     with pytest.raises(ProgramError, match="has changed"):
         pickled_program(b"flow")
     importlib.reload(words)

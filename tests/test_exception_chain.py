@@ -12,7 +12,7 @@ import pytest
 from glowpy.errors import TaskFailed
 from glowpy.task import exception_chain
 from glowpy.task.exception_chain import pack, unpack
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 HAS_GROUPS = hasattr(builtins, "ExceptionGroup")
 needs_groups = pytest.mark.skipif(not HAS_GROUPS, reason="Python has groups since 3.11")
@@ -189,6 +189,7 @@ def test_a_group_keeps_its_members_and_their_chains() -> None:
 # --- in runs -------------------------------------------------------------------------------------
 
 
+@ON_EVERY_RUNNER
 def test_runners_agree_on_exceptions(new_flow: Runner) -> None:
     class Local(Exception):
         pass

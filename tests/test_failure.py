@@ -17,7 +17,7 @@ import pytest
 from glowpy import Flow
 from glowpy.errors import GlowError, InputError, OutputError, RowError, TaskFailed
 from glowpy.task.failure import NO_ROW, StepFailed, explain, packed, unpacked
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 # The agents of the test cluster are named by their addresses.
 HOSTS = {"inline": socket.gethostname(), "standalone": socket.gethostname()}
@@ -45,6 +45,7 @@ def assert_told(text: str, runner: Runner, words: str) -> None:
 # --- on every runner -----------------------------------------------------------------------------
 
 
+@ON_EVERY_RUNNER
 def test_the_whole_story(new_flow: Runner) -> None:
     def divide(row: int) -> float:
         return 1 / row  # the line that is shown
@@ -65,6 +66,7 @@ def test_the_whole_story(new_flow: Runner) -> None:
     assert isinstance(failure.value.__cause__, ZeroDivisionError)
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -90,6 +92,7 @@ def test_what_stops_python_elsewhere_is_an_error_here(
         assert type(failure.value.__cause__) is type(error)
 
 
+@ON_EVERY_RUNNER
 def test_an_exit_in_the_code_of_a_row_is_an_error(new_flow: Runner, tmp_path: Path) -> None:
     class Leaving:
         def __str__(self) -> str:
@@ -128,6 +131,7 @@ class Closed(Bad):
     error = OSError
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize("kind", [Bad, Closed])
 def test_what_the_code_of_a_row_raises_is_told_at_the_first_try(
     new_flow: Runner, kind: type[Bad]
@@ -170,6 +174,7 @@ class Quoting(Exception):
         super().__init__("begin" + "x" * (70 << 20) + "end")
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -15,7 +15,7 @@ from glowpy import Flow
 from glowpy.agent.guard import Guard, hard_limit_mb, private_mb
 from glowpy.errors import ClusterError, ExecutorsDied
 from glowpy.timing import Timing
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
 
 pytestmark = pytest.mark.slow
@@ -30,6 +30,7 @@ def growing(row: int) -> int:
             raise AssertionError("nobody has stopped it")
 
 
+@ON_EVERY_RUNNER
 def test_an_executor_that_grows_without_end_is_killed(new_flow: Runner) -> None:  # noqa: F811
     with pytest.raises(ExecutorsDied) as failure:
         new_flow().slice([1]).map(growing).run()
@@ -40,6 +41,7 @@ def test_an_executor_that_grows_without_end_is_killed(new_flow: Runner) -> None:
     assert "4 times -glow.task.memoryMB (64)" in text
 
 
+@ON_EVERY_RUNNER
 def test_more_memory_can_be_asked_for(new_flow: Runner) -> None:  # noqa: F811
     def large(row: int) -> int:
         return sum(map(len, [os.urandom(1 << 20) * 10 for _ in range(60)]))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import ExecutorsDied, OutputError, TaskFailed
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +38,7 @@ def dying_once(marker: Path, row: Any) -> Any:
     raise AssertionError("still alive")
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize("at", [0, 57, 99])
 def test_a_killed_executors_group_runs_again(new_flow: Runner, tmp_path: Path, at: int) -> None:
     marker = tmp_path / "died"
@@ -53,6 +54,7 @@ def test_a_killed_executors_group_runs_again(new_flow: Runner, tmp_path: Path, a
     assert marker.exists(), "nobody died"
 
 
+@ON_EVERY_RUNNER
 def test_a_killed_consumer_reads_its_inputs_again(new_flow: Runner, tmp_path: Path) -> None:
     marker = tmp_path / "died"
     dataset = (
@@ -65,6 +67,7 @@ def test_a_killed_consumer_reads_its_inputs_again(new_flow: Runner, tmp_path: Pa
     assert marker.exists(), "nobody died"
 
 
+@ON_EVERY_RUNNER
 def test_a_saved_file_is_whole_after_a_death(new_flow: Runner, tmp_path: Path) -> None:
     marker, target = tmp_path / "died", tmp_path / "out.txt"
 
@@ -76,12 +79,14 @@ def test_a_saved_file_is_whole_after_a_death(new_flow: Runner, tmp_path: Path) -
     assert marker.exists(), "nobody died"
 
 
+@ON_EVERY_RUNNER
 def test_a_group_that_always_kills_its_executor_is_given_up(new_flow: Runner) -> None:
     flow = new_flow().slice(range(9), 3)
     with pytest.raises(ExecutorsDied, match=r"Input0>Map1 \(.*\) task 1 of 3.*4 tries.*SIGSEGV"):
         flow.map(lambda row: os.kill(os.getpid(), signal.SIGSEGV) if row == 4 else row).run()
 
 
+@ON_EVERY_RUNNER
 def test_os_exit_is_a_death_and_sys_exit_a_failure(new_flow: Runner) -> None:
     with pytest.raises(ExecutorsDied, match="exit status 3"):
         new_flow().slice([1]).map(lambda row: os._exit(3)).run()
@@ -89,6 +94,7 @@ def test_os_exit_is_a_death_and_sys_exit_a_failure(new_flow: Runner) -> None:
         new_flow().slice([1]).map(lambda row: sys.exit(3)).run()
 
 
+@ON_EVERY_RUNNER
 def test_a_full_disk_is_an_error_that_names_it(new_flow: Runner) -> None:
     def smaller_files(row: bytes) -> bytes:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -16,7 +16,7 @@ from glowpy.paths import expand_path, split_paths
 from glowpy.program.related import find_related, local_path
 from glowpy.wire.security import load_key, policy_of
 from tests.commands import run
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_other_urls_are_refused_wherever_a_path_is_taken(given: str, said: str) 
     assert done.returncode == 2 and said in done.stderr
 
 
+@ON_EVERY_RUNNER
 def test_files_are_read_and_written_under_the_home_folder_and_under_urls(
     new_flow: Runner, home: Path
 ) -> None:

@@ -18,7 +18,7 @@ from glowpy.task import printing
 from glowpy.task.printing import LineForwarder, forwarded
 from glowpy.wire.run_messages import Stream
 from tests.forked import in_fork
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 class Sent:
@@ -241,6 +241,7 @@ def short_repr(text: str) -> list[str]:
     return sorted(line.rpartition("> ")[2] for line in text.splitlines())
 
 
+@ON_EVERY_RUNNER
 def test_what_tasks_print_is_shown_by_the_driver(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +259,7 @@ def test_what_tasks_print_is_shown_by_the_driver(
     assert short_repr(said.err) == ["error 1", "error 2"]
 
 
+@ON_EVERY_RUNNER
 def test_a_task_that_fails_shows_what_it_had_printed(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,6 +272,7 @@ def test_a_task_that_fails_shows_what_it_had_printed(
     assert "last words" in capsys.readouterr().out
 
 
+@ON_EVERY_RUNNER
 def test_a_stream_kept_from_an_earlier_task_still_leads_to_the_driver(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -285,6 +288,7 @@ def test_a_stream_kept_from_an_earlier_task_still_leads_to_the_driver(
     assert short_repr(capsys.readouterr().err) == ["row 1", "row 1"]
 
 
+@ON_EVERY_RUNNER
 def test_text_that_the_drivers_terminal_cannot_show(
     new_flow: Runner, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from glowpy.planner.plan import Plan
 from glowpy.task import title
 from glowpy.task.title import ProcessTitle, short_label
 from tests.forked import in_fork
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 def own_name() -> str:
@@ -26,6 +26,7 @@ def plan_of_two() -> Plan:
     return make_plan(keys._graph, [keys.reduce_by_key(max)._node], stored=True)
 
 
+@ON_EVERY_RUNNER
 def test_an_executor_is_named_after_its_run_and_task(new_flow: Runner) -> None:
     if new_flow.is_inline:
         before = own_name()

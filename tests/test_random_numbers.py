@@ -15,7 +15,7 @@ from glowpy.driver.seeds import seeds_of
 from glowpy.planner.run_description import RunDescription, Seeds, Sink
 from glowpy.task.draws import Draws, kept_generators
 from tests.processes import IN_EVERY_MODE, flags_of, run
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 DRAWING = """
 import random
@@ -82,6 +82,7 @@ def test_a_seed_flag_covers_modules_that_only_a_task_loads(
     assert first == again != other
 
 
+@ON_EVERY_RUNNER
 def test_a_run_leaves_the_generators_of_the_driver_alone(new_flow: Runner) -> None:
     random.seed(5)
     np.random.seed(5)
@@ -91,6 +92,7 @@ def test_a_run_leaves_the_generators_of_the_driver_alone(new_flow: Runner) -> No
     assert (random.random(), np.random.rand()) == expected
 
 
+@ON_EVERY_RUNNER
 def test_groups_fed_by_a_channel_each_draw_their_own_numbers(new_flow: Runner) -> None:
     def drawn() -> list[float]:
         random.seed(3)

@@ -22,7 +22,7 @@ from glowpy.flow.entry import Call, Terminal
 from glowpy.planner.run_description import Sink
 from tests.commands import PATIENCE_S
 from tests.forked import become_nobody, in_fork
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 def names_in(directory: Path) -> list[str]:
@@ -196,6 +196,7 @@ def test_devices_are_written_to_and_stay_what_they_are() -> None:
         assert stat.S_ISCHR(os.stat(device).st_mode)
 
 
+@ON_EVERY_RUNNER
 def test_a_pipe_gets_the_rows_of_all_shards_at_the_end(new_flow: Runner, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -364,6 +365,7 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(
     assert names_in(tmp_path) == ["out"] and path.read_text() == "older"
 
 
+@ON_EVERY_RUNNER
 def test_a_failing_run_leaves_nothing(new_flow: Runner, tmp_path: Path) -> None:
     def refuse_the_last(row: int) -> int:
         return row // (row - 29_999)
@@ -377,6 +379,7 @@ def test_a_failing_run_leaves_nothing(new_flow: Runner, tmp_path: Path) -> None:
 # --- much of it ----------------------------------------------------------------------------------
 
 
+@ON_EVERY_RUNNER
 def test_a_large_result_is_noted_by_the_bytes_received(
     new_flow: Runner, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from glowpy.errors import DefinitionError, InputError
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import InputFile
 from tests.forked import become_nobody, in_fork
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 HOST = socket.gethostname()
 
@@ -35,6 +35,7 @@ def entries(path: Any, encoding: str = "utf-8") -> tuple[InputFile, ...]:
 # --- on every runner -----------------------------------------------------------------------------
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_path_a_glob_and_a_compressed_file_in_one_list(
     new_flow: Runner, tmp_path: Path, shards: int
@@ -50,6 +51,7 @@ def test_a_path_a_glob_and_a_compressed_file_in_one_list(
     assert dataset.collect() == ["1", "2\f\x1c\x85\u2028\r", "", "3", "4", "5", "6", "7"]
 
 
+@ON_EVERY_RUNNER
 def test_more_shards_than_lines_and_no_lines_at_all(new_flow: Runner, tmp_path: Path) -> None:
     (tmp_path / "few").write_text("one\ntwo\n")
     (tmp_path / "none").write_text("")
@@ -58,6 +60,7 @@ def test_more_shards_than_lines_and_no_lines_at_all(new_flow: Runner, tmp_path: 
     assert flow.text_file(tmp_path / "none", 2).count() == 0
 
 
+@ON_EVERY_RUNNER
 def test_encoding_and_errors_reach_the_tasks(new_flow: Runner, tmp_path: Path) -> None:
     (tmp_path / "wide").write_bytes("für\n東京\n".encode("utf-16"))
     (tmp_path / "mixed").write_bytes(b"f\xfcr\n")
@@ -66,6 +69,7 @@ def test_encoding_and_errors_reach_the_tasks(new_flow: Runner, tmp_path: Path) -
     assert flow.text_file(tmp_path / "mixed", 2, errors="replace").collect() == ["f\ufffdr"]
 
 
+@ON_EVERY_RUNNER
 def test_strange_file_names(
     new_flow: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +82,7 @@ def test_strange_file_names(
     assert flow.text_file("sur*", 1).collect() == [ascii("sur\udcffrogate")]
 
 
+@ON_EVERY_RUNNER
 def test_bytes_that_are_no_text_fail_the_run(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "sur\udcffrogate"
     path.write_bytes(b"good\nbad \xff\n")
@@ -86,6 +91,7 @@ def test_bytes_that_are_no_text_fail_the_run(new_flow: Runner, tmp_path: Path) -
     assert str(tmp_path) in str(failure.value)
 
 
+@ON_EVERY_RUNNER
 def test_a_broken_gz_file_fails_the_run(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "broken.gz"
     path.write_bytes(gzip.compress(b"line\n" * 100)[:-9])
@@ -93,6 +99,7 @@ def test_a_broken_gz_file_fails_the_run(new_flow: Runner, tmp_path: Path) -> Non
         new_flow().text_file(path, 2).collect()
 
 
+@ON_EVERY_RUNNER
 def test_a_missing_file_fails_before_anything_runs(new_flow: Runner, tmp_path: Path) -> None:
     flow = new_flow()
     touched = flow.slice([1]).map(lambda _: (tmp_path / "touched").touch())

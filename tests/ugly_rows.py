@@ -108,7 +108,7 @@ def written_length(row: Any) -> int:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal and of the same type, all the way down; NaN is the same as NaN."""
+    """Equal and of the same type, all the way down; NaN and NaT are the same as themselves."""
     if type(one) is not type(other):
         return False
     if isinstance(one, (float, complex)):
@@ -119,4 +119,4 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, (set, frozenset)):
         return len(one) == len(other) and all(any(same(a, b) for b in other) for a in one)
-    return bool(one == other)
+    return bool(one == other or (one != one and other != other))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
+from tests.batch import in_one_run
 from tests.runners import Runner
 
 LEFT = [("b", 1), ("a", 2), ("b", 3), ("d", 4), (None, 5)]
@@ -67,3 +68,6 @@ def test_wrong_rows_and_keys_are_shown(new_flow: Runner) -> None:
     for left, right in ((good, flow.slice([([], 1)])), (flow.slice([([], 1)]), good)):
         with pytest.raises(TaskFailed, match=r"key \[\] cannot be hashed"):
             left.broadcast_join(right).run()
+
+
+test_in_one_run = in_one_run()

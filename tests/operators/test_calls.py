@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from glowpy import Dataset
 from glowpy.errors import TaskFailed
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 ROWS, KEYS, SHARDS = 3000, 70, 3
 
@@ -98,14 +99,18 @@ USES: dict[str, tuple[Use, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", USES)
-def test_one_call_for_each_row(name: str, new_flow: Runner, tmp_path: Path) -> None:
-    use, expected = USES[name]
-    marks = tmp_path / "marks"
-    use(new_flow().source(numbers, SHARDS), lambda function: Counted(marks, function)).run()
-    assert marks.stat().st_size == expected
+@ON_EVERY_RUNNER
+def test_one_call_for_each_row(new_flow: Runner, tmp_path: Path) -> None:
+    """All uses in one run: each has a source and marks of its own."""
+    flow = new_flow()
+    for name, (use, _calls) in USES.items():
+        use(flow.source(numbers, SHARDS), partial(Counted, tmp_path / name))
+    flow.run()
+    found = {name: (tmp_path / name).stat().st_size for name in USES}
+    assert found == {name: calls for name, (_use, calls) in USES.items()}
 
 
+@ON_EVERY_RUNNER
 def test_the_key_of_top_is_asked_for_once(new_flow: Runner, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     rows = new_flow().source(numbers, SHARDS)
@@ -113,12 +118,14 @@ def test_the_key_of_top_is_asked_for_once(new_flow: Runner, tmp_path: Path) -> N
     assert marks.stat().st_size == ROWS
 
 
+@ON_EVERY_RUNNER
 def test_for_each_calls_once_for_each_row(new_flow: Runner, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     new_flow().source(numbers, SHARDS).for_each(Counted(marks, negated))
     assert marks.stat().st_size == ROWS
 
 
+@ON_EVERY_RUNNER
 def test_a_memory_error_is_not_tried_again(new_flow: Runner, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     with pytest.raises(TaskFailed, match=r"Map1 .* failed on .*: MemoryError"):
@@ -126,12 +133,14 @@ def test_a_memory_error_is_not_tried_again(new_flow: Runner, tmp_path: Path) -> 
     assert marks.stat().st_size == 1
 
 
+@ON_EVERY_RUNNER
 def test_a_source_is_called_once(new_flow: Runner, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     assert new_flow().source(Counted(marks, numbers), SHARDS).count() == ROWS
     assert marks.stat().st_size == 1
 
 
+@ON_EVERY_RUNNER
 def test_two_readers_of_a_dataset_do_not_make_it_twice(new_flow: Runner, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     flow = new_flow()

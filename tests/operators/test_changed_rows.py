@@ -13,7 +13,8 @@ import pytest
 
 from glowpy import Channel, Dataset, Flow
 from glowpy.copies import are_immutable, copied, hold_mutable
-from tests.runners import Runner
+from tests.batch import in_one_run
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 Rows = list[Any]
 
@@ -160,6 +161,7 @@ def test_no_other_reader_sees_a_change(name: str, new_flow: Runner) -> None:
     assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
+@ON_EVERY_RUNNER
 def test_the_driver_changes_what_it_has_given_or_got(new_flow: Runner) -> None:
     flow = new_flow()
     given: list[Any] = [[1], [2]]
@@ -176,6 +178,7 @@ def test_the_driver_changes_what_it_has_given_or_got(new_flow: Runner) -> None:
     assert seen == ([[1, "changed"], [2, "changed"]] if new_flow.is_inline else [])
 
 
+@ON_EVERY_RUNNER
 def test_a_row_is_sent_to_a_channel_as_it_is_then(new_flow: Runner) -> None:
     source, one, other = Channel(), Channel(), Channel()
     flow = new_flow()
@@ -222,3 +225,6 @@ def test_a_value_that_cannot_be_copied_is_shared() -> None:
 
     single = Single()
     assert copied(single) is single
+
+
+test_in_one_run = in_one_run()

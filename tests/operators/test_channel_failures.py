@@ -17,11 +17,12 @@ from glowpy.errors import (
     RunCancelled,
     TaskFailed,
 )
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 BOUND_S = 60.0
 
 
+@ON_EVERY_RUNNER
 def test_a_failure_reaches_everybody(new_flow: Runner) -> None:
     source, out = Channel(), Channel()
     flow = new_flow()
@@ -39,6 +40,7 @@ def test_a_failure_reaches_everybody(new_flow: Runner) -> None:
         source.send(2)
 
 
+@ON_EVERY_RUNNER
 def test_cancelling_reaches_everybody(new_flow: Runner) -> None:
     source, out = Channel(capacity=1), Channel()
     flow = new_flow()
@@ -53,6 +55,7 @@ def test_cancelling_reaches_everybody(new_flow: Runner) -> None:
             call()
 
 
+@ON_EVERY_RUNNER
 def test_a_row_that_cannot_travel_is_shown(new_flow: Runner) -> None:
     source = Channel()
     flow = new_flow()
@@ -63,6 +66,7 @@ def test_a_row_that_cannot_travel_is_shown(new_flow: Runner) -> None:
         handle.wait()
 
 
+@ON_EVERY_RUNNER
 def test_a_sender_that_raises_does_not_pass_for_the_end(new_flow: Runner) -> None:
     source, out = Channel(), Channel()
     flow = new_flow()
@@ -77,6 +81,7 @@ def test_a_sender_that_raises_does_not_pass_for_the_end(new_flow: Runner) -> Non
         out.receive(BOUND_S)
 
 
+@ON_EVERY_RUNNER
 def test_a_channel_is_of_one_run(new_flow: Runner) -> None:
     source, out = Channel(), Channel()
     first = new_flow()
@@ -119,6 +124,7 @@ def test_calls_that_make_no_sense() -> None:
             call()
 
 
+@ON_EVERY_RUNNER
 def test_a_flows_functions_cannot_use_its_channels(new_flow: Runner) -> None:
     out = Channel(capacity=1)
     flow = new_flow()

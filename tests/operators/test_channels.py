@@ -19,7 +19,7 @@ from glowpy.errors import (
     ChannelClosed,
     WaitTimeout,
 )
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 BOUND_S = 60.0
 
@@ -51,6 +51,7 @@ def in_threads() -> Iterator[Callable[..., threading.Thread]]:
         assert not thread.is_alive()
 
 
+@ON_EVERY_RUNNER
 def test_each_row_comes_back_before_the_next_is_sent(new_flow: Runner) -> None:
     numbers, squares = Channel(), Channel()
     flow = new_flow()
@@ -73,6 +74,7 @@ def test_each_row_comes_back_before_the_next_is_sent(new_flow: Runner) -> None:
     handle.cancel()
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize("more", [(), ("-glow.workers=1",)], ids=["", "one"])
 def test_a_gang_of_any_size_answers_at_once(new_flow: Runner, more: tuple[str, ...]) -> None:
     if new_flow.name != "standalone" and more:
@@ -103,6 +105,7 @@ def running_totals(rows: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]
         yield word, times[word]
 
 
+@ON_EVERY_RUNNER
 def test_steps_that_wait_for_all_rows_get_all_of_them(
     new_flow: Runner, in_threads: Callable[..., threading.Thread]
 ) -> None:
@@ -134,6 +137,7 @@ def test_steps_that_wait_for_all_rows_get_all_of_them(
     assert sorted(found["join"]) == sorted((k, v, str(k)) for k, v in rows if k < 3)
 
 
+@ON_EVERY_RUNNER
 def test_rows_are_dealt_or_go_to_every_shard(new_flow: Runner) -> None:
     dealt, everywhere, dealt_out, everywhere_out = (Channel() for _ in range(4))
     flow = new_flow()
@@ -159,6 +163,7 @@ def numbered(rows: Iterator[Any], shard: int) -> Iterator[tuple[int, Any]]:
     return ((shard, row) for row in rows)
 
 
+@ON_EVERY_RUNNER
 def test_every_output_gets_every_row(new_flow: Runner) -> None:
     source, raw, first, second, after = (Channel() for _ in range(5))
     flow = new_flow()
@@ -174,6 +179,7 @@ def test_every_output_gets_every_row(new_flow: Runner) -> None:
     assert [list(each) for each in (raw, first, second, after)] == [[], [], [], []]
 
 
+@ON_EVERY_RUNNER
 def test_outputs_of_datasets_without_a_channel_come_in_shard_order(new_flow: Runner) -> None:
     out, in_order = Channel(), Channel()
     flow = new_flow()
@@ -185,6 +191,7 @@ def test_outputs_of_datasets_without_a_channel_come_in_shard_order(new_flow: Run
     handle.wait()
 
 
+@ON_EVERY_RUNNER
 def test_a_channel_beside_rows_that_are_there_already(new_flow: Runner) -> None:
     source, out, joined = Channel(), Channel(), Channel()
     flow = new_flow()
@@ -202,6 +209,7 @@ def test_a_channel_beside_rows_that_are_there_already(new_flow: Runner) -> None:
     handle.wait()
 
 
+@ON_EVERY_RUNNER
 def test_a_closed_channel_is_an_input_for_any_call(new_flow: Runner) -> None:
     def closed(rows: Iterable[int]) -> Channel:
         channel = Channel(capacity=100)
@@ -216,6 +224,7 @@ def test_a_closed_channel_is_an_input_for_any_call(new_flow: Runner) -> None:
     assert flow.channel(closed(range(50))).partition(3).count() == 50
 
 
+@ON_EVERY_RUNNER
 def test_take_ends_when_it_has_enough(new_flow: Runner) -> None:
     source = Channel()
     source.send(1)
@@ -226,6 +235,7 @@ def test_take_ends_when_it_has_enough(new_flow: Runner) -> None:
         source.send(4)
 
 
+@ON_EVERY_RUNNER
 def test_many_clients_of_a_server_get_their_answers(
     new_flow: Runner, in_threads: Callable[..., threading.Thread]
 ) -> None:
@@ -259,6 +269,7 @@ def test_many_clients_of_a_server_get_their_answers(
     assert wrong == []
 
 
+@ON_EVERY_RUNNER
 def test_a_reader_that_is_slow_loses_nothing(new_flow: Runner) -> None:
     source, out = Channel(capacity=10), Channel(capacity=3)
     flow = new_flow()
@@ -272,6 +283,7 @@ def test_a_reader_that_is_slow_loses_nothing(new_flow: Runner) -> None:
     handle.wait()
 
 
+@ON_EVERY_RUNNER
 def test_a_reader_that_has_enough_closes_its_channel(new_flow: Runner) -> None:
     source, out, other = Channel(), Channel(capacity=2), Channel()
     flow = new_flow()
@@ -285,6 +297,7 @@ def test_a_reader_that_has_enough_closes_its_channel(new_flow: Runner) -> None:
     handle.wait()
 
 
+@ON_EVERY_RUNNER
 def test_what_live_steps_print_is_shown(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,6 +319,7 @@ def said(row: int) -> int:
     return row
 
 
+@ON_EVERY_RUNNER
 def test_the_flag_says_how_many_rows_a_channel_holds(new_flow: Runner) -> None:
     source, out = Channel(), Channel()
     flow = new_flow("-glow.channel.bufferSize=3")
@@ -319,6 +333,7 @@ def test_the_flag_says_how_many_rows_a_channel_holds(new_flow: Runner) -> None:
     handle.wait()
 
 
+@ON_EVERY_RUNNER
 def test_several_flows_at_once(new_flow: Runner) -> None:
     started = []
     for number in range(3):

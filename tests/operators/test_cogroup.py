@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from glowpy.errors import DefinitionError
+from tests.batch import in_one_run
 from tests.operators.shards import shards_of
 from tests.runners import Runner
 
@@ -41,3 +42,6 @@ def test_cogroup_partitioned_sorted_takes_shards_as_they_lie(new_flow: Runner) -
     ]
     with pytest.raises(DefinitionError, match="they have 2 and 5 shards"):
         left.cogroup_partitioned_sorted(right.partition(5))
+
+
+test_in_one_run = in_one_run()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import shards_of
 from tests.runners import Runner
 from tests.ugly_rows import City, Colour, same
@@ -58,3 +59,6 @@ def test_a_row_that_cannot_be_hashed_is_shown(new_flow: Runner, shards: int) -> 
     ) as failure:
         dataset.run()
     assert "LocalDistinct" in str(failure.value)
+
+
+test_in_one_run = in_one_run()

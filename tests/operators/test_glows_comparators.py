@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from glowpy import Flow
+from tests.batch import in_one_run
 from tests.runners import Runner
 
 LEFT = [("b", 1), ("A", 2), ("B", 3), ("a", 4)]
@@ -77,3 +78,6 @@ def test_a_comparator_is_no_argument_of_the_local_steps() -> None:
     ):
         with pytest.raises(TypeError, match="positional argument"):
             call()
+
+
+test_in_one_run = in_one_run()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import shards_of
 from tests.runners import Runner
 
@@ -85,3 +86,6 @@ def test_keys_told_apart_by_address_are_refused(new_flow: Runner, shards: int) -
     dataset = new_flow().slice(range(3), shards).map(lambda n: (Thing(), n)).group_by_key()
     with pytest.raises(TaskFailed, match="define __eq__ and __hash__"):
         dataset.run()
+
+
+test_in_one_run = in_one_run()

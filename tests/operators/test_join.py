@@ -8,6 +8,7 @@ import pytest
 
 from glowpy import Dataset
 from glowpy.errors import DefinitionError, TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import shards_of
 from tests.runners import Runner
 
@@ -157,3 +158,6 @@ def test_a_row_that_is_no_pair_and_a_key_without_hash_are_shown(new_flow: Runner
     assert "JoinPartitionedSorted" in str(failure.value)
     with pytest.raises(TaskFailed, match=r"key \{1\} cannot be hashed"):
         good.full_outer_join(flow.slice([({1}, 2)])).run()
+
+
+test_in_one_run = in_one_run()

@@ -1,8 +1,7 @@
 """Keyed operators over any rows against plain Python, on every runner.
 
-An example is two datasets and one use of an operator, which knows what it makes of their rows. Many
-examples are one run, behind numbers: 200 and more of each family inline and standalone, 20 and more
-on the cluster.
+An example is two datasets and one use of an operator with its model in plain Python. A run takes
+20 examples: there are 220 of each family inline, and 40 of all families on each other runner.
 """
 
 from __future__ import annotations
@@ -19,13 +18,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
-from tests.operators.test_ugly_data import collected
 from tests.operators.ugly import Data, Rows, Shards, all_rows, groups_of, is_as_expected
-from tests.runners import Runner
+from tests.runners import INLINE, ON_EVERY_RUNNER, ON_OTHER_RUNNERS, Runner
+from tests.tagged import collected
 from tests.ugly_rows import City, Colour, same
 
 TOGETHER = 20  # examples of a run
-RUNS = {"inline": 11, "standalone": 11, "cluster": 2}
 KINDS_OF_KEYS: list[list[Any]] = [
     [None, 0, False, -0.0, 1, True, 1.0, "a", b"a", "", (), (1, None), (1.0, None), 1 << 70, -7],
     [math.nan, -math.nan, 1.5, 2, frozenset({1}), frozenset(), Colour.RED, City("x", None), None],
@@ -285,15 +283,13 @@ def examples(family: str) -> st.SearchStrategy[Example]:
     return st.sampled_from(kinds).flatmap(of_kind)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
-def test_any_rows(family: str, new_flow: Runner) -> None:
+def check_examples(new_flow: Runner, of: st.SearchStrategy[Example], run_count: int) -> None:
     @settings(
-        max_examples=RUNS[new_flow.name],
+        max_examples=run_count,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],  # the example that fails is shown; runs are slow to shrink
     )
-    @given(st.lists(examples(family), min_size=TOGETHER, max_size=TOGETHER))
+    @given(st.lists(of, min_size=TOGETHER, max_size=TOGETHER))
     def check(some: list[Example]) -> None:
         flow = new_flow()
         datasets = [example.dataset(flow) for example in some]
@@ -303,6 +299,18 @@ def test_any_rows(family: str, new_flow: Runner) -> None:
     check()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_rows(family: str) -> None:
+    check_examples(Runner("inline", INLINE), examples(family), run_count=11)
+
+
+@ON_OTHER_RUNNERS
+def test_any_rows_of_any_family(new_flow: Runner) -> None:
+    check_examples(new_flow, st.one_of([examples(family) for family in FAMILIES]), run_count=2)
+
+
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 def test_over_a_budget_of_1_mb(new_flow: Runner) -> None:
     flow = new_flow("-glow.task.memoryMB=1")

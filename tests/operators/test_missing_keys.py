@@ -13,6 +13,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
 from glowpy import Dataset, Flow
+from tests.batch import in_one_run
 from tests.runners import Runner
 
 
@@ -113,3 +114,6 @@ def test_a_missing_key_over_the_memory_budget() -> None:
     assert len(found) == len([row for row in rows if isinstance(row[0], tuple)]) + 50
     assert sum(value for _, value in found) == sum(range(20_000))
     assert {type(key) for key, _ in found} == {tuple, str}
+
+
+test_in_one_run = in_one_run()

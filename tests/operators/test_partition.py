@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import WORDS, shards_of
 from tests.runners import Runner
 from tests.ugly_rows import City, Level, Metres, Name, Point
@@ -109,3 +110,6 @@ def test_a_hash_seed_moves_keys_and_no_results(new_flow: Runner) -> None:
     assert sorted(row for shard in spread for row in shard) == sorted(crowded * 2)
     assert shards_under(1) == spread
     assert shards_under(2) != spread
+
+
+test_in_one_run = in_one_run()

@@ -13,8 +13,9 @@ import pytest
 
 from glowpy import Channel, Flow
 from glowpy.errors import DefinitionError, TaskFailed
+from tests.batch import in_one_run
 from tests.processes import started
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, ON_OTHER_RUNNERS, Runner
 
 
 def test_lines_go_in_and_lines_come_out(new_flow: Runner) -> None:
@@ -105,6 +106,16 @@ def test_a_command_that_fails_says_so(new_flow: Runner, command: Any, said: str)
     assert len(text) < 6000
 
 
+@ON_OTHER_RUNNERS
+def test_a_command_that_fails_elsewhere_says_so(new_flow: Runner) -> None:
+    command, said = FAILING[0]
+    with pytest.raises(TaskFailed, match=said) as failure:
+        new_flow("-glow.quiet").slice("ab", 2).pipe(command).collect()
+    assert re.match(
+        r"Pipe1 \(test_pipe\.py:\d+\) failed on .*: CommandFailed: ", str(failure.value)
+    )
+
+
 @pytest.mark.parametrize(
     ("row", "said"), [("a\nb", "has a line end in it"), ("\ud800", "UTF-8, which has no form for")]
 )
@@ -120,11 +131,13 @@ def test_a_command_that_is_none(command: Any) -> None:
         Flow(["-glow.inline"]).slice([1]).pipe(command)
 
 
+@ON_EVERY_RUNNER
 def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
     with pytest.raises(TaskFailed, match=r"^Map1 .*ZeroDivisionError"):
         new_flow().slice([1, 0]).map(lambda row: 1 / row).pipe("cat; sleep 600").collect()
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 def test_what_a_command_has_started_ends_with_it(new_flow: Runner, tmp_path: Path) -> None:
     command = f"(sleep 600 & echo $! >{tmp_path}/$!); cat"  # its parent has ended before
@@ -164,6 +177,7 @@ def test_nothing_is_left_of_a_run_that_is_ended(
         assert running.finish().status != 0
 
 
+@ON_EVERY_RUNNER
 def test_lines_come_back_before_the_next_is_sent(new_flow: Runner) -> None:
     words, answers = Channel(), Channel()
     flow = new_flow()
@@ -175,3 +189,6 @@ def test_lines_come_back_before_the_next_is_sent(new_flow: Runner) -> None:
             assert answers.receive() == word.replace("a", "b", 1).upper()
     handle.wait()
     assert list(answers) == []
+
+
+test_in_one_run = in_one_run()

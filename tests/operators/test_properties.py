@@ -1,8 +1,7 @@
 """Any chain of operators against plain Python, on every runner.
 
-An example is a dataset and a chain of operators, each of which knows what it makes of a list of
-shards. Many examples are one run, behind numbers: 200 and more of each family inline and
-standalone, 20 and more on the cluster.
+An example is a dataset and a chain of operators, each with its model in plain Python. A run takes
+20 examples: there are 220 of each family inline, and 40 of all families on each other runner.
 """
 
 from __future__ import annotations
@@ -18,15 +17,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from glowpy import Dataset, Flow
-from tests.operators.test_ugly_data import collected
 from tests.operators.ugly import Rows, Shards, all_rows
 from tests.operators.ugly_table import dealt_shards
-from tests.runners import Runner
+from tests.runners import INLINE, ON_EVERY_RUNNER, ON_OTHER_RUNNERS, Runner
+from tests.tagged import collected
 from tests.ugly_rows import same, written_length
 
 TOGETHER = 20  # examples of a run
 pytestmark = pytest.mark.slow
-RUNS = {"inline": 11, "standalone": 11, "cluster": 2}
 
 
 class Operator(NamedTuple):
@@ -189,16 +187,13 @@ def examples(operators: st.SearchStrategy[Operator]) -> st.SearchStrategy[Exampl
     )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_any_chain(family: str, new_flow: Runner) -> None:
+def check_examples(new_flow: Runner, of: st.SearchStrategy[Example], run_count: int) -> None:
     @settings(
-        max_examples=RUNS[new_flow.name],
+        max_examples=run_count,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],  # the example that fails is shown; runs are slow to shrink
     )
-    @given(
-        st.lists(examples(FAMILIES[family]), min_size=TOGETHER, max_size=TOGETHER),
-    )
+    @given(st.lists(of, min_size=TOGETHER, max_size=TOGETHER))
     def check(some: list[Example]) -> None:
         flow = new_flow()
         found = collected([example.dataset(flow) for example in some])
@@ -209,9 +204,20 @@ def test_any_chain(family: str, new_flow: Runner) -> None:
     check()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_chain(family: str) -> None:
+    check_examples(Runner("inline", INLINE), examples(FAMILIES[family]), run_count=11)
+
+
+@ON_OTHER_RUNNERS
+def test_any_chain_of_any_family(new_flow: Runner) -> None:
+    check_examples(new_flow, examples(FAMILIES["all"]), run_count=2)
+
+
+@ON_EVERY_RUNNER
 def test_any_first_rows(new_flow: Runner) -> None:
     """take gives the beginning of what collect gives, top that of a sort."""
-    runs = {"inline": 200, "standalone": 200, "cluster": 20}
+    runs = {"inline": 200, "standalone": 20, "cluster": 5}
 
     @settings(
         max_examples=runs[new_flow.name],

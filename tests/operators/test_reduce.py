@@ -6,6 +6,7 @@ from operator import add
 
 import pytest
 
+from tests.batch import in_one_run
 from tests.operators.shards import WORDS
 from tests.runners import Runner
 
@@ -30,3 +31,6 @@ def test_reduce_counts_none_as_a_row(new_flow: Runner) -> None:
 
 def test_reduce_takes_builtins_without_a_signature(new_flow: Runner) -> None:
     assert new_flow().slice([3, 9, 4], 2).reduce(max).collect() == [9]
+
+
+test_in_one_run = in_one_run()

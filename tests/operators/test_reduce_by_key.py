@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import WORDS, shards_of
 from tests.runners import Runner
 from tests.ugly_rows import Colour
@@ -107,3 +108,6 @@ def test_reduce_by_key_shows_a_key_that_cannot_be_hashed(new_flow: Runner) -> No
     assert "LocalReduceByKey" in str(failure.value) and "test_reduce_by_key.py:" in str(
         failure.value
     )
+
+
+test_in_one_run = in_one_run()

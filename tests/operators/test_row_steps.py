@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tests.batch import in_one_run
 from tests.runners import Runner
 
 
@@ -61,3 +62,6 @@ def test_more_steps_than_python_can_nest(new_flow: Runner) -> None:
     for number in range(45):
         dataset = dataset.filter(lambda row, n=number: row != n).map(lambda row: row)
     assert dataset.collect() == [45, 46, 47, 48, 49]
+
+
+test_in_one_run = in_one_run()

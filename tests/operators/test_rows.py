@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import RowError, TaskFailed
+from tests.batch import in_one_run
 from tests.parameter_ids import stable_id
 from tests.runners import Runner
 from tests.ugly_rows import UGLY, same
@@ -75,3 +76,6 @@ def test_a_row_that_cannot_travel_is_shown(new_flow: Runner) -> None:
     with pytest.raises(TaskFailed, match=r"row \(1, <generator .* cannot be pickled") as failure:
         dataset.collect()
     assert "Map1" in str(failure.value)
+
+
+test_in_one_run = in_one_run()

@@ -6,9 +6,10 @@ from operator import add
 from pathlib import Path
 
 from tests.operators.shards import WORDS
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
+@ON_EVERY_RUNNER
 def test_count_counts_rows_of_all_shards(new_flow: Runner) -> None:
     flow = new_flow()
     dataset = flow.slice(range(100), 7)
@@ -18,6 +19,7 @@ def test_count_counts_rows_of_all_shards(new_flow: Runner) -> None:
     assert dataset.partition(3).count() == 100
 
 
+@ON_EVERY_RUNNER
 def test_run_gives_nothing_and_runs_each_leaf(new_flow: Runner, tmp_path: Path) -> None:
     flow = new_flow()
     numbers = flow.slice(range(4), 2)
@@ -31,6 +33,7 @@ def test_run_gives_nothing_and_runs_each_leaf(new_flow: Runner, tmp_path: Path) 
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == [0, 1, 2, 3, *range(100, 104)]
 
 
+@ON_EVERY_RUNNER
 def test_a_run_computes_only_what_it_needs(new_flow: Runner, tmp_path: Path) -> None:
     flow = new_flow()
     numbers = flow.slice(range(3))
@@ -39,6 +42,7 @@ def test_a_run_computes_only_what_it_needs(new_flow: Runner, tmp_path: Path) -> 
     assert not (tmp_path / "touched").exists()
 
 
+@ON_EVERY_RUNNER
 def test_a_dataset_can_be_read_many_times_and_the_flow_may_grow(new_flow: Runner) -> None:
     flow = new_flow()
     words = flow.slice(WORDS, 3)
@@ -48,6 +52,7 @@ def test_a_dataset_can_be_read_many_times_and_the_flow_may_grow(new_flow: Runner
     assert words.collect() == WORDS
 
 
+@ON_EVERY_RUNNER
 def test_one_dataset_with_two_readers_in_one_run(new_flow: Runner) -> None:
     flow = new_flow()
     squares = flow.slice(range(5), 2).map(lambda x: x * x)

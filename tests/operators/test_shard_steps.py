@@ -15,8 +15,9 @@ from glowpy.planner.dot import to_dot
 from glowpy.planner.explain import explain
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import shards_read
+from tests.batch import in_one_run
 from tests.operators.shards import WORDS, shards_of
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 def inline() -> Flow:
@@ -26,6 +27,7 @@ def inline() -> Flow:
 # --- map_partitions ------------------------------------------------------------------------------
 
 
+@ON_EVERY_RUNNER
 def test_map_partitions_is_called_once_for_each_shard(new_flow: Runner, tmp_path: Path) -> None:
     def use(rows: Iterator[int], shard: int) -> Iterable[tuple[int, int]]:
         (tmp_path / str(shard)).touch(exist_ok=False)
@@ -225,6 +227,7 @@ def test_a_sample_that_is_none(fraction: Any, seed: Any) -> None:
 # --- ends ----------------------------------------------------------------------------------------
 
 
+@ON_EVERY_RUNNER
 def test_top_is_the_end_of_a_sort(new_flow: Runner) -> None:
     flow = new_flow()
     rows = [(number * 7919 % 1000, number) for number in range(30_000)]
@@ -244,6 +247,7 @@ def test_top_is_the_end_of_a_sort(new_flow: Runner) -> None:
     assert "row: None" in str(failure.value)
 
 
+@ON_EVERY_RUNNER
 def test_for_each_calls_its_function_and_gives_nothing(new_flow: Runner, tmp_path: Path) -> None:
     flow = new_flow()
 
@@ -267,6 +271,7 @@ def test_functions_that_for_each_cannot_call(function: Any) -> None:
         inline().slice([1]).for_each(function)
 
 
+@ON_EVERY_RUNNER
 def test_no_later_run_runs_the_steps_of_a_call(new_flow: Runner, tmp_path: Path) -> None:
     flow = new_flow()
 
@@ -285,6 +290,7 @@ def test_no_later_run_runs_the_steps_of_a_call(new_flow: Runner, tmp_path: Path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["map 1", "map 2"]
 
 
+@ON_EVERY_RUNNER
 def test_save_bytes_puts_nothing_between_rows(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "out"
     rows: list[Any] = [b"\x00\xff", b"", bytearray(b"\n"), b"x" * 3_000_000]
@@ -337,6 +343,7 @@ def count_for_ever() -> Iterator[int]:
         number += 1
 
 
+@ON_EVERY_RUNNER
 def test_limit_of_a_channel_takes_the_first_rows_and_lets_its_sender_go_on(
     new_flow: Runner,
 ) -> None:
@@ -358,3 +365,6 @@ def test_arguments_that_coalesce_and_limit_refuse(operator: str) -> None:
     rows = Flow([]).slice([1], 2)
     with pytest.raises(DefinitionError, match=rf"^test_shard_steps\.py:\d+: {operator}\(\) needs"):
         getattr(rows, operator)(-1 if operator == "limit" else 0)
+
+
+test_in_one_run = in_one_run()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import DefinitionError, TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import WORDS, shards_of
 from tests.runners import Runner
 
@@ -185,3 +186,6 @@ def test_top_compares_whole_rows(new_flow: Runner) -> None:
     dataset = new_flow().slice(rows, 2)
     assert dataset.top(3) == [("b", 3), ("b", 2), ("b", 1)]
     assert dataset.top(2, key=lambda row: row[0]) == [("b", 1), ("b", 3)]
+
+
+test_in_one_run = in_one_run()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from glowpy.errors import TaskFailed
+from tests.batch import in_one_run
 from tests.operators.shards import shards_of
 from tests.runners import Runner
 
@@ -56,3 +57,6 @@ def test_source_that_raises_names_its_step(new_flow: Runner) -> None:
 
     with pytest.raises(TaskFailed, match=r"Source0 .* failed on .*: OSError: the tape is torn"):
         new_flow().source(rows, 2).collect()
+
+
+test_in_one_run = in_one_run()

@@ -14,7 +14,7 @@ from glowpy import Dataset, Flow
 from glowpy.errors import DefinitionError, TaskFailed
 from glowpy.planner.fusion import make_plan
 from glowpy.resources import cores
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 CLUSTER_EXECUTORS = 6  # of the fixture's
 
@@ -33,6 +33,7 @@ def calls(path: Path) -> dict[int, int]:
     return {int(each.name): each.stat().st_size for each in path.iterdir()}
 
 
+@ON_EVERY_RUNNER
 def test_take_gives_the_first_rows_in_shard_order(new_flow: Runner) -> None:
     rows = new_flow().slice(range(10), 3)
     for count in (1, 3, 4, 10, 11):
@@ -42,6 +43,7 @@ def test_take_gives_the_first_rows_in_shard_order(new_flow: Runner) -> None:
     assert rows.filter(lambda row: row > 99).take(1) == []
 
 
+@ON_EVERY_RUNNER
 def test_take_behind_every_kind_of_edge(new_flow: Runner) -> None:
     flow = new_flow()
     rows = flow.slice(range(20), 4)
@@ -89,12 +91,14 @@ ENDLESS: dict[str, tuple[MakeRows, list[Any]]] = {
 }
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_source_ends(name: str, new_flow: Runner) -> None:
     make, expected = ENDLESS[name]
     assert make(new_flow()).take(5) == expected
 
 
+@ON_EVERY_RUNNER
 def test_an_endless_source_is_partitioned(new_flow: Runner) -> None:
     rows = new_flow().source(itertools.count, 1).partition(3).map(lambda row: row).take(20)
     assert len(set(rows)) == 20 and rows == sorted(rows)
@@ -115,6 +119,7 @@ def patient(path: Path) -> Iterator[int]:
         (path / "ended").touch()
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.parametrize("shards", [1, 3])
 def test_no_more_is_asked_of_a_source_than_is_needed(
     shards: int, new_flow: Runner, tmp_path: Path
@@ -125,6 +130,7 @@ def test_no_more_is_asked_of_a_source_than_is_needed(
     assert (tmp_path / "ended").exists(), "the source was not closed"
 
 
+@ON_EVERY_RUNNER
 def test_functions_are_called_once_for_each_row_that_is_needed(
     new_flow: Runner, tmp_path: Path
 ) -> None:
@@ -134,6 +140,7 @@ def test_functions_are_called_once_for_each_row_that_is_needed(
     assert set(found.values()) == {1} and {0, 3} <= set(found) <= {0, 3, 6, 9, 12, 15}
 
 
+@ON_EVERY_RUNNER
 def test_shards_are_begun_in_their_order(new_flow: Runner, tmp_path: Path) -> None:
     rows = new_flow().slice(range(300), 100).map(partial(marked, tmp_path))
     assert rows.take(4) == [0, 1, 2, 3]
@@ -152,6 +159,7 @@ def refuse_large(row: int) -> int:
     return row
 
 
+@ON_EVERY_RUNNER
 def test_a_failure_behind_the_last_row_needed_is_none(new_flow: Runner) -> None:
     rows = new_flow().slice(range(100), 10).map(refuse_large)
     assert [rows.take(10) for _ in range(3)] == [list(range(10))] * 3
@@ -159,6 +167,7 @@ def test_a_failure_behind_the_last_row_needed_is_none(new_flow: Runner) -> None:
         rows.take(11)
 
 
+@ON_EVERY_RUNNER
 def test_rows_behind_the_last_one_need_not_travel(new_flow: Runner) -> None:
     rows = new_flow().slice([1, 2]).map(lambda row: row if row == 1 else (n for n in [row]))
     assert rows.take(1) == [1]

@@ -9,7 +9,7 @@ import pytest
 
 from glowpy import Dataset, Flow
 from tests.operators.every_operator import ENDS, NAMED, OPERATORS, as_pair
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
 
 ROWS = [(key, number % 4) for number, key in enumerate("badcbadbabcadcab")]
 OTHERS = [("a", "x"), ("b", "y"), ("b", "z"), ("e", "w")]
@@ -56,6 +56,7 @@ def test_take_of_an_operator_behind_another(first: str) -> None:
         check(dataset, [(3, ALL)[place % 2]], f"{first}.{then} of {shards} shards")
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 def test_take_of_operators_on_every_runner(new_flow: Runner) -> None:
     rows, other = inputs(new_flow(), ROWS, 3)
@@ -65,6 +66,7 @@ def test_take_of_operators_on_every_runner(new_flow: Runner) -> None:
         check(dataset, [5], f"{first}.{then}")
 
 
+@ON_EVERY_RUNNER
 def test_a_broadcast_side_is_read_by_every_task_that_take_runs(new_flow: Runner) -> None:
     rows, other = inputs(new_flow(), [("b", n) for n in range(10)], 3)
     both = rows.broadcast_join(other).round_robin(2)

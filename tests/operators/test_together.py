@@ -9,6 +9,7 @@ from operator import add
 import pytest
 
 from glowpy.errors import DefinitionError, GlowError
+from tests.batch import in_one_run
 from tests.operators.shards import WORDS
 from tests.runners import Runner
 
@@ -46,3 +47,6 @@ def test_definition_errors_are_glow_errors_and_start_nothing(new_flow: Runner) -
         flow.run()
     assert issubclass(DefinitionError, GlowError)
     assert reduce(add, [1, 2]) == 3
+
+
+test_in_one_run = in_one_run()

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,7 +29,8 @@ from tests.operators.ugly import (
     is_as_expected,
 )
 from tests.operators.ugly_table import TABLE
-from tests.runners import Runner
+from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.tagged import collected
 
 TESTS = Path(__file__).resolve().parent.parent
 USES = {name: entry for name, entry in TABLE.items() if isinstance(entry, Use)}
@@ -59,19 +59,7 @@ def test_every_operator_is_in_the_table() -> None:
             assert f"def {function}(" in (TESTS / path).read_text(encoding="utf-8")
 
 
-def tagged(number: int, row: Any) -> tuple[int, Any]:
-    return number, row
-
-
-def collected(datasets: list[Dataset]) -> list[list[Any]]:
-    """The rows of each, by one run."""
-    first, *others = [each.map(partial(tagged, n)) for n, each in enumerate(datasets)]
-    rows: list[list[Any]] = [[] for _ in datasets]
-    for number, row in first.union(*others).collect():
-        rows[number].append(row)
-    return rows
-
-
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", USES)
 def test_rows_come_back(name: str, new_flow: Runner) -> None:
@@ -85,6 +73,7 @@ def test_rows_come_back(name: str, new_flow: Runner) -> None:
         )
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_rows_come_from_a_source(name: str, new_flow: Runner) -> None:
@@ -95,6 +84,7 @@ def test_rows_come_from_a_source(name: str, new_flow: Runner) -> None:
         assert is_as_expected(found, entry.expected(data), in_order=True), data.name
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_give_the_rows(name: str, new_flow: Runner, tmp_path: Path) -> None:
@@ -123,6 +113,7 @@ def faulty(flow: Flow, fault: Fault) -> Dataset:
     return flow.slice(range(8), 2).map(FAULTY_ROWS[fault])
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*USES, *CALLS])
 def test_what_cannot_work_says_so(name: str, new_flow: Runner, tmp_path: Path) -> None:
@@ -167,6 +158,7 @@ def size_of(row: tuple[str, bytes]) -> tuple[str, int, bytes]:
     return row[0], len(row[1]), row[1][:3]
 
 
+@ON_EVERY_RUNNER
 @pytest.mark.slow
 def test_one_row_of_100_megabytes(new_flow: Runner) -> None:
     """A row may be larger than a block, a message, and the budget."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from glowpy.errors import DefinitionError, TaskFailed
+from tests.batch import in_one_run
 from tests.runners import Runner
 
 PAIRS = [("b", 1), ("A", 2), ("B", 3), ("c", 4), ("a", 5)]
@@ -55,3 +56,6 @@ def test_what_is_wrong_is_shown(new_flow: Runner) -> None:
     wrong: Any = add
     with pytest.raises(DefinitionError, match="calls its key function with a row"):
         dataset.reduce_by_user_defined_key(wrong, add)
+
+
+test_in_one_run = in_one_run()
