@@ -1,4 +1,4 @@
-"""For tests of your own flows: a real cluster on loopback, and faults that really happen.
+"""Test tools for your own flows: a real cluster on loopback, and real faults.
 
 >>> from glowpy import Flow
 >>> from glowpy.testing import Faults
@@ -8,11 +8,19 @@
 >>> rows == list(range(10)), fault.has_happened, sum(faults.recomputed().values())
 (True, True, 1)
 
-docs/testing.md tells more. Nothing of glowpy imports this package.
+docs/testing.md is the guide. No other package of glowpy imports this package.
 """
 
 from glowpy.testing.cluster import LocalCluster
 from glowpy.testing.faults import ArmedFault, Attempt, Faults
-from glowpy.testing.started import Started, started
+from glowpy.testing.started import BackgroundCall, Started, started
 
-__all__ = ["ArmedFault", "Attempt", "Faults", "LocalCluster", "Started", "started"]
+__all__ = [
+    "ArmedFault",
+    "Attempt",
+    "BackgroundCall",
+    "Faults",
+    "LocalCluster",
+    "Started",
+    "started",
+]

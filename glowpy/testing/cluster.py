@@ -1,4 +1,4 @@
-"""A cluster for tests: real processes on loopback hosts of their own, to be killed one by one."""
+"""A cluster for tests: real processes on loopback hosts, each of which a test can kill."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _MOST_AGENTS = 250
 
 
 class LocalCluster:
-    """A master and agents, started on entering, ended and removed on leaving.
+    """A master and agents: entering the context starts them, leaving it ends and removes them.
 
-    Agent number n listens on 127.0.0.<n+1> and counts as a host of its own: what it has written is
-    read over sockets, and is out of reach once it is dead.
+    Agent number n listens on 127.0.0.<n+1> and counts as a separate host: its shards are read over
+    sockets, and are unreachable once the agent is dead.
 
     Args:
-        agents: how many to begin with; see `add_agent`.
-        executors: of each agent.
-        memory_mb: of each agent, for all its executors together.
-        time_scale: runs every interval and deadline at this fraction, here and in the servers; see
-            docs/faults.md. None: as this process's environment says.
-        with_key: has no effect; each cluster has a throw-away key, and all traffic is encrypted.
-        directory: where its files go, in a new directory; the system's temporary one if none.
+        agents: number of agents at the start; `add_agent` adds more.
+        executors: number of executors of each agent.
+        memory_mb: memory of each agent, shared by all its executors.
+        time_scale: factor for every interval and deadline, here and in the servers; see
+            docs/faults.md. None: the factor of this process's environment.
+        with_key: ignored; each cluster has a throw-away key, and all traffic is encrypted.
+        directory: parent of the cluster's new directory; None: the system's temporary directory.
 
     Raises (when entered):
-        ClusterError: a server did not start; says what it wrote.
+        ClusterError: a server did not start; the message holds the server's output.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class LocalCluster:
         self._parent = None if directory is None else expand_path(directory)
         self._master: ServerProcess | None = None
         self._agents: list[ServerProcess] = []
-        self._addresses: list[str] = []  # of agents, dead ones too
+        self._addresses: list[str] = []  # of all agents, dead agents included
         self._advertised: dict[int, str] = {}  # by agent
-        self._joined_before: dict[int, int] = {}  # how often, before an agent was started anew
-        self._key: list[str] = []  # options that name it
+        self._joined_before: dict[int, int] = {}  # joins of an agent before its last restart
+        self._key: list[str] = []  # command-line options of the key
         self._directory = ""
         self._timing = Timing()
         self.faults = Faults()
@@ -122,31 +122,31 @@ class LocalCluster:
 
     @property
     def flags(self) -> list[str]:
-        """What makes a script or a `Flow` run on this cluster."""
+        """The flags that make a script or a `Flow` run on this cluster."""
         return ["-glow", f"-glow.leader={self.leader}", f"-key.file={self.key_file}"]
 
     def flow(self, *more_flags: str) -> Flow:
-        """A new flow that runs here."""
+        """Return a new flow that runs on this cluster."""
         return Flow([*self.flags, *more_flags])
 
     # --- executors ---
 
     def kill_executor(self, at_row: int = 0, **where: Any) -> ArmedFault:
-        """The next executor that comes to this row dies there; see `Faults.kill_executor`."""
+        """Kill the next executor that reaches row `at_row`; see `Faults.kill_executor`."""
         return self.faults.kill_executor(at_row, **where)
 
     def hold_executor(self, at_row: int = 0, **where: Any) -> ArmedFault:
-        """The next executor that comes to this row waits there; see `Faults.hold_executor`."""
+        """Hold the next executor that reaches row `at_row`; see `Faults.hold_executor`."""
         return self.faults.hold_executor(at_row, **where)
 
     def kill_attempt(self, attempt: Attempt) -> bool:
-        """SIGKILL the executor of an attempt now, wherever it is; False: it has ended already."""
+        """SIGKILL the executor of an attempt now; return False if the executor has ended."""
         try:
             descriptor = os.pidfd_open(attempt.pid)
         except ProcessLookupError:
             return False
         try:
-            # Its number may be another process's by now.
+            # The system may have given the number to another process.
             agents = [agent.process.pid for agent in self._agents]
             is_ours = _parent_of(attempt.pid) in agents
             if is_ours:
@@ -156,49 +156,49 @@ class LocalCluster:
             os.close(descriptor)
 
     def attempts(self) -> list[Attempt]:
-        """Every attempt of a task group that was begun here."""
+        """Return every attempt of a task group on this cluster, in the order of their starts."""
         return self.faults.attempts()
 
     def recomputed(self) -> dict[str, int]:
-        """How often task groups were begun again, by name: {"Input0>Map1 task 0": 1}."""
+        """Return the number of repeated attempts by task group: {"Input0>Map1 task 0": 1}."""
         return self.faults.recomputed()
 
     def agent_of(self, pid: int) -> int:
-        """Number of the agent that has started an executor, by the executor's process id.
+        """Return the number of the agent that started an executor, given the executor's process id.
 
         Raises:
-            LookupError: it has begun nothing that was counted.
+            LookupError: no attempt of this executor was counted.
         """
         for attempt in self.attempts():
             if attempt.pid == pid:
                 return int(attempt.host.rpartition(".")[2]) - 1
-        raise LookupError(f"process {pid} is no executor that has begun anything here")
+        raise LookupError(f"process {pid} is no executor that has begun a task group here")
 
     # --- agents ---
 
     def address_of(self, agent: int) -> str:
-        """Where an agent listens."""
+        """Return the address on which an agent listens, as host:port."""
         return self._addresses[agent]
 
     def runs_of(self, agent: int) -> str:
-        """The directory where an agent keeps what runs write; one directory for each run."""
+        """Return an agent's directory for run data, with one subdirectory for each run."""
         return os.path.join(self._directory_of(agent), "runs")
 
     def log_of(self, agent: int) -> str:
-        """What an agent has logged, since it was started last."""
+        """Return an agent's log since its last start."""
         return self._agents[agent].log.text
 
     def is_alive(self, agent: int) -> bool:
-        """False once it has been killed, until it is restarted."""
+        """True while the agent's process runs."""
         return self._agents[agent].is_alive
 
     def kill_agent(self, agent: int = 0) -> None:
-        """SIGKILL an agent; its executors end by themselves, and its shards are gone."""
+        """SIGKILL an agent; its executors end by themselves, and its shards are lost."""
         status = self._agents[agent].kill()
         assert status == -signal.SIGKILL, f"agent {agent} had ended before, with {status}"
 
     def pause_agent(self, agent: int = 0) -> None:
-        """SIGSTOP an agent; its executors run on, and their messages wait."""
+        """SIGSTOP an agent; its executors continue, and their messages wait."""
         self._agents[agent].stop()
 
     def resume_agent(self, agent: int = 0) -> None:
@@ -206,7 +206,7 @@ class LocalCluster:
         self._agents[agent].resume()
 
     def restart_agent(self, agent: int = 0) -> None:
-        """A new agent on the same port, which has no shards; the one before is killed first."""
+        """Kill an agent if necessary, and start one without shards on the same port."""
         if self._agents[agent].is_alive:
             self.kill_agent(agent)
         port = self._addresses[agent].rpartition(":")[2]
@@ -216,10 +216,11 @@ class LocalCluster:
         self._agents[agent].await_address()
 
     def add_agent(self, advertise: str = "") -> int:
-        """One more agent; its number.
+        """Start one more agent and return its number.
 
         Args:
-            advertise: where others reach it, host:port, if something stands in between.
+            advertise: address for the other processes, host:port, if a proxy stands before the
+                agent.
         """
         agent = len(self._agents)
         self._advertised[agent] = advertise
@@ -236,7 +237,7 @@ class LocalCluster:
         assert status == -signal.SIGKILL, f"the master had ended before, with {status}"
 
     def restart_master(self) -> None:
-        """A new master on the same port, which knows nothing. Kills a living one."""
+        """Kill the master if necessary, and start one without state on the same port."""
         assert self._master is not None
         if self._master.is_alive:
             self.kill_master()
@@ -245,7 +246,7 @@ class LocalCluster:
     # --- between two tests ---
 
     def restore(self) -> None:
-        """As new: servers that are dead or suspended are started again, faults disarmed."""
+        """Restart dead servers, resume suspended servers and disarm all faults."""
         self.faults.reset()
         assert self._master is not None
         if not self._master.is_alive:
@@ -258,7 +259,7 @@ class LocalCluster:
             self._await_member(number)
 
     def left_behind(self) -> list[str]:
-        """Files of runs at living agents, and processes of executors: none once runs are over."""
+        """Return run files of living agents and executor processes; empty once all runs are over."""
         found = []
         for number, agent in enumerate(self._agents):
             if agent.is_alive:
@@ -286,13 +287,13 @@ class LocalCluster:
         return os.path.join(self._directory, f"agent-{agent}")
 
     def _await_member(self, agent: int) -> None:
-        """Wait until the master knows a living agent."""
+        """Wait until a living agent has joined the master."""
         assert self._master is not None
         number = self._joined_before.get(agent, 0) + 1
         self._master.log.wait_for(self._joining(agent), BOUND_S, number)
 
     def _joining(self, agent: int) -> str:
-        """What the master says when it hears of an agent first."""
+        """Return the pattern of the master's log line for a joining agent."""
         address = self._advertised.get(agent) or self._addresses[agent]
         return rf"at {re.escape(address)} \(.*joined"
 
@@ -302,8 +303,8 @@ def _new_directory(parent: str | None) -> str:
         return tempfile.mkdtemp(prefix="glowpy-testing-", dir=parent)
     except OSError as exc:
         raise ClusterError(
-            f"cannot make a directory for the test cluster: {exc}; name one that can be written by "
-            "directory= or TMPDIR"
+            f"cannot make a directory for the test cluster: {exc}; set directory= or TMPDIR to a "
+            "writable directory"
         ) from exc
 
 
@@ -322,7 +323,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _parent_of(pid: int) -> int:
-    """Process id of a process's parent; 0 if it is gone."""
+    """Return the process id of a process's parent, 0 if the process has ended."""
     try:
         return psutil.Process(pid).ppid()
     except psutil.NoSuchProcess:

@@ -1,7 +1,7 @@
-"""Faults in executors, armed by a test: at which row of which task group which signal comes.
+"""Faults in executors, armed by a test: a signal or a pause at a given row of a task group.
 
-Executors look here because GLOWPY_FAULTS says so (`task.injection` is their end of it). Each fault
-happens once, in whichever executor gets there first.
+Executors read the armed faults from the directory in GLOWPY_FAULTS (`task.injection` is their
+side). Each fault happens once, in the first executor that reaches its row.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from glowpy.environment import FAULTS_VARIABLE
 from glowpy.record import NamedTuple
 from glowpy.task.injection import ARMED, AT_END, GATES, NEWS, Fault
 
-# More than the slowest machine needs: whoever waits longer is told what has not come.
+# Longer than the slowest machine needs. A wait that exceeds it raises TimeoutError.
 BOUND_S = 60.0
 
 
 class Attempt(NamedTuple):
-    """One try of a task group, as its executor began it."""
+    """One attempt of a task group, as reported by its executor."""
 
     run: str
     group: int  # number of the task group in the run's plan
-    steps: str  # that it is made of: "Input0>Map1"
+    steps: str  # the steps of the group: "Input0>Map1"
     task: int
     number: int  # unique within the run
-    host: str  # of the executor's agent, as readers are told
+    host: str  # of the executor's agent, as in shard locations
     pid: int  # of the executor's process
 
     @property
     def name(self) -> str:
-        """Of the task group, as in "Input0>Map1 task 0"."""
+        """Name of the task group, as in "Input0>Map1 task 0"."""
         return f"{self.steps} task {self.task}"
 
 
 class ArmedFault:
-    """A fault that will happen, or has."""
+    """One fault, before or after it has happened."""
 
     def __init__(self, faults: Faults, fault: Fault, gate: IO[bytes] | None) -> None:
         self._faults = faults
         self._gate = gate
         self.number = fault.number
-        self.pid = 0  # of the executor that it has happened to
+        self.pid = 0  # of the affected executor; 0: the fault has not happened
 
     @property
     def has_happened(self) -> bool:
@@ -58,16 +58,16 @@ class ArmedFault:
         return self.pid != 0
 
     def wait(self, timeout_s: float = BOUND_S) -> int:
-        """Wait until it happens; the process id of the executor that it happens to.
+        """Wait until the fault happens, and return the process id of its executor.
 
         Raises:
-            TimeoutError: nobody has come to that row.
+            TimeoutError: no executor reached the row within `timeout_s`.
         """
         self._faults.wait_for(lambda: self.pid != 0, timeout_s, f"fault {self.number}")
         return self.pid
 
     def release(self) -> None:
-        """Let the executor go on that is held; nobody is held here any more."""
+        """Release the held executor, and let later executors pass this row."""
         if self._gate is not None:
             fcntl.flock(self._gate, fcntl.LOCK_UN)  # executors of a standalone run are our forks
             self._gate.close()
@@ -75,10 +75,10 @@ class ArmedFault:
 
 
 class Faults:
-    """Arms faults and counts what executors do. A context manager.
+    """Arms faults and counts attempts. A context manager.
 
-    Within, the variable GLOWPY_FAULTS of this process is set: its standalone runs take part, and
-    servers that are started meanwhile.
+    Entering sets GLOWPY_FAULTS in this process: its standalone runs read the faults, and so do
+    servers started meanwhile.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Faults:
         self._armed: dict[int, ArmedFault] = {}  # every fault by its number
         self._attempts: list[Attempt] = []
         self._outcomes: dict[tuple[str, int], str] = {}
-        self._mark = self._next_mark = 0  # in the news, of what has been taken in
+        self._mark = self._next_mark = 0  # marks written to and read back from the pipe
         self.directory = ""
         self._pipe = -1
 
@@ -97,7 +97,7 @@ class Faults:
             os.mkdir(os.path.join(self.directory, name))
         path = os.path.join(self.directory, NEWS)
         os.mkfifo(path, 0o600)
-        # Opened for writing, too: so it has no end while executors come and go.
+        # Also open for writing, so that the pipe has no end of file while executors come and go.
         self._pipe = os.open(path, os.O_RDWR)
         self._thread = threading.Thread(target=self._listen, daemon=True, name="glowpy-faults")
         self._thread.start()
@@ -130,14 +130,14 @@ class Faults:
         times: int = 1,
         by: signal.Signals = signal.SIGKILL,
     ) -> ArmedFault:
-        """An executor dies when its task group is about to take row number `at_row`, from 0.
+        """Kill an executor when its task group is about to read row `at_row`, counted from 0.
 
         Args:
-            at_end: instead, when it has taken and written everything, but told nobody.
-            step: only in a task group that has this step, say "Map1".
-            task: only in this task of the step.
-            times: so many executors, one after another; the last fault is returned.
-            by: the signal; SIGSTOP suspends it.
+            at_end: kill the executor after all rows are written, before the agent is notified.
+            step: only a task group with this step, such as "Map1".
+            task: only this task of the step.
+            times: number of executors to kill, one after another; the last fault is returned.
+            by: the signal; SIGSTOP suspends the executor.
         """
         row = AT_END if at_end else at_row
         for _ in range(times - 1):
@@ -147,18 +147,18 @@ class Faults:
     def hold_executor(
         self, at_row: int = 0, *, at_end: bool = False, step: str = "", task: int = -1
     ) -> ArmedFault:
-        """An executor waits at a row (see `kill_executor`) until the fault is released."""
+        """Stop an executor at a row (see `kill_executor`) until `ArmedFault.release`."""
         return self._arm("hold", AT_END if at_end else at_row, step, task, 0)
 
     def disarm(self) -> None:
-        """Whatever has not happened will not; whoever is held goes on."""
+        """Cancel every fault that has not happened, and release every held executor."""
         for name in os.listdir(os.path.join(self.directory, ARMED)):
             os.unlink(os.path.join(self.directory, ARMED, name))
         for fault in self._armed.values():
             fault.release()
 
     def reset(self) -> None:
-        """Disarm everything, and count anew."""
+        """Disarm all faults and clear all counts."""
         self.disarm()
         with self._news:
             self._armed.clear()
@@ -184,24 +184,24 @@ class Faults:
 
     @property
     def happened_count(self) -> int:
-        """How many faults have happened since the last `reset`."""
+        """Number of faults that have happened since the last `reset`."""
         self.catch_up()
         return sum(fault.has_happened for fault in self._armed.values())
 
     def attempts(self) -> list[Attempt]:
-        """Every attempt that an executor has begun, in the order of their news."""
+        """Return every attempt that an executor has begun, in the order of their reports."""
         self.catch_up()
         with self._news:
             return list(self._attempts)
 
     def outcome(self, attempt: Attempt) -> str:
-        """How its executor says that it ended; empty: not, as far as it knows."""
+        """Return the outcome that the executor reported for an attempt; empty before its end."""
         self.catch_up()
         with self._news:
             return self._outcomes.get((attempt.run, attempt.number), "")
 
     def recomputed(self) -> dict[str, int]:
-        """How often task groups were begun again, by name: {"Input0>Map1 task 0": 1}."""
+        """Return the number of repeated attempts by task group: {"Input0>Map1 task 0": 1}."""
         again: Counter[str] = Counter()
         begun = Counter((each.run, each.group, each.name) for each in self.attempts())
         for (_run, _group, name), times in begun.items():
@@ -211,19 +211,22 @@ class Faults:
     def wait_for(
         self, is_true: Callable[[], bool], timeout_s: float = BOUND_S, what: str = "this"
     ) -> None:
-        """Wait until something is true, looking at each piece of news.
+        """Wait until `is_true()` holds, checking it after each report of an executor.
+
+        Args:
+            what: the awaited event, for the message of the error.
 
         Raises:
-            TimeoutError: it did not come about in time.
+            TimeoutError: `is_true()` did not hold within `timeout_s`.
         """
         with self._news:
             if not self._news.wait_for(is_true, timeout_s):
                 raise TimeoutError(f"{what} has not happened within {timeout_s:g} s")
 
     def catch_up(self) -> None:
-        """Take in all that has been told until now."""
+        """Process all reports that executors have written so far."""
         if self._pipe < 0:
-            return  # it has been, on leaving
+            return  # closed by __exit__
         with self._news:
             mark = self._next_mark = self._next_mark + 1
         os.write(self._pipe, json.dumps({"event": "mark", "number": mark}).encode() + b"\n")

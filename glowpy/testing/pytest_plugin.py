@@ -1,11 +1,11 @@
-"""Fixtures of pytest for flows. Nothing loads them unasked; in your conftest.py, say
+"""Pytest fixtures for flows. To load them, write in conftest.py
 
     pytest_plugins = ["glowpy.testing.pytest_plugin"]
 
-| fixture          | gives                                                                        |
+| fixture          | value                                                                        |
 |------------------|------------------------------------------------------------------------------|
-| `glowpy_flow`    | called: a new flow; each test runs inline, standalone and on a real cluster  |
-| `glowpy_cluster` | a `LocalCluster` of three agents, whole at the beginning of each test        |
+| `glowpy_flow`    | makes a flow; each test runs inline, standalone and on a real cluster        |
+| `glowpy_cluster` | a `LocalCluster` of three agents, restored before each test                  |
 | `glowpy_faults`  | `Faults` for standalone runs                                                 |
 
 One cluster serves the whole session.
@@ -26,14 +26,14 @@ _RUNNERS = ["inline", "standalone", "cluster"]
 
 @pytest.fixture(scope="session")
 def glowpy_session_cluster() -> Iterator[LocalCluster]:
-    """The cluster that all tests share; tests take `glowpy_cluster`."""
+    """The cluster shared by all tests of the session; tests use `glowpy_cluster`."""
     with LocalCluster(agents=3) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def glowpy_cluster(glowpy_session_cluster: LocalCluster) -> Iterator[LocalCluster]:
-    """Three agents with one executor each; whatever the test does to them is made good."""
+    """Three agents with one executor each, restored before each test."""
     glowpy_session_cluster.restore()
     yield glowpy_session_cluster
     glowpy_session_cluster.faults.disarm()
@@ -41,14 +41,14 @@ def glowpy_cluster(glowpy_session_cluster: LocalCluster) -> Iterator[LocalCluste
 
 @pytest.fixture
 def glowpy_faults() -> Iterator[Faults]:
-    """Faults that come to the executors of standalone runs."""
+    """Faults for the executors of standalone runs."""
     with Faults() as faults:
         yield faults
 
 
 @pytest.fixture(params=_RUNNERS)
 def glowpy_flow(request: pytest.FixtureRequest) -> Callable[..., Flow]:
-    """Called with further flags, if any: a new flow for one of the three runners."""
+    """Return a function that makes a flow, with the flags given, for one of the three runners."""
     flags = ["-glow.inline"] if request.param == "inline" else []
     if request.param == "cluster":
         flags = request.getfixturevalue("glowpy_cluster").flags

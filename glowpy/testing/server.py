@@ -1,4 +1,4 @@
-"""One server of a test cluster: a real process, with what it says."""
+"""One server of a test cluster: a real process and its output."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError, reason_of
 
 _LISTENING = r"^glowpy \w+ listening on (\S+)$"
-_START_S = (
-    60.0  # more than the slowest machine needs; a server that cannot start ends, which is seen
-)
+_START_S = 60.0  # longer than the slowest machine needs; a server that fails to start ends earlier
 
 
 class OutputLines:
-    """The lines that a process writes, taken in by a thread as they come."""
+    """The output lines of a process, read by a background thread."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -36,7 +34,7 @@ class OutputLines:
             return "".join(self._lines)
 
     def wait_for(self, pattern: str, timeout_s: float, number: int = 1) -> re.Match[str] | None:
-        """The `number`-th place that matches; None if it ends, or does not say that so often."""
+        """Return the `number`-th match of a pattern; None after end of file or `timeout_s`."""
         with self._news:
             self._news.wait_for(
                 lambda: self._has_ended or len(self._matches(pattern)) >= number, timeout_s
@@ -45,7 +43,7 @@ class OutputLines:
             return matches[number - 1] if len(matches) >= number else None
 
     def count(self, pattern: str) -> int:
-        """How often it has said that so far."""
+        """Return the number of matches so far."""
         with self._news:
             return len(self._matches(pattern))
 
@@ -53,7 +51,7 @@ class OutputLines:
         return list(re.finditer(pattern, "".join(self._lines), re.M))
 
     def finish(self) -> None:
-        """The process has ended."""
+        """Read the rest of the output of an ended process, and close the stream."""
         self._thread.join(_START_S)
         self._stream.close()
 
@@ -68,12 +66,12 @@ class OutputLines:
 
 
 class ServerProcess:
-    """`glowpy master` or `glowpy agent` in a process of its own, until `end` or a signal.
+    """A `glowpy master` or `glowpy agent` process, until `end` or a signal.
 
-    It ends with the process that has started it, however that ends.
+    The server ends with the process that started it, even after SIGKILL of that process.
 
     Raises:
-        ClusterError: it did not start; says what it wrote.
+        ClusterError: the process did not start; the message holds its output.
     """
 
     def __init__(self, role: str, arguments: list[str], directory: str) -> None:
@@ -86,9 +84,9 @@ class ServerProcess:
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
                 errors="replace",
-                cwd=directory,  # an empty one: nothing there can stand in for a module
+                cwd=directory,  # an empty directory, so no file in it can shadow a module
                 env=with_glowpy(),
-                start_new_session=True,  # Ctrl-C is for the test
+                start_new_session=True,  # Ctrl-C goes to the test only
             )
         except (OSError, subprocess.SubprocessError) as exc:
             raise ClusterError(f"the {role} did not start: {reason_of(exc)}") from exc
@@ -98,7 +96,7 @@ class ServerProcess:
         self._is_stopped = False
 
     def await_address(self) -> str:
-        """Where it listens, as soon as it does."""
+        """Wait until the server listens, and return its address."""
         found = self._stdout.wait_for(_LISTENING, _START_S)
         if found is None:
             self.kill()
@@ -119,12 +117,12 @@ class ServerProcess:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> int:
-        """SIGKILL it; its exit status, which says whether that is what it died of."""
+        """SIGKILL the process and return its exit status."""
         self.process.kill()
         return self._reaped(_START_S)
 
     def terminate(self) -> None:
-        """Have it end in order."""
+        """Ask the process to shut down, by closing its standard input."""
         if self._is_stopped and self.is_alive:
             self.resume()
         assert self.process.stdin is not None
@@ -132,7 +130,7 @@ class ServerProcess:
             self.process.stdin.close()
 
     def end(self, patience_s: float) -> int:
-        """Have it end in order, or else by force; its exit status."""
+        """Shut the process down, after `patience_s` by SIGKILL; return its exit status."""
         self.terminate()
         try:
             return self._reaped(patience_s)

@@ -1,4 +1,4 @@
-"""A terminal call that goes on while a test does something to its cluster."""
+"""A terminal call on a background thread, for tests that disturb the cluster meanwhile."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Started:
-    """What a call on a thread of its own comes to."""
+class BackgroundCall:
+    """A call on a thread of its own; `result` waits for its end."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
         self._value: Any = None
         self._error: BaseException | None = None
-        # A daemon: a test whose run hangs has to fail, not to hang as well.
+        # A daemon thread: a test whose run hangs fails after its time limit instead of hanging too.
         self._thread = threading.Thread(target=self._run, daemon=True, name="glowpy-started")
         self._thread.start()
 
     def result(self, timeout_s: float = 60.0) -> Any:
-        """What the call has returned, or raises what it has raised.
+        """Wait for the end of the call, and return its value or raise its exception.
 
         Raises:
-            TimeoutError: it has not ended in time.
+            TimeoutError: the call did not end within `timeout_s`.
         """
         self._thread.join(timeout_s)
         if self._thread.is_alive():
@@ -35,9 +35,12 @@ class Started:
         try:
             self._value = self._call()
         except BaseException as exc:  # noqa: BLE001
-            self._error = exc  # whatever it is, `result` raises it in the test's own thread
+            self._error = exc  # `result` raises it on the test's own thread
 
 
-def started(call: Callable[[], Any]) -> Started:
-    """Begin a terminal call, say `started(dataset.collect)`; its `result()` waits for the end."""
-    return Started(call)
+def started(call: Callable[[], Any]) -> BackgroundCall:
+    """Start a terminal call: `started(dataset.collect)`; its `result()` waits for the end."""
+    return BackgroundCall(call)
+
+
+Started = BackgroundCall  # the name of earlier releases, to be removed in 0.3
