@@ -1,1 +1,1 @@
-"""Running task groups: the only execution path."""
+"""The execution of task groups, shared by every runner."""

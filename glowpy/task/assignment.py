@@ -1,4 +1,4 @@
-"""One assignment of an executor: its attempt, and how that has ended, as the agent is told."""
+"""One assignment of an executor: runs the attempt and reports its outcome to the agent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ExecutorContext(NamedTuple):
-    """What all attempts of an executor have in common."""
+    """State shared by all attempts of an executor."""
 
     plan: Plan
     description: RunDescription
@@ -36,7 +36,7 @@ class ExecutorContext(NamedTuple):
 
 
 class _End(NamedTuple):
-    """How an attempt has ended."""
+    """The outcome of an attempt."""
 
     outcome: Outcome
     reason: str = ""
@@ -49,10 +49,10 @@ class Assignment:
     """One attempt of a task group.
 
     Args:
-        wait: how it takes messages until a time; raises `AttemptAborted` to stop it.
-        commit: told of blocks as they become readable.
-        faults: those that a test has asked for, if any.
-        streaming: its turns, if a channel feeds it.
+        wait: handles messages until a given time; raises `AttemptAborted` to stop the attempt.
+        commit: called with each list of blocks that became readable.
+        faults: the faults that a test has armed, or None.
+        streaming: takes turns with other attempts; None unless a channel feeds the group.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Assignment:
         self._opened: list[Pull] = []
 
     def run(self, *, is_aborted: bool) -> tuple[GroupEnded, bytes]:
-        """All of the attempt; what the agent is to be told of its end, and the payload of that.
+        """Run the attempt; return the report for the agent and the report's payload.
 
         Args:
-            is_aborted: it was told to stop before it began.
+            is_aborted: the driver aborted the attempt before its start.
         """
         assign = self._begin.assign
         end = _End(Outcome.ABORTED) if is_aborted else self._end()
@@ -98,7 +98,7 @@ class Assignment:
         return ended, end.payload
 
     def _end(self) -> _End:
-        """Run the attempt; whatever comes out of it is one of the ways in which they end."""
+        """Run the attempt and translate every exception into an outcome."""
         plan, host, assign = (
             self._executor_context.plan,
             self._executor_context.host,
@@ -116,10 +116,12 @@ class Assignment:
         except StepFailed as failure:
             return self._failed(failure, assign)
         except GlowError as exc:
-            place = "" if isinstance(exc, InputError) else f" on {host}"  # it has it already
+            # an InputError names its host
+            place = "" if isinstance(exc, InputError) else f" on {host}"
             return _End(Outcome.FAILED, f"{plan.label(assign.group)}{place}: {exc}", packed(exc))
         except BaseException as exc:  # noqa: BLE001
-            # In a corner that nobody thought of; once more would be the same.
+            # An exception from our own code, in a case without a test. A second attempt would fail
+            # too.
             step = plan.step_group_of(assign.group).steps[-1]
             return self._failed(StepFailed(step, NO_ROW, exc), assign)
         finally:
@@ -127,7 +129,7 @@ class Assignment:
                 pull.cancel()
 
     def _blocks(self) -> tuple[Block, ...]:
-        """Run the attempt; its blocks that have not been committed."""
+        """Run the attempt and return its uncommitted blocks."""
         executor_context, begin, assign = self._executor_context, self._begin, self._begin.assign
         with executor_context.forwarded(), ExitStack() as stack:
             observe_rows: RowObserver | None = self._faults and self._faults.observe_rows

@@ -1,4 +1,4 @@
-"""One attempt of one task group, from input streams to sealed blocks: what every runner runs."""
+"""One attempt of one task group, from input streams to sealed blocks, for every runner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class AttemptResult(NamedTuple):
-    """What a whole attempt has written; `blocks` are those not announced before."""
+    """The output of a complete attempt; `blocks` are the uncommitted blocks."""
 
     blocks: tuple[Block, ...]
     row_count: int
@@ -47,15 +47,15 @@ def run_attempt(
     """Run a task group over its input streams and write its shards to one segment file.
 
     Args:
-        commit: told of blocks as they become readable, before the attempt ends.
-        check_cancelled: called between batches, of what is read and what is written; may raise
-            to stop the attempt.
-        metrics: counts what is done; the caller's streams count what they read.
-        observe_rows: every row that the group takes in goes through it.
-        streaming: the attempt's turns; it passes on its output when its input has nothing for it.
+        commit: called with blocks as they become readable, before the attempt ends.
+        check_cancelled: called between batches of input and of output; raises to stop the attempt.
+        metrics: counts rows and bytes of the output; the caller's streams count the input.
+        observe_rows: wraps each stream of rows that enters the group.
+        streaming: takes turns with other attempts, and flushes the output when the input is idle.
 
     Raises:
-        StepFailed: the user's code raised; ShardError, InputError, OutputError: the data plane did.
+        StepFailed: the user's code raised.
+        ShardError, InputError, OutputError: an input or the output failed.
     """
     step_group = plan.step_group_of(group)
     metrics = metrics or AttemptMetrics()
@@ -90,7 +90,7 @@ def run_attempt(
             stream = _pulled(plan, description, group, context, edges, observe_rows)
         else:
             stream = build(step_group, context, edges, description.listings, observe_rows)
-        # Closed at once, so that a source that is read no further ends here.
+        # Close the stream at once, so that an unfinished source ends here.
         with closing(cast(Any, stream)):
             for batch in stream:
                 output.write(batch[: wanted - metrics.rows_out] if wanted else batch)

@@ -1,4 +1,4 @@
-"""The values that a run's functions capture, as a task has computed them by running the script."""
+"""The values captured by a run's functions, as computed by this task's run of the script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from glowpy.program.own_text import (
 
 
 def captured_again(driver: Captures, plan: Plan) -> Captures:
-    """The values of this task, in the terms of the driver."""
+    """Return the values of this task, with paths written as in the driver."""
     code = code_directory(driver.code)
     surroundings = Surroundings(
         local_modules(files_of_task(code, driver.roots)),

@@ -1,38 +1,38 @@
-"""Fused row steps as one loop over the batch, made once for all task groups of an executor.
+"""Compile fused row steps into one loop over a batch, shared by all task groups of an executor.
 
     map f, filter g, flat_map h      for batch in batches:
                                          for x0 in batch:
                                              x1 = f1(x0)
                                              if f2(x1):
                                                  y = f3(x1)
-                                                 if y is a list for which there is room in rows:
+                                                 if y is a list and rows has room for it:
                                                      for x3 in y:
                                                          rows.append(x3)
                                                  else:
                                                      for x3 in y:
                                                          rows.append(x3)
-                                                         yield rows, if they are enough
+                                                         yield rows, once they are enough
                                          yield rows
 
-Where a reduce follows, the loop ends in it, and no list of rows is made:
+If a reduce follows, the loop ends in the fold, and no list of rows is made:
 
-    … reduce f               total = f4(total, x3), or x3 if it is the first
+    … reduce f               total = f4(total, x3), or x3 for the first row
     … reduce_by_key f        k, v = x3
                              if k in totals:
                                  totals[k] = f4(totals[k], v)
                              else:
-                                 add(k, or a LoneKey of it if a value is missing in it, v)
+                                 add(k, or a LoneKey of k if a value is missing in k, v)
 
-One row may become any number of rows, and small rows large ones. So a `BatchSizer` says how many
-rows are enough, by the size of those before; after as many, a fold by key lets its table be
-measured.
-Rows of the last flat_map are counted for that, one by one, or together where a list says how many
-they are: that is why what follows on it stands there twice. A flat_map before it is asked for no
-row before its turn.
+One row may become any number of rows, and small rows large ones. A `BatchSizer` therefore sets the
+row limit of an output batch from the sizes of earlier batches; a fold by key pauses at the same
+limit, so that its table can be measured. The loop counts the output rows of the last flat_map one
+by one, or all at once if they are a list; hence the code of the following steps appears twice. An
+earlier flat_map is advanced one row at a time.
 
 CPython 3.11+ inlines calls of Python functions made from such a loop, so the chain costs one call
-of the user's function per row and step and little else. Each step stands on lines of its own: when
-a function raises, the line number tells the step, and the variable before it still holds the row.
+of the user's function per row and step and little else. Each step has its own lines: when a
+function raises, the line number identifies the step, and the variable of the previous step still
+holds the row.
 
 Measured on `filter, flat_map(split), map` over 9-word lines, ns per word, the least of 51 rounds on
 each Python (3.10 / 3.11 / 3.12 / 3.13; `python benchmarks/micro.py fusion`):
@@ -45,20 +45,20 @@ each Python (3.10 / 3.11 / 3.12 / 3.13; `python benchmarks/micro.py fusion`):
     generator                   97 / 74 / 84 / 73                             230 / 175 / 195 / 172
 
 Where Python calls are inlined (3.11+), a loop is the fastest form if anything is folded, and within
-6 % of a comprehension if not. What this one takes above a bare loop is what it does besides; for
-reduce_by_key on 3.11, in ns a word: is this row a pair, or does it only unpack like one: 9; may a
-new key hold NaN: 6; is what flat_map gave a list, and short enough: 6; a variable for each step's
-row, to be shown: 3. The other forms would have to do that, too, and cannot do all of it:
+6 % of a comprehension otherwise. The difference between our loop and a bare loop is extra work; for
+reduce_by_key on 3.11, in ns per word: check that the row is a pair, not merely unpackable: 9; check
+a new key for NaN: 6; check for a list that is short enough: 6; one variable per step, for error
+messages: 3. The other forms would need the same checks, and cannot do all of them:
 
-- A comprehension holds all rows of a batch, however many they become, and from 3.12 on forgets its
-  variables when a function raises. One for each line holds few rows, but costs 90 / 86 / 77.
+- A comprehension holds all output rows of a batch, and since 3.12 loses its variables when a
+  function raises. A comprehension for each line holds few rows, but costs 90 / 86 / 77.
 - A chain of `map` has no variables, and calls from C, which Python does not inline.
-- A generator could do all of it, but giving one row at a time takes 8 ns: it is slower than a loop.
-- One loop that counts every row, instead of two of which one has lists: 88 / 103 / 91.
+- A generator could do everything, but yielding single rows costs 8 ns: slower than a loop.
+- One loop that counts every row, without a special case for lists: 88 / 103 / 91.
 
-Words from a generator function, which are counted one by one, cost 197 / 130 / 142 / 126. Putting
-them into lists first took 419 / 312 / 355 / 307; that was faster, by 13 to 20 ns a row, only where
-one row became thousands.
+Words from a generator function, counted one by one, cost 197 / 130 / 142 / 126. Collecting them in
+lists first took 419 / 312 / 355 / 307; lists were faster, by 13 to 20 ns a row, only where one row
+became thousands.
 """
 
 from __future__ import annotations
@@ -80,22 +80,24 @@ from glowpy.task.loop_calls import IN_LOOPS
 class FusedSteps(NamedTuple):
     """One generator function for a run of steps.
 
-    `run(batches, sizer)` yields batches: of rows, or one of the total. With a fold by key at its
-    end it is `run(batches, sizer, totals)`, a `flow.ops.by_key.Fold`.
+    `run(batches, sizer)` yields batches of rows, or a single batch with the total of a fold. A run
+    of steps with a fold by key at the end has the form `run(batches, sizer, totals)`, a
+    `flow.ops.by_key.Fold`.
     """
 
     steps: tuple[Step, ...]
     run: Callable[..., Any]
-    lines: dict[int, tuple[Step, str]]  # of the function: the step, the variable with its row
+    # line of the function → its step, and the variable with the row
+    lines: dict[int, tuple[Step, str]]
 
     @property
     def fold(self) -> FoldOp | None:
-        """What the loop ends in, if that is a fold."""
+        """The fold at the end of the loop, or None."""
         op = self.steps[-1].op
         return op if isinstance(op, FoldOp) else None
 
     def blame(self, trace: TracebackType | None) -> tuple[Step, Any] | None:
-        """The step that raised and the row it had, from the exception's traceback."""
+        """Return the step that raised and its row, from the exception's traceback."""
         code = getattr(self.run, "__code__", None)
         while trace is not None and trace.tb_frame.f_code is not code:
             trace = trace.tb_next
@@ -106,18 +108,18 @@ class FusedSteps(NamedTuple):
 
 
 class _Ending(NamedTuple):
-    """What a loop does with the rows that come through all its steps."""
+    """The code that ends a loop: what happens to rows after the last step."""
 
     parameters: str
     begin: str
-    room: str  # a condition: there is some for all that the last flat_map gave, a list `y`
-    before_list: str  # which there is room for
-    after_row: str  # of what it gave otherwise
+    room: str  # a condition: the output list `y` of the last flat_map fits
+    before_list: str  # before a list that fits
+    after_row: str  # after each row of other output
     after_batch: str
     end: str
 
 
-# The caller of a fold by key may send another table, and what takes keys that it does not have.
+# The caller of a fold by key may send another table, and a function that adds new keys.
 _PAUSE = "sent = yield; totals, add = (totals, add) if sent is None else sent; left = sizer.rows"
 _ENDINGS = {
     None: _Ending(
@@ -151,14 +153,14 @@ _ENDINGS = {
 
 
 class _FunctionText:
-    """The lines of a function that is being written, and whose they are."""
+    """The text of a generated function, with the step of each line."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self.lines: dict[int, tuple[Step, str]] = {}
 
     def add(self, depth: int, text: str, step: Step | None = None, row: str = "") -> None:
-        """Lines; with a step, it is to blame for them, and the variable has its row."""
+        """Append lines; failures in them belong to `step`, whose row is in the variable `row`."""
         for line in text.splitlines():
             self._text.append(" " * depth + line)
             if step is not None:
@@ -173,14 +175,14 @@ class _FunctionText:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> CodeType:
-    """All task groups of a step group run the same code."""
+    """Compile a text once for all task groups of a step group."""
     return compile(text, FUSED, "exec")
 
 
 def fuse(steps: Sequence[Step]) -> FusedSteps:
-    """Compile row steps, perhaps with a fold behind them, into one function.
+    """Compile row steps, with an optional fold at the end, into one function.
 
-    An executor runs the same steps for group after group; the last ones are remembered.
+    The last functions are cached: an executor runs the same steps in many task groups.
     """
     return _fused(tuple(steps))
 
@@ -191,7 +193,7 @@ def _fused(steps: tuple[Step, ...]) -> FusedSteps:
     last = steps[-1].op
     ending = _ENDINGS[last.kind if isinstance(last, FoldOp) else None]
     source = _FunctionText()
-    # Of its own, because Python 3.10 takes long to find what is global.
+    # Default arguments, because Python 3.10 looks up globals slowly.
     own = ", ".join(f"{name}={name}" for name in functions)
     source.add(0, f"def run({ending.parameters}, {own}):")
     source.add(1, ending.begin)
@@ -206,7 +208,7 @@ def _fused(steps: tuple[Step, ...]) -> FusedSteps:
 def _add_steps(
     source: _FunctionText, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
 ) -> None:
-    """What is done with one row, in this variable, by these steps and at the end."""
+    """Append the code of these steps, and of the ending, for one row in the variable `row`."""
     for place, (number, step) in enumerate(steps):
         op, function, new = step.op, f"f{number}", f"x{number}"
         if isinstance(op, FoldOp):
@@ -229,7 +231,7 @@ def _add_steps(
 def _add_spread(
     source: _FunctionText, depth: int, steps: list[tuple[int, Step]], row: str, ending: _Ending
 ) -> None:
-    """What is done with the rows of `y`, which the first of these steps has given, a flat_map."""
+    """Append the code for the rows of `y`, the output of the flat_map that heads these steps."""
     (number, step), *others = steps
     new = f"x{number}"
     if not ending.room or any(_spreads(other) for _, other in others):
@@ -270,7 +272,7 @@ def _call(op: RowOp, function: str, row: str) -> str:
 
 
 def _row_lines(op: RowOp, function: str, row: str, new: str) -> str:
-    """Lines that make one row of each row."""
+    """Return the lines that turn one row into one row."""
     if op.kind is RowKind.MAP:
         return f"{new} = {_call(op, function, row)}"
     if op.kind is RowKind.KEY_BY:

@@ -1,4 +1,4 @@
-"""What a running task offers its kernels: its place, its budget, its temporary files."""
+"""The TaskContext of a running task: its number, memory budget and temporary files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glowpy.shards.codec import decode, encode
 from glowpy.shards.segment import NONCE_BYTES, Block, SegmentReader, SegmentWriter
 from glowpy.task.metrics import AttemptMetrics
 
-_UNREAD = AttemptMetrics()  # of a context whose counts are not read
+_UNREAD = AttemptMetrics()  # of a context without statistics
 
 
 def _never_cancelled() -> None:
@@ -30,22 +30,20 @@ class Context(NamedTuple):
     wanted_rows: int = 0
     is_streaming: bool = False
     hash_seed: int = 0
-    check_cancelled: Callable[[], None] = (
-        _never_cancelled  # now and then; may raise to stop the attempt
-    )
+    check_cancelled: Callable[[], None] = _never_cancelled  # may raise, to stop the attempt
 
     def scratch(self) -> Scratch:
-        """A new temporary file of this task. Nothing of it is left when the task ends."""
+        """Return a new temporary file, which disappears with the task."""
         return ScratchFile(
             os.path.join(self.directory, f"scratch-{os.urandom(8).hex()}"), self.metrics
         )
 
 
 class ScratchFile:
-    """Implements `flow.ops.kernel.Scratch`: a segment file that has lost its name.
+    """Implements `flow.ops.kernel.Scratch`: an unlinked segment file.
 
-    It is made at the first `append`. As soon as a reader has it open it is unlinked: the disk
-    gets its space back when the process ends, however it ends.
+    The first `append` makes the file, and unlinks it once a reader has it open: the disk space is
+    freed when the process ends, even after SIGKILL.
     """
 
     def __init__(self, path: str, metrics: AttemptMetrics) -> None:
@@ -57,10 +55,11 @@ class ScratchFile:
         self._blocks: dict[int, list[Block]] = {}
 
     def append(self, part: int, rows: Batch) -> None:
-        """Write rows behind what the part has already, as one block.
+        """Append rows to a part, as one block.
 
         Raises:
-            OutputError: the disk takes no more; RowError: a row cannot be pickled.
+            OutputError: the file cannot be written.
+            RowError: a row cannot be pickled.
         """
         payload = encode(rows)
         block = self._writer.append(part, payload, len(rows))
@@ -74,10 +73,10 @@ class ScratchFile:
             self._writer.flush()
             self._reader = SegmentReader(self._path, self._nonce)
         finally:
-            os.unlink(self._path)  # an open file lives on; nothing can be left behind
+            os.unlink(self._path)  # the open file stays usable, and nothing is left behind
 
     def read(self, part: int) -> Stream:
-        """The blocks of a part, in order; any number of parts at once, after the last `append`."""
+        """Yield the blocks of a part in order; after all appends, parts may be read concurrently."""
         self._writer.flush()
         for block in self._blocks.get(part, ()):
             assert self._reader is not None

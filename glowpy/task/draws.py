@@ -1,8 +1,8 @@
 """Seeds the global random generators at the start of each task group.
 
-The seeds of the run are mixed with the number of the run, the step group and the task. So each
-attempt of a task group draws the same numbers on every runner, and different groups draw different
-numbers.
+The seeds of the run are mixed with the number of the run, the step group and the task. Each attempt
+of a task group therefore draws the same numbers on every runner, and different groups draw
+different numbers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ States = dict[str, Any]  # of generators, by module
 class Draws:
     """The random numbers of one task group.
 
-    An attempt that has the process to itself calls `seed` only. Those that take turns each have
-    generators of their own: `resume` begins a turn, `pause` ends it.
+    An attempt that runs alone in its process calls `seed` only. Attempts that take turns have
+    generators each: `resume` begins a turn, `pause` ends it.
     """
 
     def __init__(self, description: RunDescription, step_group: int, task: int) -> None:
@@ -36,7 +36,8 @@ class Draws:
     def seed(self) -> None:
         """Set the generators to their first state."""
         for name in self._seeds.loaded:
-            with suppress(ImportError):  # the driver's interpreter may have more than this one
+            # the driver's interpreter may have packages that are missing here
+            with suppress(ImportError):
                 importlib.import_module(name)
         if (random := sys.modules.get("random")) is not None:
             number = self._seeds.of_random
@@ -48,7 +49,7 @@ class Draws:
             random.seed([high, low, *self._place])
 
     def resume(self) -> None:
-        """Begin a turn: the generators go on where the last turn has left them."""
+        """Begin a turn: restore the generators' state from the end of the last turn."""
         self._outer = _states()
         if self._own is None:
             self.seed()
@@ -56,14 +57,14 @@ class Draws:
             _set_states(self._own)
 
     def pause(self) -> None:
-        """End a turn: the generators are again what they were before it."""
+        """End a turn: save the generators' state, and restore the state from before the turn."""
         self._own = _states()
         _set_states(self._outer)
 
 
 @contextmanager
 def kept_generators() -> Iterator[None]:
-    """On leaving, the generators are what they were on entering."""
+    """Restore the generators on leaving the context."""
     before = _states()
     try:
         yield

@@ -1,9 +1,9 @@
-"""Side effects as audit events report them, and the script line that caused one.
+"""Side effects reported by audit events, and the script line that caused one.
 
-A task runs its script again, down to the run; a side effect of the lines before is repeated in
-each executor. `effect_of` tells which audit events are side effects, `cause_of` finds the frame of
-the program. Both are pure; `glowpy.task.rerun_guard` installs the hook that calls them.
-(https://docs.python.org/3/library/audit_events.html)
+A task runs its script again, down to the run, so each executor repeats the side effects of the
+lines before. `effect_of` recognises the audit events of side effects, `cause_of` finds the
+responsible frame of the program. Both are pure; `glowpy.task.rerun_guard` installs the hook that
+calls them. (https://docs.python.org/3/library/audit_events.html)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Path: TypeAlias = "str | bytes | os.PathLike[Any]"
 Arguments: TypeAlias = "tuple[Any, ...]"
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
-_NO_FOLDER = -1  # the dir_fd of a call that was given none
+_NO_FOLDER = -1  # the dir_fd of a call without one
 
 
 class Target(NamedTuple):
@@ -39,7 +39,7 @@ class Effect(NamedTuple):
 
 
 def effect_of(event: str, arguments: Arguments) -> Effect | None:
-    """The side effect that an audit event reports, or None.
+    """Return the side effect reported by an audit event, or None.
 
     >>> effect_of("os.remove", ("out.txt", -1)).doing
     'removes out.txt'
@@ -51,11 +51,11 @@ def effect_of(event: str, arguments: Arguments) -> Effect | None:
 def cause_of(
     frame: FrameType | None, own: tuple[str, ...], ours: tuple[str, ...]
 ) -> FrameType | None:
-    """The innermost frame of the program's own files, or None if an import or library acts alone.
+    """Return the innermost frame of the program's own files; None if a library acts by itself.
 
     Args:
         own: prefixes of the program's files.
-        ours: prefixes of files whose effects are their own: of glowpy, and the module tempfile.
+        ours: prefixes of files whose effects are allowed: glowpy, and the module tempfile.
     """
     while frame is not None:
         file = frame.f_code.co_filename
@@ -70,9 +70,9 @@ def cause_of(
 def _opens(arguments: Arguments) -> Effect | None:
     path, _mode, flags = arguments
     if not flags & _WRITES or not isinstance(path, (str, bytes, os.PathLike)):
-        return None  # for reading, or a descriptor that is open already
+        return None  # opened for reading, or an open descriptor
     if flags & os.O_TMPFILE == os.O_TMPFILE:
-        return None  # a file without a name
+        return None  # an unnamed file
     target = (Target(path, follows_link=True),)
     shown = _shown(path)
     if flags & os.O_TRUNC:
@@ -99,7 +99,7 @@ def _renames(arguments: Arguments) -> Effect:
 
 def _truncates(arguments: Arguments) -> Effect | None:
     path = arguments[0]
-    if isinstance(path, int):  # it was opened for writing before, which is an event of its own
+    if isinstance(path, int):  # opened for writing earlier, in an event of its own
         return None
     return Effect(f"truncates {_shown(path)}", True, (Target(path, follows_link=True),))
 

@@ -1,12 +1,12 @@
-"""Exceptions as bytes, each with its causes, contexts and the members of its group.
+"""Exceptions as bytes, each with its causes, contexts and group members.
 
-Python's pickle keeps the class, arguments and attributes of an exception, but not its chain, and
-fails for an exception whose `__init__` takes other arguments than it passes on. So the exceptions
-of a chain are packed one by one:
+Python's pickle keeps the class, arguments and attributes of an exception, but drops its chain, and
+fails for an exception whose `__init__` has parameters other than `args`. The exceptions of a chain
+are therefore packed one by one:
 
     pickle of [(exception, cause, context, is_suppressed, members), …]   places in the list
 
-Each is unpacked at once as a check. An exception that becomes something else is left out.
+Each is unpacked at once as a check. An exception with a different result is left out.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 class _Link(NamedTuple):
     """One exception, with the numbers of its cause, context and members."""
 
-    packed: bytes  # empty: cannot be packed
+    packed: bytes  # empty: not picklable
     cause: int | None
     context: int | None
-    is_suppressed: bool  # its context
-    members: tuple[int, ...] | None  # of a group
+    is_suppressed: bool  # `from None`
+    members: tuple[int, ...] | None  # of an exception group
 
 
 def pack(error: BaseException) -> bytes:
-    """An exception with its chain; empty if the bytes could not be unpacked."""
+    """Return an exception with its chain as bytes; empty if they could not be unpacked."""
     packed: list[bytes] = []
-    # a daemon: user code that does not return must not keep the process
+    # a daemon thread, because user code that never returns must not block the end of the process
     thread = threading.Thread(target=lambda: packed.append(_pack(error)), daemon=True)
     thread.start()
     thread.join(_PATIENCE_S)
@@ -49,7 +49,7 @@ def pack(error: BaseException) -> bytes:
 
 
 def unpack(data: bytes) -> BaseException | None:
-    """The exception of `pack`; None if this process cannot make it."""
+    """Return the exception packed by `pack`; None if this process cannot rebuild it."""
     try:
         links = [_Link(*link) for link in pickle.loads(data)]
     except Exception:  # noqa: BLE001  # any bytes; the text of the failure says enough
@@ -89,7 +89,7 @@ def _pack(error: BaseException) -> bytes:
 
 
 def _reachable(error: BaseException) -> list[BaseException]:
-    """The exceptions of a chain, the nearest first, each once."""
+    """Return the exceptions of a chain, nearest first, without repetitions."""
     found = {id(error): error}
     pending = [error]
     while pending:
@@ -103,7 +103,7 @@ def _reachable(error: BaseException) -> list[BaseException]:
 
 
 def _alone(error: BaseException) -> bytes:
-    """The exception without its chain; empty if it would become something else."""
+    """Return the pickled exception without its chain; empty if unpickling would change it."""
     try:
         if isinstance(error, _GROUP):
             return dumps((type(error), error.message, vars(error)))
@@ -123,14 +123,14 @@ def _alone(error: BaseException) -> bytes:
 
 
 class _Parts(NamedTuple):
-    """An exception taken apart, for classes whose `__init__` takes other arguments."""
+    """The parts of an exception whose class has an `__init__` with parameters other than `args`."""
 
     kind: type[BaseException]
     arguments: tuple[Any, ...]
     state: Any
 
     def whole(self) -> BaseException:
-        """The exception; its own `__init__` is not called, that of the built-in base class is."""
+        """Rebuild the exception; calls the `__init__` of the built-in base class, not its own."""
         base = _builtin_base(self.kind)
         made: BaseException = base.__new__(self.kind, *self.arguments)
         base.__init__(made, *self.arguments)
@@ -156,7 +156,7 @@ def _builtin_base(kind: type[BaseException]) -> Any:
 def _made(
     links: Sequence[_Link], number: int | None, made: dict[int, BaseException | None]
 ) -> BaseException | None:
-    """The exception of a number, made once; None if it cannot be made."""
+    """Rebuild the exception at a position, once; None if it cannot be rebuilt."""
     if number is None or not 0 <= number < len(links):
         return None
     if number not in made:

@@ -1,8 +1,8 @@
-"""An executor: one process that runs task group after task group of one run.
+"""An executor: one process that runs task groups of one run, one after another.
 
-It connects to its agent, says which run it belongs to, checks that it has built the same plan as
-the driver, and then does what it is told until it is retired. Scripts that an agent re-launches,
-pickled flows, and forks of a standalone driver all come here.
+The executor connects to its agent, checks that its plan equals the driver's plan, and then runs the
+task groups assigned by the agent until it is retired. Scripts re-launched by an agent, pickled
+flows and forks of a standalone driver all use this class.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ from glowpy.wire.run_messages import (
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import MOST_SOCKETS, Link, Poller, Transport
 
-_USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000  # objects made before the youngest are looked at
+# new objects before the youngest generation is collected
+_USUAL_THRESHOLD, _THRESHOLD = 2000, 20_000
 
 FindGraph = Callable[[RunDescription], Graph]
 
 
 class Executor:
-    """Serves one run until it is retired or its agent is gone.
+    """Serves one run until the agent retires it or the connection to the agent ends.
 
     Args:
-        secret: the one-time secret by which its agent knows it.
+        secret: the one-time secret that proves the executor's identity to its agent.
     """
 
     def __init__(
@@ -84,11 +85,11 @@ class Executor:
             self._injector = Injector(os.environ[FAULTS_VARIABLE])
 
     def serve(self) -> None:
-        """Run task groups until there are no more.
+        """Run task groups until the agent retires this executor.
 
         Raises:
             ClusterError: the agent does not answer.
-            ProgramError: this process cannot run the flow asked for; the agent has been told why.
+            ProgramError: this process cannot run the flow; the agent has received the reason.
         """
         _collect_less_often()
         offer_stack()
@@ -110,7 +111,8 @@ class Executor:
         release = PROTOCOL_VERSION, __version__, PYTHON
         self._link.send(ExecutorHello(*release, self._run, self._executor, self._secret))
         self._secret = Secret()
-        # The agent may be busy, above all one in a driver. It ends executors that are too late.
+        # The agent may be busy, above all an agent inside a driver. It kills executors that start
+        # too slowly.
         patience_s = self._timing.executor_start_s
         deadline = time.monotonic() + patience_s
         while True:
@@ -126,7 +128,7 @@ class Executor:
                     f"the agent at {self._agent_address} has not answered within {patience_s:g} s"
                 )
             self._poller.poll(left)
-            self._link.events()  # taken, so that the poller does not report them for ever
+            self._link.events()  # drained, so that the poller does not report the same events again
 
     def _agree(self, description: RunDescription) -> Plan:
         """Derive the plan again and compare it with the driver's."""
@@ -145,10 +147,10 @@ class Executor:
 
 
 def _collect_less_often() -> None:
-    """Batches of young rows make the garbage collector look often, and find little.
+    """Raise the threshold of the garbage collector, which finds little among batches of young rows.
 
-    Word count and sort take 3 to 5 percent less with this threshold, and no less without any
-    collection. A threshold that the script has set is kept.
+    Word count and sort take 3 to 5 percent less time with this threshold; switching collection off
+    saves no more. A threshold set by the script is kept.
     """
     youngest, *_older = gc.get_threshold()
     if 0 < youngest <= _USUAL_THRESHOLD:

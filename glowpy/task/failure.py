@@ -1,4 +1,4 @@
-"""An exception in a task, made into what the user is told: step, row, host, remote traceback."""
+"""The message for an exception in a task: step, row, host and remote traceback."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from glowpy.resources import host_name
 
 NO_ROW: Any = object()
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-FUSED = "<glowpy fused steps>"  # the file of the loop that they are compiled into
-# What a failure may weigh on its way to the driver. Exceptions that quote their whole input exist.
+FUSED = "<glowpy fused steps>"  # file name of the compiled loops
+# Limits on the size of a failure message. Exceptions that quote their whole input exist.
 _MOST_WORDS = 10_000
 _MOST_TRACEBACK = 200_000
 
 
 class StepFailed(Exception):
-    """The user's code raised while a step ran. Stays within the task."""
+    """The user's code raised while a step ran. Never leaves the task."""
 
     def __init__(self, step: Step, row: Any, cause: BaseException) -> None:
         super().__init__(step.describe())
@@ -38,8 +38,10 @@ class StepFailed(Exception):
 
 
 class AttemptAborted(BaseException):
-    """The driver has no more use for this attempt. Stays within the task; no user code catches it
-    by `except Exception`."""
+    """The driver has aborted this attempt. Never leaves the task.
+
+    A BaseException, so that no user code catches it by `except Exception`.
+    """
 
 
 def row_in(trace: TracebackType | None, files: Iterable[str]) -> Any:
@@ -55,7 +57,7 @@ def row_in(trace: TracebackType | None, files: Iterable[str]) -> Any:
 
 
 def explain(failure: StepFailed, task: int, host: str) -> str:
-    """The text of a failure: step, host, task, exception, row and traceback."""
+    """Return the message of a failure: step, host, task, exception, row and traceback."""
     step, cause = failure.step, failure.cause
     place = f" in task {task} of {step.task_count}" if step.task_count > 1 else ""
     lines = [f"{step.describe()} failed on {host or host_name()}{place}: {_summary(cause)}"]
@@ -64,26 +66,26 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
     if not isinstance(cause, GlowError):
         lines += ["", "Traceback in the task:", _cut(_traceback(cause), _MOST_TRACEBACK)]
     text = "\n".join(lines)
-    return text.encode("utf-8", "backslashreplace").decode()  # half surrogate pairs do not travel
+    return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates cannot be encoded
 
 
 def packed(cause: BaseException) -> bytes:
-    """The exception for the driver, with its chain; empty if it cannot be made there again."""
-    from glowpy.task.exception_chain import pack  # of failures only
+    """Return the exception with its chain; empty if the driver could not rebuild it."""
+    from glowpy.task.exception_chain import pack  # loaded by failures only
 
     return pack(cause)
 
 
 def refused(reason: str, data: bytes) -> GlowError:
-    """The error that the driver raises for an executor that cannot run the flow."""
+    """Return the driver's error for an executor that cannot run the flow."""
     cause = unpickled(data)
     return PlanMismatch(reason) if isinstance(cause, PlanMismatch) else ProgramError(reason)
 
 
 def unpacked(reason: str, data: bytes) -> GlowError:
-    """The error that the driver raises for a failed group."""
+    """Return the driver's error for a failed group."""
     cause = unpickled(data)
-    # A file that cannot be read or written is no fault of the user's code.
+    # An unreadable or unwritable file is not an error of the user's code.
     kind = type(cause) if isinstance(cause, (InputError, OutputError)) else TaskFailed
     error = kind(reason)
     error.__cause__ = cause
@@ -91,7 +93,7 @@ def unpacked(reason: str, data: bytes) -> GlowError:
 
 
 def unpickled(data: bytes) -> BaseException | None:
-    """The exception that was `packed`; None if it was not, or cannot be made here."""
+    """Return the exception packed by `packed`; None if it cannot be rebuilt."""
     if not data:
         return None
     from glowpy.task.exception_chain import unpack
@@ -117,8 +119,8 @@ def _cut(text: str, most: int) -> str:
 
 
 def _traceback(cause: BaseException) -> str:
-    """Formatted from the first frame of the user's code on, and so each exception behind it."""
-    import traceback  # not needed by most starts, and slow
+    """Format the whole chain, each traceback from the first frame of the user's code."""
+    import traceback  # slow to import, and seldom needed
 
     story = traceback.TracebackException.from_exception(cause)
     pending = [story]

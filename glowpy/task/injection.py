@@ -1,10 +1,11 @@
-"""Faults that a test has asked for, in the executor that they happen to.
+"""Injects the faults that a test has armed into this executor.
 
-GLOWPY_FAULTS names a directory made by `glowpy.testing`. Without it, nothing of this is loaded.
+GLOWPY_FAULTS names a directory made by `glowpy.testing`. Without the variable, this module is never
+loaded.
 
-    armed/<number>   one fault, as JSON; whoever takes it away is the one that it happens to
-    gates/<number>   locked by the test while executors are to be held there
-    news             a named pipe: what executors tell the test, one JSON object on each line
+    armed/<number>   one fault, as JSON; the executor that unlinks the file suffers the fault
+    gates/<number>   locked by the test while executors are held at this fault
+    news             a named pipe: reports of executors, one JSON object per line
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from glowpy.record import NamedTuple
 ARMED, GATES, NEWS = "armed", "gates", "news"
 AT_END = -1
 _UNCATCHABLE = (signal.SIGKILL, signal.SIGSTOP)
-_MOST_LABEL_CHARACTERS = 500  # a line of news has to fit into what a pipe takes at once
+_MOST_LABEL_CHARACTERS = 500  # a line must fit into one atomic write to the pipe
 
 
 class Fault(NamedTuple):
-    """What is to happen, and where. It happens once."""
+    """One fault: its kind and its place. Happens once."""
 
     number: int
     kind: str  # "kill" or "hold"
-    at_row: int  # rows that the task group has taken before; AT_END: all, but nobody knows yet
-    step: str  # in a task group that this step is part of; empty: in any
-    task: int  # in this task of the step; -1: in any
+    # rows read before the fault; AT_END: all rows are written, and no message is sent yet
+    at_row: int
+    step: str  # name of a step in the task group; empty: any
+    task: int  # number of the task; -1: any
     signal: int = 0  # of a "kill"
 
     def is_for(self, steps: list[str], task: int) -> bool:
@@ -41,17 +43,17 @@ class Fault(NamedTuple):
 
 
 class Injector:
-    """One executor's end. What it tells is told before it happens."""
+    """The faults of one executor; reports each fault before it happens."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._news = -1
-        with suppress(OSError):  # the test is over
+        with suppress(OSError):  # the test has ended
             self._news = os.open(os.path.join(directory, NEWS), os.O_WRONLY | os.O_NONBLOCK)
             os.set_blocking(self._news, True)
 
     def begin(self, plan: Plan, run: str, group: int, attempt: int, host: str) -> AttemptFaults:
-        """An attempt of a task group begins."""
+        """Report the start of an attempt, and return the faults armed for its task group."""
         step_group = plan.step_group_of(group)
         steps = [step.label for step in step_group.steps]
         task = group - step_group.first_group
@@ -63,11 +65,11 @@ class Injector:
     def tell(self, event: str, **what: Any) -> None:
         line = json.dumps({"event": event, "pid": os.getpid(), **what}) + "\n"
         if self._news >= 0:
-            with suppress(BrokenPipeError):  # the test is over
+            with suppress(BrokenPipeError):  # the test has ended
                 os.write(self._news, line.encode())
 
     def fire(self, fault: Fault, attempt: int) -> None:
-        """Let it happen here, unless it has happened to somebody else."""
+        """Trigger the fault here, unless another executor has triggered it."""
         try:
             os.unlink(os.path.join(self._directory, ARMED, str(fault.number)))
         except FileNotFoundError:
@@ -75,7 +77,7 @@ class Injector:
         self.tell("fired", fault=fault.number, attempt=attempt)
         if fault.kind == "hold":
             with suppress(FileNotFoundError), open(self._gate(fault), "rb") as gate:
-                fcntl.flock(gate, fcntl.LOCK_SH)  # granted when the test opens it, or has ended
+                fcntl.flock(gate, fcntl.LOCK_SH)  # granted when the test opens the gate or ends
             return
         if fault.signal not in _UNCATCHABLE:
             signal.signal(fault.signal, signal.SIG_DFL)
@@ -94,7 +96,7 @@ class Injector:
 
 
 class AttemptFaults:
-    """The faults that may happen to one attempt."""
+    """The faults armed for one attempt."""
 
     def __init__(self, injector: Injector, run: str, attempt: int, faults: list[Fault]) -> None:
         self._injector = injector
@@ -105,10 +107,10 @@ class AttemptFaults:
             (fault for fault in faults if fault.at_row != AT_END),
             key=lambda fault: (fault.at_row, fault.number),
         )
-        self._row = 0  # of all that the group reads
+        self._row = 0  # position among all rows that the group reads
 
     def observe_rows(self, stream: Stream) -> Stream:
-        """The same rows, in batches that end where something is to happen."""
+        """Yield the same rows, with a batch boundary before each row that has a fault."""
         for batch in stream:
             rows = batch
             while rows:
@@ -119,16 +121,16 @@ class AttemptFaults:
                 rows = rows[taken:]
 
     def end(self) -> None:
-        """All rows are written, and nobody has been told."""
+        """Trigger the faults for the end: all rows are written, and no message is sent."""
         for fault in self._at_end:
             self._injector.fire(fault, self._attempt)
 
     def ended(self, outcome: str) -> None:
-        """How the attempt has ended, as its agent will be told."""
+        """Report the outcome of the attempt to the test."""
         self._injector.tell("ended", run=self._run, attempt=self._attempt, outcome=outcome)
 
     def _reach(self) -> None:
-        """Another row is about to be taken."""
+        """Trigger the faults of the next row."""
         while self._ahead and self._ahead[0].at_row <= self._row:
             self._injector.fire(self._ahead.pop(0), self._attempt)
 

@@ -1,4 +1,4 @@
-"""The pipe whose end tells an executor that the process that started it is gone."""
+"""The pipe that ends an executor when the process that started it has ended."""
 
 from __future__ import annotations
 
@@ -12,33 +12,31 @@ from glowpy.stacks import LIFELINE_THREAD, name_this_thread
 
 
 def watch_lifeline() -> None:
-    """End this process when the agent that has started it is gone."""
+    """End this process when the agent that started it has ended."""
     text = os.environ.get(LIFELINE_VARIABLE)
     if text:
         end_with(int(text))
 
 
 def end_with(descriptor: int, leave: Callable[[], object] = lambda: None) -> None:
-    """End this process when the other end of a pipe is closed, also within the user's code.
+    """End this process when the other end of a pipe is closed, even during the user's code.
 
     Args:
-        leave: called before, to clean up in place of the process that is gone.
+        leave: called before the end, to clean up in place of the vanished process.
     """
 
     mark = os.environ.get(EXECUTOR_VARIABLE)
 
     def watch() -> None:
         name_this_thread(LIFELINE_THREAD)
-        os.read(descriptor, 1)  # nothing is ever written: this returns when the other has died
+        os.read(descriptor, 1)  # returns at end of file only: nothing is ever written
         leave()
         if mark:
             from glowpy.family import kill_family
 
             kill_family(EXECUTOR_VARIABLE, mark)
         if os.getpgrp() == os.getpid():
-            os.killpg(
-                0, signal.SIGKILL
-            )  # with the processes that the user's functions have started
+            os.killpg(0, signal.SIGKILL)  # with the processes started by the user's functions
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name=LIFELINE_THREAD).start()

@@ -1,6 +1,6 @@
-"""What a loop of fused steps calls besides the user's functions (`compile` writes the loops).
+"""Helper functions of the loops of fused steps, whose text `compile` generates.
 
-Each looks again at a row or a key that the loop has found not to be of the usual kind.
+The loops call them for unusual rows and keys only.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from glowpy.flow.arguments import call_with_fields
 
 
 def each(rows: Any) -> Iterator[Any]:
-    """The rows that a flat_map's function has given for a row, one at a time.
+    """Return an iterator over the output of a flat_map's function.
 
     Raises:
-        RowError: that is nothing to iterate over.
+        RowError: the output is not iterable.
     """
     try:
         return iter(rows)
@@ -30,10 +30,10 @@ def each(rows: Any) -> Iterator[Any]:
 
 
 def pair(row: Any) -> Any:
-    """A row that is to be taken apart as a key and a value.
+    """Return the row for unpacking as key and value.
 
     Raises:
-        RowError: it is something else, which might be taken apart all the same.
+        RowError: the row is not a tuple or list; a string of length two would unpack as well.
     """
     if not isinstance(row, (tuple, list)):
         raise RowError(f"reduce_by_key needs rows of (key, value), but got {short_repr(row)}")
@@ -41,10 +41,10 @@ def pair(row: Any) -> Any:
 
 
 def pair_of(row: Any) -> Any:
-    """A row whose value is to be mapped, and which is no plain tuple of two.
+    """Return the row of a map_values, which is not a plain tuple of two.
 
     Raises:
-        RowError: it is no pair at all.
+        RowError: the row is not a pair.
     """
     from glowpy.flow.ops.keys import check_pairs
 
@@ -53,7 +53,7 @@ def pair_of(row: Any) -> Any:
 
 
 def apart(key: Any) -> Any:
-    """A new key of a fold; a `LoneKey` if it is or holds a missing value."""
+    """Return the key for a fold's table; a `LoneKey` if a value in the key is missing."""
     from glowpy.flow.ops.keys import with_distinct_nans
 
     (only,) = with_distinct_nans([key])
@@ -61,7 +61,7 @@ def apart(key: Any) -> Any:
 
 
 def call_and_note(function: Callable[..., Any], most_fields: int, row: Any) -> Any:
-    """Pass a tuple as the row; note, once, that the function could take its fields."""
+    """Call the function with a tuple as the row; note once that it could accept the fields."""
     if 2 <= len(row) <= most_fields:
         _note_defaults(function, len(row))
     return function(row)
@@ -83,7 +83,7 @@ def _note_defaults(function: Callable[..., Any], field_count: int) -> None:
     )
 
 
-# By the names that they have in the loops.
+# By their names in the loops.
 IN_LOOPS = {
     own.__name__: own for own in (each, call_with_fields, call_and_note, pair, apart, pair_of)
 }

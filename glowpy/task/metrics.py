@@ -1,4 +1,4 @@
-"""What an attempt has read, written and waited for: counted by the batch, never by the row."""
+"""Counters of rows, bytes and waiting time of an attempt, updated per batch, never per row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from glowpy.wire.run_messages import AttemptStats
 
 
 class AttemptMetrics:
-    """The counters of one attempt, which readers, output and scratch files add to."""
+    """The counters of one attempt; readers, output and scratch files add to them."""
 
     __slots__ = (
         "begun_at",
@@ -26,7 +26,7 @@ class AttemptMetrics:
         self.begun_at = time.monotonic()
 
     def stats(self) -> AttemptStats:
-        """All of it, at this moment."""
+        """Return the current values of all counters."""
         took_s = time.monotonic() - self.begun_at
         return AttemptStats(
             self.rows_in,

@@ -1,4 +1,4 @@
-"""Reading a channel that has a name, wherever it is: for `glowpy receive` and for drivers."""
+"""A reader of named channels on a cluster, for `glowpy receive` and for drivers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _STOP = "stop"
 
 
 class NamedChannelReader:
-    """Finds a channel by its master and pulls its rows from the agent that has it.
+    """Locates a channel through the master and pulls its rows from the channel's agent.
 
     A context manager.
 
     Args:
-        stop: a file descriptor that becomes readable when no more rows are wanted.
-        note: told in words what is being waited for, when that lasts.
-        option, key_option: how the user names the master and the key.
+        stop: a file descriptor that becomes readable when the caller needs no more rows.
+        note: called with the text of a wait that lasts.
+        option, key_option: the user's names of the options for master and key, for messages.
     """
 
     def __init__(
@@ -62,16 +62,17 @@ class NamedChannelReader:
         self._transport.close()
 
     def batches(self) -> Iterator[list[str]]:
-        """The channel's lines, from its first to its last; also while it is being sent.
+        """Yield the channel's lines from first to last, also during the sending.
 
         Raises:
-            NoMaster, VersionMismatch: the master does not answer; ChannelError: no agent has had
-            the channel for long, or it is lost before its end.
+            NoMaster, VersionMismatch: the master does not answer.
+            ChannelError: no agent has the channel within the patience, or it was lost before its
+                end.
         """
         place = self._find()
         if place is None:
             return
-        # no host: bytes come through the socket, wherever the agent is
+        # without a host name, bytes always come through the socket
         pulls = Pulls(self._transport, self._poller, "", run_of(self._name), Secret(), self._timing)
         pull = pulls.open(place.address, place.number, 0)
         while not self._is_stopped:
@@ -87,7 +88,7 @@ class NamedChannelReader:
                 yield batch
 
     def _next(self, pulls: Pulls, pull: Pull) -> list[str] | None:
-        """Lines that have come; none if there are none yet, None at the end."""
+        """Return new lines; an empty list if there are none yet, None at the end."""
         payload = pull.next_block()
         if payload is not None:
             return decode_lines(payload)
@@ -106,10 +107,10 @@ class NamedChannelReader:
                 each()
 
     def _find(self) -> ChannelPlace | None:
-        """Ask the master until some agent has the channel; None: stopped meanwhile."""
+        """Ask the master until an agent has the channel; return None if stopped meanwhile."""
         timing, contact = self._timing, self._contact
         begun_at = time.monotonic()
-        patience_s = timing.first_contact_s  # later, that for a cluster that has worked
+        patience_s = timing.first_contact_s  # after the first contact: `patience_s`
         is_noted = False
         next_ask = 0.0
         while not self._is_stopped:

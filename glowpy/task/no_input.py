@@ -1,4 +1,4 @@
-"""Standard input of a task: reading it is an error, where an empty file would be a wrong answer."""
+"""Standard input of a task: reading raises, because an empty file would give a wrong answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REASON = (
 
 
 class _Refused:
-    """What text and bytes of standard input have in common."""
+    """Common base of the text and byte streams."""
 
     name = "<stdin>"
 
@@ -39,7 +39,7 @@ class _NoBytes(_Refused, io.BufferedIOBase):
 
 
 class NoInput(_Refused, io.TextIOBase):
-    """`sys.stdin` of a task: it can be inspected and closed; its descriptor is at its end."""
+    """`sys.stdin` of a task: can be inspected and closed; its descriptor is at end of file."""
 
     mode = "r"
     encoding, errors, newlines = "utf-8", "strict", None
@@ -49,6 +49,6 @@ class NoInput(_Refused, io.TextIOBase):
 
 
 def refuse_input() -> None:
-    """Have reads of `sys.stdin` raise, unless the script has put a stream of its own there."""
+    """Make reads of `sys.stdin` raise, unless the script has replaced the stream."""
     if sys.stdin is sys.__stdin__:
         sys.stdin = NoInput()

@@ -7,9 +7,9 @@ from glowpy.record import NamedTuple
 
 
 class Note(NamedTuple):
-    """One line for the user. The driver prints the first note of each subject only."""
+    """One line for the user. The driver prints the first note on each subject only."""
 
-    subject: str  # the same in every task: a line of the script, the name of a variable
+    subject: str  # the same in every task: a script line, or the name of a variable
     text: str
 
 
@@ -18,21 +18,21 @@ _waiting: list[Note] = []
 
 
 def add_note(subject: str, text: str) -> None:
-    """Keep the first note of each subject in this process."""
+    """Store the first note on each subject in this process."""
     if subject not in _subjects and len(_subjects) < NOTES_OF_EXECUTOR:
         _subjects.add(subject)
         _waiting.append(Note(_line(subject), _line(text)))
 
 
 def take_notes() -> list[Note]:
-    """The notes since the last call."""
+    """Return the notes added since the last call."""
     taken = _waiting[:]
-    del _waiting[: len(taken)]  # another thread may add one meanwhile
+    del _waiting[: len(taken)]  # another thread may add a note meanwhile
     return taken
 
 
 def _line(text: str) -> str:
-    """A text as one line: control characters and lone surrogates become escapes."""
+    """Return a text as one line, with control characters and lone surrogates escaped."""
     if not text.isprintable():
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
     return text[:LINE_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Where a task group's rows go: counted and dropped, or encoded into blocks of its shards."""
+"""The output of a task group: rows are counted and dropped, or encoded into blocks of shards."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 1 << 20
 _BUFFER_BYTES = 4 << 20  # of all shards of a group together
-_MOST_BUFFERED_BYTES = 16 << 20  # as Python holds the rows, several times what they take encoded
-_FIRST_ROWS = 64  # before anything is known of the rows' size
+_MOST_BUFFERED_BYTES = 16 << 20  # size in Python's memory, several times the encoded size
+_FIRST_ROWS = 64  # while the size of rows is unknown
 _MOST_ROWS = 8192
 
 
 class ShardWriter:
-    """Takes the batches of one attempt; `commit` is told of blocks that can be read."""
+    """Writes the batches of one attempt; calls `commit` with readable blocks."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class ShardWriter:
         self._metrics = metrics
         self._buffers: list[Batch] = [[] for _ in self._shards] if self._is_stored else []
         self._buffered = 0
-        self._buffered_bytes = 0  # about so much memory
-        # a batch of text is one row
+        self._buffered_bytes = 0  # estimated memory of the buffers
+        # a batch of text is stored as one row
         self._target_rows = 1 if self._sink is Sink.TEXT else _FIRST_ROWS
-        # Not everybody begins with the first shard: many short ones would make it a long one.
+        # Start at different shards: many short tasks would make the first shard long.
         self._next_part = self._shards.start % len(self._shards)
         self._blocks: list[Block] = []
         self._partitioner: KeyPartitioner | None = None
@@ -64,7 +64,7 @@ class ShardWriter:
             self._partitioner = KeyPartitioner(self._kind, len(self._shards), hash_seed)
 
     def write(self, batch: Batch) -> None:
-        """Take a batch of the last step's rows.
+        """Store a batch of the last step's rows.
 
         Raises:
             StepFailed: a row cannot be encoded, or its key not hashed; names the step.
@@ -88,13 +88,13 @@ class ShardWriter:
             self._blocks = []
 
     def flush(self) -> None:
-        """Announce every row taken so far: the next one may be long in coming."""
+        """Commit every row written so far, because the next row may take long to arrive."""
         blocks = self.finish()
         if blocks:
             self._commit(blocks)
 
     def finish(self) -> list[Block]:
-        """Write what is buffered; the blocks that `commit` has not been told of."""
+        """Write the buffered rows, and return the uncommitted blocks."""
         if self._buffered:
             with self._blaming():
                 self._encode()
@@ -108,7 +108,7 @@ class ShardWriter:
 
     @contextmanager
     def _blaming(self) -> Iterator[None]:
-        """Within, an exception of the rows' own code is a failure of the step that made them."""
+        """Turn exceptions from the rows' own code into failures of the step that made the rows."""
         try:
             yield
         except (StepFailed, OutputError):
@@ -124,7 +124,7 @@ class ShardWriter:
             for part, row in batch:
                 buffers[part].append(row)
         elif len(buffers) == 1 or self._kind is OutputKind.ONE_SHARD:
-            buffers[0] += batch  # of a task that makes several shards: their rows, in shard order
+            buffers[0] += batch  # a task with several shards writes their rows in shard order
         elif self._kind is OutputKind.DEAL:
             for part, rows in deal_round_robin(batch, self._next_part, len(buffers)):
                 buffers[part] += rows
@@ -137,7 +137,7 @@ class ShardWriter:
             unexpected(self._kind)
 
     def _encode(self) -> None:
-        """Make blocks of everything buffered."""
+        """Encode all buffered rows into blocks."""
         written = 0
         for shard, rows in zip(self._shards, self._buffers, strict=True):
             for first in range(0, len(rows), self._target_rows):
@@ -155,7 +155,7 @@ class ShardWriter:
         self._metrics.bytes_out += written
 
     def _written(self, batch: Batch) -> Batch:
-        """What is stored of a batch."""
+        """Return the stored form of a batch."""
         if self._sink is Sink.TEXT:
             return [text_of(self._step, batch)]
         if self._sink is Sink.BYTES:
@@ -164,7 +164,7 @@ class ShardWriter:
 
 
 def text_of(step: Step, batch: Batch) -> bytes:
-    """One line per row, `str(row)`, in UTF-8.
+    """Return the rows as text, one line of `str(row)` each, in UTF-8.
 
     Raises:
         StepFailed: a row has no text, or no UTF-8 form.
@@ -183,10 +183,10 @@ def text_of(step: Step, batch: Batch) -> bytes:
 
 
 def bytes_of(step: Step, batch: Batch) -> Batch:
-    """The batch, each row of it `bytes`.
+    """Return the batch with each row as `bytes`.
 
     Raises:
-        StepFailed: a row is something else.
+        StepFailed: a row is not bytes-like.
     """
     for row in batch:
         if not isinstance(row, (bytes, bytearray, memoryview)):
@@ -199,7 +199,7 @@ def bytes_of(step: Step, batch: Batch) -> Batch:
 
 
 def _row_at(position: int, batch: Batch, lines: Sequence[str]) -> Any:
-    """The row whose line holds this character of all lines joined."""
+    """Return the row whose line contains the character at `position` of the joined lines."""
     for row, line in zip(batch, lines, strict=True):
         position -= len(line) + 1
         if position < 0:

@@ -1,4 +1,4 @@
-"""The one-time secret by which this process proves to its agent which executor it is."""
+"""The one-time secret that proves the identity of this executor to its agent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _secret = Secret()
 
 
 def receive_secret() -> None:
-    """Read the secret from the pipe that the agent has passed on; before the user's code runs.
+    """Read the secret from the agent's pipe, before the user's code runs.
 
-    The processes that this code starts inherit neither the pipe nor the variable.
+    Processes started by the user's code inherit neither the pipe nor the variable.
     """
     global _secret
     descriptor = os.environ.pop(SECRET_VARIABLE, "")
@@ -22,7 +22,7 @@ def receive_secret() -> None:
 
 
 def take_secret() -> Secret:
-    """The secret, which this module then forgets; empty if no agent has started this process."""
+    """Return the secret and erase it here; empty if no agent started this process."""
     global _secret
     taken, _secret = _secret, Secret()
     return taken

@@ -1,9 +1,9 @@
-"""Places rows in shards by the hashes of their keys, and checks the places where rows are read.
+"""Assigns rows to shards by the hashes of their keys, and verifies the assignment when reading.
 
-The hash of most keys follows from their value. That of a class with a `__hash__` of its own may
-follow from the process: from id(), or from a class. Equal keys would then be split over shards by
-the tasks that write them. So a writer marks the rows of such keys, and adds samples of these keys
-with their hashes to each of its shards. A reader hashes both again and compares.
+The hash of most keys follows from their value. A class with its own `__hash__` may compute a hash
+that depends on the process: from id(), or from a class. The tasks that write would then split equal
+keys over several shards. A writer therefore marks the rows of such keys, and adds samples of the
+keys with their hashes to each shard. A reader hashes both again and compares.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glowpy.task.failure import NO_ROW, StepFailed
 
 
 class KeyPartitioner:
-    """Places the rows of one task that writes a scattered dataset."""
+    """Assigns the rows of one task to the shards of a scattered dataset."""
 
     def __init__(self, kind: OutputKind, part_count: int, seed: int) -> None:
         self._keys_of = _keys_of(kind)
@@ -30,7 +30,7 @@ class KeyPartitioner:
         self._hasher = KeyHasher()
 
     def parts(self, batch: Batch) -> list[int]:
-        """The part of each row.
+        """Return the part number of each row.
 
         Raises:
             RowError: a key cannot be hashed, or only by its address in memory.
@@ -40,15 +40,15 @@ class KeyPartitioner:
 
     @property
     def is_own(self) -> bool:
-        """Some keys of rows so far were hashed by their own class."""
+        """True if the `__hash__` of a user's class hashed any key so far."""
         return bool(self._hasher.samples)
 
     def marked(self, rows: Batch) -> Batch:
-        """The rows, of a type that readers check if some keys so far were hashed by their class."""
+        """Return the rows, as `CheckedRows` if a user's `__hash__` hashed any key so far."""
         return CheckedRows(rows) if self.is_own else rows
 
     def samples(self) -> CheckedRows:
-        """No rows, with samples of the keys that were hashed by their own class."""
+        """Return an empty batch with samples of the keys hashed by a user's `__hash__`."""
         marked = CheckedRows()
         marked.samples = tuple(
             (key, KeyHasher().hash(key)) for key in self._hasher.samples.values()
@@ -57,10 +57,10 @@ class KeyPartitioner:
 
 
 def checked(stream: Stream, kind: OutputKind, context: Context, step: Step) -> Stream:
-    """The rows of a part of a scattered dataset; one that belongs to another part raises.
+    """Yield the rows of a part of a scattered dataset; raise for a row of another part.
 
     Raises (when drawn from):
-        StepFailed: a class hashes its objects otherwise than in the process that placed the row.
+        StepFailed: a class computes other hashes here than in the process that placed the row.
     """
     for batch in stream:
         if type(batch) is CheckedRows:
@@ -93,7 +93,7 @@ def _keys_of(kind: OutputKind) -> Callable[[Batch], Batch]:
 def _hash_differs(key: Row) -> RowError:
     hasher = KeyHasher()
     hasher.hash(key)
-    own = next(iter(hasher.samples.values()), key)  # the part of a tuple, say
+    own = next(iter(hasher.samples.values()), key)  # for a tuple, the element with the `__hash__`
     name = type(own).__qualname__
     return RowError(
         f"key {short_repr(own)} has another hash here than in the process that placed its row, so "

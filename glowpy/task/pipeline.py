@@ -33,7 +33,7 @@ _KERNELS = tuple(ops_package.__path__)
 _MOST_NESTED = 17
 _UNBOUNDED = 1 << 62
 _NESTED = {RowKind.FILTER: 1, RowKind.FLAT_MAP: 1}
-# Not the user's doing: these go through as they are.
+# Errors from our own code, which pass through unchanged.
 _OURS = (StepFailed, AttemptAborted, RunCancelled, ShardError, InputError, OutputError)
 
 RowObserver: TypeAlias = Callable[[Stream], Stream]
@@ -46,13 +46,14 @@ def build(
     listings: dict[int, tuple[InputFile, ...]],
     observe_rows: RowObserver | None = None,
 ) -> Stream:
-    """The stream of the group's output rows; nothing runs before it is drawn from.
+    """Yield the batches of the group's output rows; nothing runs before the first is requested.
 
     Args:
         observe_rows: wraps each stream of rows that enters the group.
 
     Raises (when drawn from):
-        StepFailed: the user's code raised; ShardError, InputError: an input cannot be read.
+        StepFailed: the user's code raised.
+        ShardError, InputError: an input cannot be read.
     """
     edges = [
         [
@@ -83,8 +84,8 @@ def build(
     try:
         yield from stream
     finally:
-        # What raises keeps alive all that it stands on. Whatever the steps hold, a process of
-        # pipe() for one, is given back here.
+        # An exception keeps the generators in its traceback alive. Close them now, so that
+        # resources of the steps, such as the process of pipe(), are released here.
         for each in reversed(made):
             each.close()
 
@@ -101,15 +102,17 @@ def _checked(
 
 
 def _counted(stream: Stream, metrics: AttemptMetrics) -> Stream:
-    """Rows of a source are what its group reads."""
+    """Count the rows of a source as the input of its group."""
     for batch in stream:
         metrics.rows_in += len(batch)
         yield batch
 
 
 def _cancellable(stream: Stream, context: Context, observe_rows: RowObserver | None) -> Stream:
-    """What a group reads. Steps that take in everything before they give anything on may have much
-    to read: whoever wants to stop them, or to know how far they are, does not wait for that.
+    """Check for cancellation before each batch of input.
+
+    Steps that read all input before their first output may read for long: an abort or a progress
+    report must not wait for them.
     """
     observed = stream if observe_rows is None else observe_rows(stream)
     for batch in observed:
@@ -118,18 +121,18 @@ def _cancellable(stream: Stream, context: Context, observe_rows: RowObserver | N
 
 
 def _all_rows(edges: Sequence[Sequence[Stream]]) -> Stream:
-    """What a step reads that does not tell its inputs apart: one after another."""
+    """Return the rows of all inputs, one input after another."""
     return chain([stream for edge in edges for stream in edge])
 
 
 def _parts(steps: Sequence[Step]) -> Iterator[Step | FusedSteps]:
-    """The steps in order; neighbouring row steps are compiled together, up to the next fold."""
+    """Yield the steps in order; adjacent row steps are compiled together, up to the next fold."""
     pending: list[Step] = []
     nested = 0
     for step in steps:
         op = step.op
         if isinstance(op, PassOp) and pending:
-            continue  # rows go through as they are
+            continue  # a step without an effect
         if isinstance(op, RowOp):
             nested += _NESTED.get(op.kind, 0)
             if nested > _MOST_NESTED:
@@ -164,7 +167,7 @@ def _run_fused(fused: FusedSteps, context: Context, stream: Stream) -> Stream:
         except _OURS:
             raise
         except BaseException as exc:
-            # Everything counts, SystemExit too: it came out of the user's function.
+            # All exceptions count, SystemExit too: the user's function raised it.
             raise _failed(fused, exc) from exc
         if batch is None:
             return
@@ -196,7 +199,7 @@ def _failed(fused: FusedSteps, exc: BaseException) -> StepFailed:
     if isinstance(step.op, FoldOp) and step.op.kind is FoldKind.BY_KEY:
         from glowpy.flow.ops.by_key import fault_of
 
-        fault = fault_of(row)  # rather than the words that Python has for it
+        fault = fault_of(row)  # clearer than Python's own message
         if fault is not None:
             fault.__cause__ = exc
             return StepFailed(step, row, fault)
@@ -225,7 +228,7 @@ def _failed_in_kernel(step: Step, exc: BaseException) -> StepFailed:
 
 
 def _raised_by_user(exc: BaseException) -> BaseException:
-    """The exception of the user's function: Python lets no StopIteration out of a generator."""
+    """Return the user's exception: Python wraps a StopIteration raised in a generator."""
     is_wrapped = type(exc) is RuntimeError and str(exc) == "generator raised StopIteration"
     return exc.__cause__ if is_wrapped and exc.__cause__ is not None else exc
 
@@ -238,5 +241,5 @@ def _read_text(step: Step, op: TextOp, context: Context, listing: Sequence[Input
     except _OURS:
         raise
     except Exception as exc:
-        # The user may have registered the codec or its error handler.
+        # The codec or its error handler may be the user's.
         raise StepFailed(step, NO_ROW, exc) from exc

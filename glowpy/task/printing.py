@@ -1,4 +1,4 @@
-"""What a task prints, on its way to the driver: whole lines, as they happen."""
+"""Forwards the printed lines of a task to the driver while the task runs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from glowpy.wire.run_messages import Stream
 
 Send = Callable[[Stream, str], None]
 
-_MOST_CHARACTERS = 1 << 20  # of one message; longer text leaves in several
+_MOST_CHARACTERS = 1 << 20  # of one message; longer text is split
 
 
 class LineForwarder(io.TextIOBase):
-    """Stands in for sys.stdout or sys.stderr while a task group runs.
+    """Replaces sys.stdout or sys.stderr while a task group runs.
 
-    Lines written by the thread that runs a task group leave at once; those of other threads leave
-    with its next line or at the end of the group, because the connection is that thread's alone.
-    Several groups that take turns have a thread each.
+    Lines from a thread of a task group are sent at once; lines from other threads are sent with the
+    group's next line or at its end, because only the group's thread may use the connection. Task
+    groups that take turns have a thread each.
     """
 
     def __init__(self, stream: Stream, send: Send) -> None:
         self._stream = stream
         self._send = send
-        self._threads = {threading.get_ident()}  # of groups: one of them runs at any time
-        # Its methods are atomic. A lock would catch a `__del__` or a signal handler that prints
-        # while its own thread holds it.
+        # threads of groups, only one of which runs at a time
+        self._threads = {threading.get_ident()}
+        # The methods of a deque are atomic. A lock would block a `__del__` or a signal handler that
+        # prints while its own thread holds the lock.
         self._parts: deque[str] = deque()
         self._is_sending = False
         self.buffer = _Utf8(self)
@@ -51,25 +52,25 @@ class LineForwarder(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Whole lines have left already; the beginning of one waits for its end."""
+        """Do nothing: complete lines have been sent, and an incomplete line waits for its end."""
 
     def admit_thread(self) -> None:
-        """This thread runs a task group, too."""
+        """Register the current thread as the thread of a task group."""
         self._threads.add(threading.get_ident())
 
     def dismiss_thread(self) -> None:
-        """This thread's group has ended."""
+        """Unregister the current thread after the end of its task group."""
         self._threads.discard(threading.get_ident())
 
     def finish(self) -> None:
-        """Send everything, the beginning of a line as a line of its own."""
+        """Send the remaining text, with an incomplete line as a line."""
         text = self._take()
         if text:
             self._give(text if text.endswith("\n") else text + "\n")
 
     def _send_lines(self) -> None:
         if self._is_sending:
-            return  # printed in the midst of this very function: leaves with the next line
+            return  # printed during this function itself: sent with the next line
         self._is_sending = True
         try:
             text = self._take()
@@ -83,7 +84,7 @@ class LineForwarder(io.TextIOBase):
 
     def _take(self) -> str:
         parts = []
-        while self._parts:  # only the main thread takes
+        while self._parts:  # only threads of task groups call this
             parts.append(self._parts.popleft())
         return "".join(parts)
 
@@ -91,7 +92,7 @@ class LineForwarder(io.TextIOBase):
         for part in _pieces(text):
             try:
                 self._send(self._stream, part)
-            except UnicodeEncodeError:  # half a surrogate pair
+            except UnicodeEncodeError:  # a lone surrogate
                 self._send(self._stream, part.encode("utf-8", "backslashreplace").decode())
 
 
@@ -112,7 +113,7 @@ class _Utf8(io.RawIOBase):
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """The text in messages that are not too long, cut between lines where that is possible."""
+    """Yield the text in messages of limited length, split between lines where possible."""
     first = 0
     while len(text) - first > _MOST_CHARACTERS:
         last = first + _MOST_CHARACTERS
@@ -124,7 +125,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 @contextmanager
 def forwarded(send: Send) -> Iterator[tuple[LineForwarder, LineForwarder]]:
-    """Within: `print` goes to the driver."""
+    """Send the output of `print` to the driver within this context."""
     out, err = LineForwarder(Stream.STDOUT, send), LineForwarder(Stream.STDERR, send)
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out, err
@@ -132,15 +133,15 @@ def forwarded(send: Send) -> Iterator[tuple[LineForwarder, LineForwarder]]:
         yield out, err
     finally:
         for stream in before:
-            with suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
-                stream.flush()  # somebody may have kept it from before
+            with suppress(AttributeError, OSError, ValueError):  # the stream is missing or closed
+                stream.flush()  # user code may have stored the stream earlier
         sys.stdout, sys.stderr = before
         out.finish()
         err.finish()
 
 
 class Forwarding:
-    """Forwards what the task groups of a process print, several of which may take turns."""
+    """Forwards the printed lines of a process's task groups, which may take turns."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -150,7 +151,7 @@ class Forwarding:
 
     @contextmanager
     def of_group(self) -> Iterator[None]:
-        """Within: this thread runs a task group."""
+        """Treat the current thread as the thread of a task group within this context."""
         if not self._group_count:
             self._streams = self._stack.enter_context(forwarded(self._send))
         self._group_count += 1

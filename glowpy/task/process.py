@@ -1,4 +1,4 @@
-"""The process of an executor that an agent has started: it serves, and ends at once."""
+"""The process of an executor started by an agent: serves, then exits at once."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _is_serving = False
 
 
 def is_serving() -> bool:
-    """True once this process, started by an agent, runs task groups."""
+    """True once this process, started by an agent, serves as an executor."""
     return _is_serving
 
 
 def serve_script(options: Options) -> NoReturn:
-    """Become an executor of the script that this process runs; called at its terminal call."""
+    """Serve as an executor of this process's script; called at the script's terminal call."""
 
     def find_graph(description: RunDescription) -> Graph:
         graph = graph_of(description.flow)
@@ -51,7 +51,7 @@ def serve_script(options: Options) -> NoReturn:
 
 
 def refuse_and_exit(words: Sequence[str], reason: str) -> NoReturn:
-    """End the run with an error, from wherever the script of this task is.
+    """Connect to the agent to end the run with an error, then exit.
 
     Args:
         words: the command line of the task.
@@ -67,10 +67,10 @@ def refuse_and_exit(words: Sequence[str], reason: str) -> NoReturn:
 def serve_and_exit(
     agent_address: str, executor: str, find_graph: FindGraph, capture: Capture | None = None
 ) -> NoReturn:
-    """Serve in a process that an agent has started, then end it at once."""
+    """Serve in a process that an agent started, then exit at once."""
     global _is_serving
     _is_serving = True
-    flush()  # what the script has printed so far is not of the flow
+    flush()  # text printed so far does not belong to the flow
     watch_lifeline()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,9 +86,9 @@ def serve_and_exit(
         notify_user(f"glowpy: {exc}")
         status = 1
     except BaseException:  # noqa: BLE001
-        sys.excepthook(*sys.exc_info())  # into the log of this process, which the driver shows
+        sys.excepthook(*sys.exc_info())  # written to this process's log, which the driver shows
         status = 1
     finally:
-        # Not sys.exit: the rest of the user's script is the driver's, and so are its exit handlers.
+        # Not sys.exit: the rest of the user's script, and its exit handlers, belong to the driver.
         flush()
         os._exit(status)

@@ -1,4 +1,4 @@
-"""A task that computes what it reads, row for row as it needs it: see `planner/take_plan`."""
+"""A task that computes its input on demand, row by row, for `take`: see `planner/take_plan`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def build_take(
     limit: int,
     observe_rows: RowObserver | None,
 ) -> Stream:
-    """The rows of all shards that this task has to make, in shard order."""
+    """Yield the rows of all shards of this task, in shard order."""
     with ExitStack() as opened:
         puller = _Puller(step_group, context, given, listings, limit, observe_rows, opened)
         for task in tasks_of(step_group, context.task):
@@ -38,7 +38,7 @@ def build_take(
 
 
 class _Puller:
-    """The step groups of a task, and what has been opened of them."""
+    """The step groups of a task, with their open streams."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class _Puller:
         self._is_read_again = step_group.task_count == 1  # one task runs all tasks of its groups
         self._copied: dict[tuple[int, int], _Copied] = {}  # by input and shard
         self._dealt: dict[tuple[int, int], _Dealt] = {}  # by step group and its task
-        # One file for all: there may be more tasks than files that a process may open.
+        # One file for all parts: there may be more tasks than descriptors.
         self._scratch = opened.enter_context(context.scratch())
-        self._place = 0  # of the next part in it
+        self._place = 0  # of the next part in the file
 
     def rows_of(self, group: StepGroup, task: int) -> Stream:
-        """The stream of one task of a step group."""
+        """Return the stream of one task of a step group."""
         context = self._context._replace(
             task=task,
             task_count=group.task_count,
@@ -96,7 +96,7 @@ class _Puller:
         return self._dealt[key].part(part)
 
     def _from_outside(self, group: StepGroup, place: int, outside: int, shard: int) -> Stream:
-        """A shard that another step group has written."""
+        """Return a shard written by another step group."""
         stream = self._given[outside, shard]
         if not self._is_read_again or group.inputs[place].edge.kind is not EdgeKind.BROADCAST:
             return stream
@@ -107,12 +107,12 @@ class _Puller:
         return self._copied[key].rows()
 
     def _later(self, group: StepGroup, task: int) -> Generator[Batch, None, None]:
-        """Opened when it is drawn from."""
+        """Open the stream of a task at the first request."""
         yield from self.rows_of(group, task)
 
 
 class _Copied:
-    """A shard that several tasks read: the first reader copies the whole shard to disk."""
+    """A shard with several readers: the first reader copies the whole shard to disk."""
 
     def __init__(self, stream: Stream, scratch: Scratch, place: int) -> None:
         self._stream = stream
@@ -120,15 +120,15 @@ class _Copied:
         self._place = place
 
     def rows(self) -> Stream:
-        for batch in self._stream:  # for later readers it has ended
+        for batch in self._stream:  # exhausted after the first reader
             self._scratch.append(self._place, batch)
         yield from self._scratch.read(self._place)
 
 
 class _Dealt:
-    """The parts of a task that spreads its rows, read in their order.
+    """The parts of a task that distributes its rows, read in the order of the parts.
 
-    Rows of later parts wait on disk until it is their turn.
+    Rows of later parts wait on disk.
     """
 
     def __init__(
@@ -143,14 +143,14 @@ class _Dealt:
         self._stream = stream
         self._group = group
         self._scratch = scratch
-        self._place = place  # of its first part there
+        self._place = place  # of its first part in the file
         self._hash_seed = hash_seed
-        self._partitioner: KeyPartitioner | None = None  # of rows that are scattered
+        self._partitioner: KeyPartitioner | None = None  # for scattered rows
         self._part_count = group.output.part_count
-        self._next_part = task % self._part_count  # of the next row, when they are dealt
+        self._next_part = task % self._part_count  # of the next row dealt round robin
 
     def part(self, number: int) -> Stream:
-        """The rows of one part. Those of the parts before it are no longer kept."""
+        """Yield the rows of one part. Rows of earlier parts are dropped."""
         yield from self._scratch.read(self._place + number)
         for batch in self._stream:
             parts = self._spread(batch)

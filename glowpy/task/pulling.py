@@ -1,7 +1,7 @@
-"""Reading shards from whoever owns them: the sockets and files around the pull protocol.
+"""Reads shards from their owners: the sockets and files around the pull protocol.
 
-`Pulls` never waits. Executors wait around it with their control connection in the same poller;
-the driver gathers its results with it inside its own loop.
+`Pulls` never blocks. Executors wait with their control connection in the same poller; the driver
+collects its results inside its own event loop.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from glowpy.wire.address import parse_endpoint
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
-# Of one stream: two blocks. So much of it may wait for a slow reader, in its owner's memory or its
-# own; a merge reads some twenty streams at once. More makes nothing faster.
+# Credit of one stream: two blocks. This amount may wait for a slow reader, in its owner's memory or
+# its own; a merge reads some twenty streams at once. More credit makes nothing faster.
 CREDIT_BYTES = 2 << 20
 
 
 class Pull:
-    """One shard on its way here."""
+    """One shard in transfer to this process."""
 
     def __init__(self, pulls: Pulls, owner: _Owner, attempt: int, shard: int) -> None:
         self._pulls = pulls
@@ -41,25 +41,25 @@ class Pull:
 
     @property
     def is_ended(self) -> bool:
-        """The owner has said that this was all; blocks of it may still wait to be taken."""
+        """True after the owner's end message; received blocks may still wait for `next_block`."""
         return self.receiver.is_ended
 
     @property
     def has_news(self) -> bool:
-        """`next_block` has something to give or to raise, or it has ended."""
+        """True if `next_block` would return or raise, or the stream has ended."""
         return self.receiver.has_news
 
     def next_block(self) -> bytes | None:
-        """The payload of the next block; None: it has not come yet, or there is none.
+        """Return the payload of the next block; None if no block has arrived, or after the last.
 
         Raises:
-            ShardLost, ShardCorrupt: the shard cannot be had.
+            ShardLost, ShardCorrupt: the shard cannot be read.
         """
         ready = self.receiver.next_block()
         if ready is None:
             return None
         if isinstance(ready, LocatedBlock):
-            if self._owner.lost:  # its files may still be here, but they are not its own any more
+            if self._owner.lost:  # the files may still exist here, but no longer count
                 raise ShardLost(self._owner.lost)
             try:
                 with SegmentReader(ready.path, ready.nonce) as reader:
@@ -76,23 +76,23 @@ class Pull:
         return ready.payload
 
     def fetch(self, first_block: int) -> None:
-        """Ask the owner for the shard from a block on."""
+        """Request the shard from the owner, from a block on."""
         self._number = self._pulls.fetch(self, self._owner, self._shard, first_block)
 
     def give_credit(self) -> None:
-        """Let the owner send on, once enough has been taken."""
+        """Send credit to the owner when enough blocks have been consumed."""
         due = self.receiver.credit_due()
         if due:
             self._pulls.send(self._owner, MoreCredit(self._number, due))
 
     def expire(self, now: float, silence_s: float) -> None:
-        """After so much silence, ask whether the owner still knows of this stream."""
+        """After `silence_s` without a message, ask whether the owner still knows this stream."""
         if now - self.heard_at >= silence_s and self._owner.is_connected:
             self.heard_at = now
             self._pulls.send(self._owner, MoreCredit(self._number, 0))
 
     def cancel(self) -> None:
-        """Nothing more of it is wanted."""
+        """Stop the transfer; the rest of the shard is not needed."""
         if not self.receiver.is_ended:
             self._pulls.send(self._owner, CancelFetch(self._number))
         self._pulls.forget(self._number)
@@ -106,16 +106,16 @@ class _Owner:
         self.link = link
         self.is_connected = False
         self.is_refused = False
-        self.sends_bytes = False  # to this host too: its files are another user's
+        self.sends_bytes = False  # to this host too, because the files belong to another user
         self.opened_at = now
-        self.lost = ""  # or why it is
+        self.lost = ""  # the reason of a loss; empty: connected or connecting
 
 
 class Pulls:
-    """Every shard that this process is reading. Never waits; the caller's poller does.
+    """Every shard in transfer to this process. Never blocks; the caller's poller does.
 
     Args:
-        secret: of the run; empty for channels that have a name.
+        secret: of the run; empty for named channels.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Pulls:
         self._next_check = 0.0
 
     def open(self, owner: str, attempt: int, shard: int) -> Pull:
-        """Begin to read a shard."""
+        """Start to read a shard."""
         at = self._owners.get(owner)
         if at is None:
             link = self._transport.connect(parse_endpoint(owner))
@@ -152,7 +152,7 @@ class Pulls:
         return pull
 
     def fetch(self, pull: Pull, at: _Owner, shard: int, first_block: int) -> int:
-        """Open a stream of a shard, and return its number."""
+        """Open a stream of a shard and return its number."""
         number = next(self._numbers)
         self._pulls[number] = pull, at.name
         place = self._run, pull.attempt, shard, first_block
@@ -161,7 +161,7 @@ class Pulls:
         return number
 
     def send(self, at: _Owner, message: Fetch | MoreCredit | CancelFetch) -> None:
-        """Tell an owner; one that takes no messages is lost."""
+        """Send a message to an owner; a failure makes the owner lost."""
         if at.lost:
             return
         try:
@@ -173,7 +173,7 @@ class Pulls:
         self._pulls.pop(number, None)
 
     def owner_lost(self, owner: str, cause: str) -> None:
-        """Whatever that owner holds is never read again."""
+        """Fail all streams of an owner; its shards are never read again."""
         reason = f"its owner {owner} is lost: {cause}"
         at = self._owners.pop(owner, None)
         if at is not None:
@@ -186,11 +186,11 @@ class Pulls:
                 self.forget(number)
 
     def expire(self, now: float) -> None:
-        """Give up on owners that were never reached.
+        """Declare owners lost that were never reached.
 
-        Silence of one that was reached is no news: its attempt may write nothing for long. When it
-        dies, or the way to it, the connection says so; but it is asked whether it still knows of
-        the stream.
+        Silence of a connected owner is normal: its attempt may write nothing for long, and the
+        connection reports the end of the owner or of the route. A silent owner is only asked
+        whether it still knows the stream.
         """
         if now < self._next_check:
             return
@@ -204,7 +204,7 @@ class Pulls:
             pull.expire(now, self._timing.peer_lost_s)
 
     def deadline(self, now: float) -> float:
-        """When `expire` is due next."""
+        """Return the time of the next `expire`."""
         return now + self._timing.beat_s
 
     def _receive(self, at: _Owner) -> None:
@@ -216,7 +216,7 @@ class Pulls:
         try:
             while (received := at.link.receive()) is not None:
                 self._take(*received)
-        except ProtocolError as exc:  # whoever listens there now is no owner of ours
+        except ProtocolError as exc:  # the process that listens there now is not an owner of ours
             self.owner_lost(at.name, str(exc))
         if LinkEvent.DISCONNECTED in events:
             self.owner_lost(at.name, "the connection was closed")
@@ -224,7 +224,7 @@ class Pulls:
     def _take(self, message: Any, payload: bytes) -> None:
         number = getattr(message, "fetch", None)
         if number not in self._pulls:
-            return  # of a stream that has been cancelled
+            return  # of a cancelled stream
         pull, _owner = self._pulls[number]
         pull.heard_at = self.clock()
         if isinstance(message, Blocks):

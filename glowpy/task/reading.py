@@ -12,7 +12,7 @@ from glowpy.task.pulling import Pull, Pulls
 from glowpy.wire.run_messages import Assign
 from glowpy.wire.sources import Sources
 
-_OPEN_AHEAD = 8  # streams fetched before the kernel asks for them, so that owners never idle
+_OPEN_AHEAD = 8  # streams fetched ahead of the kernel, so that owners never idle
 
 
 # Wait for events until this monotonic time at most, or until one of these has news.
@@ -20,7 +20,7 @@ Wait = Callable[[float, Sequence[Pull]], None]
 
 
 class LostInputError(ShardError):
-    """A shard that an attempt is bound to cannot be read; carries the attempt that wrote it."""
+    """A shard of the attempt's input cannot be read; carries the attempt that wrote the shard."""
 
     def __init__(self, attempt: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,13 +36,13 @@ def streams_of(
     mixed: Sequence[bool] = (),
     opened: list[Pull] | None = None,
 ) -> list[list[Stream]]:
-    """The input streams of an assignment: by edge, in shard order; each is read when drawn from.
+    """Return the input streams of an assignment, by edge in shard order; each is read lazily.
 
     Args:
-        wait: waits until a monotonic time at most, handling whatever comes.
-        metrics: counts what is read and waited for.
-        mixed: edges whose shards are one stream, of rows as they come.
-        opened: gets what has been begun to read.
+        wait: handles events until a monotonic time at most.
+        metrics: counts rows, bytes and waiting time.
+        mixed: edges whose shards form one stream, in the order of arrival.
+        opened: collects every started reading.
     """
     opened = [] if opened is None else opened
     return [
@@ -83,7 +83,7 @@ def _mixed_stream(
 def batches_of_pulls(
     pulls: Pulls, some: Sequence[Pull], wait: Wait, metrics: AttemptMetrics
 ) -> Iterator[Batch]:
-    """Batches of one shard, or of several as they come: a block of each in turn."""
+    """Yield the batches of one shard, or those of several shards in turn as they arrive."""
     left = list(some)
     while left:
         is_idle = True

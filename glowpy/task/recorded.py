@@ -13,16 +13,17 @@ from glowpy.task.failure import unpickled
 
 
 class FailedRun(NamedTuple):
-    """Stands for the result of a run that has raised; the script may have caught the exception."""
+    """Stands for the result of a run that raised; the script may have caught the exception."""
 
-    packed: bytes  # the exception; empty: it cannot travel
+    packed: bytes  # the exception; empty: cannot be pickled
     text: str  # of the exception
 
 
 class Missing:
-    """Stands for a result that could not be sent; raises when it is used.
+    """Stands for a result that could not be sent; raises when used.
 
-    It can be printed and passed on: a script often prints a result that its later runs do not use.
+    A `Missing` can be printed and passed on: scripts often print a result without using it in later
+    runs.
     """
 
     def __init__(self, reason: str) -> None:
@@ -35,7 +36,7 @@ class Missing:
         return Missing, (self.__dict__["reason"],)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # Python asks for these by itself, to copy or to show it
+        if name.startswith("__"):  # Python looks these up by itself, to copy or print the object
             raise AttributeError(name)
         raise ProgramError(self.__dict__["reason"])
 
@@ -51,13 +52,14 @@ class Missing:
 
 
 def recorded_result(number: int, *, gives_value: bool) -> Any:
-    """The result of an earlier run of this script, None of a run without a value.
+    """Return the result of an earlier run of this script; None for a run without a value.
 
     A result that could not be pickled is a `Missing`.
 
     Raises:
-        ProgramError: no result of that run came with the program, or it cannot be unpickled here.
-        Exception: the exception that the run has raised in the driver.
+        ProgramError: the program came without a result of the run, or the result cannot be
+            unpickled here.
+        Exception: the exception raised by the run in the driver.
     """
     path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), "recorded", str(number))
     try:
@@ -67,8 +69,8 @@ def recorded_result(number: int, *, gives_value: bool) -> Any:
         if not gives_value:
             return None
         raise ProgramError(
-            f"the script has reached run {number} in a task, and the driver has sent no result of "
-            f"it ({exc.strerror}): it must come to the same runs each time it is started"
+            f"the script has reached run {number} in a task, but the driver has sent no result of "
+            f"this run ({exc.strerror}): a script must reach the same runs at each start"
         ) from exc
     try:
         found = pickle.loads(data)

@@ -1,13 +1,13 @@
-"""The audit hook that watches a script while a task runs it again, above the run.
+"""The audit hook that watches a script while a task runs it again, down to the run.
 
-What destroys files is refused: the task ends at once, and the run with it. What every executor
-would repeat is a note. The rules are in `glowpy.task.effects`.
+An effect that destroys files is refused: the task ends at once, and the run with it. An effect that
+every executor would repeat is noted. The rules are in `glowpy.task.effects`.
 
-    paths              the effect is on
-    run's folder       allowed: the agent removes it after the run
-    tempfile's         allowed: files and folders that the module tempfile has made in this process
-    no regular file    allowed: devices, pipes, /proc
-    all others         watched, those below the system's temporary folder too: results may lie there
+    path of the effect is
+    in the run's folder     allowed: the agent removes the folder after the run
+    made by tempfile        allowed: files and folders made by the module in this process
+    no regular file         allowed: devices, pipes, /proc
+    any other               watched, also in the system's temporary folder: results may lie there
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _watched: set[str] = set()
 
 
 class RerunGuard:
-    """Judges the effects of one script.
+    """Judges the side effects of one script.
 
     Args:
         code: the folder of the program's files.
@@ -44,12 +44,12 @@ class RerunGuard:
     def __init__(self, code: str, run_directory: str, refuse: Callable[[str], NoReturn]) -> None:
         self._own = tuple({os.path.join(folder, "") for folder in (code, os.path.realpath(code))})
         self._ours = (GLOWPY, LIBRARY + "tempfile.py")
-        self._free = {os.path.realpath(run_directory)}  # and what tempfile has made
+        self._free = {os.path.realpath(run_directory)}  # and the paths made by tempfile
         self._refuse = refuse
         self._refusing = threading.Lock()
 
     def judge(self, event: str, arguments: tuple[Any, ...], frame: FrameType | None) -> None:
-        """Refuse or note the effect of an audit event, if it is one of the program's own.
+        """Refuse or note the effect of an audit event, if the program itself caused it.
 
         Raises:
             PermissionError: another thread is ending this process for such an effect.
@@ -94,7 +94,7 @@ class RerunGuard:
 
 
 def watch(guard: RerunGuard) -> None:
-    """Install the audit hook. Python cannot remove one: `stop_watching` makes it do nothing."""
+    """Install the audit hook. Python cannot remove a hook: `stop_watching` disables it."""
     _watched.update(READINGS, _MADE_BY_TEMPFILE)
     watched, judge, current_frame = _watched, guard.judge, sys._getframe
 
@@ -106,7 +106,7 @@ def watch(guard: RerunGuard) -> None:
 
 
 def stop_watching() -> None:
-    """The script is at its run: from now on, the process runs task groups."""
+    """Disable the audit hook once the script has reached its run."""
     _watched.clear()
 
 
@@ -116,7 +116,7 @@ def _has_happened(event: str, effect: Effect) -> bool:
 
 
 def _resolved(target: Target) -> str:
-    """The absolute path that a call on this target changes, without symbolic links."""
+    """Return the absolute path changed by a call on this target, without symbolic links."""
     path = os.fsdecode(target.path)
     if target.folder_fd != -1:
         path = os.path.join(f"/proc/self/fd/{target.folder_fd}", path)
@@ -127,16 +127,16 @@ def _resolved(target: Target) -> str:
 
 
 def _is_device(path: str) -> bool:
-    """True of terminals, pipes and other files that hold no data."""
+    """True for terminals, pipes and other files without stored data."""
     try:
         mode = os.stat(path).st_mode
-    except OSError:  # there is nothing yet
+    except OSError:  # no file exists yet
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _source(frame: FrameType) -> str:
-    """The text of the frame's line, to stand behind a message."""
+    """Return the text of the frame's line, for the end of a message."""
     import linecache  # loaded by a refusal only
 
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()

@@ -1,10 +1,11 @@
-"""The last row that a task group took in, written down where it outlives the executor.
+"""Records the last row read by a task group in a file that survives the executor.
 
-A group that has killed every executor but one runs its last try like this: row by row, and each is
-written beside the segment file before anything is done to it. If this executor dies as well, its
-agent finds the row there. It costs some microseconds for each row, and so it is not done before.
+If a task group has killed every executor but one, its last attempt runs row by row, and each row is
+written beside the segment file before it is processed. If this executor dies as well, its agent
+reads the row from the file. The recording costs some microseconds per row, so other attempts do
+without.
 
-    <segment file>.row    the row as it stands in messages, in UTF-8, up to a null byte
+    <segment file>.row    the row as shown in messages, in UTF-8, up to a null byte
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from glowpy.task.pipeline import RowObserver
 
 
 class RowNote:
-    """Writes down what it lets through. A context manager: leaving it removes the note."""
+    """Records the rows that pass through. A context manager: leaving it removes the file."""
 
     def __init__(self, segment_path: str) -> None:
         self._path = f"{segment_path}.row"
         self._descriptor = -1
 
     def __enter__(self) -> RowNote:
-        with suppress(OSError):  # without a note, if the disk takes nothing
+        with suppress(OSError):  # a full disk leaves no note
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
         return self
@@ -38,7 +39,7 @@ class RowNote:
                 os.unlink(self._path)
 
     def observe_rows(self, stream: Stream) -> Stream:
-        """The same rows, one at a time."""
+        """Yield the same rows, one at a time, and record each."""
         for batch in stream:
             for row in batch:
                 if self._descriptor >= 0:
@@ -51,7 +52,7 @@ class RowNote:
 def noting_rows(
     stack: ExitStack, segment_path: str, observe_rows: RowObserver | None
 ) -> RowObserver:
-    """A observe_rows that notes each row before it goes through the other one."""
+    """Return an observer that records each row before `observe_rows` receives it."""
     note = stack.enter_context(RowNote(segment_path))
     return (
         note.observe_rows

@@ -1,8 +1,8 @@
 """Runs a script in a task as `python SCRIPT` or `python -m MODULE` would, under a guard.
 
 An agent starts `python -c BOOTSTRAP CODE RUN_DIRECTORY ENTRY WORDS…`: the program's folder, the
-folder of the run (empty: side effects are not watched), the script below the program's folder or
-the name of a module, and the words that the script finds in `sys.argv`.
+folder of the run (empty: side effects are not watched), the script's path below the program's
+folder or the name of a module, and the words for the script's `sys.argv`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glowpy.task.watched_environment import watch_environment
 
 
 def start_script() -> None:
-    """Run the script that the command line names as this process's main program."""
+    """Run the script named on the command line as this process's main program."""
     receive_secret()
     code, run_directory, entry = sys.argv[1:4]
     del sys.argv[1:4]
@@ -68,11 +68,11 @@ def _run_file(path: str) -> None:
     except Exception as exc:  # noqa: BLE001  # of the script
         _end_by(exc, path)
     finally:
-        flush()  # as Python does at the end of a file, before exit handlers run
+        flush()  # as Python does at the end of a script, before exit handlers run
 
 
 def _end_by(error: Exception, path: str) -> NoReturn:
-    """What Python does at an uncaught exception, with a traceback that begins in the script."""
+    """Report an uncaught exception as Python does, with a traceback that begins in the script."""
     flush()
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != path:

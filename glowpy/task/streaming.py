@@ -1,8 +1,8 @@
-"""Attempts whose rows come from a channel: several of them take turns in one process.
+"""Attempts fed by a channel, which take turns in one process.
 
-The end of such an attempt is unknown, so none may keep the process to itself. Each runs on a
-strand. When its input has nothing for it, it passes on what it holds and pauses; when it has much
-to do, it pauses now and then.
+The end of such an attempt is unknown, so none may occupy the process alone. Each runs on a turn
+thread. An attempt without input flushes its output and pauses; an attempt with much input pauses at
+intervals.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from glowpy.task.draws import Draws
 from glowpy.task.output import ShardWriter
 from glowpy.task.turn_thread import TurnThread
 
-# How long an attempt with much to do keeps the others waiting. Not in `timing`: much shorter, and
-# changing to another strand would cost more than what is done in between.
+# Length of a turn while other attempts wait. Not in `timing`: a turn must be short for people, and
+# long compared with the cost of a thread switch.
 _TURN_S = 0.01
 
 
 class InputSource(Protocol):
-    """What an attempt may wait for."""
+    """A stream that an attempt may wait for."""
 
     @property
     def has_news(self) -> bool:
-        """There is a block to be had, or an end, or an error."""
+        """True if a block, an end or an error has arrived."""
 
 
 class StreamingAttempt:
     """One attempt and its turns.
 
     Args:
-        work: the whole of it; waits by `wait`, and calls `yield_turn` between batches.
-        is_stopped: it is to be resumed whatever it waits for, so that it learns of that.
+        work: runs the whole attempt; waits with `wait`, and calls `yield_turn` between batches.
+        is_stopped: true once the attempt must be resumed, whatever it waits for, to end.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class StreamingAttempt:
         self._turn_ends = 0.0
         self.output: ShardWriter | None = None
         self._draws: Draws | None = None
-        self.due_at = 0.0  # it continues then, also without news
+        self.due_at = 0.0  # time of the next turn even without news
 
     @property
     def is_ended(self) -> bool:
         return self._thread.is_ended
 
     def is_due(self, now: float) -> bool:
-        """Has it something to do?"""
+        """True if the attempt has input, has waited until `due_at`, or must stop."""
         return (
             now >= self.due_at
             or self._is_stopped()
@@ -60,7 +60,7 @@ class StreamingAttempt:
         )
 
     def take_turn(self, now: float) -> None:
-        """Let it run. Raises: any exception of the work."""
+        """Run the attempt until it pauses. Raises: any exception of the work."""
         self._turn_ends = now + _TURN_S
         if self._draws is not None:
             self._draws.resume()
@@ -71,32 +71,32 @@ class StreamingAttempt:
                 self._draws.pause()
 
     def stop(self, patience_s: float) -> None:
-        """End it, wherever it is."""
+        """End the attempt wherever it waits."""
         self._thread.stop(patience_s)
 
     # --- called by the work ---
 
     def begin_draws(self, draws: Draws) -> None:
-        """The work draws these random numbers, in this turn and in later ones."""
+        """Use these random numbers in this turn and in later ones."""
         self._draws = draws
         draws.resume()
 
     def wait(self, until: float, sources: Sequence[InputSource]) -> None:
-        """Nothing to do until a monotonic time, or until one of the sources has news."""
+        """Flush the output, then pause until a monotonic time or until a source has news."""
         if self.output is not None:
             self.output.flush()
         self._sources, self.due_at = sources, until
         self._thread.pause()
 
     def yield_turn(self) -> None:
-        """Between batches: let others have their turn, if this one has lasted."""
+        """Pause between batches if the turn has lasted long enough."""
         if time.monotonic() >= self._turn_ends:
             self._sources, self.due_at = (), 0.0
             self._thread.pause()
 
 
 class StreamingAttempts:
-    """All live attempts of a process."""
+    """All streaming attempts of a process."""
 
     def __init__(self) -> None:
         self._attempts: list[StreamingAttempt] = []
@@ -105,7 +105,7 @@ class StreamingAttempts:
         self._attempts.append(attempt)
 
     def take_turns(self, now: float) -> bool:
-        """Let each that has something to do run once; True: some have ended by that.
+        """Run each attempt that is due once; return True if any has ended.
 
         Raises: any exception of their work.
         """
@@ -116,13 +116,13 @@ class StreamingAttempts:
         return len(self._attempts) < len(before)
 
     def due_at(self, now: float) -> float | None:
-        """When to call `take_turns` again, if nothing comes before; None: there are no attempts."""
+        """Return the latest time for the next `take_turns`; None without attempts."""
         if any(each.is_due(now) for each in self._attempts):
             return now
         return min((each.due_at for each in self._attempts), default=None)
 
     def stop_all(self, patience_s: float) -> None:
-        """End every one of them."""
+        """End all attempts."""
         for attempt in self._attempts:
             attempt.stop(patience_s)
         self._attempts.clear()

@@ -1,8 +1,8 @@
-"""Lines of text files: which bytes are a task's own, and reading them.
+"""Lines of text files: the byte ranges of each task, and reading them.
 
-All files of a listing are laid end to end and cut into equal byte ranges, one for each task. A line
-belongs to the range that holds its first byte; a file that cannot be cut (`.gz`, or an encoding
-that has to be read from the beginning) belongs whole to the range that holds its first byte.
+All files of a listing are laid end to end and divided into equal byte ranges, one for each task. A
+line belongs to the range with its first byte; a file that cannot be divided (`.gz`, or a stateful
+encoding) belongs as a whole to the range with its first byte.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from glowpy.resources import host_name
 
 _BLOCK_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16  # read at a time to find the end of a line
-# A line of these may depend on what stands before it.
+# In these encodings, the meaning of a line depends on earlier bytes.
 _STATEFUL_ENCODINGS = ("hz", "iso2022", "utf-7")
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes; none at the end."""
 
 
 class FileRange(NamedTuple):
-    """The part of a file whose lines a task reads; `end_bytes` of a whole file is -1."""
+    """The byte range of a file whose lines a task reads; `end_bytes` is -1 for a whole file."""
 
     file: InputFile
     start_bytes: int
@@ -45,13 +45,13 @@ class FileRange(NamedTuple):
 def ranges_of(
     listing: Sequence[InputFile], op: TextOp, task: int, task_count: int
 ) -> Iterator[FileRange]:
-    """The byte ranges of one task, in order of the listing."""
+    """Yield the byte ranges of one task, in the order of the listing."""
     total = sum(file.size_bytes for file in listing)
     low, high = total * task // task_count, total * (task + 1) // task_count
     base = 0
     is_last = task == task_count - 1
     for file in listing:
-        # A file without bytes is read as well: it may have grown since, or be one of /proc.
+        # Empty files are read too: a file may have grown since, or be in /proc.
         if file.size_bytes == 0 or not _can_be_cut(file.path, op.encoding):
             if low <= base < high or (is_last and base == total):
                 yield FileRange(file, 0, -1)
@@ -63,11 +63,11 @@ def ranges_of(
 
 
 def read_lines(part: FileRange, op: TextOp) -> Iterator[Batch]:
-    """The lines of a range, in batches of about a MiB of text.
+    """Yield the lines of a range, in batches of about a MiB of text.
 
     Raises:
-        InputError: the file is gone or has changed, or a line cannot be decoded; names the file,
-            the byte and this host.
+        InputError: the file is missing or changed, or a line cannot be decoded; names the file, the
+            byte and this host.
     """
     path = part.file.path
     try:
@@ -114,7 +114,7 @@ def _lines_of_range(file: IO[bytes], part: FileRange, op: TextOp) -> Iterator[Ba
     while position < part.end_bytes:
         data = file.read(min(_BLOCK_BYTES, part.end_bytes - position))
         if not data:
-            break  # the file has shrunk; the check after the last line says so
+            break  # the file has shrunk; the check after the last line reports it
         position += len(data)
         if position >= part.end_bytes and not data.endswith(b"\n"):
             tail = _rest_of_line(file)
@@ -137,7 +137,7 @@ def _lines_of_range(file: IO[bytes], part: FileRange, op: TextOp) -> Iterator[Ba
 
 
 def _skip_line(file: IO[bytes], part: FileRange) -> int:
-    """Move to the first line that begins in the range; its place, or one past the range."""
+    """Move to the first line that begins in the range; return its position, or past the range."""
     position = part.start_bytes - 1
     file.seek(position)
     while position < part.end_bytes and (data := file.read(_CHUNK_BYTES)):
@@ -150,7 +150,7 @@ def _skip_line(file: IO[bytes], part: FileRange) -> int:
 
 
 def _rest_of_line(file: IO[bytes]) -> bytes:
-    """Bytes up to and with the next newline, or the end; the file stands right behind them."""
+    """Return the bytes up to and with the next newline, and leave the file right behind them."""
     parts = []
     while data := file.read(_CHUNK_BYTES):
         end = data.find(b"\n") + 1
@@ -180,12 +180,12 @@ def _lines_of_text(text: str) -> Batch:
     if not lines[-1]:
         lines.pop()
     elif lines[-1].endswith("\r"):
-        lines[-1] = lines[-1][:-1]  # of a last line without newline
+        lines[-1] = lines[-1][:-1]  # a last line without newline
     return lines
 
 
 def _lines_of_stream(file: _Readable, path: str, op: TextOp) -> Iterator[Batch]:
-    """Lines of a file that is read from its beginning to its end, in any encoding."""
+    """Yield the lines of a file read from beginning to end, in any encoding."""
     decoder = codecs.getincrementaldecoder(op.encoding)(op.errors)
     offset = 0
     rest: list[str] = []
@@ -195,7 +195,7 @@ def _lines_of_stream(file: _Readable, path: str, op: TextOp) -> Iterator[Batch]:
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as exc:
-            # What was decoded ends with the block; it may begin in the one before.
+            # The decoder's data ends with this block, and may begin in an earlier one.
             raise InputError(
                 f"{path} is not {op.encoding}: byte {offset - len(exc.object) + exc.start} "
                 f"of its text: {exc.reason}; give text_file() its encoding, or errors="

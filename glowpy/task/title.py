@@ -3,7 +3,7 @@
     r2 3/8 Map1    run 2 of the script, task 3 of 8 of the step group of Map1
     r2 idle        run 2, without a task group
 
-Linux keeps the first 15 bytes, so the numbers stand first. A change costs about 5 µs.
+Linux keeps the first 15 bytes, so the numbers come first. A change costs about 5 µs.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from contextlib import suppress
 
 from glowpy.planner.plan import Plan
 
-_PATH = "/proc/self/comm"  # of the whole process: its main thread
+_PATH = "/proc/self/comm"  # of the whole process: the name of its main thread
 
 
 class ProcessTitle:
-    """Names this process until its end. A context manager, around everything that is named."""
+    """Names this process after its run and task group. A context manager."""
 
     def __init__(self, run_number: int, plan: Plan) -> None:
         self._run = f"r{run_number}"
@@ -26,7 +26,7 @@ class ProcessTitle:
         self._is_idle = False
 
     def __enter__(self) -> ProcessTitle:
-        with suppress(OSError):  # a container without /proc: the process keeps its name
+        with suppress(OSError):  # without /proc, as in some containers, the process keeps its name
             self._descriptor = os.open(_PATH, os.O_WRONLY | os.O_CLOEXEC)
         return self
 
@@ -36,12 +36,12 @@ class ProcessTitle:
             self._descriptor = -1
 
     def group(self, group: int) -> None:
-        """A task group begins."""
+        """Name the process after a task group."""
         self._is_idle = False
         self._set(f"{self._run} {short_label(self._plan, group)}")
 
     def idle(self) -> None:
-        """There is no task group to run."""
+        """Name the process idle."""
         if not self._is_idle:
             self._is_idle = True
             self._set(f"{self._run} idle")
@@ -53,7 +53,7 @@ class ProcessTitle:
 
 
 def short_label(plan: Plan, group: int) -> str:
-    """The task and the first step that does something: `3/8 Map1`."""
+    """Return the task and the first step with an effect: `3/8 Map1`."""
     step_group = plan.step_group_of(group)
     steps = step_group.steps
     step = steps[1] if steps[0].name == "Input" and len(steps) > 1 else steps[0]

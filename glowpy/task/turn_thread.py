@@ -1,13 +1,13 @@
-"""TurnThread: work that takes turns with its resumer, as a coroutine does, on its own thread.
+"""TurnThread: work on a thread that takes turns with its resumer, as a coroutine does.
 
     resumer     resume ────────► … ◄──┐ resume ────────► … ◄──┐
     work                 runs  pause ─┘           runs  pause ─┘
 
-Only one of the two runs at any time, so neither needs a lock for what both use. A generator would
-do, if only our own code paused; but a row may be asked for from within the user's.
+Only one of the two runs at any time, so shared data needs no lock. A generator could only pause in
+our own code; a thread can pause inside the user's function, which may request the next row.
 
-The work runs in a copy of the context of the thread that made the strand. A thread starts with an
-empty context, in which the decimal precision and other context variables have their defaults.
+The work runs in a copy of the creator's context. A new thread starts with an empty context, in
+which the decimal precision and other context variables have their defaults.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glowpy.task.failure import AttemptAborted
 
 
 class TurnThread:
-    """Made by its resumer; nothing runs before the first `resume`."""
+    """A thread that runs between `resume` and `pause` only."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -35,7 +35,7 @@ class TurnThread:
         self.is_ended = False
 
     def resume(self) -> None:
-        """Let the work run until it pauses or ends.
+        """Run the work until it pauses or ends.
 
         Raises:
             Exception: the exception of the work.
@@ -52,10 +52,10 @@ class TurnThread:
                 raise self._error
 
     def pause(self) -> None:
-        """Called by the work: the resumer goes on, until it resumes this.
+        """Return control to the resumer until the next `resume`. Called by the work.
 
         Raises:
-            AttemptAborted: it was stopped.
+            AttemptAborted: the work was stopped.
         """
         self._done.release()
         self._turn.acquire()
@@ -63,9 +63,10 @@ class TurnThread:
             raise AttemptAborted
 
     def stop(self, patience_s: float) -> None:
-        """End the work: its pause raises. What does not end in time stays behind, and is a daemon.
+        """End the work by an exception from `pause`. Work that outlasts `patience_s` is abandoned.
 
-        A `resume` that an exception has left, such as a KeyboardInterrupt, is taken up first.
+        If an exception such as KeyboardInterrupt has interrupted a `resume`, the work is resumed
+        first. The thread is a daemon.
         """
         self._is_stopped = True
         if self._thread is None or self.is_ended:
@@ -81,7 +82,7 @@ class TurnThread:
         try:
             self._context.run(self._work)
         except BaseException as exc:  # noqa: BLE001
-            self._error = exc  # raised where it is resumed
+            self._error = exc  # raised by `resume`
         finally:
             self.is_ended = True
             self._done.release()

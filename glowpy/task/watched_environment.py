@@ -1,4 +1,4 @@
-"""`os.environ` of a task, which notes reads of variables that only the driver has."""
+"""`os.environ` of a task, with a note for reads of variables that only the driver has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ACCESS = (os.__file__, LIBRARY + "_collections_abc.py", "<frozen ", __file__)
 
 
 class WatchedEnvironment(_Environment):
-    """The environment of a process, without the variables named in `unsent`."""
+    """The environment of a process; the driver's other variables are named in `unsent`."""
 
     unsent: frozenset[str]
 
@@ -33,7 +33,7 @@ class WatchedEnvironment(_Environment):
 
 
 def watch_environment() -> None:
-    """Have `os.environ` note reads of the variables that the driver has not sent."""
+    """Make `os.environ` note reads of variables that the driver did not send."""
     names = os.environ.pop(UNSENT_VARIABLE, "")
     if names:
         os.environ.__class__ = WatchedEnvironment
@@ -42,7 +42,7 @@ def watch_environment() -> None:
 
 
 def _note_read(name: str) -> None:
-    """Note that code of the program reads a variable; libraries read many that are not set."""
+    """Note a read of a variable by the program; libraries read many variables that are not set."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_ACCESS):
         frame = frame.f_back

@@ -259,7 +259,7 @@ class LocalCluster:
             self._await_member(number)
 
     def left_behind(self) -> list[str]:
-        """Return run files of living agents and executor processes; empty once all runs are over."""
+        """Return run files of living agents and executor processes; empty after all runs."""
         found = []
         for number, agent in enumerate(self._agents):
             if agent.is_alive:
