@@ -29,7 +29,7 @@ MISUSES: list[tuple[Callable[[Any], Any], str]] = [
     (len, "count() computes the number of rows"),
     (lambda rows: rows[0], "take(n) computes the first n"),
     (lambda rows: rows[:2], "take(n) computes the first n"),
-    (lambda rows: rows["price"], "map(lambda row: row['price']) has a field of each"),
+    (lambda rows: rows["price"], "map(lambda row: row['price']) selects a field of each row"),
     (lambda rows: rows + rows, "a.union(b, c)"),
     (lambda rows: sum([rows, rows]), "a.union(b, c)"),
     (lambda rows: [1] + rows, "a.union(b, c)"),

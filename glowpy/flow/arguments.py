@@ -1,11 +1,11 @@
-"""How a user's function wants its arguments, and whether it can be called that way.
+"""The arguments of a user's function, and checks that a call with them can succeed.
 
 Glow passes a pair to a two-argument function as two arguments. In Python: a function with two or
 more required positional parameters, or with a `*parameter`, gets a row's fields, any other gets the
 row.
 
-Plain functions are read off their code object; `inspect`, which is slow to import, answers for
-everything else that can be called.
+Parameters of plain functions are read from the code object; other callables need `inspect`, which
+is slow to import.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from glowpy.record import NamedTuple
 
 
 def definition_error(text: str) -> DefinitionError:
-    """A DefinitionError that points at the user's line."""
+    """Return a DefinitionError that names the user's line."""
     return DefinitionError(f"{user_location()}: {text}")
 
 
 class _Parameters(NamedTuple):
-    """What a function takes."""
+    """The parameters of a function."""
 
     required: int  # positional arguments
     accepted: float
-    keyword: str  # a keyword argument that it requires
-    takes_keywords: bool = False  # any: `**keywords`
+    keyword: str  # a required keyword argument
+    takes_keywords: bool = False  # `**keywords`
 
 
 ANY_FIELDS = -1
-"""Field count of a function that takes the fields of a row, however many there are."""
+"""Field count of a function with a `*parameter`, which takes all fields of a row."""
 
 _VARIADIC, _KEYWORDS, _GENERATOR = 0x04, 0x08, 0x20  # flags of code objects
 _PLAIN = {int, float, bool, str, bytes, type(None)}
@@ -44,7 +44,7 @@ _MOST_SHARDS = 100_000
 
 
 def whole_number(value: object) -> int | None:
-    """The number as an `int`, numpy's integers included; None if it is a bool or no whole number.
+    """Return the number as an `int`, numpy's integers included; None for a bool or other value.
 
     >>> whole_number(3), whole_number(3.0), whole_number(True)
     (3, None, None)
@@ -58,7 +58,7 @@ def whole_number(value: object) -> int | None:
 
 
 def check_shards(shards: int, operator: str) -> int:
-    """The number of shards as an `int`, from 1 on."""
+    """Return the number of shards as an `int` of at least 1, or raise a DefinitionError."""
     number = whole_number(shards)
     if number is None:
         raise definition_error(f"{operator}() needs a whole number of shards, not {shards!r}")
@@ -70,11 +70,11 @@ def check_shards(shards: int, operator: str) -> int:
 
 
 def field_count(function: Callable[..., Any], operator: str) -> int:
-    """Number of fields the function gets from each row; 0 when it gets the row itself.
+    """Return the number of fields passed to the function; 0 if the row itself is passed.
 
-    `ANY_FIELDS` for a function with a `*parameter`. One with `**keywords` besides is the usual
-    wrapper that passes its arguments on, and a builtin such as `print` is one function for
-    everything: both get the row.
+    The result is `ANY_FIELDS` for a function with a `*parameter`. Two kinds of function with a
+    `*parameter` get the row: those with `**keywords` as well, the usual form of a wrapper, and
+    builtins such as `print`.
 
     Raises:
         DefinitionError: `function` cannot take a row at all.
@@ -93,10 +93,10 @@ def field_count(function: Callable[..., Any], operator: str) -> int:
 
 
 def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -> Any:
-    """Call the function with the fields of a row, as many as `field_count` says.
+    """Call the function with the `field_count` fields of a row.
 
     Raises:
-        RowError: the row is no tuple or list of that length.
+        RowError: the row is not a tuple or list of that length.
     """
     if field_count == ANY_FIELDS:
         return function(*row) if isinstance(row, (tuple, list)) else function(row)
@@ -109,10 +109,10 @@ def call_with_fields(function: Callable[..., Any], field_count: int, row: Any) -
 
 
 def fields_with_defaults(function: Callable[..., Any]) -> int:
-    """Number of fields that a function of the row could take if its parameters had no defaults.
+    """Return the number of fields that a function could take if its parameters had no defaults.
 
-    0 unless the defaults behind the first parameter are written down as numbers, text, bytes, None,
-    True or False: `lambda row, c=c` and its like keep a value for the function, on purpose.
+    0 unless all defaults after the first parameter are written as numbers, text, bytes, None, True
+    or False: `lambda row, c=c` and similar functions store a value on purpose.
     """
     if not _is_plain(function):
         return 0
@@ -133,10 +133,10 @@ def _is_builtin(function: Callable[..., Any]) -> bool:
 
 
 def check_key(function: Callable[..., Any], operator: str) -> None:
-    """Make sure that the function can be called with a row.
+    """Check that the function accepts a row.
 
     Raises:
-        DefinitionError: it cannot.
+        DefinitionError: the function does not.
     """
     parameters = _parameters(function, operator)
     if parameters is not None and not parameters.required <= 1 <= parameters.accepted:
@@ -147,10 +147,10 @@ def check_key(function: Callable[..., Any], operator: str) -> None:
 
 
 def check_reducer(function: Callable[..., Any], operator: str) -> None:
-    """Make sure that the function can be called with two values.
+    """Check that the function accepts two values.
 
     Raises:
-        DefinitionError: it cannot.
+        DefinitionError: the function does not.
     """
     parameters = _parameters(function, operator)
     if parameters is not None and not parameters.required <= 2 <= parameters.accepted:
@@ -161,10 +161,10 @@ def check_reducer(function: Callable[..., Any], operator: str) -> None:
 
 
 def check_shard_function(function: Callable[..., Any], operator: str) -> bool:
-    """Does the function want the shard's number, behind the rows?
+    """Return True if the function takes the shard's number after the rows.
 
     Raises:
-        DefinitionError: it cannot be called with rows, or with rows and a number.
+        DefinitionError: the function accepts neither rows, nor rows and a number.
     """
     parameters = _parameters(function, operator)
     if parameters is None:
@@ -179,7 +179,7 @@ def check_shard_function(function: Callable[..., Any], operator: str) -> bool:
 
 
 def check_row_count(number: int, operator: str) -> int:
-    """The number of rows as an `int`, from 0 on."""
+    """Return the number of rows as an `int` of at least 0, or raise a DefinitionError."""
     count = whole_number(number)
     if count is None or count < 0:
         raise definition_error(f"{operator}() needs a whole number of rows, not {number!r}")
@@ -187,7 +187,7 @@ def check_row_count(number: int, operator: str) -> int:
 
 
 def check_no_generator(function: Callable[..., Any], operator: str) -> None:
-    """Refuse functions whose call gives no row, or no answer, but something still to be run."""
+    """Refuse generator functions, whose call returns a generator instead of a row or answer."""
     if _is_generator(function):
         raise definition_error(
             f"{operator}() takes what its function returns, but {_name(function)} is a generator "
@@ -196,7 +196,7 @@ def check_no_generator(function: Callable[..., Any], operator: str) -> None:
 
 
 def check_not_async(function: Callable[..., Any], operator: str) -> None:
-    """Refuse functions whose call gives something to be awaited."""
+    """Refuse async functions, whose call returns an awaitable."""
     if _is_async(function):
         raise definition_error(
             f"{operator}() calls its function and takes its result, but {_name(function)} is async"
@@ -225,15 +225,15 @@ def _is_plain(function: Callable[..., Any]) -> TypeGuard[FunctionType]:
 
 
 def _called(function: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
-    """What may run when the function is called: itself, or the `__call__` of its class."""
+    """Return the functions behind a call: the callable itself, and the `__call__` of its class."""
     return function, type(function).__call__
 
 
 def _parameters(function: Callable[..., Any], operator: str) -> _Parameters | None:
-    """What the function takes; None when Python does not know that (`int`, `print`).
+    """Return the function's parameters; None if Python does not know them (`int`, `print`).
 
     Raises:
-        DefinitionError: it is no function, or cannot be called with positional arguments alone.
+        DefinitionError: the value is not callable, or requires keyword arguments.
     """
     if not callable(function):
         raise definition_error(f"{operator}() needs a function, not {function!r}")

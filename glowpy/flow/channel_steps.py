@@ -1,4 +1,4 @@
-"""The methods of a dataset that give its rows to the driver program while the flow runs."""
+"""The methods of a dataset that send its rows to the driver program while the flow runs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ if TYPE_CHECKING:
 
 
 class ChannelSteps(Handle):
-    """A dataset may have any number of outputs; each gets every row."""
+    """Outputs of a dataset, any number of them; each gets every row."""
 
     __slots__ = ()
 
     def add_output(self: D, channel: Channel) -> D:
-        """Send this dataset's rows to a channel of the driver program; returns the dataset itself.
+        """Send this dataset's rows to a channel of the driver program; return the dataset itself.
 
-        The rows come with each `run()` or `start()` that computes the dataset; after the last one
-        the channel is closed, and where the run fails, receiving raises its error. What a flow's
-        input channel brings, as far as it comes through steps that look at one row after another,
-        arrives while the flow runs; the rows of other datasets when they are whole, in shard order.
-        Go: flow/dataset_output.go.
+        The rows are sent in each `run()` or `start()` that computes the dataset. After the last row
+        the channel is closed; if the run fails, receiving raises the run's error. Rows of an input
+        channel are sent while the flow runs, provided that all steps on their way work row by row;
+        other datasets are sent once complete, in shard order. Go: flow/dataset_output.go.
 
         >>> flow, words, lengths = Flow(), Channel(), Channel()
         >>> _ = flow.channel(words).map(len).add_output(lengths)

@@ -1,7 +1,7 @@
-"""Dataset: rows in shards, and what can be done with them.
+"""Dataset: rows in shards, and the operators on them.
 
-Its methods stand in one file for each family. A method loads the operators of its family when it is
-called: a script starts no slower for those that it does not use.
+The methods are grouped by family, one file each. A method loads its operators when called, so that
+a script does not pay for the others at its start.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from glowpy.flow.terminal_calls import TerminalCalls
 
 
 class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, TerminalCalls):
-    """Rows in shards, not computed yet. Each method gives a new dataset of the same flow.
+    """Rows in shards, computed by a run. Each operator returns a new dataset of the same flow.
 
-    Functions given to `map`, `flat_map` and `filter` get the row; with two or more required
-    positional parameters they get the fields of the row, which must then be a tuple or list of
-    exactly that length, and with a `*parameter` the fields of a tuple or list of any length. They
-    run in other processes, once for each row.
+    The functions passed to `map`, `flat_map` and `filter` get the row. With two or more required
+    positional parameters they get the fields of the row, a tuple or list of exactly that length;
+    with a `*parameter` they get the fields of a tuple or list of any length. They run in other
+    processes, once for each row.
 
-    Methods raise `DefinitionError`, with the user's file and line, when they are called wrongly. A
-    dataset is no container: what Python does with one (`for`, `len`, `[]`, `+`) raises
-    `NotComputed`, which says what to call instead. It is true, as any object is, whether or not it
-    will have rows.
-    Go: flow/dataset.go.
+    Methods raise `DefinitionError`, with the user's file and line, when called wrongly. A dataset
+    is not a container: container operations (`for`, `len`, `[]`, `+`) raise `NotComputed`, which
+    names the call to use instead. A dataset is always true, whether or not it will have rows. Go:
+    flow/dataset.go.
     """
 
     __slots__ = ()
@@ -42,7 +41,7 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
         count = self._node.shard_count
         return f"<Dataset {step.describe()}, {count} shard{'s' * (count != 1)}>"
 
-    if not TYPE_CHECKING:  # a type checker has to find wrong names
+    if not TYPE_CHECKING:  # hidden from type checkers, which must report wrong names
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"a Dataset has no attribute {name!r}")
@@ -50,27 +49,27 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
         def __iter__(self) -> Any:
             raise _not_computed(
                 "a Dataset holds no rows that one could go through: collect() computes them and "
-                "gives a list; with add_output() and start() they come through a Channel"
+                "returns a list; add_output() and start() send them to a Channel"
             )
 
         def __contains__(self, row: object) -> Any:
-            self.__iter__()  # Python would put words of its own in place of ours
+            self.__iter__()  # raised here, because Python would replace our message by its own
 
         def __len__(self) -> Any:
             raise _not_computed("a Dataset has no length: count() computes the number of rows")
 
         def __bool__(self) -> bool:
-            return True  # it would ask __len__
+            return True  # without this method, `bool` would call __len__
 
         def __getitem__(self, key: object) -> Any:
             if isinstance(key, (int, slice)):
                 raise _not_computed(
                     "a Dataset holds no rows to pick from: take(n) computes the first n, collect() "
-                    "all of them, and gives a list"
+                    "all of them, and returns a list"
                 )
             raise _not_computed(
-                "a Dataset holds no rows, and they have no columns: "
-                f"map(lambda row: row[{short_repr(key)}]) has a field of each"
+                "a Dataset holds no rows, and its rows have no columns: "
+                f"map(lambda row: row[{short_repr(key)}]) selects a field of each row"
             )
 
         def __add__(self, _other: object) -> Any:
@@ -83,7 +82,7 @@ class Dataset(RowSteps, KeyedSteps, JoinSteps, ShardSteps, ChannelSteps, Termina
 
     @property
     def shard_count(self) -> int:
-        """Number of shards, which is the number of tasks that can work on it side by side."""
+        """Number of shards, and so the number of tasks that can read the dataset in parallel."""
         return self._node.shard_count
 
     def explain(self) -> str:

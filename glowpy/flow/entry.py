@@ -1,7 +1,7 @@
-"""Where the user's calls leave the graph and enter the run: the one door to `launch`.
+"""The entry from the user's terminal calls to `launch`, the only import of an upper floor.
 
-`launch` stands above everything and is loaded at the first terminal call, so that
-`import glowpy` stays light and the graph stays free of execution.
+`launch` imports everything else and is loaded at the first terminal call, so that `import glowpy`
+stays light and the graph stays free of execution.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from glowpy.task_scope import is_in_task
 
 
 class Terminal(Enum):
-    """What a terminal call wants of its dataset."""
+    """The kind of a terminal call, which decides what happens to the rows."""
 
-    RUN = "run"  # nothing: the rows are drained
+    RUN = "run"  # the rows are computed and dropped
     COLLECT = "collect"  # the rows, as a list at the driver
     COUNT = "count"  # the number of rows
     TAKE = "take"  # the first rows, as a list at the driver
-    TOP = "top"  # the rows of the steps that find them, as a list at the driver
-    FOR_EACH = "for_each"  # nothing
+    TOP = "top"  # the rows of extra steps that select them, as a list at the driver
+    FOR_EACH = "for_each"  # the rows are dropped
     SAVE_TEXT = "save_text_to_file"  # one text file at the driver
     SAVE_BYTES = "save_bytes_to_file"  # one file of bytes at the driver
 
     @property
     def gives_value(self) -> bool:
-        """A script may go on with what the call returns."""
+        """True if the call returns a value that the script may use afterwards."""
         return self in (Terminal.COLLECT, Terminal.COUNT, Terminal.TAKE, Terminal.TOP)
 
     @property
     def is_stored(self) -> bool:
-        """The driver wants the rows."""
+        """True if the driver receives the rows."""
         return self not in (Terminal.RUN, Terminal.COUNT, Terminal.FOR_EACH)
 
 
 class RunHandle(Protocol):
-    """A run that goes on by itself: what `flow.start()` gives."""
+    """A run in the background: the result of `flow.start()`."""
 
     @property
     def is_running(self) -> bool:
-        """True until it has ended, however it has."""
+        """True until the run has ended, by success, failure or cancellation."""
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait for the end of the run, which comes once its input channels are closed.
+        """Wait for the end of the run, which requires that its input channels are closed.
 
         Raises:
-            WaitTimeout: it has not come within `timeout_s`; the run goes on.
+            WaitTimeout: the run has not ended within `timeout_s`, and continues.
             GlowError: the run has failed, or was cancelled.
         """
 
     def cancel(self) -> None:
-        """End the run, and wait until nothing of it is left. Its channels raise RunCancelled."""
+        """Cancel the run and wait for its processes to end. Its channels raise RunCancelled."""
 
 
 class Call(NamedTuple):
@@ -67,11 +67,11 @@ class Call(NamedTuple):
     datasets: tuple[DatasetNode, ...]
     terminal: Terminal
     path: str = ""  # of save_*
-    limit: int = 0  # of take(): so many rows are enough
+    limit: int = 0  # of take(): the row limit
 
     @property
     def outputs(self) -> list[Output]:
-        """Channels that may get rows: a call that gives a value itself leaves them alone."""
+        """Channels that get rows; empty for calls that return or save rows themselves."""
         return list(self.graph.outputs) if self.terminal is Terminal.RUN else []
 
 
@@ -81,7 +81,7 @@ _graphs: weakref.WeakValueDictionary[int, Graph] = weakref.WeakValueDictionary()
 
 
 def register_flow(location: str, arguments: Sequence[str] | None) -> Graph:
-    """A new flow's graph, numbered per process; a task finds its flow by this number."""
+    """Return a new flow's graph, numbered per process; a task finds its flow by this number."""
     from glowpy import launch
 
     graph = Graph(next(_flow_numbers), location, None if arguments is None else tuple(arguments))
@@ -93,7 +93,7 @@ def register_flow(location: str, arguments: Sequence[str] | None) -> Graph:
 
 
 def end_of_shared_part() -> None:
-    """glowpy.ready(): tasks that run the script again define no step after this one."""
+    """Mark the position of glowpy.ready(): tasks that run the script define no later steps."""
     global _is_ready
     if not _is_ready:
         _is_ready = True
@@ -107,12 +107,12 @@ def graphs_of_process() -> list[Graph]:
 
 
 def graph_of(flow_id: int) -> Graph | None:
-    """The graph of a flow of this process."""
+    """Return the graph of a flow of this process."""
     return _graphs.get(flow_id)
 
 
 def no_flows_in_tasks(call: Call) -> GlowError:
-    """What to raise where a flow's function runs a flow."""
+    """Return the error for a terminal call inside a function of a flow."""
     return ProgramError(
         f"{call.terminal.value}() was called by a function that runs in a task; a flow's "
         "functions cannot run flows: make what they need a dataset, or a value, before"
@@ -127,7 +127,7 @@ def execute(call: Call) -> Any:
 
 
 def start(call: Call) -> RunHandle:
-    """Begin a terminal call, and let it go on by itself."""
+    """Start a terminal call in the background."""
     from glowpy import launch
 
     started: RunHandle = _checked_call(call, launch.start)
@@ -148,6 +148,6 @@ def _checked_call(call: Call, function: Callable[[Call], Any]) -> Any:
     try:
         return function(call)
     except GlowError as exc:
-        # The message says it all. Our own frames, and what the system said, would only stand
-        # between it and the user's line; the user's own exception would not.
+        # The message is complete. Our own frames, and the system's exception, would only separate
+        # it from the user's line; the exception of the user's code stays.
         raise exc.with_traceback(None) from exc.__cause__ if isinstance(exc, TaskFailed) else None

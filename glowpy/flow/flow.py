@@ -1,4 +1,4 @@
-"""Flow: where datasets begin."""
+"""Flow: the sources of datasets, and runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Flow:
-    """A static dataflow: sources, the datasets made from them, and runs. Go: flow/context.go.
+    """A static dataflow: sources, derived datasets, and runs. Go: flow/context.go.
 
     Args:
-        arguments: flags to use instead of the script's own command line, for notebooks and tests:
+        arguments: flags instead of the script's own command line, for notebooks and tests:
             `Flow(["-glow", "-glow.leader=host:8930"])`.
 
     Raises:
@@ -46,7 +46,7 @@ class Flow:
     def __repr__(self) -> str:
         return f"<Flow {self._graph.flow_id} ({self._graph.location})>"
 
-    if not TYPE_CHECKING:  # a type checker has to find wrong names
+    if not TYPE_CHECKING:  # hidden from type checkers, which must report wrong names
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"a Flow has no attribute {name!r}")
@@ -58,11 +58,11 @@ class Flow:
         encoding: str = "utf-8",
         errors: str = "strict",
     ) -> Dataset:
-        r"""Lines of text, without their ends.
+        """Lines of text files, without line ends.
 
-        A line ends at `\n`; one `\r` before it is dropped. `path` is a path, a glob or a list of
-        them; all files together are split by byte ranges into `shards` shards. Files ending in
-        `.gz` are decompressed, and each is read whole by one shard. The driver lists the files
+        A line ends at `\n`; one `\r` before the line end is dropped. `path` is a path, a glob or a
+        list of both; all files together are split by byte ranges into `shards` shards. A file
+        ending in `.gz` is decompressed and read by one shard alone. The driver lists the files
         once; a file that changes while the flow runs is an error. Go: flow/dataset_source.go.
 
         Raises (when it runs):
@@ -71,7 +71,7 @@ class Flow:
         return Dataset(self._graph, add_text_file(self._graph, path, shards, encoding, errors))
 
     def source(self, function: Callable[[], Iterable[Row]], shards: int) -> Dataset:
-        """Rows that the function yields, called once in one task, dealt round robin to the shards.
+        """Rows yielded by a function, called once in one task and dealt round robin to the shards.
 
         >>> sorted(Flow().source(lambda: range(5), 2).collect())
         [0, 1, 2, 3, 4]
@@ -81,7 +81,7 @@ class Flow:
         return Dataset(self._graph, add_function_source(self._graph, function, shards))
 
     def slice(self, rows: Iterable[Row], shards: int = 1) -> Dataset:
-        """Rows that the driver program already has, in contiguous shards.
+        """Rows of the driver program, in contiguous shards.
 
         >>> Flow().slice(["a", "b"], shards=2).collect()
         ['a', 'b']
@@ -91,11 +91,11 @@ class Flow:
         return Dataset(self._graph, add_slice(self._graph, rows, shards))
 
     def channel(self, channel: Channel, shards: int = 1, broadcast: bool = False) -> Dataset:
-        """Rows that the driver program sends while the flow runs, until it closes the channel.
+        """Rows sent by the driver program while the flow runs, until the channel is closed.
 
-        They are dealt round robin to the shards; with `broadcast`, each shard gets all of them.
-        The driver keeps them on disk until the run ends, so that work which is lost is done again.
-        See `Dataset.add_output` for how rows come back. Go: flow/dataset_source.go.
+        The rows are dealt round robin to the shards; with `broadcast`, each shard gets every row.
+        The driver stores them on disk until the run ends, so that lost work can be repeated.
+        `Dataset.add_output` sends rows back. Go: flow/dataset_source.go.
 
         >>> numbers = Channel()
         >>> squares = Flow().channel(numbers).map(lambda x: x * x)
@@ -109,27 +109,27 @@ class Flow:
         return Dataset(self._graph, add_channel(self._graph, channel, shards, broadcast))
 
     def named_channel(self, name: str, shards: int = 1, broadcast: bool = False) -> Dataset:
-        """Lines of the channel of that name at an agent, written by `glowpy send --to NAME`.
+        """Lines of a named channel at an agent, written by `glowpy send --to NAME`.
 
-        The master that `-glow.leader` names knows where it is; the flow waits for it to appear.
+        The master named by `-glow.leader` knows the agent; the flow waits until the channel exists.
         """
         from glowpy.flow.ops.channels import add_named_channel
 
         return Dataset(self._graph, add_named_channel(self._graph, name, shards, broadcast))
 
     def run(self) -> None:
-        """Run everything defined so far that no other step reads.
+        """Run every dataset defined so far that no other step reads.
 
-        With input channels it ends after they are closed, so others have to feed them: threads, or
-        see `start`.
+        With input channels the run ends after they are closed, so other threads have to send the
+        rows; `start` is the alternative.
         """
         execute(self._call("run"))
 
     def start(self) -> RunHandle:
-        """Begin what `run` does and return: the program goes on, to send and receive rows.
+        """Start a `run` in the background and return, so that the program can send and receive.
 
-        The handle that it gives has `wait()`, `cancel()` and `is_running`. A run that still goes on
-        when the program ends is cancelled. Nothing below `start()` runs in a task.
+        The returned handle has `wait()`, `cancel()` and `is_running`. A run still in progress at
+        the end of the program is cancelled. Code below `start()` never runs in a task.
 
         Raises:
             GlowError: the run cannot begin.

@@ -1,4 +1,4 @@
-"""The graph that a flow's methods build: steps, the datasets between them, and their edges.
+"""The graph built by a flow's methods: steps, the datasets between them, and their edges.
 
 Pure structure, no execution. Step and dataset numbers count definitions from 0, as in Glow.
 """
@@ -14,23 +14,23 @@ from glowpy.record import NamedTuple
 
 
 class EdgeKind(Enum):
-    """Which shards of a dataset each task of a reading step gets."""
+    """The shards of a dataset that each task of a reading step gets."""
 
     ONE_TO_ONE = "one to one"  # task i reads shard i
     ALL_TO_ONE = "all to one"  # the only task reads every shard, in order
     COLLECT = "collect"  # task j reads part j of every scattering task
     BROADCAST = "broadcast"  # every task reads every shard
-    OFFSET = "offset"  # task i reads shard i - offset, if there is one (union)
-    CONSECUTIVE = "consecutive"  # n tasks share the shards out in order, about as many to each
+    OFFSET = "offset"  # task i reads shard i - offset, if that shard exists (union)
+    CONSECUTIVE = "consecutive"  # the tasks read consecutive shards, about the same number each
 
 
 class OutputKind(Enum):
     """How the tasks of a step write their dataset."""
 
     ONE_SHARD = "one shard"  # task i writes shard i
-    SCATTER = "scatter"  # each task spreads its rows over n parts by the hash of their key
-    SCATTER_ROWS = "scatter rows"  # the same, by the hash of the whole row
-    PLACED = "placed"  # each task spreads its rows over n parts; they come as (part, row)
+    SCATTER = "scatter"  # each task distributes its rows over n parts by the hash of their key
+    SCATTER_ROWS = "scatter rows"  # by the hash of the whole row
+    PLACED = "placed"  # each task distributes rows of the form (part, row) over n parts
     DEAL = "deal"  # each task deals its rows round robin to n parts
 
 
@@ -52,17 +52,17 @@ BROADCAST = Edge(EdgeKind.BROADCAST)
 
 
 class Feed(NamedTuple):
-    """What brings rows into the driver's own store while a flow runs."""
+    """The source of rows that arrive in the driver's own store while a flow runs."""
 
-    channel: Any  # the driver program's Channel, in the driver only
-    name: str = ""  # or the channel of that name at an agent
+    channel: Any  # the driver program's Channel; None in tasks
+    name: str = ""  # or the name of a channel at an agent
 
 
 class DatasetNode(NamedTuple):
     """Rows in shards, written by one step.
 
     `part_count` is the number of parts of a scattered or dealt dataset, otherwise `shard_count`. A
-    node with `rows` or a `feed` is written by no step: its rows are in the driver's own store.
+    node with `rows` or a `feed` has no writing step: its rows are in the driver's own store.
     """
 
     id: int
@@ -71,12 +71,12 @@ class DatasetNode(NamedTuple):
     output_kind: OutputKind
     partitioned_by_key: bool = False
     sorted_by_key: bool = False
-    rows: tuple[object, ...] | None = None  # of a slice: the user's rows, driver only
-    feed: Feed | None = None  # of a channel: its rows come while the flow runs
+    rows: tuple[object, ...] | None = None  # of a slice: the user's rows; only in the driver
+    feed: Feed | None = None  # of a channel: the source of its rows
 
     @property
     def is_drivers(self) -> bool:
-        """Its rows are in the driver's own store."""
+        """True if the rows are in the driver's own store."""
         return self.rows is not None or self.feed is not None
 
     def __eq__(self, other: object) -> bool:
@@ -87,7 +87,7 @@ class DatasetNode(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One operator: what it does to rows, what it reads, and the dataset it writes."""
+    """One operator: its operation on rows, its inputs, and its output dataset."""
 
     id: int
     name: str
@@ -108,19 +108,19 @@ class Step(NamedTuple):
         return f"{self.name}{self.id}"
 
     def describe(self) -> str:
-        """For messages: `Map3 (hello.py:8)`."""
+        """Return the step for messages: `Map3 (hello.py:8)`."""
         return f"{self.label} ({self.location})"
 
 
 class Output(NamedTuple):
-    """A channel of the driver program that gets the rows of a dataset."""
+    """A channel of the driver program that receives the rows of a dataset."""
 
     dataset: DatasetNode
     channel: Any  # a Channel
 
 
 class Graph:
-    """All steps of one flow, in order of definition. The only mutable part: it grows."""
+    """All steps of one flow, in order of definition. The only mutable class of this module."""
 
     def __init__(
         self,
@@ -131,11 +131,11 @@ class Graph:
     ) -> None:
         self.flow_id = flow_id
         self.location = location
-        self.arguments = arguments  # flags given to Flow(), instead of sys.argv
+        self.arguments = arguments  # flags passed to Flow(); None: those of sys.argv
         self.steps = list(steps)
         self._made_by_calls: set[int] = set()
-        self.outputs: list[Output] = []  # of the driver only
-        # How many of the steps stand above glowpy.ready(), where tasks end; None: all of them do.
+        self.outputs: list[Output] = []  # in the driver only
+        # Number of steps defined above glowpy.ready(), where tasks end; None: all.
         self.shared_step_count: int | None = None
 
     def is_shared(self, targets: Iterable[int]) -> bool:
@@ -156,7 +156,7 @@ class Graph:
         partitioned_by_key: bool = False,
         sorted_by_key: bool = False,
     ) -> DatasetNode:
-        """Append a step and return the dataset that it writes."""
+        """Append a step and return its output dataset."""
         number = len(self.steps)
         shards = task_count if shard_count is None else shard_count
         output = DatasetNode(
@@ -180,7 +180,7 @@ class Graph:
         part_count: int,
         output_kind: OutputKind,
     ) -> DatasetNode:
-        """A step whose tasks each spread the rows of their shard over so many parts."""
+        """Append a step whose tasks each distribute their rows over `part_count` parts."""
         return self.add_step(
             name,
             op,
@@ -196,11 +196,11 @@ class Graph:
         return self.steps[dataset.id]
 
     def made_by_call(self, first: int) -> None:
-        """The steps from this number on belong to a terminal call: no other run is to run them."""
+        """Mark the steps from number `first` on as a terminal call's own; other runs skip them."""
         self._made_by_calls |= set(range(first, len(self.steps)))
 
     def leaves(self) -> Iterator[DatasetNode]:
-        """Datasets that no step reads, apart from steps of terminal calls."""
+        """Return the datasets that no step reads, apart from steps of terminal calls."""
         steps = [step for step in self.steps if step.id not in self._made_by_calls]
         read = {
             dataset.id for step in steps for dataset, _edge in step.inputs if not dataset.is_drivers
@@ -210,7 +210,7 @@ class Graph:
     def add_pass_step(
         self, name: str, source: DatasetNode, location: str, *, sorted_by_key: bool
     ) -> DatasetNode:
-        """A step that only names a stage of Glow's plan: rows go through as they are."""
+        """Append a step that only names a stage of Glow's plan; rows pass unchanged."""
         return self.add_step(
             name,
             PassOp(),

@@ -1,4 +1,4 @@
-"""What every family of a dataset's methods stands on: the graph and the place in it."""
+"""The base class of a dataset's method families: the graph, and the dataset's node."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from glowpy.flow.arguments import definition_error
 from glowpy.flow.entry import Call, Terminal, execute
 from glowpy.flow.graph import DatasetNode, Graph
 
-D = TypeVar("D", bound="Handle")  # a method gives the class that it is called on: Dataset
+D = TypeVar("D", bound="Handle")  # a method returns the class of its dataset
 
 
 class Handle:
-    """A dataset of a flow's graph, as the user holds it."""
+    """A dataset of a flow's graph, as a user's object."""
 
     __slots__ = ("_graph", "_node")
 
@@ -22,17 +22,17 @@ class Handle:
         self._node = node
 
     def _made(self: D, node: DatasetNode) -> D:
-        """The dataset that a method has added to the graph."""
+        """Return the dataset of a new node."""
         return type(self)(self._graph, node)
 
     def _of(self, other: object, operator: str) -> DatasetNode:
-        """The node of another dataset, which has to be of the same flow."""
+        """Return the node of another dataset, or raise unless both belong to one flow."""
         if not isinstance(other, Handle):
             raise definition_error(f"{operator}() needs another dataset, not {other!r:.100}")
         if other._graph is not self._graph:
             raise definition_error(
-                f"{operator}() needs two datasets of one flow, but this one is of the flow of "
-                f"{self._graph.location} and the other of that of {other._graph.location}"
+                f"{operator}() needs two datasets of one flow, but this one belongs to the flow of "
+                f"{self._graph.location}, the other to the flow of {other._graph.location}"
             )
         return other._node
 
@@ -40,7 +40,7 @@ class Handle:
         return execute(Call(self._graph, (self._node,), terminal, path, limit))
 
     def _execute_steps(self, terminal: Terminal, add_steps: Callable[[], DatasetNode]) -> Any:
-        """A terminal call that has steps of its own, which no later run is to run."""
+        """Execute a terminal call with extra steps, which later runs skip."""
         first = len(self._graph.steps)
         node = add_steps()
         self._graph.made_by_call(first)

@@ -1,4 +1,4 @@
-"""The methods of a dataset that bring its rows together with those of another by key."""
+"""The methods of a dataset that combine its rows with rows of another dataset by key."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ D = TypeVar("D", bound="JoinSteps")
 
 
 class JoinSteps(Handle):
-    """Rows are (key, value) pairs, and keys have to be hashable. NaN keys match nothing.
+    """Joins of (key, value) pairs with hashable keys. NaN keys match nothing.
 
-    Results lie in as many shards as this dataset has. A shard is in key order where all its keys,
-    of both sides, have one; the rows of a key are in the order of their left rows, then of their
-    right rows. The key of a result row is the left one, where 1 and 1.0 meet, say.
+    The result has as many shards as this dataset. A shard is in key order if all its keys, of both
+    sides, have a total order; the rows of a key are in the order of their left rows, then of their
+    right rows. The key of a result row is the left key, for example if 1 matches 1.0.
 
-    When they run, all of these raise:
+    When a run computes the result, all methods raise:
         RowError: a row is not a pair, or a key cannot be hashed.
     """
 
     __slots__ = ()
 
     def join(self: D, other: D) -> D:
-        """Every combination of a row of this dataset and one of the other that have equal keys.
+        """Every pair of a row of this dataset and a row of the other dataset with equal keys.
 
         `(K, A), (K, B) → (K, A, B)`. Go: flow/dataset_join.go.
 
@@ -36,7 +36,7 @@ class JoinSteps(Handle):
         return self._joined(other, "join")
 
     def left_outer_join(self: D, other: D) -> D:
-        """A join that keeps rows of this dataset without a match, with None in its place.
+        """A join that keeps rows of this dataset without a match, with None for the other value.
 
         `(K, A), (K, B) → (K, A, B | None)`. Glow has it as a flag of JoinPartitionedSorted.
 
@@ -48,7 +48,7 @@ class JoinSteps(Handle):
         return self._joined(other, "left_outer_join", left_outer=True)
 
     def right_outer_join(self: D, other: D) -> D:
-        """A join that keeps rows of the other dataset without a match, with None in its place.
+        """A join that keeps rows of the other dataset without a match, with None as the value here.
 
         `(K, A), (K, B) → (K, A | None, B)`. Glow has it as a flag of JoinPartitionedSorted.
 
@@ -60,7 +60,7 @@ class JoinSteps(Handle):
         return self._joined(other, "right_outer_join", right_outer=True)
 
     def full_outer_join(self: D, other: D) -> D:
-        """A join that keeps the rows of both datasets without a match, with None in its place.
+        """A join that keeps rows of both datasets without a match, with None for the missing value.
 
         `(K, A), (K, B) → (K, A | None, B | None)`.
 
@@ -74,10 +74,11 @@ class JoinSteps(Handle):
     def join_partitioned_sorted(
         self: D, other: D, *, left_outer: bool = False, right_outer: bool = False
     ) -> D:
-        """A join of each shard with the other dataset's shard of the same number, as they lie.
+        """A join of each shard with the other dataset's shard of the same number; no row moves.
 
-        `(K, A), (K, B) → (K, A, B)`. Both have as many shards; partition(n) has brought equal keys
-        into the same ones. Unlike in Glow, they need not be sorted. Go: flow/dataset_join.go.
+        `(K, A), (K, B) → (K, A, B)`. Both datasets need the same number of shards and the same
+        placement of keys, as after partition(n). Unlike in Glow, rows need not be sorted. Go:
+        flow/dataset_join.go.
 
         >>> flow = Flow()
         >>> left, right = (flow.slice([(n, n * n) for n in r]).partition(3) for r in ([1, 2], [2]))
@@ -92,10 +93,10 @@ class JoinSteps(Handle):
         )
 
     def broadcast_join(self: D, other: D, *, left_outer: bool = False) -> D:
-        """A join whose other side is small: all of it is sent to each task, nothing else is moved.
+        """A join with a small dataset, which is sent to every task; no other row moves.
 
         `(K, A), (K, B) → (K, A, B)`, in the shards and in the order of this dataset's rows. With
-        `left_outer`, rows without a match stay, with None in its place. Glow has none.
+        `left_outer`, rows without a match stay, with None for the other value. Not in Glow.
 
         >>> flow = Flow()
         >>> orders = flow.slice([("nl", 30), ("at", 20), ("nl", 10)], shards=2)
@@ -110,8 +111,8 @@ class JoinSteps(Handle):
     def cogroup(self: D, other: D) -> D:
         """One row per key of either dataset: the key, its values here, and its values there.
 
-        `(K, A), (K, B) → (K, [A], [B])`; a list is empty where a side does not have the key. All
-        values of one key have to fit into memory. Go: flow/dataset_cogroup.go.
+        `(K, A), (K, B) → (K, [A], [B])`; a list is empty if a side lacks the key. All values of one
+        key have to fit into memory. Go: flow/dataset_cogroup.go.
 
         >>> flow = Flow()
         >>> left, right = flow.slice([(1, "a"), (2, "b")]), flow.slice([(2, "x"), (2, "y")])
@@ -124,11 +125,11 @@ class JoinSteps(Handle):
         return self._made(add_cogroup_steps(self._graph, self._node, node))
 
     def cogroup_partitioned_sorted(self: D, other: D) -> D:
-        """A cogroup of each shard with the other dataset's shard of the same number, as they lie.
+        """A cogroup of each shard with the other dataset's shard of the same number; no row moves.
 
-        `(K, A), (K, B) → (K, [A], [B])`. Both have as many shards; partition(n) has brought equal
-        keys into the same ones. Unlike in Glow, they need not be sorted.
-        Go: flow/dataset_cogroup.go.
+        `(K, A), (K, B) → (K, [A], [B])`. Both datasets need the same number of shards and the same
+        placement of keys, as after partition(n). Unlike in Glow, rows need not be sorted. Go:
+        flow/dataset_cogroup.go.
 
         >>> flow = Flow()
         >>> left, right = (flow.slice([(n, n * n) for n in r]).partition(3) for r in ([1], [1]))

@@ -1,4 +1,4 @@
-"""Where in the user's code a step was defined."""
+"""The location in the user's code where a step was defined."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def user_location() -> str:
-    """`file:line` of the innermost frame outside glowpy.
+    """Return `file:line` of the innermost frame outside glowpy.
 
-    The file is its base name: driver and task run copies of one script in different folders, and
+    The file is a base name: driver and task run copies of one script in different folders, and
     their plans are compared. The file of a notebook's cell is `Cell In[3]`.
     """
     frame = _user_frame()

@@ -1,7 +1,7 @@
-"""Variables that may differ between driver and task, and the places where a script says so.
+"""Variables that may differ between driver and task, marked by the script.
 
-`glowpy.may_differ` marks them by name. A variable that is assigned where the script calls
-`glowpy.is_task()` is marked by that: `costly = None if glowpy.is_task() else load()`.
+`glowpy.may_differ` marks variables by name. An assignment on a line that calls `glowpy.is_task()`
+marks its variable too: `costly = None if glowpy.is_task() else load()`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _asked: dict[tuple[int, int], tuple[str, CodeType, int]] = {}
 def may_differ(*names: str) -> None:
     """Mark variables whose values may differ between the driver and its tasks.
 
-    On a cluster, each executor runs the script again. A variable that a step's function uses must
-    have the driver's value there; otherwise the run ends with a `PlanMismatch`. A variable that no
-    row depends on, such as a start time for log lines, is marked before the run.
+    On a cluster, each executor runs the script again. A variable used by a step's function must
+    have the driver's value in the executor; otherwise the run ends with a `PlanMismatch`. Mark a
+    variable that no row depends on, such as a start time for log lines, before the run.
 
     Args:
-        names: of globals, closure variables, defaults and attributes. Those that the script marks
-            count in all functions of the program, those that a module marks in its own functions.
+        names: of globals, closure variables, defaults and attributes. A mark in the script counts
+            for all functions of the program, a mark in a module for the module's own functions.
 
     Raises:
-        DefinitionError: a name is not that of a variable.
+        DefinitionError: a name is not an identifier.
 
     >>> import os, glowpy
     >>> pid = os.getpid()
@@ -41,7 +41,7 @@ def may_differ(*names: str) -> None:
 
 
 def note_is_task(frame: FrameType) -> None:
-    """Keep the line that calls `glowpy.is_task()`."""
+    """Record the line of a call of `glowpy.is_task()`."""
     code, line = frame.f_code, frame.f_lineno
     if (id(code), line) not in _asked:
         module = frame.f_globals.get("__name__", "__main__")
@@ -49,10 +49,10 @@ def note_is_task(frame: FrameType) -> None:
 
 
 def lines_with_is_task() -> list[tuple[str, CodeType, int]]:
-    """Module, code and number of each line that has called `glowpy.is_task()`."""
+    """Return module, code and number of each line that has called `glowpy.is_task()`."""
     return list(_asked.values())
 
 
 def marked_names() -> frozenset[tuple[str, str]]:
-    """All marked names, each with the module that marked it."""
+    """Return all marked names, each with the module that marked it."""
     return frozenset(_marked)

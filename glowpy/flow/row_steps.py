@@ -1,4 +1,4 @@
-"""The methods of a dataset that look at one row after another, and move none."""
+"""The methods of a dataset that process row by row, within each shard."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ R = TypeVar("R", bound="RowSteps")
 
 
 class RowSteps(Handle):
-    """Rows stay in their shards and in order."""
+    """Row-wise operators: rows stay in their shards and in order."""
 
     __slots__ = ()
 
     def map(self: R, function: Callable[..., Row]) -> R:
-        """One row for each row: what the function returns, None included.
+        """The result of the function for each row, None included.
 
         `V → W`. Go: flow/dataset_map.go.
 
@@ -27,7 +27,7 @@ class RowSteps(Handle):
         return self._row_step(RowKind.MAP, function)
 
     def flat_map(self: R, function: Callable[..., Iterable[Row]]) -> R:
-        """None, one or many rows for each row: the items of what the function returns or yields.
+        """Any number of rows for each row: the items that the function returns or yields.
 
         `V → W, W, …`. In Glow this is a Map with an emit channel. Go: flow/dataset_map.go.
 
@@ -37,7 +37,7 @@ class RowSteps(Handle):
         return self._row_step(RowKind.FLAT_MAP, function)
 
     def filter(self: R, function: Callable[..., object]) -> R:
-        """The rows for which the function returns something true.
+        """The rows for which the function returns a true value.
 
         `V → V`. Rows stay in their shards and in order. Go: flow/dataset_map.go.
 
@@ -47,9 +47,9 @@ class RowSteps(Handle):
         return self._row_step(RowKind.FILTER, function)
 
     def key_by(self: R, function: Callable[..., Row]) -> R:
-        """Each row behind its key: what the function returns.
+        """A pair for each row: the result of the function as key, and the row.
 
-        `V → (K, V)`. The function gets the row, or its fields, as in `map`. Glow has none.
+        `V → (K, V)`. The function gets the row, or its fields, as in `map`. Not in Glow.
 
         >>> Flow().slice(["b", "cc"]).key_by(len).collect()
         [(1, 'b'), (2, 'cc')]
@@ -57,11 +57,11 @@ class RowSteps(Handle):
         return self._row_step(RowKind.KEY_BY, function)
 
     def map_values(self: R, function: Callable[..., Row]) -> R:
-        """Each pair with another value: what the function returns for the one it has.
+        """Each pair with its value replaced by the result of the function.
 
         `(K, V) → (K, W)`. The function gets the value; with two or more required positional
-        parameters, or a `*parameter`, it gets the value's fields. What is known of the rows' place
-        and order by key stays known. Glow has none.
+        parameters, or a `*parameter`, it gets the value's fields. Partitioning and order by key are
+        preserved. Not in Glow.
 
         >>> Flow().slice([("a", 1), ("b", 2)]).map_values(lambda n: n * 10).collect()
         [('a', 10), ('b', 20)]
@@ -72,10 +72,10 @@ class RowSteps(Handle):
         return self._row_step(RowKind.MAP_VALUES, function)
 
     def sample(self: R, fraction: float, seed: int = 0) -> R:
-        """About a `fraction` of the rows, from 0 to 1, drawn by lot without putting back.
+        """A random sample of about a `fraction` of the rows (0 to 1), without replacement.
 
-        `V → V`. Whether a row stays depends on the seed, its shard and its place there alone: a
-        run that is repeated, or a task, draws the same. Glow has none.
+        `V → V`. Whether a row stays depends only on the seed, its shard and its position: a
+        repeated run or task draws the same sample. Not in Glow.
 
         >>> Flow().slice(range(100), shards=2).sample(0.1, seed=3).count()
         10
@@ -85,19 +85,19 @@ class RowSteps(Handle):
         return self._made(add_sample_step(self._graph, self._node, fraction, seed))
 
     def pipe(self: R, command: str | Sequence[str]) -> R:
-        """The lines that a Unix command writes when it gets the rows of a shard as lines.
+        """The output lines of a Unix command that gets the rows of a shard as input lines.
 
-        `V → str`. Each shard has a process of its own: `str(row)` and a line end go to its standard
-        input, in UTF-8, and each line of its standard output is a row. A `str` is run by `/bin/sh`,
-        a list without one. What the command writes to its standard error appears at the driver.
-        Bytes that are no UTF-8 come back as surrogates, as `os.fsdecode` has them. Glow has none.
+        `V → str`. Each shard starts a process: `str(row)` and a line end go to its standard input,
+        in UTF-8, and each line of its standard output becomes a row. `/bin/sh` runs a `str`; a list
+        is run without a shell. Standard error of the command appears at the driver. Output bytes
+        outside UTF-8 become surrogates, as by `os.fsdecode`. Not in Glow.
 
         >>> Flow().slice(["b", "a"]).pipe("sort | tr a-z A-Z").collect()
         ['A', 'B']
 
         Raises (when it runs):
             CommandFailed: the command cannot be started, does not exit with 0, or is killed.
-            RowError: a row has a line end in it.
+            RowError: a row contains a line end.
         """
         from glowpy.flow.ops.pipe import add_pipe_step
 

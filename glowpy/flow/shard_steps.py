@@ -1,4 +1,4 @@
-"""The methods of a dataset that work on whole shards: fold, order, or lay them out anew."""
+"""The methods of a dataset that fold, sort or redistribute whole shards."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from glowpy.flow.ops.kernel import Row
 
 
 class ShardSteps(Handle):
-    """What is made of a dataset's shards."""
+    """Operators on whole shards."""
 
     __slots__ = ()
 
     def reduce(self: D, function: Callable[[Row, Row], Row]) -> D:
-        """One row in the end: `function(a, b)` folds all rows, in row order; nothing gives nothing.
+        """At most one row: `function(a, b)` folds all rows, in row order; no rows give no row.
 
         `V, V → V`, in one shard. The function should be associative: each shard is folded first,
-        then their results. Go: flow/dataset_reduce.go.
+        then the results of all shards. Go: flow/dataset_reduce.go.
 
         >>> Flow().slice([1, 2, 3, 4], shards=2).reduce(lambda x, y: x + y).collect()
         [10]
@@ -29,9 +29,9 @@ class ShardSteps(Handle):
         return self._made(add_reduce_steps(self._graph, self._node, function))
 
     def local_reduce(self: D, function: Callable[[Row, Row], Row]) -> D:
-        """One row for each shard that has any: `function(a, b)` folds its rows, in row order.
+        """One row for each shard with rows: `function(a, b)` folds the rows, in row order.
 
-        `V, V → V`, in as many shards. Go: flow/dataset_reduce.go.
+        `V, V → V`, in the same number of shards. Go: flow/dataset_reduce.go.
 
         >>> Flow().slice([1, 2, 3, 4], shards=2).local_reduce(lambda x, y: x + y).collect()
         [3, 7]
@@ -41,7 +41,7 @@ class ShardSteps(Handle):
         return self._made(add_local_reduce_step(self._graph, self._node, function))
 
     def merge_reduce(self: D, function: Callable[[Row, Row], Row]) -> D:
-        """One row in the end: one task folds the rows of all shards, in shard order.
+        """At most one row: one task folds the rows of all shards, in shard order.
 
         `V, V → V`, in one shard. The second half of `reduce`. Go: flow/dataset_reduce.go.
 
@@ -53,11 +53,11 @@ class ShardSteps(Handle):
         return self._made(add_merge_reduce_step(self._graph, self._node, function))
 
     def map_partitions(self: D, function: Callable[..., Iterable[Row]]) -> D:
-        """One call for each shard: the function gets an iterator of its rows and gives rows back.
+        """One call for each shard: the function gets an iterator of rows and returns an iterable.
 
-        `[V] → [W]`, both lazy: rows are read while the function, or what it returns, asks for
-        them, and what it yields goes on at once. What stands before its loop is set up once per
-        shard. With a second required parameter it gets the shard's number, from 0. Glow has none.
+        `[V] → [W]`, both lazy: input rows are read when the function requests them, and output rows
+        are processed at once. Code before the function's loop runs once per shard. A second
+        required parameter receives the shard's number, from 0. Not in Glow.
 
         >>> def numbered(rows, shard):
         ...     for place, row in enumerate(rows):
@@ -70,9 +70,10 @@ class ShardSteps(Handle):
         return self._made(add_map_partitions_step(self._graph, self._node, function))
 
     def round_robin(self: D, shards: int) -> D:
-        """The same rows dealt evenly to `shards` shards, one after another.
+        """The same rows dealt to `shards` shards in turn.
 
-        `V → V`. For many tasks behind few shards, or few large ones. Glow has none.
+        `V → V`. Use it to feed many tasks from few shards, or to even out large shards. Not in
+        Glow.
 
         >>> Flow().slice("abcde").round_robin(2).collect()
         ['a', 'c', 'e', 'b', 'd']
@@ -82,10 +83,10 @@ class ShardSteps(Handle):
         return self._made(add_round_robin_steps(self._graph, self._node, shards))
 
     def coalesce(self: D, shards: int) -> D:
-        """The same rows in `shards` shards, if there are more: consecutive shards are joined.
+        """The same rows in at most `shards` shards: consecutive shards are joined.
 
-        `V → V`. Rows keep their order, and none is spread over several shards as by `round_robin`.
-        For few tasks or files behind many small shards. Glow has none.
+        `V → V`. Rows keep their order, and a shard stays in one piece, unlike with `round_robin`.
+        Use it to get few tasks or files from many small shards. Not in Glow.
 
         >>> Flow().slice("abcde", shards=5).coalesce(2).local_reduce(lambda x, y: x + y).collect()
         ['ab', 'cde']
@@ -98,7 +99,7 @@ class ShardSteps(Handle):
         """The first `count` rows in shard order, or all if there are fewer, in one shard.
 
         `V → V`. Each task ends after `count` rows of its shard. `take(count)` runs the flow and
-        returns the rows; it computes fewer, as it begins one shard after another. Glow has none.
+        returns the rows; it computes fewer, because it starts one shard after another. Not in Glow.
 
         >>> Flow().slice([5, 3, 4, 1], shards=2).limit(3).map(lambda n: n * 10).collect()
         [50, 30, 40]
@@ -108,9 +109,9 @@ class ShardSteps(Handle):
         return self._made(add_limit_steps(self._graph, self._node, count))
 
     def union(self: D, *others: D) -> D:
-        """The shards of this dataset, then those of the others; no row is moved or dropped.
+        """The shards of this dataset, then the shards of the others; no row is moved or dropped.
 
-        `V, V → V`. All must be of one flow. Glow has none.
+        `V, V → V`. All datasets must belong to one flow. Not in Glow.
 
         >>> flow = Flow()
         >>> flow.slice([1, 2]).union(flow.slice([2]), flow.slice("a")).collect()
@@ -131,13 +132,13 @@ class ShardSteps(Handle):
         """All rows in order; rows with equal keys stay in (shard, position) order.
 
         `key` gets the row, or its fields as in `map`; `functools.cmp_to_key(f)` orders rows by a
-        function of two rows. Without a key, rows are ordered by their first element if they are
-        tuples or lists, else by themselves; `key=lambda row: row` orders tuples by all elements.
-        Keys are ordered by `<`; missing values (NaN, NaT, NA) come last, in ascending and in
-        descending order, also as elements of tuples and lists.
+        function of two rows. Without a key, tuples and lists are ordered by their first element,
+        other rows by themselves; `key=lambda row: row` orders tuples by all elements. Keys are
+        compared by `<`; missing values (NaN, NaT, NA) come last, in ascending and in descending
+        order, also as elements of tuples and lists.
 
-        The rows end in one shard, or in `shards` of about one size, whose rows are in order one
-        shard after another; equal keys share a shard. Go: flow/dataset_sort.go.
+        The result has one shard, or `shards` shards of similar size; their rows are in order from
+        shard to shard, and equal keys share a shard. Go: flow/dataset_sort.go.
 
         >>> Flow().slice([(2, "x"), (1, "y"), (2, "a")], shards=2).sort().collect()
         [(1, 'y'), (2, 'x'), (2, 'a')]
@@ -160,7 +161,7 @@ class ShardSteps(Handle):
         return self._made(add_range_sort_steps(self._graph, self._node, order, shards))
 
     def local_sort(self: D, key: Callable[..., Any] | None = None, *, reverse: bool = False) -> D:
-        """Each shard in order, by itself; nothing is moved. Arguments are those of `sort`.
+        """Each shard sorted by itself; no row moves. The arguments are the same as for `sort`.
 
         `V → V`. Go: flow/dataset_sort.go.
 
@@ -177,10 +178,10 @@ class ShardSteps(Handle):
         return self._made(add_local_sort_step(self._graph, self._node, order))
 
     def merge_sorted(self: D, key: Callable[..., Any] | None = None, *, reverse: bool = False) -> D:
-        """Shards that are in order, as by `local_sort` with these arguments, merged into one.
+        """All shards merged into one; each must be sorted, as by `local_sort` with these arguments.
 
-        `V → V`. Rows with equal keys are in the order of their shards. Where a shard is in no
-        order, the result is in none. Go: flow/dataset_sort.go.
+        `V → V`. Rows with equal keys are in the order of their shards. An unsorted shard leaves the
+        result unsorted. Go: flow/dataset_sort.go.
 
         >>> Flow().slice([3, 1, 4, 2], shards=2).local_sort().merge_sorted().collect()
         [1, 2, 3, 4]

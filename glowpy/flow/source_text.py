@@ -1,4 +1,4 @@
-"""What the source of a function says of its parameters, where there is a source."""
+"""The defaults of a function's parameters as written in the source."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _MOST_LINES = 20  # of the head of a function
 
 
 def is_written_as_literal(code: CodeType, parameter: str) -> bool:
-    """Is the default of a parameter a number, text, bytes, None, True or False in the source?"""
+    """True if a parameter's default is a number, text, bytes, None, True or False in the source."""
     from linecache import getline  # slow to import
 
     first = code.co_firstlineno
     head = "".join(getline(code.co_filename, first + line) for line in range(_MOST_LINES))
-    # the first match is the parameter: the body of the function follows its head
+    # the first match is the parameter: the function's body comes later
     found = re.search(rf"\b{parameter}\b\s*(?::[^=,]*)?=(?!=)\s*([^,:)]*)", head)
     return found is not None and _LITERAL.match(found[1]) is not None
 

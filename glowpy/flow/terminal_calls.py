@@ -1,4 +1,4 @@
-"""The methods of a dataset that run what it needs."""
+"""The methods of a dataset that start a run."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from glowpy.flow.ops.kernel import Row
 
 
 class TerminalCalls(Handle):
-    """Each call is one run."""
+    """Terminal calls: each call is one run."""
 
     __slots__ = ()
 
     def collect(self) -> list[Row]:
-        """Run what this dataset needs and return its rows, in shard order.
+        """Compute this dataset and return its rows, in shard order.
 
         Raises:
-            TaskFailed: the user's code raised; GlowError: the run failed otherwise.
+            TaskFailed: the user's code raised.
+            GlowError: the run failed for another reason.
         """
         rows: list[Row] = self._execute(Terminal.COLLECT)
         return rows
 
     def count(self) -> int:
-        """Run what this dataset needs and return the number of its rows.
+        """Compute this dataset and return the number of its rows.
 
         >>> Flow().slice("abc").count()
         3
@@ -36,11 +37,11 @@ class TerminalCalls(Handle):
         return number
 
     def take(self, count: int) -> list[Row]:
-        """The first `count` rows in shard order, or all if there are fewer.
+        """Return the first `count` rows in shard order, or all if there are fewer.
 
-        Computes no more than it has to: a task stops behind as many rows of a shard, which ends
-        the sources that it reads, shards are begun in their order, and what is under way when
-        there are enough rows is cancelled.
+        The run computes little more than these rows: shards are started in order, a task stops at
+        the row limit of its shard, which also ends its sources, and tasks still running when
+        `count` rows are complete are cancelled.
 
         >>> from itertools import count
         >>> Flow().source(count, 1).map(lambda n: n * n).take(4)
@@ -53,13 +54,13 @@ class TerminalCalls(Handle):
         return rows
 
     def top(self, count: int, key: Callable[..., Any] | None = None) -> list[Row]:
-        """The `count` largest rows, the largest first; of equals, those that come first.
+        """Return the `count` largest rows in descending order; of equal rows, the first.
 
-        The rows of `sort(key, reverse=True).take(count)`, with `count` rows for each shard in
-        memory instead of all. `key` is that of `sort`; without one, whole rows are compared, all
+        The result equals `sort(key, reverse=True).take(count)`, with only `count` rows per shard in
+        memory. `key` is the same as for `sort`; without a key, whole rows are compared, all
         elements of tuples included. Missing values (NaN, NaT, NA) are returned only if there are
-        fewer other rows than `count`.
-        Its steps belong to the flow: in a script, call it above `glowpy.ready()`. Glow has none.
+        fewer other rows than `count`. The call adds steps to the flow: in a script, place it above
+        `glowpy.ready()`. Not in Glow.
 
         >>> Flow().slice([3, 1, 4, 1, 5], shards=2).top(2)
         [5, 4]
@@ -78,10 +79,10 @@ class TerminalCalls(Handle):
         return rows
 
     def for_each(self, function: Callable[..., object]) -> None:
-        """Run what this dataset needs and call the function with each row, where the row is.
+        """Compute this dataset and call the function with each row, in the task of the row.
 
-        What it returns is dropped. Its step belongs to the flow: in a script, call it above
-        `glowpy.ready()`. Glow has none: there it is a Map without results.
+        The function's results are dropped. The call adds a step to the flow: in a script, place it
+        above `glowpy.ready()`. In Glow, use a Map without results.
 
         >>> Flow(["-glow.inline"]).slice("ab", shards=2).for_each(print)
         a
@@ -94,26 +95,25 @@ class TerminalCalls(Handle):
         )
 
     def save_bytes_to_file(self, path: str | os.PathLike[str]) -> None:
-        """Run what this dataset needs and write its rows, which are bytes, one behind another.
+        """Compute this dataset and write its rows of bytes to a file, without separators.
 
-        Nothing is put between them. The file appears as that of `save_text_to_file` does, and a
-        path that ends in `.gz` is compressed. Go: flow/dataset_output.go.
+        The file is replaced as by `save_text_to_file`, and compressed if its path ends in `.gz`.
+        Go: flow/dataset_output.go.
 
         Raises:
             OutputError: the file cannot be written.
-            TaskFailed: a row is no `bytes`, `bytearray` or `memoryview`.
+            TaskFailed: a row is not `bytes`, `bytearray` or `memoryview`.
         """
         self._execute(Terminal.SAVE_BYTES, _path(path, "save_bytes_to_file"))
 
     def save_text_to_file(self, path: str | os.PathLike[str]) -> None:
-        """Run what this dataset needs and write one line per row, `str(row)`, in UTF-8.
+        """Compute this dataset and write one line per row, `str(row)`, in UTF-8.
 
-        Lines are made in the tasks; the driver joins the shards in order into a temporary file
-        beside `path` and renames it when everything is there. A path that ends in `.gz` is
-        compressed. Rows that are no text get their `str()`; for another form, `map` them. The file
-        keeps the permissions of the one that it replaces. A pipe, which is opened before anything
-        runs, a device or `/dev/stdout` is written to when everything is there.
-        Go: flow/dataset_output.go.
+        Tasks format the lines; the driver writes the shards in order to a temporary file beside
+        `path` and renames the complete file. A path that ends in `.gz` is compressed. For a form
+        other than `str(row)`, `map` the rows. The new file keeps the permissions of an existing
+        file. Pipes, devices and `/dev/stdout` are written once all rows are complete; a pipe is
+        opened before the run starts. Go: flow/dataset_output.go.
 
         Raises:
             OutputError: the file cannot be written.
@@ -121,7 +121,7 @@ class TerminalCalls(Handle):
         self._execute(Terminal.SAVE_TEXT, _path(path, "save_text_to_file"))
 
     def run(self) -> None:
-        """Run what this dataset needs; its rows are drained. Go: flow/dataset_run.go."""
+        """Compute this dataset and drop its rows. Go: flow/dataset_run.go."""
         self._execute(Terminal.RUN)
 
 

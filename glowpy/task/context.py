@@ -76,7 +76,7 @@ class ScratchFile:
             os.unlink(self._path)  # the open file stays usable, and nothing is left behind
 
     def read(self, part: int) -> Stream:
-        """Yield the blocks of a part in order; after all appends, parts may be read concurrently."""
+        """Yield the blocks of a part in order; parts may be read concurrently after all writes."""
         self._writer.flush()
         for block in self._blocks.get(part, ()):
             assert self._reader is not None

@@ -45,7 +45,7 @@ def test_what_is_wrong_is_shown(new_flow: Runner) -> None:
     assert "row: (0, 2)" in str(failure.value) and "LocalSort" in str(failure.value)
     with pytest.raises(
         TaskFailed,
-        match=r"what the key function gives, \[1\] cannot be hashed: .*; use a tuple",
+        match=r"the key function's result \[1\] cannot be hashed: .*; use a tuple",
     ):
         dataset.reduce_by_user_defined_key(lambda k: [k], add).run()
     with pytest.raises(TaskFailed, match="ZeroDivisionError") as failure:

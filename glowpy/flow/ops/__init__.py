@@ -1,1 +1,1 @@
-"""Operators: one file per family, each with the steps it adds to the graph and its pure kernel."""
+"""Operators, one file per family, each with its graph steps and its pure kernel."""

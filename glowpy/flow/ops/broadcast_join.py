@@ -1,8 +1,8 @@
-"""broadcast_join: a join that moves only its small side (Glow has none).
+"""broadcast_join: a join that moves only its small side (not in Glow).
 
-Every task gets all rows of the right side, and its shard of the left side streams by, in order.
-Where the right side does not fit into memory, both are brought together by key, as in a join, and
-the rows put back into the order of the left side, all by way of the disk.
+Every task gets all rows of the right side, while its shard of the left side streams by, in order.
+If the right side does not fit into memory, both sides are joined by key as in a normal join, and
+the result is sorted back into the order of the left side, all through the disk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPERATOR = "broadcast_join"
 def add_broadcast_join_step(
     graph: Graph, left: DatasetNode, right: DatasetNode, left_outer: bool
 ) -> DatasetNode:
-    """Append a BroadcastJoin: task i reads shard i of the left side, and all of the right one."""
+    """Append a BroadcastJoin: task i reads shard i of the left side and the whole right side."""
     return graph.add_step(
         "BroadcastJoin",
         BatchOp(partial(broadcast_join_kernel, bool(left_outer))),
@@ -46,7 +46,7 @@ def add_broadcast_join_step(
 def broadcast_join_kernel(
     left_outer: bool, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """(K, A), (K, B) → (K, A, B), in the order of the left rows, then the right ones."""
+    """(K, A), (K, B) → (K, A, B), in the order of the left rows, then of the right rows."""
     left, right = edges
     side = value_lists_input(right, _OPERATOR)
     tables = tables_of(side, context.budget_bytes)
@@ -79,7 +79,7 @@ def _found(table: Table, left_outer: bool, left: Sequence[Stream]) -> Iterator[M
 
 
 def _rows_of(side: KeyedInput, first: Table, others: Iterator[Table]) -> Stream:
-    """The rows of tables, which are emptied after each other."""
+    """Yield the rows of tables, each of which is emptied after its turn."""
     yield from batches_from(side.ops.rows_of(first, list(first)))
     for table in others:
         yield from batches_from(side.ops.rows_of(table, list(table)))
@@ -101,7 +101,7 @@ def _join_through_disk(
 
 
 def _numbered(left: Sequence[Stream]) -> Stream:
-    """(K, A) → (K, (place, K, A)): what meets has equal keys, but each row keeps its own."""
+    """(K, A) → (K, (place, K, A)): each row keeps its own key object beside the joined key."""
     places = count()
     for batch in chain(left):
         check_pairs(batch, _OPERATOR)

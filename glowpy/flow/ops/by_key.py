@@ -1,7 +1,8 @@
 """reduce_by_key: one value per key, by hash aggregation (Go: flow/dataset_reduce.go).
 
-The steps carry Glow's names; LocalSort and MergeSorted pass rows on, because LocalReduceByKey
-keeps its groups in a hash table and puts them in key order itself, where keys have one.
+The steps carry Glow's names. LocalSort and MergeSorted pass rows unchanged, because
+LocalReduceByKey keeps its groups in a hash table and sorts the keys itself, if they have a total
+order.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ Reducer = Callable[[Row, Row], Row]
 def add_reduce_by_key_steps(
     graph: Graph, source: DatasetNode, function: Reducer, shards: int | None
 ) -> DatasetNode:
-    """Append the steps of a reduce_by_key; shards are in key order if there is one.
+    """Append the steps of a reduce_by_key; shards are in key order if the keys have one.
 
-    Without a number of shards, rows meet in a single one, as in Glow.
+    Without `shards`, all keys end in a single shard, as in Glow.
     """
     check_reducer(function, "reduce_by_key")
     if shards is not None:
@@ -77,17 +78,17 @@ def _add_fold_step(
 
 
 def combine_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Stream:
-    """(K, V) → (K, V), one row per key in any order; a key's values are folded in row order."""
+    """(K, V) → (K, V), one row per key in any order; values are folded in row order."""
     for chunk in folded(fold, refold, context, rows):
         yield from batches_of(list(chunk.tables[0].items()), context.budget_bytes)
 
 
 def fold_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Stream:
-    """(K, V) → (K, V), one row per key, in order; a key's values are folded in row order.
+    """(K, V) → (K, V), one row per key, in key order; values are folded in row order.
 
     Args:
-        fold: of the incoming rows, through the row steps before the fold.
-        refold: of pairs, of which the first of a key may have been folded before.
+        fold: folds the incoming rows, after the row steps before the fold.
+        refold: folds pairs; the first pair of a key may hold a partial result.
     """
     for chunk in folded(fold, refold, context, rows):
         (table,) = chunk.tables
@@ -97,7 +98,7 @@ def fold_by_key(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) ->
 
 
 def fault_of(row: Row) -> GlowError | None:
-    """What is wrong with a row that cannot be folded by key, if the row is to blame."""
+    """Return the error of a row that cannot be folded by key; None if the row is valid."""
     try:
         check_pairs([row], "reduce_by_key")
         hash(row[0])
@@ -106,5 +107,5 @@ def fault_of(row: Row) -> GlowError | None:
     except TypeError as exc:
         return unhashable("key", row[0], exc)
     except BaseException:  # noqa: BLE001
-        return None  # its own __hash__ has raised that before, and is blamed for it
+        return None  # raised by the key's own __hash__, which was blamed already
     return None

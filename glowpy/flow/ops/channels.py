@@ -21,7 +21,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 
 def add_channel(graph: Graph, channel: Channel, shards: int, broadcast: bool) -> DatasetNode:
-    """Rows that the driver program sends, dealt round robin, or all of them to each shard."""
+    """Add rows sent by the driver program, dealt round robin or broadcast to all shards."""
     if not isinstance(channel, Channel):
         raise definition_error(f"channel() needs a glowpy.Channel, not {channel!r:.100}")
     shards = check_shards(shards, "channel")
@@ -30,7 +30,7 @@ def add_channel(graph: Graph, channel: Channel, shards: int, broadcast: bool) ->
 
 
 def add_named_channel(graph: Graph, name: str, shards: int, broadcast: bool) -> DatasetNode:
-    """Lines of the channel of that name at an agent."""
+    """Add lines of a named channel at an agent."""
     if not is_channel_name(name):
         raise definition_error(
             f"named_channel() needs a name of {CHANNEL_NAMES}, not {name!r:.100}"
@@ -47,7 +47,7 @@ def _add_input(graph: Graph, feed: Feed, shards: int, broadcast: bool) -> Datase
 
 
 def add_output(graph: Graph, dataset: DatasetNode, channel: Channel) -> None:
-    """The channel gets the rows of the dataset, in each run that computes it."""
+    """Send the rows of the dataset to the channel, in each run that computes the dataset."""
     if not isinstance(channel, Channel):
         raise definition_error(f"add_output() needs a glowpy.Channel, not {channel!r:.100}")
     _check_unused(graph, channel, "add_output")

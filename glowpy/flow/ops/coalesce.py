@@ -1,4 +1,4 @@
-"""coalesce: consecutive shards as one, nothing spread anew (Glow has none)."""
+"""coalesce: consecutive shards joined into one, without a shuffle (not in Glow)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 
 def add_coalesce_step(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
-    """Append a Coalesce, each of whose tasks reads some shards; nothing if there are not more."""
+    """Append a Coalesce, whose tasks each read several shards; no step if there are too few."""
     shards = check_shards(shards, "coalesce")
     if source.shard_count <= shards:
         return source

@@ -1,7 +1,7 @@
-"""distinct: equal rows once (Glow has none).
+"""distinct: equal rows once (not in Glow).
 
-LocalDistinct drops what it has seen in its shard, as far as its memory reaches; then rows are
-spread by the hash of the whole row, and LocalDistinct drops the rest.
+LocalDistinct drops repeated rows of its shard, as far as its memory reaches; then rows are
+scattered by the hash of the whole row, and LocalDistinct drops the rest.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from glowpy.flow.ops.sorted_runs import Table
 
 
 def add_distinct_steps(graph: Graph, source: DatasetNode) -> DatasetNode:
-    """Append the steps of a distinct: as many shards as before, each in order if rows have one."""
+    """Append the steps of a distinct: the same number of shards, each in order if possible."""
     shards = source.shard_count
-    if shards == 1 or source.partitioned_by_key:  # rows that are equal have equal keys
+    if shards == 1 or source.partitioned_by_key:  # equal rows have equal keys
         return _add_local_step(graph, source, distinct_kernel)
     local = _add_local_step(graph, source, partial_distinct_kernel)
     location = user_location()
@@ -51,13 +51,13 @@ def _add_local_step(graph: Graph, source: DatasetNode, kernel: Kernel) -> Datase
 
 
 def partial_distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """Rows, fewer of those that are equal."""
+    """Drop repeated rows as far as memory allows."""
     for table, _size_bytes, _is_all in tables_of(_rows_input(edges[0]), context.budget_bytes):
         yield from batches_of(list(table), context.budget_bytes // BLOCKS_IN_BUDGET)
 
 
 def distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """Rows, the first of those that are equal; in order if they have one."""
+    """Drop all repeated rows; the result is in order if the rows have a total order."""
     for chunk in grouped_chunks(context, [_rows_input(edges[0])]):
         (table,) = chunk.tables
         rows = result_keys(chunk.in_order(list(table)))

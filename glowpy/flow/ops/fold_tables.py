@@ -1,9 +1,9 @@
-"""Values folded by key: the values of a key from left to right, in row order, under any budget.
+"""Values folded by key, from left to right in row order, under any memory budget.
 
-A table that outgrows the budget keeps its first keys, whose values are still folded row by row.
-The other keys, with their totals so far, are written to disk as a sorted run; later rows of keys
-outside the table are collected and written unfolded. In the end the runs are merged, and the rows
-of each key folded. A user's function that rounds, as the addition of floats does, returns the same
+A table that outgrows the budget keeps its first keys, whose values are still folded row by row. The
+other keys, with their totals so far, are written to disk as a sorted run; later rows of keys
+outside the table are collected and written unfolded. Finally the runs are merged, and the rows of
+each key folded. A function that rounds, as the addition of floats does, therefore returns the same
 result as in memory.
 """
 
@@ -20,22 +20,22 @@ from glowpy.flow.ops.memory import BatchSizer, size_of_table
 from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, firsts_of
 from glowpy.flow.ops.sorted_runs import SortedRuns, Table
 
-_CHECKS_IN_BUDGET = 16  # how often a table is measured
+_CHECKS_IN_BUDGET = 16  # number of measurements of a table
 _MOST_UNCHECKED = 1 << 16  # rows
 
 Add: TypeAlias = Callable[[Row, Row], None]
-# Folds rows into a table, and lets it be measured whenever it yields. Sent back may be another
-# table, and what takes the rows of keys that it does not have.
+# Folds rows into a table, and yields so that the table can be measured. The caller may send another
+# table, and a function for rows of keys outside the table.
 Folding: TypeAlias = Generator[None, tuple[Table, Add] | None, None]
 Fold: TypeAlias = Callable[[Stream, BatchSizer, Table], Folding]
 
 
 def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iterator[KeyChunk]:
-    """All keys with their total, each in one chunk; grouped_chunks come in the order of their keys.
+    """Yield all keys with their totals, each key in one chunk; chunks are in key order.
 
     Args:
-        fold: of the incoming rows, through the row steps before the fold.
-        refold: of pairs, of which the first of a key may have been folded before.
+        fold: folds the incoming rows, after the row steps before the fold.
+        refold: folds pairs; the first pair of a key may hold a partial result.
     """
     budget_bytes = context.budget_bytes
     sizer = BatchSizer(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
@@ -53,7 +53,7 @@ def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iter
     with context.scratch() as disk:
         spilled = _Spilled(SortedRuns(disk, budget_bytes // BLOCKS_IN_BUDGET), table, budget_bytes)
         del table
-        with suppress(StopIteration):  # all rows are folded, or written
+        with suppress(StopIteration):  # all rows are folded or written
             while True:
                 folding.send((spilled.totals, spilled.add))
                 sizer.record_size(spilled.grown_bytes())
@@ -66,7 +66,7 @@ class _Spilled:
 
     def __init__(self, runs: SortedRuns, totals: Table, budget_bytes: int) -> None:
         self._runs = runs
-        self._most_bytes = budget_bytes // 2  # of the table, and of rows of other keys
+        self._most_bytes = budget_bytes // 2  # of the table, and of the rows of other keys
         self._of_totals: list[Stream] = []
         self._of_rows: list[Stream] = []
         self.totals = totals
@@ -79,14 +79,14 @@ class _Spilled:
         return self._runs.is_ordered
 
     def add(self, key: Row, value: Row) -> None:
-        """Take a row of a key outside the table."""
+        """Store a row of a key outside the table."""
         if key in self._others:
             self._others[key].append(value)
         else:
             self._others[key] = [value]
 
     def grown_bytes(self) -> int:
-        """Memory of the rows since the last call; writes rows beyond the budget."""
+        """Return the memory added since the last call; write rows beyond the budget to disk."""
         total_bytes, other_bytes = size_of_table(self.totals), size_of_table(self._others)
         grown_bytes = total_bytes + other_bytes - self._size_bytes
         if total_bytes > self._most_bytes and len(self.totals) > 1:
@@ -99,9 +99,9 @@ class _Spilled:
         return grown_bytes
 
     def streams(self) -> list[Stream]:
-        """All runs, in the order of the first appearance of their keys.
+        """Return all runs, in the order in which their keys first appeared.
 
-        Those of totals come first, because the total of a key is that of its rows before.
+        Runs of totals come first, because a total covers the rows before it.
         """
         self._of_totals.append(self._runs.add(self.totals, _pairs_of))
         self.totals.clear()
@@ -110,11 +110,11 @@ class _Spilled:
         return self._of_totals[::-1] + self._of_rows
 
     def _halve(self) -> None:
-        """Write the second half of the keys; the first ones are often those with most rows."""
+        """Write the second half of the keys; the first keys often have the most rows."""
         count = len(self.totals) // 2
         written = dict(islice(self.totals.items(), count, None))
         self._of_totals.append(self._runs.add(written, _pairs_of))
-        # A dict that loses keys keeps its memory.
+        # A dict keeps its memory after its keys are deleted.
         self.totals = dict(islice(self.totals.items(), count))
 
     def _write_others(self) -> None:

@@ -1,7 +1,7 @@
 """group_by_key, cogroup: all values of a key in one row (Go: flow/dataset_cogroup.go).
 
-The steps carry Glow's names; LocalSort passes rows on, because what follows it brings rows together
-in hash tables and puts the keys in order itself, where they have one.
+The steps carry Glow's names. LocalSort passes rows unchanged, because the following step groups
+rows in hash tables and sorts the keys itself, if they have a total order.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def add_cogroup_steps(graph: Graph, left: DatasetNode, right: DatasetNode) -> Da
 def add_cogroup_partitioned_step(
     graph: Graph, left: DatasetNode, right: DatasetNode
 ) -> DatasetNode:
-    """Append a CoGroupPartitionedSorted: shard by shard, as they lie."""
+    """Append a CoGroupPartitionedSorted: shard by shard, without a shuffle."""
     check_shards_match(left, right, "cogroup_partitioned_sorted")
     return _add_cogroup_step(graph, left, right, "cogroup_partitioned_sorted")
 
@@ -83,7 +83,7 @@ def _taken(keys: list[Row], table: Table) -> Iterator[Row]:
 def cogroup_kernel(
     operator: str, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """(K, A), (K, B) → (K, [A], [B]), one row for each key that either side has."""
+    """(K, A), (K, B) → (K, [A], [B]), one row for each key of either side."""
     for chunk in grouped_chunks(context, [value_lists_input(each, operator) for each in edges]):
         lefts, rights = chunk.tables
         keys = list(lefts)

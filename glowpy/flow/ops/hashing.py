@@ -1,12 +1,13 @@
 """Hashes of keys by value: the same in every run, process, machine and version of Python.
 
-Keys that Python takes for one dict key have one hash, of all types. An integer is its own
-hash, and so is each number that is equal to one. Other numbers have Python's numeric hash, which is
-not salted, multiplied so that its low digits vary. Text has the CRC-32 of its UTF-8. A tuple has
-Python's hash of a tuple of its parts' hashes; so has an object whose class is hashed by its fields.
+Keys of any type that are the same dict key for Python have the same hash. An integer is its own
+hash, and so is any number equal to an integer. Other numbers have Python's numeric hash, which is
+unsalted, multiplied so that its low digits vary. Text has the CRC-32 of its UTF-8. A tuple has
+Python's hash of the tuple of its elements' hashes; the same holds for an object whose class is
+hashed by its fields.
 
-A class with a `__hash__` of its own is the exception: its hash is that of its process. `KeyHasher`
-keeps some of these keys, so that readers in other processes can compare.
+The exception is a class with its own `__hash__`, whose result may depend on the process.
+`KeyHasher` keeps samples of such keys, so that readers in other processes can compare.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ _CONSTANTS: dict[type, int] = {
 
 
 def parts_of_hashes(hashes: Batch, part_count: int, seed: int) -> list[int]:
-    """The part of each key with these hashes, 0 .. part_count - 1: integers by their remainder.
+    """Return the part of each hash, 0 .. part_count - 1; integers are placed by their remainder.
 
     Args:
-        seed: other than 0: another distribution of keys, by `-glow.hash.seed`.
+        seed: selects another distribution unless 0 (`-glow.hash.seed`).
     """
     if not seed:
         return [number % part_count for number in hashes]
@@ -44,7 +45,7 @@ def parts_of_hashes(hashes: Batch, part_count: int, seed: int) -> list[int]:
 
 
 def check_hashes(keys: Batch) -> None:
-    """Refuse keys that have no hash, or one by their address in memory.
+    """Refuse keys without a hash, or with a hash of their address in memory.
 
     Raises:
         RowError: shows the key.
@@ -54,15 +55,15 @@ def check_hashes(keys: Batch) -> None:
 
 
 class KeyHasher:
-    """Hashes keys, and remembers the types that it has met."""
+    """Hashes keys, with a cache of rules by type."""
 
     def __init__(self) -> None:
         self._rules: dict[type, Callable[[Row], int]] = {}
         self.samples: dict[object, Row] = {}
-        """Keys that their own class hashes, one of each form, or none if there were no such."""
+        """Keys hashed by the `__hash__` of a user's class, one for each combination of types."""
 
     def hashes(self, keys: Batch) -> list[int]:
-        """The hash of each key.
+        """Return the hash of each key.
 
         Raises:
             RowError: a key cannot be hashed, or only by its address in memory.
@@ -89,7 +90,7 @@ class KeyHasher:
         return list(map(self.hash, keys))
 
     def hash(self, key: Row) -> int:
-        """The hash of one key; raises as `hashes`."""
+        """Return the hash of one key; raises as `hashes`."""
         return self._rule(type(key))(key)
 
     def _rule(self, kind: type) -> Callable[[Row], int]:
@@ -99,10 +100,10 @@ class KeyHasher:
         return rule
 
     def _rule_for(self, kind: type) -> Callable[[Row], int]:
-        """How objects of a type are hashed.
+        """Return the hash function for objects of a type.
 
-        The `__hash__` says more than the bases: a named tuple is equal to a plain one and hashed
-        alike, a subclass with an equality of its own is not.
+        The rule depends on `__hash__`, not on the base classes: a named tuple equals a plain tuple
+        and has the same hash; a subclass that redefines equality has not.
         """
         if kind in _CONSTANTS:
             return lambda _key: _CONSTANTS[kind]
@@ -133,11 +134,12 @@ class KeyHasher:
         try:
             return hash(tuple([self.hash(get(key)) for get in getters]))
         except RowError:
-            _check_hashable(key)  # says more than an error about one of its fields
+            # the error about the whole key is clearer than the error about a field
+            _check_hashable(key)
             raise
 
     def _own(self, key: Row) -> int:
-        """The hash of an object whose class has a `__hash__` that nothing is known of."""
+        """Return the hash by the key's own `__hash__`, and keep the key as a sample."""
         found = number_hash(key)
         if len(self.samples) < _MOST_SAMPLES:
             fields = getattr(key, "__dict__", {})

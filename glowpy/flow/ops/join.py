@@ -1,8 +1,8 @@
-"""join and its outer forms: rows of two datasets that have equal keys (Go: flow/dataset_join.go).
+"""join and its outer forms: pairs of rows with equal keys (Go: flow/dataset_join.go).
 
-Both sides are brought together by key in hash tables, in key order where keys have one; then each
-key's rows of the left side are paired with those of the right, in row order. Over budget only one
-key's rows of the right side have to be in memory at a time, those of the left side stream by.
+Both sides are grouped by key in hash tables, in key order if the keys have a total order; then each
+key's left rows are paired with its right rows, in row order. Over budget, only the right rows of
+one key have to be in memory at a time, while the left rows stream by.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glowpy.flow.ops.memory import BATCH_BYTES, BatchSizer, batches_from, size_o
 from glowpy.flow.ops.together import add_both_partitioned, add_pair_step, check_shards_match
 from glowpy.flow.ops.value_lists import value_lists_input
 
-NOTHING = [None]  # stands for the values of a side that has none
+NOTHING = [None]  # the values of a side without the key
 
 Match: TypeAlias = tuple[Row, Batch, Batch]  # a key, its left and its right values
 
@@ -42,7 +42,7 @@ def add_join_steps(
 def add_join_partitioned_step(
     graph: Graph, left: DatasetNode, right: DatasetNode, left_outer: bool, right_outer: bool
 ) -> DatasetNode:
-    """Append a JoinPartitionedSorted: shard by shard, as they lie."""
+    """Append a JoinPartitionedSorted: shard by shard, without a shuffle."""
     operator = "join_partitioned_sorted"
     check_shards_match(left, right, operator)
     return _add_join_step(graph, left, right, operator, bool(left_outer), bool(right_outer))
@@ -67,7 +67,7 @@ def join_kernel(
     context: TaskContext,
     edges: Sequence[Sequence[Stream]],
 ) -> Stream:
-    """(K, A), (K, B) → (K, A, B); None where an outer join finds nothing."""
+    """(K, A), (K, B) → (K, A, B); None for the missing side of an outer join."""
     sides = [value_lists_input(each, operator) for each in edges]
     filtered = None
     if not (left_outer and right_outer):
@@ -77,14 +77,14 @@ def join_kernel(
 
 
 def matches(found: Iterable[KeyChunk], left_outer: bool, right_outer: bool) -> Iterator[Match]:
-    """The keys that have result rows, with their values on both sides.
+    """Yield the keys of the result with their values on both sides.
 
-    The key object is that of the left side, if it has one. Values that can be changed come pair by
-    pair, as copies: a step that changes one row changes no other.
+    The key object comes from the left side if possible. Mutable values are yielded pair by pair, as
+    copies: a step that changes one row must not change another.
     """
     for chunk in found:
         lefts, rights = chunk.tables
-        # Values of the right side may come again, in a chunk with more of the left side.
+        # Values of the right side may be repeated, in a chunk with more rows of the left side.
         is_left_repeated = any(len(values) > 1 for values in rights.values())
         are_copied = hold_mutable(rights) or (is_left_repeated and hold_mutable(lefts))
         keys = list(lefts) if left_outer else [key for key in lefts if key in rights]
@@ -100,7 +100,7 @@ def matches(found: Iterable[KeyChunk], left_outer: bool, right_outer: bool) -> I
 
 
 def copies_of(match: Match) -> Iterator[Match]:
-    """The pairs of a match, with values of their own."""
+    """Yield the pairs of a match with copied values."""
     key, left, right = match
     for one in left:
         for other in right:
@@ -108,7 +108,7 @@ def copies_of(match: Match) -> Iterator[Match]:
 
 
 def combined(found: Iterable[Match]) -> Stream:
-    """Every combination of a left and a right value, as (key, left, right)."""
+    """Yield every combination of a left and a right value, as (key, left, right)."""
     sizer = BatchSizer(BATCH_BYTES)
     rows: Batch = []
     for key, left, right in found:

@@ -1,8 +1,8 @@
-"""What a step can be made of, and the form of its kernel.
+"""The operations of steps, and the interface of kernels.
 
-A kernel is pure: batches of rows in, batches of rows out. It meets the world only through its
-`TaskContext`. Inside a kernel the variable that holds the row given to the user's function is
-named `row`: when that function raises, the error report finds the row there.
+A kernel is pure: batches of rows in, batches of rows out. Its only access to the system is its
+`TaskContext`. Inside a kernel, the variable with the row passed to the user's function is named
+`row`: when the function raises, the error report finds the row there.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from glowpy.record import NamedTuple
 
 Row: TypeAlias = Any  # one of the user's rows
 Batch: TypeAlias = list[Row]
-Stream: TypeAlias = Iterator[Batch]  # the rows of one shard, or of one step
+Stream: TypeAlias = Iterator[Batch]  # the rows of one shard, or the output of one step
 
 
 class TaskContext(Protocol):
-    """What a running task offers its kernels."""
+    """The services of a running task for its kernels."""
 
     @property
     def task(self) -> int:
@@ -32,36 +32,37 @@ class TaskContext(Protocol):
 
     @property
     def budget_bytes(self) -> int:
-        """Memory that this task's buffers may take, in bytes (`-glow.task.memoryMB`)."""
+        """Memory budget of this task's buffers, in bytes (`-glow.task.memoryMB`)."""
 
     @property
     def hash_seed(self) -> int:
-        """Which distribution of keys over shards the run has (`-glow.hash.seed`)."""
+        """Number of the run's distribution of keys over shards (`-glow.hash.seed`)."""
 
     @property
     def wanted_rows(self) -> int:
-        """So many rows of this task are enough for the run (`take`); 0: all of them."""
+        """Row limit of this task, set by `take`; 0 means no limit."""
 
     @property
     def is_streaming(self) -> bool:
-        """Its rows come from a channel: what a streaming kernel holds back may be waited for."""
+        """True if the rows come from a channel: a streaming kernel then should hold no rows back."""
 
     def scratch(self) -> Scratch:
-        """A new temporary file of this task. Nothing of it is left when the task ends."""
+        """Return a new temporary file, which disappears with the task."""
 
 
 class Scratch(Protocol):
-    """A temporary file of rows in numbered parts; a context manager: leaving it frees the disk."""
+    """A temporary file of rows in numbered parts. A context manager that frees the disk."""
 
     def append(self, part: int, rows: Batch) -> None:
-        """Write rows behind what the part has already, as one block.
+        """Append rows to a part, as one block.
 
         Raises:
-            OutputError: the disk takes no more; RowError: a row cannot be pickled.
+            OutputError: the file cannot be written.
+            RowError: a row cannot be pickled.
         """
 
     def read(self, part: int) -> Stream:
-        """The blocks of a part, in order; any number of parts at once, after the last `append`."""
+        """Yield the blocks of a part in order; parts may be read concurrently after all writes."""
 
     def __enter__(self) -> Scratch: ...
 
@@ -77,36 +78,36 @@ Kernel: TypeAlias = Callable[[TaskContext, Sequence[Sequence[Stream]]], Stream]
 
 
 class RowKind(Enum):
-    """What a step does with the value that the user's function gives for a row."""
+    """The use of the result of the user's function for a row."""
 
-    MAP = "map"  # it is the new row
-    FILTER = "filter"  # it says whether the row stays
-    FLAT_MAP = "flat_map"  # it is an iterable of new rows
-    KEY_BY = "key_by"  # it is the key in front of the row
-    MAP_VALUES = "map_values"  # it is the new value; the function gets the value of a pair
+    MAP = "map"  # the new row
+    FILTER = "filter"  # true if the row stays
+    FLAT_MAP = "flat_map"  # an iterable of new rows
+    KEY_BY = "key_by"  # the key of a pair with the row
+    MAP_VALUES = "map_values"  # the new value; the function gets the value of a pair
 
 
 class RowOp(NamedTuple):
-    """One call of the user's function per row. Neighbours are fused into one loop."""
+    """One call of the user's function per row. Adjacent row operations are fused into one loop."""
 
     kind: RowKind
     function: Callable[..., Any]
-    field_count: int  # 0: the function gets the row, or value; n >= 2: its n fields; -1: all fields
-    noted_fields: int = 0  # rows of two to so many fields are noted: the function might want them
+    field_count: int  # 0: the function gets the row, or value; n >= 2: n fields; -1: all fields
+    noted_fields: int = 0  # note rows of 2 to this many fields, which the function might expect
 
 
 class FoldKind(Enum):
-    """Which rows the user's function folds together."""
+    """The rows folded together by the user's function."""
 
     ALL = "all"  # every row of the task into one
     BY_KEY = "by key"  # the values of each key
 
 
 class FoldOp(NamedTuple):
-    """Two values into one, by the user's function. Ends the loop of the row steps before it.
+    """A fold of two values into one, by the user's function. Ends a loop of row operations.
 
-    A partial fold by key is a combiner: it may give several rows for a key, in any order, because
-    somebody downstream folds them again.
+    A partial fold by key is a combiner: it may yield several rows for a key, in any order, because
+    a later step folds them again.
     """
 
     kind: FoldKind
@@ -115,10 +116,10 @@ class FoldOp(NamedTuple):
 
 
 class BatchOp(NamedTuple):
-    """A kernel over whole streams. It gets, for each input edge, the stream of each shard.
+    """A kernel over whole streams. The kernel gets, for each input edge, the stream of each shard.
 
-    A kernel that `is_streaming` gives the rows that it makes of those it has got before it asks for
-    more: where rows come from a channel, nobody knows when there will be more.
+    With `is_streaming`, the kernel yields the output of its input so far before it requests more:
+    the next row of a channel may take any time to arrive.
     """
 
     kernel: Kernel
@@ -126,13 +127,13 @@ class BatchOp(NamedTuple):
 
 
 class PassOp(NamedTuple):
-    """Rows go through as they are: several shards one after another, in shard order."""
+    """Rows pass unchanged: several shards one after another, in shard order."""
 
 
 class TextOp(NamedTuple):
     """Lines of text files, split by byte ranges among the tasks."""
 
-    patterns: tuple[str, ...]  # paths or globs as the user gave them
+    patterns: tuple[str, ...]  # paths or globs as written by the user
     encoding: str
     errors: str
 
@@ -141,12 +142,12 @@ Op: TypeAlias = RowOp | FoldOp | BatchOp | PassOp | TextOp
 
 
 def passes_on(op: Op) -> bool:
-    """True: what a step makes of the rows it has got leaves it before it asks for more."""
+    """True if the step yields the output of its input so far before it requests more."""
     return isinstance(op, (RowOp, PassOp)) or (isinstance(op, BatchOp) and op.is_streaming)
 
 
 def deal_round_robin(rows: Batch, first: int, part_count: int) -> Iterator[tuple[int, Batch]]:
-    """Rows dealt round robin to parts, from part `first` on; each part that gets any, and its rows.
+    """Yield the rows for each part, dealt in turn from part `first` on; skip parts without rows.
 
     >>> list(deal_round_robin(list("abcd"), 2, 3))
     [(2, ['a', 'd']), (0, ['b']), (1, ['c'])]
@@ -156,6 +157,6 @@ def deal_round_robin(rows: Batch, first: int, part_count: int) -> Iterator[tuple
 
 
 def chain(streams: Sequence[Stream]) -> Stream:
-    """All batches of several shards, in shard order."""
+    """Yield all batches of several shards, in shard order."""
     for stream in streams:
         yield from stream

@@ -1,9 +1,9 @@
-"""One order of all keys, which follows from each key alone.
+"""A total order of all keys, derived from each key alone.
 
-Keys that have a total order (`keys.order_of`) are in that. In general numbers come first, then
-text, bytes, dates, spans of time, tuples by their parts, and then all other keys by their hash.
-Equal keys have one place, also those of different types. Others may share a place; they come in
-the order of their first appearance.
+Keys with a natural total order (`keys.order_of`) keep that order. In general numbers come first,
+then text, bytes, dates, spans of time, tuples by their elements, and finally all other keys by
+their hash. Equal keys have one place, even if their types differ. Unequal keys may share a place;
+they are then ordered by their first appearance.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from glowpy.flow.ops.value_hashes import (
     value_rule,
 )
 
-Place: TypeAlias = tuple[int, Any]  # rank, and what keys of this rank are compared by
+Place: TypeAlias = tuple[int, Any]  # the rank, and a value for comparisons within the rank
 
 _NUMBER, _TEXT, _BYTES, _DATE, _SPAN, _TUPLE, _OTHER = range(7)
 
 
 def places_of(keys: Batch) -> list[Place]:
-    """The place of each key; keys sorted by it are in order.
+    """Return the place of each key; sorting by it puts the keys in order.
 
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
@@ -41,7 +41,7 @@ def places_of(keys: Batch) -> list[Place]:
 
 
 def sorted_keys(keys: list[Row], is_ordered: bool) -> list[Row]:
-    """Different keys in order; if `<` is known to put them in order, in less time."""
+    """Return distinct keys in order; faster if `<` is known to order them."""
     if is_ordered:
         keys.sort()
         return keys
@@ -50,7 +50,7 @@ def sorted_keys(keys: list[Row], is_ordered: bool) -> list[Row]:
 
 
 class _KeyPlaces:
-    """Finds places, and remembers the types that it has met."""
+    """Finds places, with a cache of functions by type."""
 
     def __init__(self) -> None:
         self._hasher = KeyHasher()
@@ -85,7 +85,7 @@ class _KeyPlaces:
             return lambda key: (_DATE, key.toordinal())
         if rule is span_hash:
             return self._span
-        # A class of its own may be equal to numbers.
+        # Objects of a user's class may be equal to numbers.
         return self._number if rule is number_hash or rule is None else self._other
 
     def _number(self, key: Row) -> Place:

@@ -1,14 +1,14 @@
-"""Rows brought together by key in hash tables; over budget, by way of sorted runs on disk.
+"""Rows grouped by key in hash tables; over budget, through sorted runs on disk.
 
 A table that outgrows its budget is written to disk as a *run*: its rows in the order of their keys,
-so that only the different keys have to be sorted. In the end the runs are merged, and rows with
-equal keys, which now come one after another, meet in tables again: in *chunks*. A chunk has some
-of the keys, and everything that these have, on all sides. A kernel gets one chunk with all keys,
-or over budget many with few keys each.
+so that only the distinct keys have to be sorted. Finally the runs are merged, and rows with equal
+keys, now adjacent, are grouped in tables again: in *chunks*. A chunk has some of the keys, with all
+their rows on all sides. A kernel gets one chunk with all keys, or over budget many chunks with few
+keys each.
 
-Windows and their keys come in the one order of all keys (`key_order`), so that the order of the
-rows is the same in memory and over budget. Different keys that share a place in it come in one
-chunk, and the table there tells them apart.
+Chunks and their keys follow the total order of all keys (`key_order`), so the order of the rows is
+the same in memory and over budget. Distinct keys with the same place in that order share a chunk,
+whose table distinguishes them.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from glowpy.flow.ops.merging import BLOCKS_IN_BUDGET, KeysOf, aligned, merge_wit
 from glowpy.flow.ops.sorted_runs import RowsOf, SortedRuns, Table
 from glowpy.record import NamedTuple
 
-_CHECKS_IN_BUDGET = 16  # how often a table is measured
+_CHECKS_IN_BUDGET = 16  # number of measurements of a table
 _MOST_UNCHECKED = 1 << 16  # rows
 _UNBOUNDED = 1 << 62
 
-# Puts rows into a table, and lets it be measured, and emptied, whenever it yields.
+# Puts rows into a table; yields so that the caller can measure or empty the table.
 FillLoop = Callable[[Stream, BatchSizer, Table], Iterator[None]]
 
 
 class TableOps(NamedTuple):
-    """How a table holds the rows of a key."""
+    """Functions for the rows of a key in a table."""
 
     empty: Callable[[], Table]
     fill: FillLoop
-    refill: FillLoop  # of rows that `rows_of` has given
-    rows_of: RowsOf  # for the disk
-    keys_of: KeysOf  # of such rows
+    refill: FillLoop  # for rows returned by `rows_of`
+    rows_of: RowsOf  # for writing to disk
+    keys_of: KeysOf  # for rows returned by `rows_of`
 
 
 class KeyedInput(NamedTuple):
-    """The rows of one input, which meet in tables of their own."""
+    """The rows of one input, grouped in separate tables."""
 
     rows: Stream
     ops: TableOps
 
 
 class KeyChunk(NamedTuple):
-    """Some keys with everything that they have: one table for each side.
+    """Some keys with all their rows: one table for each side.
 
     The receiver may empty the tables.
     """
@@ -60,7 +60,7 @@ class KeyChunk(NamedTuple):
     is_ordered: bool  # `<` puts all keys of all sides in order
 
     def in_order(self, keys: list[Row]) -> list[Row]:
-        """These keys of the chunk, sorted."""
+        """Return these keys of the chunk, sorted."""
         return sorted_keys(keys, self.is_ordered)
 
 
@@ -71,14 +71,14 @@ def grouped_chunks(
     is_first_streamed: bool = False,
     filtered: int | None = None,
 ) -> Iterator[KeyChunk]:
-    """All keys of all sides, each in one chunk; grouped_chunks come in the order of their keys.
+    """Yield all keys of all sides, each key in one chunk; chunks are in key order.
 
     Args:
-        is_first_streamed: when one key has too many rows on the first side, let it come in several
-            chunks, with other rows of the first side and all those of the others. Where nothing
-            is left for the last of them, it has the key all the same, with an empty list.
-        filtered: of two sides the one whose rows matter only where the other has their key. They
-            may be dropped, so that fewer have to be kept.
+        is_first_streamed: split a key with too many rows on the first side into several chunks,
+            each with other rows of the first side and all rows of the others. If no rows are left
+            for the last chunk, it has the key with an empty list.
+        filtered: the side, of two, whose rows matter only if the other side has their key; other
+            rows may be dropped early to save memory.
 
     Raises:
         RowError: a key cannot be hashed, or only by its address in memory.
@@ -93,7 +93,7 @@ def grouped_chunks(
             if number == filtered and not any(of_sides):
                 side = side._replace(rows=_only_keys_of(tables[1 - number], side))
             share_bytes = left_bytes
-            if place + 1 < len(sides):  # the second side has the rest; if filtered, it needs less
+            if place + 1 < len(sides):  # the second side has the rest, and needs less if filtered
                 share_bytes = left_bytes // 2 if filtered is None else left_bytes * 3 // 4
             for table, size_bytes, is_all in tables_of(side, share_bytes):
                 if is_all and not of_sides[number]:
@@ -103,7 +103,7 @@ def grouped_chunks(
                     of_sides[number].append(runs.add(table, side.ops.rows_of))
                     table.clear()
             if of_sides[number]:
-                left_bytes -= share_bytes  # merging takes that
+                left_bytes -= share_bytes  # needed for merging
         if not any(of_sides):
             yield KeyChunk(tables, check_tables(tables))
             return
@@ -121,17 +121,17 @@ def _others_first(side_count: int, filtered: int | None) -> list[int]:
 
 
 def _only_keys_of(table: Table, side: KeyedInput) -> Stream:
-    """The rows of a side whose keys a table has."""
+    """Yield the rows of a side whose keys are in a table."""
     for batch in side.rows:
         keys = side.ops.keys_of(batch)
-        check_hashes(keys)  # also of those that are dropped here
+        check_hashes(keys)  # dropped keys too
         yield list(compress(batch, map(table.__contains__, keys)))
 
 
 def tables_of(side: KeyedInput, limit_bytes: int) -> Iterator[tuple[Table, int, bool]]:
-    """A side's rows in tables of about this size; with each, its size, and whether it is the last.
+    """Yield a side's rows in tables of limited size, each with its size and whether it is the last.
 
-    A table is emptied after it has been taken.
+    A table is emptied after its turn.
     """
     ops = side.ops
     table = ops.empty()
@@ -151,7 +151,7 @@ def tables_of(side: KeyedInput, limit_bytes: int) -> Iterator[tuple[Table, int, 
 
 
 def check_tables(tables: Sequence[Table]) -> bool:
-    """Refuse keys that another process would hash otherwise; are all others in a common order?
+    """Refuse keys without a hash by value; return True if all keys have a common total order.
 
     Raises:
         RowError: a key has a hash only by its address in memory.
@@ -170,9 +170,9 @@ def merged_chunks(
     is_ordered: bool,
     is_first_streamed: bool = False,
 ) -> Iterator[KeyChunk]:
-    """The sorted streams of all sides, merged side by side.
+    """Merge the sorted streams of all sides, side by side.
 
-    Rows of a key come in the order of the streams of their side.
+    Rows of a key are in the order of the streams of their side.
     """
     keys_of = [_places_of(ops.keys_of, is_ordered) for ops in ops_of_sides]
     place_of = _places_of(list, is_ordered)
@@ -189,7 +189,7 @@ def merged_chunks(
         held = [ops.empty() for ops in ops_of_sides]
         if any(has_more):
             for number, (table, kept) in enumerate(zip(tables, held, strict=True)):
-                # Lone keys of a side come behind those of the sides before it.
+                # Lone keys of a side come after those of earlier sides.
                 _hold_back(table, kept, bound, place_of, any(has_more[:number]))
         if any(tables):
             yield KeyChunk(tables, is_ordered)
@@ -202,12 +202,12 @@ def merged_chunks(
 
 
 def _shared(table: Table, first: Table) -> Table:
-    """The keys that the first side has too; others, which share their place, may get rows of it."""
+    """Return the keys that the first side has too; others at the same place may get more rows."""
     return {key: value for key, value in table.items() if key in first}
 
 
 def _places_of(keys_of: KeysOf, is_ordered: bool) -> KeysOf:
-    """What the rows of a batch are sorted by."""
+    """Return the sort keys of a batch's rows."""
     return keys_of if is_ordered else lambda batch: places_of(keys_of(batch))
 
 
@@ -216,7 +216,7 @@ def _hold_back(
 ) -> None:
     """Move the last keys, which are at the bound and may get more rows, to another table."""
     moved: list[tuple[Row, Row]] = []
-    complete: list[tuple[Row, Row]] = []  # of keys that match no other
+    complete: list[tuple[Row, Row]] = []  # of keys without a match
     while table:
         key, value = table.popitem()
         if place_of([key]) != [bound]:

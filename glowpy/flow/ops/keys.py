@@ -1,4 +1,4 @@
-"""The key of a row, and when keys have a total order."""
+"""The key of a row, and the total order of keys."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from glowpy.errors import RowError, short_repr, unhashable
 from glowpy.flow.ops.hashed_fields import Getter, field_getters
 from glowpy.flow.ops.kernel import Batch, Row
 
-Order: TypeAlias = Any  # which `<` it is; equal where keys compare with each other
+Order: TypeAlias = Any  # identifies a `<`: equal for keys that can be compared with each other
 
 _first_of = itemgetter(0)
 _NUMBERS = {int, float, bool}
 _ORDERED_ALONE = {str, bytes}
 _NEVER_MISSING = {int, bool, str, bytes, type(None)}
-_GETTERS: dict[type, list[Getter] | None] = {}  # of the fields of types met so far
+_GETTERS: dict[type, list[Getter] | None] = {}  # by type, of the fields
 
 
 def date_types() -> set[type]:
-    """`date` and `timedelta`; empty if `datetime` is not loaded, because then no key is one."""
+    """Return `date` and `timedelta`; none if `datetime` is not loaded: then no key is a date."""
     datetime = sys.modules.get("datetime")
     return set() if datetime is None else {datetime.date, datetime.timedelta}
 
 
 def key_of(row: Row) -> Row:
-    """First element of a tuple or list, else the row itself (Go: guessKey)."""
+    """Return the first element of a tuple or list, else the row itself (Go: guessKey)."""
     return row[0] if isinstance(row, (tuple, list)) and row else row
 
 
 def natural_key(rows: Batch) -> Callable[[Row], Row] | None:
-    """The fastest function that reads the key of each of these rows; None: each is its own key."""
+    """Return the fastest function for the keys of these rows; None if each row is its own key."""
     types = set(map(type, rows))
     if types == {tuple} and all(rows):
         return _first_of
@@ -40,16 +40,16 @@ def natural_key(rows: Batch) -> Callable[[Row], Row] | None:
 
 
 def keys_of(rows: Batch) -> Batch:
-    """The key of each row; the same list if each row is its own key."""
+    """Return the key of each row; the same list if each row is its own key."""
     key = natural_key(rows)
     return rows if key is None else list(map(key, rows))
 
 
 def check_pairs(batch: Batch, operator: str) -> None:
-    """Make sure that every row is a (key, value) pair: a tuple or list of two.
+    """Check that every row is a (key, value) pair: a tuple or list of two.
 
     Raises:
-        RowError: shows the first row that is not.
+        RowError: shows the first row that is not a pair.
     """
     if set(map(type, batch)) == {tuple} and set(map(len, batch)) == {2}:
         return
@@ -59,9 +59,9 @@ def check_pairs(batch: Batch, operator: str) -> None:
 
 
 def order_of(keys: Collection[Row]) -> Order | None:
-    """The order in which `<` provably puts all keys; None where there is none.
+    """Return the order in which `<` provably puts all keys; None if there is none.
 
-    There is one of numbers without NaN, of str, of bytes, of dates, and of tuples of one length
+    Numbers without NaN, str, bytes and dates have a total order, and so have tuples of one length
     whose columns have one.
     """
     types = set(map(type, keys))
@@ -80,7 +80,7 @@ def order_of(keys: Collection[Row]) -> Order | None:
 
 
 def common_order(orders: Collection[Order | None]) -> Order | None:
-    """The order of several collections of keys together."""
+    """Return the order of several collections of keys together."""
     different = set(orders)
     return different.pop() if len(different) == 1 else None
 
@@ -96,27 +96,27 @@ def is_missing(value: Row) -> bool:
     try:
         return not equal
     except TypeError:
-        return True  # pandas.NA: whether it is equal to itself is unknown
+        return True  # pandas.NA, whose comparison is undecided
     except ValueError:
         return False  # an array: `==` compares its elements
 
 
 def hashing_error(keys: Batch, exc: TypeError, what: str = "key") -> Exception:
-    """What to raise for a TypeError while keys were hashed: names the one that has no hash."""
+    """Return the error for a TypeError during hashing, which names the unhashable key."""
     for key in keys:
         try:
             hash(key)
         except TypeError:
             return unhashable(what, key, exc)
-    return exc  # it came out of a key's own code
+    return exc  # raised by a key's own code
 
 
 class LoneKey:
-    """A key in a table that is equal to itself only: it is, or holds, a missing value.
+    """A key in a table that equals only itself, because it is or contains a missing value.
 
-    Python takes an object for equal to itself even if `==` says that it is not, and there is one
-    NaT and one NA in a process. The wrapper is the key from the input of a keyed operator to its
-    result; it is hashed, for its place, as its value is.
+    Python treats an object as equal to itself even if `==` returns False, and a process has a
+    single NaT and a single NA. The wrapper replaces the key from the input of a keyed operator to
+    its result. Its place is computed from the hash of the wrapped value.
     """
 
     __slots__ = ("value",)
@@ -132,7 +132,7 @@ class LoneKey:
 
 
 def pairs_with_distinct_nans(pairs: Batch) -> Batch:
-    """The pairs; keys with missing values are wrapped, so that each matches nothing."""
+    """Return the pairs, with keys that have missing values wrapped so that they match nothing."""
     if set(map(type, map(_first_of, pairs))) <= _NEVER_MISSING:
         return pairs
     keys = list(map(_first_of, pairs))
@@ -141,14 +141,14 @@ def pairs_with_distinct_nans(pairs: Batch) -> Batch:
 
 
 def with_distinct_nans(keys: Batch) -> Batch:
-    """The keys; those with missing values are wrapped, so that each matches nothing."""
+    """Return the keys, with those that have missing values wrapped so that they match nothing."""
     if set(map(type, keys)) <= _NEVER_MISSING or not any(map(_holds_missing, keys)):
         return keys
     return [LoneKey(key) if _holds_missing(key) else key for key in keys]
 
 
 def result_keys(keys: Batch) -> Batch:
-    """The keys as they stand in results, without wrappers."""
+    """Return the keys for results, without wrappers."""
     if LoneKey not in set(map(type, keys)):
         return keys
     return [key.value if type(key) is LoneKey else key for key in keys]

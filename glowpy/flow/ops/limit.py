@@ -1,6 +1,6 @@
-"""limit: the first rows of a dataset, as a dataset (Glow has none).
+"""limit: the first rows of a dataset, as a dataset (not in Glow).
 
-LocalLimit ends each task after as many rows; Limit takes the first of them, in shard order.
+LocalLimit ends each task at the row limit; Limit takes the first rows of all tasks, in shard order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def add_limit_steps(graph: Graph, source: DatasetNode, count: int) -> DatasetNod
 
 
 def limit_kernel(count: int, context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """The first `count` rows; a channel is read to its end, so that its sender can go on."""
+    """Yield the first `count` rows; a channel is read to its end, so that senders do not block."""
     if count == 0 and not context.is_streaming:
         return
     for batch in chain(edges[0]):

@@ -1,4 +1,4 @@
-"""map_partitions: one call of the user's function for a whole shard (Glow has none)."""
+"""map_partitions: one call of the user's function for a whole shard (not in Glow)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ShardFunction = Callable[..., Iterable[Row]]
 def add_map_partitions_step(
     graph: Graph, source: DatasetNode, function: ShardFunction
 ) -> DatasetNode:
-    """Append a MapPartitions step; nothing is known of the order or place of its rows."""
+    """Append a MapPartitions step, whose rows have no known order or partitioning."""
     takes_number = check_shard_function(function, "map_partitions")
     check_not_async(function, "map_partitions")
     return graph.add_step(
@@ -38,7 +38,7 @@ def map_partitions(
     context: TaskContext,
     edges: Sequence[Sequence[Stream]],
 ) -> Stream:
-    """What the function makes of the rows of a shard, drawn as they are asked for."""
+    """Yield the output of the function for the rows of a shard, lazily."""
     upstream: list[BaseException] = []
     rows = chained.from_iterable(_noting(chain(edges[0]), upstream))
     try:
@@ -55,18 +55,18 @@ def map_partitions(
         if not upstream:
             raise
     if upstream:
-        # The function has caught what was not meant for it, or raised something else instead.
+        # The function has caught an exception of an earlier step, or raised another instead.
         raise upstream[0]
 
 
 def _one_by_one(rows: Iterator[Row]) -> Stream:
-    """For the next one, the function may ask for a row that is long in coming."""
+    """Yield single rows: before its next row, the function may wait long for input."""
     for row in rows:
         yield [row]
 
 
 def _noting(stream: Stream, failures: list[BaseException]) -> Stream:
-    """The same batches; what is raised while they are made is noted."""
+    """Yield the same batches, and record the exception of an earlier step."""
     try:
         yield from stream
     except GeneratorExit:

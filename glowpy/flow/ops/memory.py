@@ -1,4 +1,4 @@
-"""About how much memory rows take, and batches that take no more."""
+"""Estimates of the memory of rows, and batches of limited size."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from sys import getsizeof
 
 from glowpy.flow.ops.kernel import Batch, Row, Stream
 
-BATCH_BYTES = 1 << 20  # about as much as a batch takes
+BATCH_BYTES = 1 << 20  # approximate size of a batch
 MOST_ROWS = 8192  # of a batch
 _SAMPLE = 32
 _INNER_SAMPLE = 8
 _DEPTH = 4
-_FEW_ROWS = 16  # before anything is known of their size
+_FEW_ROWS = 16  # while the size of rows is unknown
 
 
 def size_of(value: Row, depth: int = _DEPTH) -> int:
-    """About how many bytes a value takes, with what it holds. Shared parts count each time."""
+    """Estimate the bytes of a value with its contents. Shared parts count each time."""
     size = getsizeof(value)
     if not depth:
         return size
@@ -36,9 +36,9 @@ def _inner(values: Iterable[Row], count: int, depth: int) -> int:
 
 
 def size_of_table(table: dict[Row, Row]) -> int:
-    """About how many bytes a dict takes.
+    """Estimate the bytes of a dict.
 
-    Judged by the first keys, whose values often have grown, and the last, which are new.
+    Samples the first keys, whose values have often grown, and the last, which are new.
     """
     some = [*islice(table.items(), _SAMPLE), *islice(reversed(table.items()), _SAMPLE)]
     held = sum(size_of(key) + size_of(value) for key, value in some)
@@ -46,15 +46,15 @@ def size_of_table(table: dict[Row, Row]) -> int:
 
 
 def size_of_rows(rows: Batch) -> int:
-    """About how many bytes a list of rows takes."""
+    """Estimate the bytes of a list of rows."""
     some = rows[:: max(1, len(rows) // _SAMPLE)]
     return getsizeof(rows) + sum(map(size_of, some)) * len(rows) // max(1, len(some))
 
 
 class BatchSizer:
-    """How many rows to take at a time, so that what they become takes about so many bytes.
+    """Adapts the batch size so that the output of a batch takes about `target_bytes`.
 
-    Few at first; then by the size of what the rows before became.
+    The first batches are small; later sizes follow from the output of earlier batches.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class BatchSizer:
         self.rows = rows
 
     def record_size(self, size_bytes: int) -> None:
-        """So much has become of as many rows as were due."""
+        """Adapt the batch size to the output size of the last batch."""
         fitting = self.rows * self.target_bytes // max(1, size_bytes)
         self.rows = max(1, min(2 * self.rows, fitting, self.most_rows))
 
     def resize(self, stream: Stream) -> Stream:
-        """The same rows, in batches of no more rows than are due."""
+        """Yield the same rows in batches of at most the current size."""
         for batch in stream:
             if len(batch) <= self.rows:
                 yield batch
@@ -83,11 +83,10 @@ class BatchSizer:
 
 
 def batches_from(rows: Iterable[Row], wanted: int = 0) -> Stream:
-    """Rows that are made while they are taken: in batches of about a MiB, small at first.
+    """Yield rows that are computed lazily, in batches of about a MiB, small at first.
 
     Args:
-        wanted: a batch ends behind as many rows, which may be all that are ever needed: nobody
-            waits for more.
+        wanted: row limit of the run; a batch ends there, because no further row may be needed.
     """
     left = iter(rows)
     sizer = BatchSizer(BATCH_BYTES)
@@ -98,7 +97,7 @@ def batches_from(rows: Iterable[Row], wanted: int = 0) -> Stream:
 
 
 def batches_of(rows: Batch, limit_bytes: int) -> Iterator[Batch]:
-    """Rows in batches of some thousand, or fewer if they are large."""
+    """Yield rows in batches of some thousand, fewer if the rows are large."""
     position = 0
     while position < len(rows):
         sample = rows[position : position + _SAMPLE]

@@ -1,8 +1,8 @@
-"""Merging sorted streams within a budget.
+"""Merging of sorted streams within a memory budget.
 
-Batch by batch, not row by row: of the batches at hand, all rows up to the smallest last key belong
-before everything that is still to come. They are put together and sorted; Python's sort finds the
-runs in them, so that this costs a few comparisons in C per row.
+Streams are merged batch by batch, not row by row: of the current batches, all rows up to the
+smallest last key precede every later row. These rows are concatenated and sorted; Python's sort
+detects the runs, so that a row costs a few comparisons in C.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from glowpy.flow.ops.memory import batches_of
 from glowpy.flow.ops.ordering import before, is_plain, is_plain_behind, positions_in_order
 
 FAN_IN = 16  # streams merged at a time
-BLOCKS_IN_BUDGET = 4 * FAN_IN  # while merging, a block of each stream is held, and their rows
+BLOCKS_IN_BUDGET = 4 * FAN_IN  # a merge holds a block of each stream, and their rows
 
 first_of = itemgetter(0)
 KeysOf = Callable[[Batch], Batch]  # a batch's keys
 
 
 def firsts_of(batch: Batch) -> Batch:
-    """The keys of rows that are tuples or lists and begin with them."""
+    """Return the first elements of rows, which are their keys."""
     return list(map(first_of, batch))
 
 
@@ -34,12 +34,12 @@ def merge_within(
     reverse: bool = False,
     plain: bool = False,
 ) -> Stream:
-    """Sorted streams as one sorted stream; rows with equal keys in order of their streams.
+    """Merge sorted streams into one; rows with equal keys are in the order of their streams.
 
-    More streams than can be merged at a time are merged in passes, through the disk.
+    More than FAN_IN streams are merged in passes, through the disk.
 
     Args:
-        plain: all keys are, by `ordering.is_plain`; otherwise each batch is looked at.
+        plain: all keys are plain by `ordering.is_plain`; otherwise each batch is checked.
 
     Raises (when drawn from):
         NoOrder: keys of two streams cannot be compared.
@@ -64,7 +64,7 @@ def merge_within(
 def merged(
     streams: Sequence[Stream], keys_of: KeysOf, *, reverse: bool = False, plain: bool = False
 ) -> Stream:
-    """Sorted streams as one, a batch of each in memory."""
+    """Merge sorted streams into one, with a batch of each in memory."""
     if len(streams) == 1:
         yield from streams[0]
         return
@@ -77,7 +77,7 @@ def merged(
                 bound = head.keys[-1]
         rows: Batch = []
         keys: Batch = []
-        is_inclusive = True  # up to the first stream that ends at the bound; then it must come
+        is_inclusive = True  # up to the first stream that ends at the bound and must advance
         for head in heads:
             last = head.keys[-1]
             ends_here = is_inclusive and not before(bound, last, reverse=reverse, plain=are_plain)
@@ -101,9 +101,10 @@ def merged(
 def aligned(
     streams: Sequence[Stream], keys_of: Sequence[KeysOf]
 ) -> Iterator[tuple[Row, list[Batch], list[bool]]]:
-    """Sorted streams side by side: of each, the rows up to a bound that grows.
+    """Yield sorted streams side by side: the rows of each up to a growing bound.
 
-    With them comes the bound, and for each stream whether more of its rows are equal to it.
+    Each item has the bound, the rows of each stream, and for each stream whether more of its rows
+    equal the bound.
     """
     heads = [_Head(stream, each, True) for stream, each in zip(streams, keys_of, strict=True)]
     live = [head for head in heads if head.advance()]
@@ -119,7 +120,7 @@ def aligned(
 
 
 class _Head:
-    """The batch of a stream that is being merged, and how far that is."""
+    """The current batch of a stream, and the position in it."""
 
     def __init__(self, stream: Stream, keys_of: KeysOf, plain: bool) -> None:
         self.stream: Iterator[Batch] = iter(stream)
@@ -131,7 +132,7 @@ class _Head:
         self.position = 0
 
     def advance(self) -> bool:
-        """Take the next batch; False: there is none."""
+        """Read the next batch; return False at the end."""
         self.rows, self.keys, self.position = [], [], 0
         for batch in self.stream:
             if batch:
@@ -145,9 +146,9 @@ class _Head:
 def end_of(
     keys: Batch, first: int, bound: Row, is_inclusive: bool, *, reverse: bool, plain: bool
 ) -> int:
-    """Position in sorted keys, from `first` on, behind those that come before the bound.
+    """Return the position in sorted keys, from `first` on, after the keys before the bound.
 
-    Those that are equal to the bound count too if it is inclusive.
+    Keys equal to the bound are included if it is inclusive.
     """
     low, high = first, len(keys)
     while low < high:

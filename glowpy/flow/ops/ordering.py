@@ -1,11 +1,11 @@
-"""The order of sort keys: that of `<`, with a place for values that `<` does not order.
+"""The order of sort keys: the order of `<`, extended to values that `<` does not order.
 
-A missing value (NaN, NaT, NA) comes behind every other value, in ascending and in descending order,
-also as an element of a tuple or list. Missing values are equal to each other. Sets, which `<`
-orders in part only, have no order.
+A missing value (NaN, NaT, NA) comes after every other value, in ascending and in descending order,
+also as an element of a tuple or list. Missing values are equal to each other. Sets have no order,
+because `<` orders them only in part.
 
 Keys without missing values and sets are *plain*: `<` itself orders them. Other keys are compared by
-their order key, which C code compares, too:
+their order key, also in C code:
 
     value              order key, ascending    descending
     3.5                (0, 3.5)                (1, 3.5)
@@ -32,14 +32,14 @@ from glowpy.flow.ops.keys import is_missing
 
 _NEVER_MISSING = {int, str, bytes, bool}
 _BUILTINS = _NEVER_MISSING | {float}
-# What comparing two keys may raise: `<` of other types, of arrays, of a signalling NaN.
+# Exceptions of a comparison: `<` of other types, of arrays, of a signalling NaN.
 _NO_ORDER = (TypeError, ValueError, ArithmeticError)
-# The type of cmp_to_key(f), and of the keys that cmp_to_key(f) makes.
+# The type of cmp_to_key(f), and of the keys made by cmp_to_key(f).
 COMPARED: Any = type(cmp_to_key(lambda left, right: 0))
 
 
 class NoOrder(RowError):
-    """Two keys that cannot be compared; `reason` is the exception of `<`, if it raised one."""
+    """Two keys that cannot be compared; `reason` is the exception raised by `<`."""
 
     def __init__(self, left: Row, right: Row, reason: BaseException) -> None:
         values = [key.obj if type(key) is COMPARED else key for key in (left, right)]
@@ -48,17 +48,17 @@ class NoOrder(RowError):
 
 
 class _Form(Enum):
-    """How keys of a type are ordered."""
+    """The way to order keys of a type."""
 
-    PLAIN = "by `<`, none is missing"
-    VALUE = "by `<`, unless it is missing"
-    ELEMENTS = "by its elements, which may be missing"
-    FIELDS = "by its fields, which may be missing"
-    SET = "not at all"
+    PLAIN = "by `<`; never missing"
+    VALUE = "by `<`, unless missing"
+    ELEMENTS = "by elements, any of which may be missing"
+    FIELDS = "by fields, any of which may be missing"
+    SET = "no order"
 
 
 class _Unordered:
-    """A set in an order key: equal to equal sets, and in no order with others."""
+    """A set in an order key: equal to equal sets, and without an order."""
 
     __slots__ = ("_value",)
 
@@ -69,23 +69,23 @@ class _Unordered:
         return isinstance(other, _Unordered) and bool(self._value == other._value)
 
     def __lt__(self, other: object) -> bool:
-        raise TypeError("sets have no order: `<` tells subsets from others")
+        raise TypeError("sets have no order: for sets, `<` means a subset")
 
     __hash__ = None  # type: ignore[assignment]
 
 
 def is_plain(keys: Sequence[Row]) -> bool:
-    """True where `<` alone orders the keys; False where they hold a missing value or a set."""
+    """True if `<` alone orders the keys; False if they contain a missing value or a set."""
     types = set(map(type, keys))
     if types <= _NEVER_MISSING:
         return True
     if types == {float}:
-        total = sum(keys)  # NaN if one of them is, or if inf and -inf are among them
+        total = sum(keys)  # NaN if a key is, or if inf and -inf are among the keys
         return bool(total == total) or not any(map(ne, keys, keys))
     if types <= _BUILTINS:
         return not any(map(ne, keys, keys))
     if types == {tuple} and len(lengths := set(map(len, keys))) == 1:
-        # Column by column, because one of floats only is quick to look at.
+        # Column by column, because a column of floats is quick to check.
         columns = range(lengths.pop())
         return all(is_plain(list(map(itemgetter(column), keys))) for column in columns)
     forms = {kind: _form_of(kind) for kind in types}
@@ -104,9 +104,9 @@ def is_plain(keys: Sequence[Row]) -> bool:
 
 
 def is_plain_behind(key: Row) -> bool:
-    """True if all keys that are ordered before this one are plain; False: they may not be.
+    """True if all keys ordered before this key are plain; False if they may not be.
 
-    Missing values come last, so that there is none before a value that is not missing.
+    Missing values come last, so none precedes a value that is not missing.
     """
     form = _form_of(type(key))
     return form is _Form.PLAIN or (form is _Form.VALUE and not is_missing(key))
@@ -127,7 +127,7 @@ def sort_plain(
 
 
 def positions_in_order(keys: Batch, *, reverse: bool, plain: bool) -> list[int]:
-    """The positions of the keys in their order; equal keys keep theirs.
+    """Return the positions of the keys in sorted order; equal keys keep their order.
 
     Raises:
         NoOrder: two keys cannot be compared.
@@ -140,7 +140,7 @@ def positions_in_order(keys: Batch, *, reverse: bool, plain: bool) -> list[int]:
 
 
 def largest(count: int, keys: Batch) -> list[int]:
-    """The positions of the largest keys, in descending order; equal keys keep their order.
+    """Return the positions of the largest keys, in descending order; equal keys keep their order.
 
     Raises:
         NoOrder: two keys cannot be compared.
@@ -153,10 +153,10 @@ def largest(count: int, keys: Batch) -> list[int]:
 
 
 def before(left: Row, right: Row, *, reverse: bool, plain: bool) -> bool:
-    """True if the left key comes before the right one and is not equal to it.
+    """True if the left key comes before the right key and is not equal to it.
 
     Raises:
-        NoOrder: they cannot be compared.
+        NoOrder: the keys cannot be compared.
     """
     keys = left, right
     if not plain:
@@ -168,7 +168,7 @@ def before(left: Row, right: Row, *, reverse: bool, plain: bool) -> bool:
 
 
 def order_key(key: Row, reverse: bool) -> Row:
-    """A tuple that `<` orders as the key is to be ordered among all keys."""
+    """Return a tuple that `<` compares in the order of the key among all keys."""
     kind = type(key)
     form = _form_of(kind)
     if form is _Form.ELEMENTS:
@@ -186,7 +186,7 @@ def order_key(key: Row, reverse: bool) -> Row:
 
 
 def no_order(keys: Batch, reverse: bool, reason: BaseException) -> NoOrder:
-    """Two of the keys that cannot be compared: sorts them again and notes what is compared."""
+    """Return an error with two keys that cannot be compared, found by sorting again."""
     last: list[Row] = [None, None]
 
     class Noted:
@@ -207,7 +207,7 @@ def no_order(keys: Batch, reverse: bool, reason: BaseException) -> NoOrder:
     return NoOrder(last[0], last[1], reason)
 
 
-_FORMS: dict[type, _Form] = {}  # of the types met so far
+_FORMS: dict[type, _Form] = {}  # cache by type
 
 
 def _form_of(kind: type) -> _Form:
@@ -232,9 +232,9 @@ def _find_form(kind: type) -> _Form:
 
 
 def _equalities() -> list[object]:
-    """The `==` of types without missing values."""
+    """Return the `==` methods of types without missing values."""
     found: list[object] = [kind.__eq__ for kind in (int, str, bytes)]
-    datetime = sys.modules.get("datetime")  # otherwise no key is a date
+    datetime = sys.modules.get("datetime")  # not loaded: no key is a date
     if datetime is not None:
         kinds = datetime.date, datetime.datetime, datetime.time, datetime.timedelta
         found += [kind.__eq__ for kind in kinds]
@@ -242,7 +242,7 @@ def _equalities() -> list[object]:
 
 
 def _order_fields(kind: type) -> Sequence[Callable[[Row], Row]] | None:
-    """What reads the fields that a generated `<` compares; None if it is not generated."""
+    """Return readers of the fields compared by a generated `<`; None for any other `<`."""
     less: Any = getattr(kind, "__lt__", None)
     parameters = getattr(kind, "__dataclass_params__", None)
     if parameters is not None and parameters.order and _is_generated(less):
@@ -256,7 +256,7 @@ def _order_fields(kind: type) -> Sequence[Callable[[Row], Row]] | None:
 
 
 def _is_generated(method: Any) -> bool:
-    """True for a method of @dataclass or attrs, as opposed to one that the user has written."""
+    """True for a method generated by @dataclass or attrs, not written by the user."""
     code = getattr(method, "__code__", None)
     if code is None:
         return False

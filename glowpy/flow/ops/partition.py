@@ -1,4 +1,4 @@
-"""partition: rows with equal keys meet in one shard (Go: flow/dataset_partition.go)."""
+"""partition: rows with equal keys in one shard (Go: flow/dataset_partition.go)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 
 def add_partition_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
-    """Append Partition_scatter and Partition_collect; nothing where rows already lie so."""
+    """Append Partition_scatter and Partition_collect, unless the rows are partitioned already."""
     shards = check_shards(shards, "partition")
     if source.shard_count == shards and (source.partitioned_by_key or shards == 1):
         return source

@@ -1,10 +1,10 @@
-"""pipe: the rows of a shard through a Unix command (Glow has none).
+"""pipe: the rows of a shard through a Unix command (not in Glow).
 
-One thread feeds the command and takes what it writes, whichever the command is ready for, so that
-neither can wait for the other, however much the command keeps back.
+One thread feeds the command and reads its output, whichever the command is ready for, so that
+neither can block the other, however much the command buffers.
 
     rows -> lines -> stdin [command] stdout -> lines -> rows
-                              stderr -> our own; its end is kept for the error
+                              stderr -> our stderr; the end is kept for the error
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 from glowpy.signals import signal_name
 
 _CHUNK_BYTES = 1 << 16
-# Rows of a channel come when they come, and somebody waits for answers. Not in `timing`: a command
-# takes as long to answer in a test as elsewhere.
-_LIVE_PATIENCE_S = 0.05
-_TAIL_BYTES = 4096  # of standard error, short_repr when the command fails
+# How long to wait for output before the next row of a channel. Not in `timing`: a command needs the
+# same time to answer in a test.
+_STREAMING_PATIENCE_S = 0.05
+_TAIL_BYTES = 4096  # of standard error, shown when the command fails
 
 
 def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str]) -> DatasetNode:
@@ -55,11 +55,11 @@ def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str
 
 
 def pipe(words: tuple[str, ...], context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """Rows in, the command's lines out. When this is left, the command has ended or is killed."""
-    begun: list[bytes] = []  # of a line that has not ended yet
+    """Feed rows to the command and yield its output lines; on leaving, the command has ended."""
+    begun: list[bytes] = []  # an incomplete line
     lines_in = filter(None, map(lines_of, chain(edges[0])))
     with _Command(words) as command:
-        for data in command.run(lines_in, _LIVE_PATIENCE_S if context.is_streaming else 0):
+        for data in command.run(lines_in, _STREAMING_PATIENCE_S if context.is_streaming else 0):
             *lines, rest = data.split(b"\n")
             if lines:
                 lines[0] = b"".join([*begun, lines[0]])
@@ -71,10 +71,10 @@ def pipe(words: tuple[str, ...], context: TaskContext, edges: Sequence[Sequence[
 
 
 def lines_of(batch: Batch) -> bytes:
-    """A line for each row.
+    """Return a line for each row.
 
     Raises:
-        RowError: a row's text is more than a line, or has no UTF-8 form.
+        RowError: a row's text has several lines, or has no UTF-8 form.
     """
     texts = []
     for row in batch:
@@ -83,7 +83,7 @@ def lines_of(batch: Batch) -> bytes:
     if text.count("\n") > len(batch):
         row = next(row for row, each in zip(batch, texts, strict=True) if "\n" in each)
         raise RowError(
-            f"pipe writes a line for each row, but {short_repr(row)} has a line end in it"
+            f"pipe writes a line for each row, but {short_repr(row)} contains a line end"
         )
     try:
         return text.encode("utf-8", "surrogateescape")
@@ -95,7 +95,7 @@ def lines_of(batch: Batch) -> bytes:
 
 
 class _Command:
-    """A process of a shard's own; a context manager."""
+    """The process of a shard's command; a context manager."""
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = words
@@ -119,13 +119,13 @@ class _Command:
         return short_repr(self._words[-1] if is_shell else list(self._words))
 
     def run(self, lines: Iterator[bytes], patience_s: float) -> Iterator[bytes]:
-        """Feed the command; what it writes to its standard output, piece by piece.
+        """Feed the command and yield its standard output, piece by piece.
 
         Args:
-            patience_s: for what it may answer, before more lines are asked for.
+            patience_s: how long to wait for output before more lines are requested.
 
         Raises:
-            CommandFailed: it ends with another status than 0.
+            CommandFailed: the exit status is not 0.
         """
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         assert stdin is not None and stdout is not None and stderr is not None
@@ -133,7 +133,7 @@ class _Command:
             os.set_blocking(each.fileno(), False)
         for each in (stdout, stderr):
             self._selector.register(each, selectors.EVENT_READ)
-        data = memoryview(b"")  # not taken by the command yet
+        data = memoryview(b"")  # not yet read by the command
         open_outputs = 2
         while open_outputs or _is_read(stdin):
             if data or stdin.closed:
@@ -159,7 +159,7 @@ class _Command:
         self._check(status)
 
     def _begin(self, stdin: IO[bytes], lines: Iterator[bytes]) -> memoryview:
-        """The next lines to write; without any, the command reads its end."""
+        """Return the next lines to write; without any, close the command's input."""
         data = next(lines, b"")
         if data:
             self._selector.register(stdin, selectors.EVENT_WRITE)
@@ -168,12 +168,12 @@ class _Command:
         return memoryview(data)
 
     def _feed(self, stdin: IO[bytes], data: memoryview) -> memoryview:
-        """Write what the pipe takes; what is left of the data."""
+        """Write as much as the pipe accepts; return the rest."""
         try:
             data = data[os.write(stdin.fileno(), data) :]
         except BrokenPipeError:
             self._selector.unregister(stdin)
-            stdin.close()  # it has read enough, as `head` does
+            stdin.close()  # the command has read enough, as `head` does
             return memoryview(b"")
         if not data:
             self._selector.unregister(stdin)
@@ -196,8 +196,8 @@ class _Command:
             how += f"; its standard error ended with:\n{said}"
         elif status == 1:
             how += (
-                ", and wrote nothing to standard error; if that says that it has found nothing, "
-                "as it does of `grep`, let the shell take it for success: pipe('grep x || true')"
+                ", and wrote nothing to standard error; if status 1 means that nothing was found, "
+                "as for `grep`, make it a success in the shell: pipe('grep x || true')"
             )
         raise CommandFailed(f"pipe: the command {self._name} {how}")
 
@@ -220,7 +220,7 @@ class _Command:
 
 
 def _is_read(stdin: IO[bytes]) -> bool:
-    """Has somebody the other end open? A command may close its outputs, and read on."""
+    """True if a process has the other end open. A command may close its outputs and read on."""
     if stdin.closed:
         return False
     errors = select.poll()

@@ -1,12 +1,10 @@
-"""sort into many shards, each a range of the keys (Glow has none: its sorts end in one shard).
+"""sort into many shards, each a range of the keys (Glow's sorts end in one shard).
 
-LocalSort      each shard in order
-LocalSample    some keys of each shard, evenly spaced
-MergeSample    of all these, the bounds between ranges with about as many rows
-RangeScatter   each sorted shard, cut at the bounds
-MergeSorted    each range: what all shards have of it, merged
+LocalSort      each shard in order LocalSample    some keys of each shard, evenly spaced MergeSample
+the bounds between ranges with about the same number of rows RangeScatter   each sorted shard, cut
+at the bounds MergeSorted    the rows of each range from all shards, merged
 
-Rows with equal keys are in one range, however many they are.
+Rows with equal keys share a range, however many they are.
 """
 
 from __future__ import annotations
@@ -30,14 +28,14 @@ from glowpy.flow.ops.ordering import NoOrder, is_plain, positions_in_order
 from glowpy.flow.ops.sort import KEYS_OF_SHARDS, add_keyed_sort_step, cannot_order, merge_sorted
 from glowpy.flow.ops.sort_keys import Ordering
 
-_FEWEST_SAMPLED = 200  # keys of a shard, if it has as many
+_FEWEST_SAMPLED = 200  # keys of a shard, if the shard has enough
 _SAMPLED_PER_RANGE = 100  # keys of all shards
 
 
 def add_range_sort_steps(
     graph: Graph, source: DatasetNode, order: Ordering, shards: int
 ) -> DatasetNode:
-    """Append the steps of a sort into so many shards; their rows are in order one after another."""
+    """Append the steps of a sort into `shards` shards, whose rows are in order shard by shard."""
     location = user_location()
     tasks = source.shard_count
     local = add_keyed_sort_step(graph, source, order)
@@ -78,7 +76,7 @@ def add_range_sort_steps(
 def sample_kernel(
     order: Ordering, count: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """One row: evenly spaced keys of the shard, and how many rows each of them stands for."""
+    """Yield one row: evenly spaced keys of the shard, and the number of rows per key."""
     sampled: Batch = []
     spacing, seen = 1, 0
     for batch in chain(edges[0]):
@@ -93,7 +91,7 @@ def sample_kernel(
 def bounds_kernel(
     order: Ordering, shards: int, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """One row: the keys that the second range, and each one after it, begins with."""
+    """Yield one row: the first keys of the second range and of each later range."""
     weighed = [
         (key, spacing) for batch in chain(edges[0]) for spacing, sampled in batch for key in sampled
     ]
@@ -115,7 +113,7 @@ def bounds_kernel(
 def scatter_kernel(
     order: Ordering, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """Rows as (number of their range, row).
+    """Yield rows as (number of the range, row).
 
     Raises (when drawn from):
         RowError: a key and a bound cannot be compared.

@@ -13,19 +13,19 @@ Reducer = Callable[[Row, Row], Row]
 
 
 def add_reduce_steps(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
-    """Append the two steps of a reduce; the second one's dataset holds one row, or none."""
+    """Append the two steps of a reduce, whose result has one row, or none."""
     check_reducer(function, "reduce")
     return _add_merge(graph, _add_local(graph, source, function), function)
 
 
 def add_local_reduce_step(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
-    """Append a LocalReduce: one row for each shard that has any."""
+    """Append a LocalReduce: one row for each shard with rows."""
     check_reducer(function, "local_reduce")
     return _add_local(graph, source, function)
 
 
 def add_merge_reduce_step(graph: Graph, source: DatasetNode, function: Reducer) -> DatasetNode:
-    """Append a MergeReduce: the rows of all shards into one, in one task."""
+    """Append a MergeReduce: the rows of all shards folded into one, in one task."""
     check_reducer(function, "merge_reduce")
     return _add_merge(graph, source, function)
 

@@ -1,4 +1,4 @@
-"""round_robin: rows dealt evenly to shards, one after another (Glow has none)."""
+"""round_robin: rows dealt to shards in turn (not in Glow)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glowpy.flow.ops.kernel import PassOp
 
 
 def add_round_robin_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
-    """Append RoundRobin_scatter and RoundRobin_collect; one shard is dealt out by one step."""
+    """Append RoundRobin_scatter and RoundRobin_collect; a single shard needs no collect."""
     shards = check_shards(shards, "round_robin")
     if shards == source.shard_count == 1:
         return source

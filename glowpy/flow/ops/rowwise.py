@@ -1,4 +1,4 @@
-"""map, flat_map, filter and their kin: one call of the user's function per row.
+"""map, flat_map, filter and others: one call of the user's function per row.
 
 Go: flow/dataset_map.go.
 """
@@ -18,7 +18,7 @@ from glowpy.flow.graph import ONE_TO_ONE, DatasetNode, Graph
 from glowpy.flow.location import user_location
 from glowpy.flow.ops.kernel import RowKind, RowOp
 
-# Glow has no step of its own for flat_map: its Map may emit any number of rows.
+# In Glow, flat_map is a Map with any number of output rows.
 _STEP_NAMES = {
     RowKind.MAP: "Map",
     RowKind.FLAT_MAP: "FlatMap",
@@ -32,7 +32,7 @@ _KEEP_KEYS = {RowKind.FILTER, RowKind.MAP_VALUES}
 def add_row_step(
     graph: Graph, source: DatasetNode, kind: RowKind, function: Callable[..., Any]
 ) -> DatasetNode:
-    """Append such a step. Those that keep each row's key keep the partitioned and sorted marks."""
+    """Append a row step. Steps that keep each row's key keep the partitioned and sorted marks."""
     fields = field_count(function, kind.value)
     noted = 0 if fields else fields_with_defaults(function)
     if kind is not RowKind.FLAT_MAP:

@@ -1,4 +1,4 @@
-"""sample: a part of the rows, drawn by lot (Glow has none)."""
+"""sample: a random part of the rows (not in Glow)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glowpy.flow.ops.kernel import BatchOp, Stream, TaskContext, chain
 
 
 def add_sample_step(graph: Graph, source: DatasetNode, fraction: float, seed: int) -> DatasetNode:
-    """Append a Sample step. Rows that stay keep their places, so that all marks stay too."""
+    """Append a Sample step. The remaining rows keep their order, and the dataset its marks."""
     if not isinstance(fraction, Real) or not 0 <= fraction <= 1:  # NaN is neither
         raise definition_error(f"sample() needs a fraction from 0 to 1, not {fraction!r}")
     number = whole_number(seed)
@@ -33,13 +33,13 @@ def add_sample_step(graph: Graph, source: DatasetNode, fraction: float, seed: in
 def sample(
     fraction: float, seed: int, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """The rows whose lots are below the fraction; each row's lot is that of its place.
+    """Yield the rows whose random numbers are below the fraction.
 
-    The lots are a sequence of their own for each seed and shard: any attempt draws the same.
+    Each seed and shard has a sequence of random numbers, the same in every attempt.
     """
     from random import Random
 
-    # A text as seed is hashed by SHA-512, under each PYTHONHASHSEED.
+    # Random hashes a text by SHA-512, independent of PYTHONHASHSEED.
     lot = Random(f"{seed} {context.task}").random
     for batch in chain(edges[0]):
         yield [row for row in batch if lot() < fraction]

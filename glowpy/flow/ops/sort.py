@@ -1,7 +1,7 @@
 """sort: LocalSort in each shard, MergeSorted in one (Go: flow/dataset_sort.go).
 
-A user's key function is called once per row, in LocalSort; from there to the end of MergeSorted
-rows travel as (key, row). The natural key is read off the row where it is needed, and so is the
+A user's key function is called once per row, in LocalSort; from there to the end of MergeSorted,
+rows are stored as (key, row). The natural key is read from the row at each use, and so is the
 result of `functools.cmp_to_key`, which cannot be pickled.
 """
 
@@ -20,7 +20,7 @@ from glowpy.flow.ops.ordering import NoOrder, is_plain, positions_in_order, sort
 from glowpy.flow.ops.sort_keys import NATURAL, Ordering
 
 KEYS_OF_SHARDS = "the keys of two shards"  # in messages
-_CHECKS_IN_BUDGET = 16  # how often the rows held are measured
+_CHECKS_IN_BUDGET = 16  # number of measurements of the held rows
 _MOST_UNCHECKED = 1 << 16  # rows
 
 
@@ -31,17 +31,17 @@ def add_sort_steps(graph: Graph, source: DatasetNode, order: Ordering) -> Datase
 
 
 def add_keyed_sort_step(graph: Graph, source: DatasetNode, order: Ordering) -> DatasetNode:
-    """Append a LocalSort, whose rows are (key, row) if the key is a function of the user."""
+    """Append a LocalSort, whose rows are (key, row) if the user passed a key function."""
     return _add_local_step(graph, source, order, partial(local_sort, order))
 
 
 def add_local_sort_step(graph: Graph, source: DatasetNode, order: Ordering) -> DatasetNode:
-    """Append a LocalSort: each shard in order, by itself."""
+    """Append a LocalSort: each shard sorted by itself."""
     return _add_local_step(graph, source, order, partial(plain_local_sort, order))
 
 
 def add_merge_sorted_step(graph: Graph, source: DatasetNode, order: Ordering) -> DatasetNode:
-    """Append a MergeSorted: shards that are in order as one that is."""
+    """Append a MergeSorted: sorted shards merged into one."""
     return _add_merge_step(graph, source, partial(plain_merge_sorted, order))
 
 
@@ -67,9 +67,9 @@ def _add_merge_step(graph: Graph, source: DatasetNode, kernel: Kernel) -> Datase
 
 
 def local_sort(order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """Rows in order of their keys, as (key, row) if the key is a function of the user.
+    """Yield rows in key order, as (key, row) if the user passed a key function.
 
-    Rows over the budget are written to disk in sorted runs, which are merged in the end.
+    Rows over the budget are written to disk in sorted runs, which are merged at the end.
     """
     block_bytes = context.budget_bytes // BLOCKS_IN_BUDGET
     with context.scratch() as runs:
@@ -92,7 +92,7 @@ def local_sort(order: Ordering, context: TaskContext, edges: Sequence[Sequence[S
 def merge_sorted(
     order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """Sorted shards as one, equal keys in order of their shards; (key, row) → row."""
+    """Merge sorted shards, equal keys in the order of their shards; (key, row) → row."""
     try:
         for batch in merge_within(context, edges[0], order.keys_of, reverse=order.reverse):
             yield order.rows_of(batch)
@@ -103,7 +103,7 @@ def merge_sorted(
 def plain_local_sort(
     order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """Rows in order of their keys."""
+    """Yield rows in key order."""
     for batch in local_sort(order, context, edges):
         yield order.rows_of(batch)
 
@@ -111,7 +111,7 @@ def plain_local_sort(
 def plain_merge_sorted(
     order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """Sorted shards as one, equal keys in order of their shards."""
+    """Merge sorted shards, equal keys in the order of their shards."""
     return merge_sorted(order, context, [[_keyed(order, stream) for stream in edges[0]]])
 
 
@@ -121,7 +121,7 @@ def _keyed(order: Ordering, stream: Stream) -> Stream:
 
 
 def cannot_order(exc: NoOrder, which: str = "its keys") -> RowError:
-    """The error of a sort whose keys have no order; shows two of them."""
+    """Return the error of a sort whose keys have no order, with two of the keys."""
     return RowError(
         f"sort cannot order {which}: {exc}; give sort(key=...) a function whose results can be "
         "compared"
@@ -131,14 +131,14 @@ def cannot_order(exc: NoOrder, which: str = "its keys") -> RowError:
 def _sorted_runs(
     order: Ordering, budget_bytes: int, stream: Stream
 ) -> Iterator[tuple[Batch, bool]]:
-    """Rows in sorted runs of about the budget; with each: is this all?"""
+    """Yield rows in sorted runs of about the budget, each with whether it is the only one."""
     rows: Batch = []
     is_all, plain = True, True
     sizer = BatchSizer(budget_bytes // _CHECKS_IN_BUDGET, _MOST_UNCHECKED)
     size_bytes = checked = 0
     for batch in sizer.resize(stream):
         keyed = order.keyed(batch)
-        # Checked while the batch is in the cache: for all rows together, that takes longer.
+        # Checked while the batch is in the cache; a check of all rows together takes longer.
         plain = plain and (order.is_compared or is_plain(order.keys_of(keyed)))
         rows += keyed
         if len(rows) - checked >= sizer.rows:

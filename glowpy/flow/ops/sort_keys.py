@@ -23,28 +23,28 @@ _first_of = itemgetter(0)
 class Ordering(NamedTuple):
     """The order of rows: a key, ascending or descending.
 
-    Rows travel as (key, row) if the key is the result of the user's function, which is called once
-    per row.
+    Rows are stored as (key, row) if the key is the result of the user's function, which is called
+    once per row.
     """
 
     key: Key | None = None  # None: the natural key of each row
     reverse: bool = False
-    fields: int = 0  # of a row, for the key function; 0: the function takes the row
+    fields: int = 0  # fields of a row passed to the key function; 0: the row itself
     compare: Callable[[Row, Row], Any] | None = None  # the argument of functools.cmp_to_key
     by_rows: bool = False  # the natural key is the whole row, not its first element
 
     @property
     def is_compared(self) -> bool:
-        """A function of two rows orders them: all keys are plain."""
+        """True if a function of two rows defines the order; all keys are then plain."""
         return self.compare is not None
 
     def keyed(self, batch: Batch) -> Batch:
-        """Rows in the form between steps."""
+        """Return rows in the form between steps."""
         if self.key is None:
             return batch
         key, fields = self.key, self.fields
         rows = []
-        # A comprehension would forget the row that the key function fails on.
+        # A comprehension would lose the row for which the key function raises.
         if fields:
             for row in batch:
                 rows.append((call_with_fields(key, fields, row), row))
@@ -61,27 +61,27 @@ class Ordering(NamedTuple):
         return rows
 
     def rows_of(self, batch: Batch) -> Batch:
-        """The rows of a batch of another step."""
+        """Return the rows of a batch in the form between steps."""
         return batch if self.key is None else [row for _, row in batch]
 
     def keys_of(self, batch: Batch) -> Batch:
-        """The keys of a batch of another step."""
+        """Return the keys of a batch in the form between steps."""
         return self.unpacked(self.packed_keys_of(batch))
 
     def packed_keys_of(self, batch: Batch) -> Batch:
-        """The same keys, in a form that can be pickled."""
+        """Return the keys in a form that can be pickled."""
         if self.key is not None:
             return list(map(_first_of, batch))
         return batch if self.by_rows or self.compare is not None else keys_of(batch)
 
     def unpacked(self, packed_keys: Batch) -> Batch:
-        """The keys of `packed_keys_of`."""
+        """Return the keys from the result of `packed_keys_of`."""
         if self.compare is None:
             return packed_keys
         return list(map(cmp_to_key(self.compare), packed_keys))
 
     def key_for_each(self, rows: Batch) -> Callable[[Row], Row] | None:
-        """The function that reads the key of each row between steps; None: the row is the key.
+        """Return the function for the key of each stored row; None if the row is the key.
 
         For plain tuples this is `itemgetter`, which takes a third of the time.
         """
@@ -96,7 +96,7 @@ NATURAL = Ordering()
 
 
 def ordering(key: Key | None, reverse: bool, operator: str, *, by_rows: bool = False) -> Ordering:
-    """The ordering for the arguments of an operator.
+    """Return the ordering for the arguments of an operator.
 
     Raises:
         DefinitionError: the key function cannot be called with a row or its fields.
@@ -104,7 +104,7 @@ def ordering(key: Key | None, reverse: bool, operator: str, *, by_rows: bool = F
     if key is None:
         return Ordering(reverse=bool(reverse), by_rows=by_rows)
     if type(key) is COMPARED:
-        # The only way to the comparing function: the referents, the type excepted.
+        # The comparing function is only reachable through the referents, without the type.
         (compare,) = [each for each in get_referents(key) if each is not COMPARED]
         check_reducer(compare, operator)
         return Ordering(reverse=bool(reverse), compare=compare)

@@ -1,4 +1,4 @@
-"""Tables that do not fit into memory, as sorted runs on disk."""
+"""Tables that exceed the memory budget, as sorted runs on disk."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from glowpy.flow.ops.keys import Order, common_order, order_of
 from glowpy.flow.ops.memory import batches_of
 
 Table = dict[Row, Any]
-RowsOf = Callable[[Table, Iterable[Row]], Iterable[Row]]  # the rows of these keys of a table
+RowsOf = Callable[[Table, Iterable[Row]], Iterable[Row]]  # the rows of the given keys
 
 _KEYS_AT_A_TIME = 1024
-_MOST_ROWS = 1 << 16  # that are looked at together
+_MOST_ROWS = 1 << 16  # measured together
 
 
 class SortedRuns:
-    """Writes tables as runs: the rows of each in the order of their keys."""
+    """Writes tables as runs: the rows of each table in key order."""
 
     def __init__(self, disk: Scratch, block_bytes: int) -> None:
         self._disk = disk
@@ -29,11 +29,11 @@ class SortedRuns:
 
     @property
     def is_ordered(self) -> bool:
-        """All keys of all runs have a common order by `<`."""
+        """True if `<` orders all keys of all runs."""
         return common_order(self._orders) is not None
 
     def add(self, table: Table, rows_of: RowsOf) -> Stream:
-        """Write the rows of a table as one run; it can be read after the last one was written."""
+        """Write the rows of a table as one run, readable after all runs are written."""
         keys = self._in_order(table)
         number = self._count
         self._count += 1
@@ -45,7 +45,7 @@ class SortedRuns:
         return self._disk.read(number)
 
     def kept(self, table: Table, rows_of: RowsOf) -> Iterable[Row]:
-        """The rows of a table as a run that stays in memory."""
+        """Return the rows of a table as a run in memory."""
         return rows_of(table, self._in_order(table))
 
     def _in_order(self, table: Table) -> list[Row]:

@@ -1,4 +1,4 @@
-"""source, slice, text_file: where rows come from (Go: flow/dataset_source.go)."""
+"""source, slice, text_file: the sources of rows (Go: flow/dataset_source.go)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PathLike = Union[str, "os.PathLike[str]"]
 def add_function_source(
     graph: Graph, function: Callable[[], Iterable[Row]], shards: int
 ) -> DatasetNode:
-    """One task calls the function and deals its rows round robin to the shards, as in Glow."""
+    """Add a source: one task calls the function and deals its rows round robin, as in Glow."""
     shards = check_shards(shards, "source")
     if not callable(function):
         raise definition_error(
-            f"source() needs a function that gives rows, not {type(function).__qualname__}; "
-            "for rows that exist already there is slice()"
+            f"source() needs a function that returns rows, not {type(function).__qualname__}; "
+            "for existing rows use slice()"
         )
     return graph.add_step(
         "Source",
@@ -44,15 +44,15 @@ def source_kernel(
     context: TaskContext,
     _edges: Sequence[Sequence[Stream]],
 ) -> Stream:
-    """Rows of the user's iterable."""
+    """Yield the rows of the user's iterable."""
     yield from batches_from(function(), context.wanted_rows)
 
 
 def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
-    """Rows of the driver program, in contiguous shards of its own store.
+    """Add rows of the driver program, in contiguous shards of its own store.
 
-    The Input step reads them there; they are never made again, whatever a task's copy of the
-    script would make of the same expression.
+    The Input step reads them there. They are never computed again, so that the result does not
+    depend on the expression's value in a task's run of the script.
     """
     shards = check_shards(shards, "slice")
     try:
@@ -68,7 +68,7 @@ def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
 
 
 def slice_shard(dataset: DatasetNode, shard: int) -> Sequence[Row]:
-    """The rows of one shard of a slice."""
+    """Return the rows of one shard of a slice."""
     assert dataset.rows is not None
     total = len(dataset.rows)
     first = total * shard // dataset.shard_count
@@ -76,7 +76,7 @@ def slice_shard(dataset: DatasetNode, shard: int) -> Sequence[Row]:
 
 
 def without_rows(step: Step) -> Step:
-    """The step as a task needs it: rows of a slice, and channels, stay with the driver."""
+    """Return the step for tasks: rows of a slice, and channels, stay with the driver."""
     if not any(dataset.rows or dataset.feed for dataset, _edge in step.inputs):
         return step
     inputs = tuple((_bare(dataset), edge) for dataset, edge in step.inputs)
@@ -98,11 +98,11 @@ def add_text_file(
     encoding: str,
     errors: str,
 ) -> DatasetNode:
-    """Lines of files; unlike Glow's, the files are split among as many tasks as shards."""
+    """Add the lines of files; unlike in Glow, each shard's task reads a part of the files."""
     shards = check_shards(shards, "text_file")
     patterns = _patterns(path)
     try:
-        "\n".encode(encoding)  # unlike codecs.lookup, this refuses base64 and its kind
+        "\n".encode(encoding)  # unlike codecs.lookup, encode refuses base64 and similar codecs
         codecs.lookup_error(errors)
     except (LookupError, TypeError, ValueError) as exc:
         raise definition_error(f"text_file(): {exc}") from exc

@@ -1,4 +1,4 @@
-"""Steps that bring equal keys of one or two datasets into shards of one number."""
+"""Steps that place equal keys of one or two datasets in shards of the same number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glowpy.flow.ops.partition import add_partition_steps
 
 
 def add_partitioned_steps(graph: Graph, source: DatasetNode, shards: int) -> DatasetNode:
-    """Append what brings equal keys into one of so many shards: Partition, LocalSort."""
+    """Append Partition and LocalSort, which place equal keys in one of `shards` shards."""
     partitioned = add_partition_steps(graph, source, shards)
     if partitioned.sorted_by_key:
         return partitioned
@@ -20,7 +20,7 @@ def add_partitioned_steps(graph: Graph, source: DatasetNode, shards: int) -> Dat
 def add_both_partitioned(
     graph: Graph, left: DatasetNode, right: DatasetNode
 ) -> tuple[DatasetNode, DatasetNode]:
-    """Append what brings equal keys of both datasets into shards of one number."""
+    """Append steps that place equal keys of both datasets in shards of the same number."""
     lefts = add_partitioned_steps(graph, left, left.shard_count)
     if left is right:
         return lefts, lefts
@@ -30,8 +30,8 @@ def add_both_partitioned(
 def check_shards_match(left: DatasetNode, right: DatasetNode, operator: str) -> None:
     if left.shard_count != right.shard_count:
         raise definition_error(
-            f"{operator}() needs two datasets with equal keys in shards of one number, but they "
-            f"have {left.shard_count} and {right.shard_count} shards; partition(n) them alike"
+            f"{operator}() needs two datasets with equal keys in shards of one number, but these "
+            f"have {left.shard_count} and {right.shard_count} shards; partition(n) both alike"
         )
 
 

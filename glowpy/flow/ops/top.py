@@ -1,4 +1,4 @@
-"""top: the largest rows, by a bounded heap in each shard (Glow has none)."""
+"""top: the largest rows, by a bounded heap in each shard (not in Glow)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glowpy.flow.ops.sort_keys import Key, Ordering, ordering
 
 
 def add_top_steps(graph: Graph, source: DatasetNode, count: int, key: Key | None) -> DatasetNode:
-    """Append LocalTop and MergeTop: `count` rows in one shard, the largest first."""
+    """Append LocalTop and MergeTop: `count` rows in one shard, in descending order."""
     order = ordering(key, True, "top", by_rows=True)
     location = user_location()
     local = graph.add_step(
@@ -38,11 +38,11 @@ def add_top_steps(graph: Graph, source: DatasetNode, count: int, key: Key | None
 def local_top(
     count: int, order: Ordering, context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """The largest rows of a shard, in the form in which they travel."""
+    """Yield the largest rows of a shard, in the form between steps."""
     best: Batch = []
     for batch in chain(edges[0]):
         best += order.keyed(batch)
-        if len(best) >= 2 * count + MOST_ROWS:  # so that each row is looked at few times
+        if len(best) >= 2 * count + MOST_ROWS:  # amortised, so that each row is compared few times
             best = _largest(count, order, best)
     yield from batches_of(_largest(count, order, best), context.budget_bytes // BLOCKS_IN_BUDGET)
 
@@ -50,7 +50,7 @@ def local_top(
 def merge_top(
     count: int, order: Ordering, _context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """The largest rows of all shards; of equals, those of the first shard."""
+    """Yield the largest rows of all shards; of equal rows, those of the first shard."""
     best: Batch = []
     for batch in chain(edges[0]):
         best = _largest(count, order, best + batch)

@@ -1,4 +1,4 @@
-"""union: the shards of several datasets side by side, nothing moved (Glow has none)."""
+"""union: the shards of several datasets side by side, without a shuffle (not in Glow)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from glowpy.flow.ops.kernel import PassOp
 
 
 def add_union_step(graph: Graph, sources: Sequence[DatasetNode]) -> DatasetNode:
-    """Append a Union step: a task for each shard of each source, which reads that shard alone.
+    """Append a Union step with a task for each shard of each source.
 
-    Steps that follow run in the same tasks, so that the rows are written down once, behind them.
+    The following steps run in the same tasks, so that the rows are written only once, after them.
     """
     inputs = []
     offset = 0

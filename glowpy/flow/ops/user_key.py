@@ -1,6 +1,6 @@
 """reduce_by_user_defined_key: equality and order by a function of the key.
 
-Rows travel as (what the user's function gives for the key, row) between LocalSort, where it is
+Rows are stored as (result of the user's function, row) between LocalSort, where the function is
 called once per row, and the end of the last LocalReduceByKey (Go: flow/dataset_reduce.go).
 """
 
@@ -29,7 +29,7 @@ def add_reduce_by_user_defined_key_steps(
     key: Callable[[Row], Row],
     function: Callable[[Row, Row], Row],
 ) -> DatasetNode:
-    """Append the steps of a reduce_by_key; the first computes what takes the place of the key."""
+    """Append the steps of a reduce_by_key; the first computes the substitute for the key."""
     check_key(key, _OPERATOR)
     check_reducer(function, _OPERATOR)
     location = user_location()
@@ -70,7 +70,7 @@ def keyed_kernel(
             try:
                 hash(found)
             except TypeError as exc:
-                raise unhashable("what the key function gives,", found, exc) from exc
+                raise unhashable("the key function's result", found, exc) from exc
             rows.append((found, row))
         yield pairs_with_distinct_nans(rows)
 
@@ -78,7 +78,7 @@ def keyed_kernel(
 def combine_kernel(
     function: Callable[[Row, Row], Row], context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """(key of K, (K, V)), fewer of them."""
+    """(key of K, (K, V)) → fewer rows of the same form."""
     fold = partial(_fold, function)
     return combine_by_key(fold, fold, context, chain(edges[0]))
 
@@ -86,7 +86,7 @@ def combine_kernel(
 def fold_kernel(
     function: Callable[[Row, Row], Row], context: TaskContext, edges: Sequence[Sequence[Stream]]
 ) -> Stream:
-    """(key of K, (K, V)) → (K, V), one for each key; K is the first of those that are equal."""
+    """(key of K, (K, V)) → (K, V), one row for each key of K; K is the first of equal keys."""
     fold = partial(_fold, function)
     for batch in fold_by_key(fold, fold, context, chain(edges[0])):
         yield [tuple(row) for _key, row in batch]

@@ -1,7 +1,6 @@
-"""Hashes of values of Python's own types, and of numpy's and pandas', that no process salts.
+"""Unsalted hashes for values of Python's own types, and of numpy's and pandas' types.
 
-Values that are equal and have one builtin hash, so that Python takes them for one dict key, have
-one hash here.
+Equal values with one builtin hash are the same dict key for Python, and have one hash here.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from glowpy.flow.ops.kernel import Row
 Rule: TypeAlias = Callable[[Row], int]
 
 PRIME = sys.hash_info.modulus  # 2**61 - 1; numeric hashes are remainders of it
-FACTOR = 0x0C7D3A6B5E2F9143  # numeric hashes of fractions end alike; multiplied by this they do not
-_NAN = 0x6E616E  # of each value that is not equal to itself
-# Tags, so that values of one kind do not share the hashes of another.
+FACTOR = 0x0C7D3A6B5E2F9143  # spreads the hashes of fractions, whose low digits are alike
+_NAN = 0x6E616E  # of NaN and other missing values
+# Tags, so that values of different kinds have different hashes.
 SET, _RANGE, _DATE, _MOMENT, _TIME, _SPAN, _ZONE, _UUID, _ENUM = range(1, 10)
 _MOST_DIGITS = 10_000
 _MICROSECONDS = 1_000_000
@@ -27,7 +26,7 @@ _DAY_SECONDS = 86_400
 
 
 def value_rule(kind: type) -> Rule | None:
-    """What hashes objects of a type; None for the classes of users and of other libraries."""
+    """Return the hash function for a type; None for classes of users and of other libraries."""
     own: Any = kind.__hash__
     if own in _BUILTIN:
         return _BUILTIN[own]
@@ -44,10 +43,10 @@ def value_rule(kind: type) -> Rule | None:
 
 
 def number_hash(key: Row) -> int:
-    """The hash of a number, or of an object that may be equal to one.
+    """Return the hash of a number, or of an object that may equal a number.
 
-    An integer is its own hash, short of numbers beyond 2**61. Python's hash of any other number
-    follows from its value alone.
+    An integer up to 2**61 is its own hash. Python's hash of any other number follows from its value
+    alone.
     """
     try:
         number = hash(key)
@@ -61,38 +60,38 @@ def number_hash(key: Row) -> int:
 
 
 def as_number(key: Row) -> int | float | None:
-    """The int or float that a key is equal to; None: there is none."""
+    """Return the int or float equal to a key, or None."""
     number = number_hash(key)
     if _is_equal(key, number):
         return number
     for make in (int, float):
         try:
             if make is int and getattr(key, "adjusted", int)() > _MOST_DIGITS:
-                return None  # a Decimal; no integer of so many digits is a key
+                return None  # a Decimal beyond any plausible integer key
             made: int | float = make(getattr(key, "real", key))  # type: ignore[arg-type]
         except Exception:  # noqa: BLE001
-            continue  # of a class that is no number, or out of range
+            continue  # not a number, or out of range
         if _is_equal(key, made):
             return made
     return None
 
 
 def _is_equal(key: Row, other: object) -> bool | None:
-    """None: the key's class cannot say."""
+    """Compare; None if the key's class raises."""
     try:
         return bool(key == other)
     except Exception:  # noqa: BLE001
-        # Classes of users expect their like. pandas.NA is neither equal nor unequal.
+        # Classes of users may expect objects of their own. pandas.NA is neither equal nor unequal.
         return None
 
 
 def numpy_number_hash(key: Any) -> int:
-    """The hash of a number of numpy, by Python's number, which is compared without warnings."""
+    """Return the hash of a numpy number by Python's number, which compares without warnings."""
     return number_hash(key.item())
 
 
 def text_hash(key: str) -> int:
-    """CRC-32 of a text's UTF-8, surrogates included."""
+    """Return the CRC-32 of a text's UTF-8, surrogates included."""
     return crc32(str.encode(key, "utf-8", "surrogatepass"))
 
 
@@ -106,7 +105,7 @@ def _range(key: range) -> int:
 
 
 def _enum_member(key: Any) -> int:
-    # Flags that are put together have no name before Python 3.11.
+    # Combined flags have no name before Python 3.11.
     is_flag = isinstance(key, sys.modules["enum"].Flag)
     name = str(key._value_) if is_flag else key._name_
     return hash((_ENUM, text_hash(type(key).__qualname__), text_hash(name)))
@@ -117,7 +116,7 @@ def date_hash(key: Any) -> int:
 
 
 def _moment(key: Any) -> int:
-    """Moments of equal UTC are equal; those without a zone only if they are alike."""
+    """Hash a datetime: with a zone by its UTC, without a zone by its fields."""
     seconds = (key.hour * 60 + key.minute) * 60 + key.second
     days, seconds, microseconds = key.toordinal(), seconds, key.microsecond
     offset = key.replace(fold=0).utcoffset()
@@ -140,10 +139,10 @@ def span_hash(key: Any) -> int:
 
 
 def microseconds_of(key: Any) -> Any:
-    """A span of time of `datetime`, pandas or numpy as a number; None: it is NaT."""
+    """Return a timedelta of `datetime`, pandas or numpy in microseconds; None for NaT."""
     nanoseconds = _nanoseconds_of(key)
     if nanoseconds is not None:
-        from fractions import Fraction  # pandas and numpy have loaded it
+        from fractions import Fraction  # loaded by pandas and numpy
 
         return Fraction(nanoseconds, 1000)
     if hasattr(key, "astype"):
@@ -152,7 +151,7 @@ def microseconds_of(key: Any) -> Any:
 
 
 def _nanoseconds_of(key: Any) -> int | None:
-    """Nanoseconds of an object of pandas or numpy; None if it is a whole number of microseconds."""
+    """Return the nanoseconds of a pandas or numpy object; None for whole microseconds."""
     if hasattr(key, "astype"):
         exact = key.astype(f"{type(key).__name__}[ns]")
         number = int(exact.astype("int64"))
@@ -162,7 +161,7 @@ def _nanoseconds_of(key: Any) -> int | None:
 
 
 def span_of(key: Any) -> int:
-    """A `timedelta` in microseconds."""
+    """Return a `timedelta` in microseconds."""
     total: int = (key.days * _DAY_SECONDS + key.seconds) * _MICROSECONDS + key.microseconds
     return total
 
@@ -176,11 +175,11 @@ def _uuid(key: Any) -> int:
 
 
 def _path(key: Any) -> int:
-    return text_hash(str(key).lower())  # on Windows, paths that differ in case only are equal
+    return text_hash(str(key).lower())  # on Windows, paths that differ only in case are equal
 
 
 def _moment_of_library(key: Any) -> int:
-    """pandas' or numpy's: that of the `datetime` which is equal to it, if one is."""
+    """Hash a timestamp of pandas or numpy as the equal `datetime`, if one exists."""
     nanoseconds = _nanoseconds_of(key)
     if nanoseconds is not None:
         return hash((_MOMENT, nanoseconds))
@@ -212,7 +211,7 @@ _BUILTIN: dict[object, Rule] = {
     bytes.__hash__: crc32,
     range.__hash__: _range,
 }
-# By the module that has the class; where it is not loaded, there is no such object.
+# Looked up by the class's module; unless it is loaded, no such object exists.
 _OF_LIBRARIES: tuple[tuple[str, str, Rule], ...] = (
     ("datetime", "date", date_hash),
     ("datetime", "datetime", _moment),

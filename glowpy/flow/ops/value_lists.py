@@ -1,4 +1,4 @@
-"""Tables that hold the values of each key in a list, in row order."""
+"""Tables that store the values of each key in a list, in row order."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from glowpy.flow.ops.sorted_runs import Table
 
 
 def value_lists_input(shards: Sequence[Stream], operator: str) -> KeyedInput:
-    """The rows of one input, (K, V), with the values of each key in a list.
+    """Return the (K, V) rows of one input, for tables with the values of each key in a list.
 
     Raises (when drawn from):
-        RowError: a row is no pair.
+        RowError: a row is not a pair.
     """
     return KeyedInput(
         _checked(shards, operator),
