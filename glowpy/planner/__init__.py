@@ -1,1 +1,1 @@
-"""From a graph to a plan, and what can be drawn of it."""
+"""Plans made from graphs, and their pictures and texts."""

@@ -1,8 +1,8 @@
-"""The values that the functions of a run's steps capture, and the difference of driver and task.
+"""The values captured by the functions of a run's steps, and the differences of driver and task.
 
-A script that is run again may compute another value for a variable that a function uses: a random
-number, a time, an element of a set. The rows would differ, without an error. So the driver
-sends a digest and a short text of each captured value, and a task compares these with its own.
+When a script is run again, it may compute another value for a variable of a function: a random
+number, a time, an element of a set. The rows would differ without an error. The driver therefore
+sends a digest and a short text of each captured value, and each task compares its own values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from glowpy.record import NamedTuple
 
 NOT_DEFINED = "not defined"
 NOT_SHOWN = "not shown"
-ARGUMENT = "argument"  # in place of a variable's name: a value that is given to a step
+ARGUMENT = "argument"  # in place of a variable's name: an argument of a step
 _MOST_SHOWN = 5  # differences in a message
 
 REMEDY = (
@@ -28,19 +28,19 @@ REMEDY = (
 
 
 class Captured(NamedTuple):
-    """One value that a function captures."""
+    """One value captured by a function."""
 
     name: str  # of the variable; empty: the code of the function
-    owner: str  # the function, with its line
+    owner: str  # the function and its line
     digest: str
-    text: str  # of the value, short
+    text: str  # a short text of the value
 
 
 class Captures(NamedTuple):
-    """The values that the steps of a run capture, as the driver has them.
+    """The values captured by the steps of a run, as the driver has them.
 
-    `roots` are the directories of the driver from which the program's modules come, by number.
-    Agents lay them out in a directory that is named after `code`.
+    `roots` are the driver's directories of the program's modules, by number. Agents lay them out in
+    a directory named after `code`.
     """
 
     code: str
@@ -50,11 +50,12 @@ class Captures(NamedTuple):
     optimization: int  # of the driver's Python (-O)
     values: tuple[Captured, ...]
     steps: dict[int, tuple[int, ...]]  # indices of values, by number of the step
-    has_branches: bool  # the script asks is_task(): it may define a variable in one process only
+    # the script calls is_task(), so a variable may be defined in one process only
+    has_branches: bool
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Captures:
-        """Captures that were sent as JSON."""
+        """Return the captures from a decoded JSON object."""
         values = tuple(Captured(*value) for value in fields["values"])
         steps = {int(step): tuple(numbers) for step, numbers in fields["steps"].items()}
         return cls(**{**fields, "roots": tuple(fields["roots"]), "values": values, "steps": steps})
@@ -64,7 +65,7 @@ class Captures(NamedTuple):
 
 
 def difference_of_values(driver: Captures, task: Captures, steps: Sequence[Step]) -> str:
-    """The values that differ, with their functions and steps; empty if none does."""
+    """Describe the values that differ, with their functions and steps; empty if all are equal."""
     has_code = driver.optimization == task.optimization  # otherwise all code differs
     has_branches = driver.has_branches or task.has_branches
     found: dict[tuple[str, str], str] = {}
@@ -90,7 +91,7 @@ def difference_of_values(driver: Captures, task: Captures, steps: Sequence[Step]
 def _differing(
     driver: Sequence[Captured], task: Sequence[Captured], has_branches: bool
 ) -> Iterator[tuple[str, str, tuple[str, str]]]:
-    """Name, owner and both texts of each value that is not the same."""
+    """Yield name, owner and both texts of each value that differs."""
     sides = [_by_variable(driver), _by_variable(task)]
     for key in dict.fromkeys([*sides[0], *sides[1]]):
         values = [side.get(key, []) for side in sides]

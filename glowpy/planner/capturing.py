@@ -1,4 +1,4 @@
-"""Find and digest the values that the functions of a run's steps capture."""
+"""Finds and digests the values captured by the functions of a run's steps."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from glowpy.record import NamedTuple
 _TEXT_CHARACTERS = 100  # of one value, in a message
 _MOST_TEXT_CHARACTERS = 1 << 20  # of all values: a run description goes to every executor
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
-_SCRIPT = "__main__"  # the names that the script marks count in all modules
+_SCRIPT = "__main__"  # names marked by the script count in all modules
 _SHORTEST_VARIABLE = 4  # shorter values of environment variables are too common
 
 
 class Surroundings(NamedTuple):
-    """Differences between driver and task that must not count.
+    """Expected differences between driver and task, which must not count.
 
     Attributes:
         is_local: True for the name of a module of the program.
@@ -44,7 +44,7 @@ class Surroundings(NamedTuple):
 def captured_values(
     plan: Plan, surroundings: Surroundings
 ) -> tuple[tuple[Captured, ...], dict[int, tuple[int, ...]]]:
-    """The values that the functions of all steps capture, and their indices by step."""
+    """Return the values captured by the functions of all steps, and their indices by step."""
     capturing = _Capturing(surroundings)
     numbers: dict[Captured, int] = {}
     steps = {}
@@ -56,7 +56,7 @@ def captured_values(
 
 
 def accepted_names() -> frozenset[tuple[str, str]]:
-    """The variables that may differ, each as module and name."""
+    """Return the variables that may differ, each as module and name."""
     asked = {
         (module, name)
         for module, code, line in lines_with_is_task()
@@ -66,13 +66,13 @@ def accepted_names() -> frozenset[tuple[str, str]]:
 
 
 class _Capturing:
-    """Captures the values of one run's steps, one step after another."""
+    """Captures the values of one run's steps, step by step."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self._names: dict[int, tuple[CodeType, CodeNames]] = {}
         self._code_digests: dict[int, str] = {}  # by the code objects in `_names`
-        self._known: dict[int, tuple[Any, str]] = {}  # texts that are the same for every step
+        self._known: dict[int, tuple[Any, str]] = {}  # texts shared by all steps
         self._variables = {
             value: name
             for name, value in surroundings.environment.items()
@@ -98,7 +98,7 @@ class _Capturing:
                     yield self._captured(name, owner, self._text_of(value), value)
 
     def _of_argument(self, value: Any, step: str) -> Iterator[Captured]:
-        """A function counts by its captured values, a method by its object."""
+        """Capture an argument: a function by its captured values, a method by its object."""
         if type(value) is MethodType:
             value = value.__self__
         if type(value) is FunctionType:
@@ -114,7 +114,7 @@ class _Capturing:
         owner = f"{function.__qualname__} ({_base_name(code.co_filename)}:{code.co_firstlineno})"
         values = list(captured_by(function))
         if self._reached.is_local_function(function):
-            self._names_of(code)  # keeps the code object, and so its id
+            self._names_of(code)  # keeps the code object alive, and so its id unique
             if id(code) not in self._code_digests:
                 self._code_digests[id(code)] = digest_of(code)
             yield Captured("", owner, self._code_digests[id(code)], "")
@@ -124,7 +124,7 @@ class _Capturing:
                 yield from self._of_variable(name, owner, module, value)
 
     def _of_variable(self, name: str, owner: str, module: str, value: Any) -> Iterator[Captured]:
-        """The value, or each attribute of it, so that a message names the attribute."""
+        """Capture a value, or each of its attributes, so that a message can name the attribute."""
         attributes = None if value is MISSING else self._reached.attributes_of(value)
         if not attributes:
             yield self._captured(name, owner, self._text_of(value), value)
@@ -159,7 +159,7 @@ class _Capturing:
         return text
 
     def _attributes_of(self, value: Any) -> Mapping[str, Any] | None:
-        self._is_of_step = True  # the counted ones depend on the code that the step reaches
+        self._is_of_step = True  # the attributes that count depend on the code reached by the step
         return self._reached.attributes_of(value)
 
     def _names_of(self, code: CodeType) -> CodeNames:

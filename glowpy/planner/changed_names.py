@@ -1,7 +1,7 @@
-"""Variables outside of a function that its code changes: only what the bytecode shows for sure.
+"""Variables outside a function that its code changes, as far as the bytecode proves a change.
 
-Each executor changes its own copy of such a variable. Values that are kept for later, such as
-`cache[key] = value` or `model = load()`, serve a process alone and are no change here.
+Each executor changes its own copy of such a variable. Assignments of cached values, such as
+`cache[key] = value` or `model = load()`, affect one process only and are not counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from glowpy.planner.code_names import (
 )
 from glowpy.record import NamedTuple
 
-# Of lists, sets, deques and counters. Dictionaries are missing: `update` may fill a cache.
+# Of lists, sets, deques and counters. Methods of dictionaries are missing: `update` may fill a
+# cache.
 _CHANGING = frozenset(
     "append appendleft add extend extendleft insert update discard remove subtract".split()
 )
@@ -35,7 +36,7 @@ class ChangedName(NamedTuple):
 
 
 def changes_in(code: CodeType) -> Iterator[ChangedName]:
-    """What the code of a function, and of functions inside of it, changes outside of it.
+    """Yield the outer variables changed by the code of a function and of its inner functions.
 
     >>> def count(word):
     ...     global total
@@ -74,7 +75,7 @@ def _is_outer(kind: str, name: str, outer: frozenset[str]) -> bool:
 
 
 def _by_line(code: CodeType) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """The instructions of each line that matter here: a kind, and a name."""
+    """Yield the relevant instructions of each line as pairs of kind and name."""
     lines = [(start, end, line) for start, end, line in code.co_lines() if line is not None]
     group: list[tuple[str, str]] = []
     current, index = -1, 0

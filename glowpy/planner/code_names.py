@@ -1,6 +1,7 @@
-"""The names that a function's code loads, and a digest of the code.
+"""The names loaded by a function's code, and a digest of the code.
 
-Read off the bytecode by hand: `dis` is slow to import, and a driver does this at every start.
+Read directly from the bytecode: `dis` is slow to import, and a driver needs the names at every
+start.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from types import CodeType
 
 from glowpy.record import NamedTuple
 
-# The argument of some instructions holds flags below the number of the name. Python 3.11 packed
-# those of LOAD_GLOBAL, Python 3.12 those of LOAD_ATTR, and LOAD_METHOD ended there.
+# The argument of some instructions holds flags below the number of the name: since Python 3.11 for
+# LOAD_GLOBAL, since Python 3.12 for LOAD_ATTR, which replaced LOAD_METHOD.
 HAS_PACKED_METHODS = "LOAD_SUPER_ATTR" in opmap
 HAS_PACKED_GLOBALS = "CACHE" in opmap
 _GLOBALS = {
@@ -36,7 +37,7 @@ _ATTRIBUTES = {
 
 
 class CodeNames(NamedTuple):
-    """Names that a code object loads, those of functions and classes inside of it included.
+    """Names loaded by a code object, including its inner functions and classes.
 
     A global is a path: `("settings", "limit")` for `settings.limit`.
     """
@@ -46,7 +47,7 @@ class CodeNames(NamedTuple):
 
 
 def names_in(code: CodeType) -> CodeNames:
-    """What a function's code loads by name.
+    """Return the names loaded by a function's code.
 
     >>> def area(shape):
     ...     return shape.width * math.pi
@@ -61,7 +62,7 @@ def names_in(code: CodeType) -> CodeNames:
 
 
 def stored_on(code: CodeType, line: int) -> set[str]:
-    """The variables and attributes that a line of the code assigns.
+    """Return the variables and attributes assigned by a line of the code.
 
     >>> def ratio(a, b):
     ...     c = a / b
@@ -85,7 +86,7 @@ def stored_on(code: CodeType, line: int) -> set[str]:
 
 
 def stores_in(code: CodeType) -> set[str]:
-    """The attributes that a function's own code assigns."""
+    """Return the attributes assigned by a function's own code."""
     found = set()
     for _offset, operation, argument in instructions(code):
         if opname[operation] == "STORE_ATTR":
@@ -94,7 +95,7 @@ def stores_in(code: CodeType) -> set[str]:
 
 
 def digest_of(code: CodeType) -> str:
-    """A digest of what the code does: neither its file nor its lines count."""
+    """Return a digest of the code's behaviour, independent of its file and lines."""
     from hashlib import blake2b  # slow to load, and not needed for names
 
     digest = blake2b(digest_size=12)
@@ -108,7 +109,7 @@ def digest_of(code: CodeType) -> str:
 
 def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) -> None:
     names = code.co_names
-    path: tuple[str, ...] = ()  # of the global that the last instruction has loaded
+    path: tuple[str, ...] = ()  # of the global loaded by the last instruction
     for _offset, operation, number in instructions(code):
         if operation in _GLOBALS:
             paths.add(path)
@@ -126,19 +127,19 @@ def _collect(code: CodeType, paths: set[tuple[str, ...]], attributes: set[str]) 
 
 
 def instructions(code: CodeType) -> Iterator[tuple[int, int, int]]:
-    """Offset, operation and argument of each instruction."""
+    """Yield offset, operation and argument of each instruction."""
     high = 0
     pairs = iter(code.co_code)
     for place, (operation, argument) in enumerate(zip(pairs, pairs, strict=True)):
         if operation == EXTENDED_ARG:
             high = high << 8 | argument
-        elif operation:  # 0: room for notes of the interpreter
+        elif operation:  # 0: inline cache of the interpreter
             yield 2 * place, operation, high << 8 | argument
             high = 0
 
 
 def cell_name(code: CodeType, number: int) -> str:
-    """The variable that an instruction for cells names."""
+    """Return the variable named by an instruction for cells."""
     of_argument = getattr(code, "_varname_from_oparg", None)
     if of_argument is not None:
         return str(of_argument(number))
@@ -154,7 +155,7 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
 
 def _constant(value: object) -> str:
     if isinstance(value, CodeType):
-        return "code"  # it comes by itself
+        return "code"  # digested separately
     if isinstance(value, tuple):
         return f"({','.join(map(_constant, value))})"
     if isinstance(value, frozenset):

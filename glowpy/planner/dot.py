@@ -26,12 +26,12 @@ class FlowPlan(NamedTuple):
 
 
 def to_dot(plan: Plan) -> str:
-    """One box per task group, the shards between them, and where rows come from and go to."""
+    """Return the graph: task groups as boxes, the shards between them, inputs and outputs."""
     return groups_to_dot([FlowPlan("", plan)])
 
 
 def groups_to_dot(flows: Sequence[FlowPlan]) -> str:
-    """The task groups of all flows in one graph; several flows have a box each."""
+    """Return the task groups of all flows as one graph; several flows have a box each."""
     lines = ["digraph glow {"]
     for number, flow in enumerate(flows):
         drawing = _Drawing(flow.plan, f"flow{number}_" if len(flows) > 1 else "")

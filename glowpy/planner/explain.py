@@ -106,7 +106,7 @@ def _fields(count: int) -> str:
 
 
 def _what(op: object) -> str:
-    """What a step is in the task that runs it."""
+    """Describe a step as executed in a task."""
     if isinstance(op, RowOp):
         fields = f" with {_fields(op.field_count)}" if op.field_count else ""
         return f"one call for each row{fields}, in the loop"

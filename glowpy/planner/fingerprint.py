@@ -1,4 +1,4 @@
-"""A plan as text that driver and task both derive, and the difference of two."""
+"""A plan as text, derived by driver and task alike, and the difference of two plans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glowpy.planner.run_description import RunDescription
 
 
 def describe(plan: Plan) -> str:
-    """One line per step, in order: number, name, user's line, tasks, inputs, output, group."""
+    """Return one line per step, in order: name, user's line, tasks, inputs, output, group."""
     lines = []
     for step_group in plan.step_groups:
         for step in step_group.steps:
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     from glowpy.planner.captures import Captures
 
 Capture: TypeAlias = "Callable[[Captures, Plan], Captures]"
-"""Digests the values that a plan's functions capture in a task, to compare with the driver's."""
+"""Digests the values captured by a plan's functions in a task, for comparison with the driver."""
 
 
 def derived_again(
     description: RunDescription, graph: Graph, capture: Capture | None = None
 ) -> Plan:
-    """The plan of a run over the graph that a task has made: the driver's, or an error.
+    """Return the plan of a run for the graph made by a task, after comparing it with the driver's.
 
     Args:
-        capture: given where the task has run the script again.
+        capture: digests the task's values; only for tasks that ran the script again.
 
     Raises:
         PlanMismatch: the script has built another flow, or other values; shows the difference.
@@ -84,7 +84,7 @@ def derived_again(
 
 
 def difference(driver: str, task: str) -> str:
-    """What the task built differently: a unified diff of two descriptions."""
+    """Return a unified diff of two plan descriptions."""
     import difflib
 
     lines = difflib.unified_diff(

@@ -1,7 +1,7 @@
-"""Fusing steps into step groups (Go: driver/plan/group.go).
+"""Fusion of steps into step groups (Go: driver/plan/group.go).
 
-A step joins its parent's group when it has one input dataset with as many shards as it has tasks,
-whose own step has as many tasks, read by this step alone, each shard by one task.
+A step joins its parent's group if it reads a single dataset, the step counts of shards, readers and
+writers are equal, no other step reads the dataset, and each shard has one reader.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def make_plan(
     outputs: Sequence[DatasetNode] = (),
     drawn: bool = False,
 ) -> Plan:
-    """What has to be computed for `targets`, and nothing else.
+    """Return the plan of the steps needed for `targets`.
 
     Args:
-        stored: the driver wants the rows of the targets; otherwise they are drained.
-        limit: of the only target, the first so many rows are enough; 0: all are wanted.
-        outputs: datasets whose rows the driver wants if they are computed.
-        drawn: the plan as Glow draws it, which a run makes shorter.
+        stored: the driver reads the rows of the targets; otherwise they are dropped.
+        limit: row limit of the only target; 0 means no limit.
+        outputs: datasets whose rows the driver reads if the plan computes them.
+        drawn: return Glow's plan, without the simplifications of a run.
     """
     needed = needed_steps(graph, targets)
     computed = {step.id for step in needed}
@@ -43,7 +43,7 @@ def make_plan(
     kept = {dataset.id for dataset in (*targets, *outputs)}
     chains: list[list[Step]] = []
     chain_of: dict[int, int] = {}  # step number -> its chain
-    reasons: list[str] = []  # by chain: why its first step does not join its parent's
+    reasons: list[str] = []  # by chain: the reason that its first step starts a new group
     for step in needed:
         reason = _fusion_barrier(graph, step, reader_count, kept)
         if reason:
@@ -62,7 +62,8 @@ def make_plan(
         from glowpy.planner.take_plan import plan_take
 
         return plan_take(plan)
-    if len(step_groups) > 2 and not drawn:  # the self-join of a slice has three, and one collects
+    # the self-join of a slice has three groups, one of which collects
+    if len(step_groups) > 2 and not drawn:
         from glowpy.planner.relay_groups import skip_relay_groups
 
         return skip_relay_groups(plan)
@@ -70,7 +71,7 @@ def make_plan(
 
 
 def needed_steps(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
-    """The steps that write the targets or anything they need, in order of definition."""
+    """Return the steps needed for the targets, in order of definition."""
     found: set[int] = set()
     pending = [dataset.id for dataset in targets]
     while pending:
@@ -85,7 +86,7 @@ def needed_steps(graph: Graph, targets: Sequence[DatasetNode]) -> list[Step]:
 
 
 def _fusion_barrier(graph: Graph, step: Step, reader_count: dict[int, int], kept: set[int]) -> str:
-    """In words, why a step cannot be merged into the step before it; empty where it is."""
+    """Return the reason that a step cannot be merged into the step before; empty if it can."""
     if not step.inputs:
         return "it is a source"
     if len(step.inputs) > 1:
@@ -137,10 +138,10 @@ def _assemble(
 
 
 def _is_streaming(first: Step, inputs: Sequence[InputEdge], before: Sequence[StepGroup]) -> bool:
-    """Does a step group get rows from a channel, with nothing between that waits for all of them?
+    """Return True if a step group gets rows from a channel while the channel is open.
 
-    A step that itself waits for all rows is none, unless it reads the channel: it may as well begin
-    when they are there.
+    A step that waits for all rows ends the streaming part, unless it reads the channel itself: its
+    group may as well start when all rows have arrived.
     """
     if any(edge.source < 0 and edge.dataset.feed is not None for edge in inputs):
         return True

@@ -1,7 +1,7 @@
-"""The plan of one run: step groups, their task groups, and how shards flow between them.
+"""The plan of one run: step groups, their task groups, and the flow of shards between them.
 
-A plan is pure structure: it knows names, counts and edges, and reaches the user's functions only
-through the flow's own `Step` objects.
+A plan is pure structure: names, counts and edges. The user's functions are reachable only through
+the flow's own `Step` objects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glowpy.record import NamedTuple
 
 
 class ShardRef(NamedTuple):
-    """One shard of an input: the task group that writes it, and its number in the dataset.
+    """One shard of an input: the task group that writes the shard, and its number in the dataset.
 
     `group` is -1 for a shard in the driver's own store (rows of a `slice`).
     """
@@ -31,7 +31,7 @@ class ShardRef(NamedTuple):
 
 
 class InputEdge(NamedTuple):
-    """How the tasks of a step group read one dataset."""
+    """The way the tasks of a step group read one dataset."""
 
     source: int  # index of the producing step group; -1: the driver's own store
     dataset: DatasetNode
@@ -39,7 +39,7 @@ class InputEdge(NamedTuple):
 
     @property
     def is_pairwise(self) -> bool:
-        """True: task i waits for one task of the source; False: for all of them, one barrier."""
+        """True if task i waits for one task of the source; False if it waits for all of them."""
         return self.dataset.output_kind is OutputKind.ONE_SHARD and self.edge.kind in (
             EdgeKind.ONE_TO_ONE,
             EdgeKind.OFFSET,
@@ -55,13 +55,11 @@ class StepGroup(NamedTuple):
     first_group: int  # number of its first task group
     inputs: tuple[InputEdge, ...]
     output: DatasetNode
-    is_stored: bool  # the output is read; otherwise it is drained
-    why_apart: str = ""  # why it was not merged into the step group that it reads
-    # Of the target's, where few rows are wanted: itself, behind those that its tasks run as well.
+    is_stored: bool  # False: no reader, the rows are dropped
+    why_apart: str = ""  # why the group is not merged with the group that it reads
+    # For the target of a `take`: the groups that its tasks run themselves, the target's own last.
     pulled: tuple[StepGroup, ...] = ()
-    is_streaming: bool = (
-        False  # rows come from a channel, and no step before it waits for all of them
-    )
+    is_streaming: bool = False  # fed by a channel, before any step that waits for all rows
 
     @property
     def groups(self) -> range:
@@ -69,7 +67,7 @@ class StepGroup(NamedTuple):
 
     @property
     def is_streaming_source(self) -> bool:
-        """Its rows can be read while its inputs are still coming."""
+        """True if the output can be read while the input is incomplete."""
         return self.is_streaming and all(passes_on(step.op) for step in self.steps)
 
 
@@ -77,7 +75,7 @@ _FIRST_GROUP = itemgetter(StepGroup._fields.index("first_group"))
 
 
 class TaskGroup(NamedTuple):
-    """One task of every step of a step group: what an executor runs at a time."""
+    """One task of every step of a step group: the unit of work of an executor."""
 
     group: int
     step_group: int
@@ -85,8 +83,11 @@ class TaskGroup(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What one run computes. `targets` are the datasets that it was asked for, and `outputs` those
-    whose rows go to channels of the driver program."""
+    """The computation of one run.
+
+    `targets` are the datasets of the terminal call, `outputs` those whose rows are sent to channels
+    of the driver program.
+    """
 
     step_groups: tuple[StepGroup, ...]
     group_count: int
@@ -94,7 +95,7 @@ class Plan(NamedTuple):
     outputs: tuple[DatasetNode, ...] = ()
 
     def task_group(self, group: int) -> TaskGroup:
-        """The task group of this number, in O(log n)."""
+        """Return the task group of this number, in O(log n)."""
         number = self.step_group_number(group)
         return TaskGroup(group, number, group - self.step_groups[number].first_group)
 
@@ -105,7 +106,7 @@ class Plan(NamedTuple):
         return self.step_groups[self.step_group_number(group)]
 
     def label(self, group: int) -> str:
-        """For messages: `Filter1>Map2>LocalReduce4 (hello.py:8) task 0 of 2`."""
+        """Return the group for messages: `Filter1>Map2>LocalReduce4 (hello.py:8) task 0 of 2`."""
         step_group = self.step_group_of(group)
         lines = ", ".join(dict.fromkeys(step.location for step in step_group.steps))
         names = f"{'>'.join(step.label for step in step_group.steps)} ({lines})"
@@ -114,7 +115,7 @@ class Plan(NamedTuple):
         return f"{names} task {group - step_group.first_group} of {step_group.task_count}"
 
     def reads(self, group: int) -> tuple[tuple[ShardRef, ...], ...]:
-        """The input shards of a task group: by input edge, in the order rows are consumed."""
+        """Return the input shards of a task group: by input edge, in the order of consumption."""
         step_group = self.step_group_of(group)
         task = group - step_group.first_group
         return tuple(
@@ -130,19 +131,19 @@ class Plan(NamedTuple):
 
     @property
     def has_streaming_groups(self) -> bool:
-        """Some run while a channel brings rows."""
+        """True if any group runs while a channel is open."""
         return any(step_group.is_streaming for step_group in self.step_groups)
 
     def mixed_edges(self, group: int) -> tuple[bool, ...]:
-        """For each input edge: are its shards one stream, of rows as they come?"""
+        """Return for each input edge whether its shards form one stream, in order of arrival."""
         step_group = self.step_group_of(group)
         return tuple(self.mixes(step_group, edge) for edge in step_group.inputs)
 
     def mixes(self, step_group: StepGroup, edge: InputEdge) -> bool:
-        """Rows of several shards are taken as they come, not one shard after another.
+        """True if rows of several shards are read in the order of arrival, not shard by shard.
 
-        So it is where rows come while the flow runs: waiting for the end of the first shard would
-        keep those of the others.
+        Streaming inputs are read so: waiting for the end of the first shard would block the rows of
+        the others.
         """
         if not step_group.is_streaming or not passes_on(step_group.steps[0].op):
             return False
@@ -151,9 +152,10 @@ class Plan(NamedTuple):
         return self.step_groups[edge.source].is_streaming_source
 
     def is_unsteady(self, group: int) -> bool:
-        """Done again, it may give some of its shards other rows than before.
+        """True if another attempt of the group may write other rows to some of its shards.
 
-        Its rows depend on their order, and somewhere on the way to it they are taken as they come.
+        The rows then depend on the order of the input, and some step before reads in the order of
+        arrival.
         """
         step_group = self.step_group_of(group)
         heeds_order = step_group.output.output_kind is OutputKind.DEAL or any(
@@ -174,21 +176,20 @@ class Plan(NamedTuple):
 
     @property
     def first_attempt(self) -> int:
-        """The lowest number of an attempt.
+        """Return the lowest number of an attempt.
 
-        Datasets in the driver's own store are read as attempts with the datasets' numbers.
+        Datasets in the driver's own store use their numbers as attempts.
         """
         steps = (step for step_group in self.step_groups for step in step_group.steps)
         return 1 + max((step.output.id for step in steps), default=0)
 
     def kept_by_driver(self) -> list[DatasetNode]:
-        """The datasets in the driver's own store, each once."""
+        """Return the datasets in the driver's own store, each once."""
         edges = (edge for step_group in self.step_groups for edge in step_group.inputs)
         return list(dict.fromkeys(edge.dataset for edge in edges if edge.source < 0))
 
     def reader_of(self, dataset: DatasetNode) -> Step:
-        """The step that reads a dataset of the driver's own store: it stands for the slice, or the
-        channel, in messages."""
+        """Return the step that reads a dataset of the driver's own store, for messages."""
         steps = (
             step
             for step_group in self.step_groups
@@ -198,7 +199,7 @@ class Plan(NamedTuple):
         return next(step for step in steps if any(node is dataset for node, _ in step.inputs))
 
     def output_shards(self, dataset: DatasetNode) -> Iterator[ShardRef]:
-        """Every shard of a target dataset, in shard order."""
+        """Yield every shard of a target dataset, in shard order."""
         for step_group in self.step_groups:
             if step_group.output is dataset:
                 for number in range(dataset.shard_count):
@@ -209,14 +210,14 @@ class Plan(NamedTuple):
 
 
 def steps_of(plan: Plan) -> list[Step]:
-    """The steps that tasks of a plan run, in order."""
+    """Return the steps run by the tasks of a plan, in order."""
     groups = [each for group in plan.step_groups for each in (group, *group.pulled)]
     steps = {step.id: step for group in groups for step in group.steps}
     return [steps[number] for number in sorted(steps)]
 
 
 def may_capture(plan: Plan) -> bool:
-    """Can the functions of a run reach a value of the driver? False is sure, and quickly found."""
+    """True if a function of the run may reach a value of the driver. Fast; False is certain."""
     return any(_captures(part) for step in steps_of(plan) for part in _parts_of(step.op))
 
 
@@ -238,17 +239,17 @@ def _captures(value: Any) -> bool:
 
 
 def _names_any(code: CodeType, names: Mapping[str, Any]) -> bool:
-    """Does a function, or one inside of it, name a global?"""
+    """True if a function, or an inner function, names a global."""
     return any(name in names for name in code.co_names) or any(
         _names_any(constant, names) for constant in code.co_consts if isinstance(constant, CodeType)
     )
 
 
 def shards_read(edge: InputEdge, task: int) -> range:
-    """Numbers of the dataset's shards that one task reads over this edge.
+    """Return the shard numbers that one task reads over this edge.
 
     A dataset scattered or dealt by m tasks into n parts has m·n shards: part j of task i is shard
-    j·m + i, as in Glow, so that the parts a collecting task reads lie side by side.
+    j·m + i, as in Glow, so that the parts read by a collecting task are adjacent.
     """
     kind, count = edge.edge.kind, edge.dataset.shard_count
     if kind is EdgeKind.ONE_TO_ONE:
@@ -268,24 +269,24 @@ def shards_read(edge: InputEdge, task: int) -> range:
 
 
 def writer_of(step_group: StepGroup, shard: int) -> int:
-    """Number of the task group that writes a shard of the step group's output."""
+    """Return the task group that writes a shard of the step group's output."""
     return step_group.first_group + shard % step_group.task_count
 
 
 def shards_written(step_group: StepGroup, task: int) -> range:
-    """Numbers of the output's shards that one task writes, in the order of its parts."""
+    """Return the shard numbers of the output that one task writes, in the order of its parts."""
     return range(task, step_group.output.shard_count, step_group.task_count)
 
 
 def tasks_of(step_group: StepGroup, task: int) -> range:
-    """Of a step group that pulls: the tasks of the target that one of its tasks carries out."""
+    """Return the tasks of the target run by one task of a step group with `pulled` groups."""
     return range(task, step_group.pulled[-1].task_count, step_group.task_count)
 
 
 def places_outside(step_group: StepGroup) -> dict[tuple[int, int], int]:
-    """Of a step group that pulls: its input for each edge of the step groups that it runs.
+    """Return the input number for each outer edge of the groups in `pulled`.
 
-    By number of that step group, and place among its edges; edges between them are not there.
+    Edges are named by step group and position; edges between pulled groups are left out.
     """
     inner = {group.number for group in step_group.pulled}
     edges = [

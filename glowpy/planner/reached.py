@@ -1,8 +1,8 @@
-"""What the functions of one step reach: other functions, classes, objects and names.
+"""The functions, classes, objects and names reached by one step.
 
 Functions and classes of the program's own modules are followed through defaults, closures, globals,
-methods and attributes. Of an object of such a class only the attributes that reached code names
-count: a method that no task calls may use what it likes.
+methods and attributes. Attributes of an object of such a class count only if reached code names
+them: methods that no task calls may use any value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _CALLABLES = (FunctionType, types.MethodType, functools.partial, type)
 _BY_VALUE = (str, bytes, int, float, tuple, list, dict, set, frozenset, type, Enum)
 _NAMESPACES = frozenset((("argparse", "Namespace"), ("types", "SimpleNamespace")))
-_AS_TEXT = frozenset(("str", "repr", "format"))  # who names these may call the methods below
+_AS_TEXT = frozenset(("str", "repr", "format"))  # code with these names may call the methods below
 _TEXT_METHODS = frozenset(("__str__", "__repr__", "__format__"))
 _UNCALLED = frozenset(
     (
@@ -32,20 +32,20 @@ _UNCALLED = frozenset(
 )
 _CONSTRUCTORS = frozenset(("__new__", "__init__", "__post_init__"))
 _OF_MODULE = frozenset(("__file__", "__spec__", "__loader__", "__cached__", "__builtins__"))
-_WHOLE = frozenset(("vars", "getattr", "__dict__"))  # who names these may read any attribute
-_MOST_FOLLOWED = 1000  # elements of a container that are looked at for functions
+_WHOLE = frozenset(("vars", "getattr", "__dict__"))  # code with these names may read any attribute
+_MOST_FOLLOWED = 1000  # larger containers are not searched for functions
 _OURS = "glowpy."
 
 MISSING: Any = types.SimpleNamespace()
-"""Stands for the value of a name that is not defined."""
+"""The value of an undefined name."""
 
 
 class Reached:
-    """Everything that one step's operator leads to.
+    """All objects reached from one step's operator.
 
     Args:
-        is_local: tells whether a module, by its name, belongs to the program.
-        names_of: the names that a code object loads.
+        is_local: True for the name of a module of the program.
+        names_of: returns the names loaded by a code object.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Reached:
         self._names_of = names_of
         self.functions: list[FunctionType] = []
         self.classes: list[type] = []
-        self._called: set[type] = set()  # of these classes, code may make objects
+        self._called: set[type] = set()  # classes that code may instantiate
         self.attributes: set[str] = set()
         self.objects: list[Any] = []
         self._seen: dict[int, Any] = {}
 
     def follow(self, operator: Any) -> None:
-        """Find all that the operator of a step leads to."""
+        """Find all objects reached from the operator of a step."""
         self._discover(operator)
         count = -1
         while count != len(self._seen):
@@ -77,7 +77,7 @@ class Reached:
         return self._is_local(function.__globals__.get("__name__", "__main__"))
 
     def members(self, kind: type) -> Iterator[tuple[str, Any]]:
-        """The methods and class attributes that reached code may use, unwrapped."""
+        """Yield the methods and class attributes that reached code may use, unwrapped."""
         for name, member in list(vars(kind).items()):
             if not self._may_be_called(kind, name):
                 continue
@@ -95,7 +95,7 @@ class Reached:
                 yield name, member
 
     def _may_be_called(self, kind: type, name: str) -> bool:
-        """False for special methods that no reached code calls, even if it uses the object."""
+        """Return False for special methods that no reached code calls, even on objects in use."""
         if name in _CONSTRUCTORS:
             return kind in self._called
         if name in _TEXT_METHODS:
@@ -103,7 +103,7 @@ class Reached:
         return name not in _UNCALLED or name in self.attributes
 
     def attributes_of(self, value: Any) -> Mapping[str, Any] | None:
-        """The attributes of an object that count; None: its type alone does."""
+        """Return the attributes of an object that count; None if only its type counts."""
         kind = type(value)
         if issubclass(kind, _BY_VALUE):
             return None
@@ -125,7 +125,7 @@ class Reached:
         return _taken(value, names)
 
     def beside_elements(self, value: Any) -> Mapping[str, Any]:
-        """The attributes that count of a container, text or number of a class of the program."""
+        """Return the attributes that count of a container, text or number of a program's class."""
         kind = type(value)
         if not issubclass(kind, _BY_VALUE) or issubclass(kind, (type, Enum)):
             return {}
@@ -134,7 +134,7 @@ class Reached:
         return _taken(value, [name for name in _names(value) if self._is_named(name)])
 
     def globals_of(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
-        """The globals that a function names and their values, those of local modules as a path."""
+        """Yield the globals named by a function with their values; a path for local modules."""
         names = function.__globals__
         for path in self._names_of(function.__code__).global_paths:
             if path[0] in _OF_MODULE:
@@ -162,7 +162,7 @@ class Reached:
             if type(each) in _PLAIN or id(each) in self._seen:
                 continue
             self._seen[id(each)] = each
-            # in the order of definition, which is the same in driver and task
+            # in order of definition, which is equal in driver and task
             waiting.extend(reversed(list(self._parts(each))))
 
     def _parts(self, value: Any) -> Iterator[Any]:
@@ -190,7 +190,7 @@ class Reached:
             self._follow_class(kind)
 
     def _follow_class(self, kind: type) -> list[type]:
-        """Follow a class and those of its bases that are the program's."""
+        """Follow a class and those of its bases that belong to the program."""
         local = [each for each in kind.__mro__ if self._is_local(module_of(each))]
         self.classes += [each for each in local if each not in self.classes]
         return local
@@ -213,18 +213,18 @@ class Reached:
 
 
 def module_of(kind: type) -> str:
-    """The name of the module of a class; empty for types of Cython, which have none before 3.11."""
+    """Return the module name of a class; empty for Cython types, which have none before 3.11."""
     name: object = kind.__module__
     return name if isinstance(name, str) else ""
 
 
 def defines(kind: type, name: str) -> bool:
-    """Has a class, or one of its bases, an attribute of this name? No code of the class runs."""
+    """True if a class or a base has an attribute of this name. Runs no code of the class."""
     return any(name in base.__dict__ for base in kind.__mro__)
 
 
 def arguments_of(operator: Any) -> tuple[Any, ...]:
-    """What the user has given to a step: functions and plain values."""
+    """Return the user's arguments of a step: functions and plain values."""
     if isinstance(operator, TextOp):
         return operator.encoding, operator.errors  # the driver lists the files
     if isinstance(operator, (RowOp, FoldOp)):
@@ -236,7 +236,7 @@ def arguments_of(operator: Any) -> tuple[Any, ...]:
 
 
 def captured_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """The defaults and closure cells of a function, by the names of their variables."""
+    """Yield the defaults and closure cells of a function, with the names of their variables."""
     code = function.__code__
     defaults = function.__defaults__ or ()
     first = code.co_argcount - len(defaults)
@@ -250,7 +250,7 @@ def captured_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _set_on_entering(kind: type) -> set[str]:
-    """The attributes that a `with` block sets before anything in it reads them."""
+    """Return the attributes set by `__enter__`, before code of the `with` block reads them."""
     enter = next((b.__dict__["__enter__"] for b in kind.__mro__ if "__enter__" in b.__dict__), None)
     return stores_in(enter.__code__) if type(enter) is FunctionType else set()
 
@@ -266,7 +266,7 @@ def _elements(kind: type, value: Any) -> Iterator[Any]:
 
 
 def _names(value: Any) -> list[str]:
-    """The attributes of an object itself."""
+    """Return the names of an object's own attributes."""
     names = list(_taken(value, ["__dict__"]).get("__dict__", ()))
     for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())
@@ -285,7 +285,7 @@ def _taken(value: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _is_hash_of_attrs(name: str, member: Any) -> bool:
-    """attrs writes a salted number of its process into the code; fields decide the hash of keys."""
+    """True for attrs' generated `__hash__`, whose code holds a number that differs per process."""
     if name != "__hash__":
         return False
     code = getattr(member, "__code__", None)

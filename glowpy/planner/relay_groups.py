@@ -1,8 +1,8 @@
-"""Plans without the task groups that would only copy rows.
+"""Removes task groups that would only copy rows.
 
-A join's sides are each collected by a step group that does nothing else, because the join reads two
-datasets. Glow draws it so. In a run, the join collects its rows itself: they are written once
-instead of twice, and cross the network once.
+In Glow's plan, each side of a join is collected by a step group without other work, because the
+join reads two datasets. In a run, the join collects its rows itself: they are written once instead
+of twice, and cross the network once.
 
     Partition_scatter x3 > Partition_collect, LocalSort x2 > JoinPartitionedSorted x2
     Partition_scatter x3 > JoinPartitionedSorted x2
@@ -16,9 +16,9 @@ from glowpy.planner.plan import InputEdge, Plan, StepGroup
 
 
 def skip_relay_groups(plan: Plan) -> Plan:
-    """The plan in which nobody reads from a step group that only collects rows."""
+    """Return the plan with readers connected past the step groups that only collect rows."""
     if any(group.is_streaming for group in plan.step_groups):
-        return plan  # channels: who begins when is laid out already
+        return plan  # with channels, the order of starts is fixed already
     asked_for = {dataset.id for dataset in (*plan.targets, *plan.outputs)}
     passed_by = {
         group.number: group.inputs[0]
@@ -47,11 +47,11 @@ def skip_relay_groups(plan: Plan) -> Plan:
 
 
 def only_collects(group: StepGroup) -> bool:
-    """True if its tasks read what others have spread for them, and write it down as it is."""
+    """True if the group's tasks only collect scattered rows and write them unchanged."""
     if len(group.inputs) != 1 or not all(isinstance(step.op, PassOp) for step in group.steps):
         return False
     if group.output.output_kind is not OutputKind.ONE_SHARD:
-        return False  # it spreads them anew
+        return False  # distributes the rows again
     return group.inputs[0].edge.kind is EdgeKind.COLLECT
 
 

@@ -1,4 +1,4 @@
-"""What a task must know of its run beyond its program: one value, opaque to master and agents."""
+"""The description of a run for its tasks, beside the program; opaque to master and agents."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 
 
 class Sink(Enum):
-    """What happens to the rows of a run's targets."""
+    """The use of the rows of a run's targets."""
 
-    DRAIN = "drain"  # counted, not kept
-    ROWS = "rows"  # kept for the driver
-    TEXT = "text"  # made into lines of text, kept for the driver
-    BYTES = "bytes"  # each row is some bytes, kept for the driver
+    DRAIN = "drain"  # counted and dropped
+    ROWS = "rows"  # stored for the driver
+    TEXT = "text"  # formatted as lines of text, stored for the driver
+    BYTES = "bytes"  # rows of bytes, stored for the driver
 
 
 class InputFile(NamedTuple):
-    """One input file as the driver saw it."""
+    """One input file as listed by the driver."""
 
     path: str
     size_bytes: int
     mtime_ns: int
 
 
-RANDOM_MODULES = ("random", "numpy.random")  # those whose global generator is seeded
+RANDOM_MODULES = ("random", "numpy.random")  # modules with a global generator, which tasks seed
 
 
 class Seeds(NamedTuple):
-    """Where the generators of all task groups of a run begin."""
+    """The seeds of the random generators of a run."""
 
     of_random: int
     of_numpy: int
-    loaded: tuple[str, ...] = ()  # of RANDOM_MODULES, those that tasks load before they begin
+    loaded: tuple[str, ...] = ()  # the members of RANDOM_MODULES that tasks import at the start
 
 
 class RunDescription(NamedTuple):
-    """One run, as driver and tasks agree on it.
+    """One run, as agreed between driver and tasks.
 
     `listings` holds the input files of each text_file step, by step number.
     """
@@ -59,17 +59,17 @@ class RunDescription(NamedTuple):
     listings: dict[int, tuple[InputFile, ...]]
     plan_text: str
     host: str  # of the driver, for messages
-    limit: int = 0  # the first so many rows of the target are enough; 0: all are wanted
+    limit: int = 0  # row limit of the target; 0 means no limit
     outputs: tuple[int, ...] = ()  # datasets whose rows go to channels of the driver
-    captures: Captures | None = None  # of a script that executors run again
+    captures: Captures | None = None  # for scripts run again by executors
     seeds: Seeds = Seeds(0, 0)
     hash_seed: int = 0  # of the distribution of keys over shards
 
     def plan(self, graph: Graph) -> Plan:
-        """The plan of this run over a flow's graph.
+        """Return the plan of this run for a flow's graph.
 
         Raises:
-            IndexError: the flow has fewer steps than the targets name.
+            IndexError: the flow has fewer steps than the targets require.
         """
         targets = [graph.steps[number].output for number in self.targets]
         outputs = [graph.steps[number].output for number in self.outputs]
@@ -85,7 +85,7 @@ class RunDescription(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunDescription:
-        """Raises: ProtocolError when the bytes are no run description."""
+        """Raises: ProtocolError: the bytes are not a run description."""
         try:
             fields = json.loads(data)
             fields["sink"] = Sink(fields["sink"])
@@ -98,7 +98,7 @@ class RunDescription(NamedTuple):
                 for step, entries in fields["listings"].items()
             }
             if fields["captures"] is not None:
-                from glowpy.planner.captures import Captures  # no run on one machine has any
+                from glowpy.planner.captures import Captures  # needed on clusters only
 
                 fields["captures"] = Captures.from_fields(fields["captures"])
             return cls(**fields)

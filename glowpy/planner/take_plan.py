@@ -1,12 +1,12 @@
-"""Plans of runs that want the first rows of their target only (`take`).
+"""Plans for runs with a row limit (`take`).
 
-Elsewhere every task group computes all of its shards. Here the target's own tasks run, and draw
-rows from, what lies before them, back to the last barrier: so that a source which never ends is
-asked for what is needed, on a single executor too, and shards are computed in their order.
+Elsewhere every task group computes all of its shards. In these plans the target's own tasks run the
+preceding step groups too, back to the last barrier, and read their rows on demand: an endless
+source is read only as far as needed, even on a single executor, and shards are computed in order.
 
     Source0 x1 deals to 3 shards                 Source0 > Map1 x1
-    Map1 x3                           becomes      draws shard after shard of Map1,
-                                                   each draws from what Source0 deals
+    Map1 x3                           becomes      reads shard after shard of Map1 on demand,
+                                                   each from the rows dealt by Source0
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_SHARDS = 4096  # of an input
 
 
 def plan_take(plan: Plan) -> Plan:
-    """The plan with one target, whose step group pulls all that it can."""
+    """Return the plan with one target, whose step group runs its predecessors where possible."""
     groups = plan.step_groups
     last = next(group for group in groups if group.output is plan.targets[0])
     inner = _inner(groups, last)
@@ -52,9 +52,9 @@ def plan_take(plan: Plan) -> Plan:
 
 
 def _edges_from_outside(inner: Sequence[StepGroup]) -> tuple[InputEdge, ...]:
-    """In the order that `plan.places_outside` counts them in.
+    """Return the edges in the order of `plan.places_outside`.
 
-    Which of their shards a task reads follows from what it runs: it may have them all.
+    The shards read by a task depend on the inner groups: each task may read them all.
     """
     numbers = {group.number for group in inner}
     return tuple(
@@ -71,7 +71,7 @@ def _outside(groups: Sequence[StepGroup], inner: Sequence[StepGroup]) -> list[St
 
 
 def _inner(groups: Sequence[StepGroup], last: StepGroup) -> list[StepGroup]:
-    """The target's step group and those that it can pull, sources first."""
+    """Return the target's step group and the groups that it can run, sources first."""
     readers: dict[int, int] = {}
     for group in groups:
         for edge in group.inputs:
@@ -81,7 +81,7 @@ def _inner(groups: Sequence[StepGroup], last: StepGroup) -> list[StepGroup]:
     while pending:
         for edge in pending.pop().inputs:
             if edge.source < 0 or readers[edge.source] > 1:
-                continue  # what has several readers is computed once, and kept
+                continue  # a group with several readers is computed once, and stored
             source = groups[edge.source]
             if _can_be_pulled(edge, source) and _reads_little(source):
                 found.add(source.number)
@@ -99,27 +99,27 @@ def _can_be_pulled(edge: InputEdge, source: StepGroup) -> bool:
         # A barrier, unless no work before it could run in parallel.
         return source.task_count == 1 and not source.inputs
     if kind is OutputKind.PLACED:
-        return False  # a barrier: the steps that place rows read all rows of their input first
+        return False  # a barrier: the placing step reads all its input first
     return unexpected(kind)
 
 
 def _reads_little(source: StepGroup) -> bool:
-    """Its inputs are told to every task that pulls it."""
+    """True if the input locations are few enough to send to every task."""
     return all(edge.dataset.shard_count <= _MOST_SHARDS for edge in source.inputs)
 
 
 def _task_count(inner: Sequence[StepGroup]) -> int:
-    """One task for each shard of the target; one for all where they share what they pull."""
+    """Return one task per shard of the target, or a single task if shards share a source."""
     *before, last = inner
     apart = all(group.output.output_kind is OutputKind.ONE_SHARD for group in before)
     return last.task_count if apart else 1
 
 
 def wanted_rows(step_group: StepGroup, limit: int) -> int:
-    """Row limit of a task, for the first `limit` rows of its dataset; 0: there is no limit.
+    """Return the row limit of a task, for the first `limit` rows of its dataset; 0: no limit.
 
-    A task that deals its rows to n shards has filled the first one when it has dealt one row more
-    than n rounds but one.
+    A task that deals rows to n shards has written the first `limit` rows of one shard after one row
+    more than n rounds but one.
     """
     kind = step_group.output.output_kind
     if kind is OutputKind.ONE_SHARD:
@@ -127,5 +127,5 @@ def wanted_rows(step_group: StepGroup, limit: int) -> int:
     if kind is OutputKind.DEAL:
         return (limit - 1) * step_group.output.part_count + 1
     if kind is OutputKind.SCATTER or kind is OutputKind.SCATTER_ROWS or kind is OutputKind.PLACED:
-        return 0  # any number of rows may come before those of the first shard
+        return 0  # any number of rows may precede those of the first shard
     return unexpected(kind)

@@ -1,7 +1,7 @@
-"""A value as text that is equal in two processes if the values are.
+"""The text of a value, equal in two processes for equal values.
 
-Numbers, text, dates, enums, arrays and containers of these are written in full, sets and dicts in
-one order. Other objects count by their type. No code of the user's is called.
+Numbers, text, dates, enums, arrays and containers of these are written in full, sets and dicts in a
+fixed order. Other objects are written as their type. No code of the user runs.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Callable, Container, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
-MAX_BYTES = 1 << 20  # of one value; a larger one counts by type and length
+MAX_BYTES = 1 << 20  # of one value; larger values are written as type and length
 _LEAST_BYTES = 3  # of an element, with the comma
 MAX_DEPTH = 20
 _SHOWN_ARRAY_BYTES = 64
-MAX_PARTS = 100_000  # of all values of a run that are written part by part
+MAX_PARTS = 100_000  # limit for all values of a run that are written element by element
 
 Attributes: TypeAlias = Callable[[Any], "Mapping[str, Any] | None"]
-"""The attributes of an object that are its value; None: the object counts by its type."""
+"""The attributes that make up an object's value; None: only the type counts."""
 
 _NUMBERS = frozenset((int, float, complex, bool, type(None)))
 _PLAIN = _NUMBERS | {str}
@@ -36,7 +36,7 @@ _BY_REPR = frozenset(
     )
 )
 _BY_REDUCE = frozenset(("operator.itemgetter", "operator.attrgetter", "operator.methodcaller"))
-_BY_PART = {  # objects of the standard library that are what they hold in one attribute
+_BY_PART = {  # standard-library objects whose value is one attribute
     "collections.ChainMap": "maps",
     "collections.UserDict": "data",
     "collections.UserList": "data",
@@ -47,8 +47,8 @@ _BY_PART = {  # objects of the standard library that are what they hold in one a
 }
 _PATHS = frozenset(f"pathlib.{pure}{name}Path" for pure in ("", "Pure") for name in ("", "Posix"))
 _OUR_FLAG = re.compile(r"(?:^|[\s'\"])--?glow\b")
-_ENVIRONMENT = "<environment variables>"  # a task has others than the driver
-_COMMAND_LINE = "<a command line>"  # a task has other flags of ours than the driver
+_ENVIRONMENT = "<environment variables>"  # a task's variables differ from the driver's
+_COMMAND_LINE = "<a command line>"  # a task has other glowpy flags than the driver
 
 
 class _TooLarge(Exception):
@@ -56,7 +56,7 @@ class _TooLarge(Exception):
 
 
 def type_name(kind: type) -> str:
-    """The name of a class, with its module unless that is `builtins`."""
+    """Return the name of a class, with its module except for `builtins`."""
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
@@ -64,9 +64,9 @@ class ValueText:
     """Writes the values of one run.
 
     Args:
-        attributes: of an object, those that are its value.
-        callable_text: the text of a function or class; None for other objects.
-        own: maps a text to the text that the driver has, where paths differ.
+        attributes: returns the attributes that make up an object's value.
+        callable_text: returns the text of a function or class; None for other objects.
+        own: maps a text to the driver's text, where paths differ.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class ValueText:
         self._open: set[int] = set()  # the objects around the current one
 
     def of(self, value: Any) -> str:
-        """The text of a value; of a large one its type and length."""
+        """Return the text of a value; for a large value its type and length."""
         self._bytes_left = MAX_BYTES
         self._open.clear()
         try:
             return self._own(self._text(value, 0))
         except (_TooLarge, RecursionError):
             return _by_length(value)
-        except Exception:  # noqa: BLE001  # of an object that cannot be read: it counts by its type
+        except Exception:  # noqa: BLE001  # an unreadable object is written as its type
             return f"<{type_name(type(value))}>"
 
     def _text(self, value: Any, depth: int) -> str:
@@ -134,7 +134,7 @@ class ValueText:
             return f"{value.__name__} of {self._text(value.__self__, depth)}"
         if name in _BY_REDUCE:
             function, arguments = value.__reduce__()[:2]
-            if issubclass(type(function), functools.partial):  # it has keyword arguments
+            if issubclass(type(function), functools.partial):  # the object has keyword arguments
                 arguments = (*function.args, function.keywords)
             return f"{name}{self._text(arguments, depth)}"
         if name == "re.Pattern":
@@ -177,7 +177,7 @@ class ValueText:
         return f"({inner})" if kind is tuple else f"{type_name(kind)}({inner})"
 
     def _plain(self, parts: list[Any]) -> str | None:
-        """The text of numbers and strings, or of tuples of these, written at once."""
+        """Return the text of numbers and strings, or of tuples of these, in one step."""
         if len(parts) * _LEAST_BYTES > MAX_BYTES:
             raise _TooLarge
         flat, kinds = parts, set(map(type, parts))
@@ -190,7 +190,7 @@ class ValueText:
             raise _TooLarge
         try:
             return self._spend(repr(parts))
-        except ValueError:  # a number of more digits than Python writes
+        except ValueError:  # a number with more digits than Python writes
             return None
 
     def _dict(self, kind: type, value: Any, depth: int) -> str:
@@ -219,7 +219,7 @@ class ValueText:
             return f"<{name}>"
         if value.nbytes > self._bytes_left:
             raise _TooLarge
-        if dtype.hasobject or dtype.names:  # bytes between the fields are those of chance
+        if dtype.hasobject or dtype.names:  # padding between fields is random
             return f"{name}({self._text(value.tolist(), depth)})"
         self._bytes_left -= value.nbytes
         data = value.tobytes()
@@ -240,13 +240,13 @@ def _first(item: tuple[Any, Any]) -> Any:
 
 
 def _atom(kind: type, name: str, value: Any) -> str | None:
-    """The text of an object without parts; None for others."""
+    """Return the text of an object without parts; None for other objects."""
     if issubclass(kind, enum.Enum):
         # Before Python 3.11, a combination of flags has no name.
         return f"{name}.{value._name_ or _number(value._value_)}"
     known: Any = _base_in(_BY_REPR, kind)
     if known is not None:
-        text: str = known.__repr__(value)  # not that of a class of the user's
+        text: str = known.__repr__(value)  # not the repr of a user's class
         return text if known is kind else f"{name}({text})"
     if issubclass(kind, int):
         return f"{name}({_number(int(value))})"
@@ -257,21 +257,21 @@ def _atom(kind: type, name: str, value: Any) -> str | None:
     if issubclass(kind, types.ModuleType):
         return f"<module {value.__name__}>"
     if any(base.__module__ == "_io" for base in kind.__mro__):
-        return "<a stream>"  # a task has streams of ours in place of the standard ones
+        return "<a stream>"  # a task's standard streams are replaced
     if any(type_name(base) == "os._Environ" for base in kind.__mro__):
         return _ENVIRONMENT
     return None
 
 
 def _base_in(names: Container[str], kind: type) -> type | None:
-    """The first class among a class and its bases that has one of these names."""
+    """Return the first class among a class and its bases with one of these names."""
     return next((base for base in kind.__mro__ if type_name(base) in names), None)
 
 
 def _number(value: Any) -> str:
     try:
         return repr(value)
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # a number with more digits than Python writes
         return hex(value)
 
 

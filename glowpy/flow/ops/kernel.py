@@ -44,7 +44,7 @@ class TaskContext(Protocol):
 
     @property
     def is_streaming(self) -> bool:
-        """True if the rows come from a channel: a streaming kernel then should hold no rows back."""
+        """True if the rows come from a channel: a streaming kernel must then hold no rows back."""
 
     def scratch(self) -> Scratch:
         """Return a new temporary file, which disappears with the task."""
