@@ -65,7 +65,7 @@ def test_other_urls_are_refused_wherever_a_path_is_taken(given: str, said: str) 
         flow.slice([1]).save_text_to_file(given)
     with pytest.raises(ConfigError, match=f"cannot read key file {given}: {said}"):
         policy_of(given)
-    with pytest.raises(ProgramError, match=f"{given} cannot go along to the agents: {said}"):
+    with pytest.raises(ProgramError, match=f"{given} cannot be sent to the agents: {said}"):
         find_related(given)
     done = run("keys", given)
     assert done.returncode == 2 and said in done.stderr

@@ -67,7 +67,7 @@ def test_without_a_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "gone").mkdir()
     os.chdir("gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(ProgramError, match=r"x cannot go along .* has been removed"):
+    with pytest.raises(ProgramError, match=r"x cannot be sent .* has been removed"):
         find_related("x")
 
 
@@ -77,8 +77,8 @@ def test_what_cannot_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     write(tmp_path / "d" / "x", "other")
     os.mkfifo(tmp_path / "pipe")
     for flag, reason in {
-        "missing": "missing cannot go along to the agents: No such file",
-        "pipe": "pipe cannot go along to the agents: it is neither a file nor a folder",
+        "missing": "missing cannot be sent to the agents: No such file",
+        "pipe": "pipe cannot be sent to the agents: it is neither a file nor a folder",
         f"x:{tmp_path}/d/x": "x would be called x, too; rename one of them",
         "/": "it has no name of its own",
         "..": "it has no name of its own",
@@ -101,7 +101,7 @@ def test_a_file_is_found_by_its_name_in_driver_and_task(
     there = write(tmp_path / "program" / "related" / "d" / "x")
     assert path_in_task("./d/x") == str(there)
     assert path_in_task("/anywhere/d") == str(there.parent)
-    with pytest.raises(ConfigError, match="does not go along"):
+    with pytest.raises(ConfigError, match="is not sent"):
         path_in_task("/etc/passwd")
 
 
@@ -166,7 +166,7 @@ def test_a_file_that_is_missing_is_named(cluster: str, tmp_path: Path) -> None:
     write(tmp_path / "script.py", "from glowpy import Flow\nFlow().slice([1]).run()\n")
     words = [*flags_of("cluster", cluster), "-glow.related.files=m.bin"]
     ended = run(tmp_path, "script.py", *words, status=1)
-    assert "m.bin cannot go along to the agents: No such file or directory" in ended.stderr
+    assert "m.bin cannot be sent to the agents: No such file or directory" in ended.stderr
 
 
 WHERE = """

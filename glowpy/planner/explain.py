@@ -57,7 +57,7 @@ def _paragraph(plan: Plan, step_group: StepGroup) -> Iterator[str]:
     for step in step_group.steps:
         yield f"  {step.label:{max(20, width)}} {step.location:24} {_what(step.op)}"
     others = ", ".join(step.label for step in step_group.steps[1:])
-    yield f"  apart   {step_group.why_apart}"
+    yield f"  apart   {step_group.fusion_barrier}"
     if others:
         yield f"  merged  {others}: rows stay in the task between these steps"
     for edge in step_group.inputs:

@@ -129,7 +129,7 @@ def _assemble(
                 inputs,
                 output,
                 is_stored=output.id in stored_ids,
-                why_apart=reasons[index],
+                fusion_barrier=reasons[index],
                 is_streaming=_is_streaming(steps[0], inputs, step_groups),
             )
         )

@@ -56,7 +56,7 @@ class StepGroup(NamedTuple):
     inputs: tuple[InputEdge, ...]
     output: DatasetNode
     is_stored: bool  # False: no reader, the rows are dropped
-    why_apart: str = ""  # why the group is not merged with the group that it reads
+    fusion_barrier: str = ""  # why the group is not merged with the group that it reads
     # For the target of a `take`: the groups that its tasks run themselves, the target's own last.
     pulled: tuple[StepGroup, ...] = ()
     is_streaming: bool = False  # fed by a channel, before any step that waits for all rows

@@ -1,1 +1,1 @@
-"""What is shipped to agents: which files a program is made of, by name and SHA-256."""
+"""The files of a program, shipped to agents by name and SHA-256."""

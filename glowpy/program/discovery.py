@@ -1,10 +1,9 @@
-"""How this process was started, and so what an agent needs to do the same.
+"""How this process was started, and the program with which an agent can do the same.
 
-python x.py, a console entry point     the file, from its own directory
-python directory                       its __main__.py, as a file
-python -m pkg.mod                      the module, by name
-python -m cProfile x.py                x.py, without the profiler (see `main_module`)
-python -c, stdin, REPL, notebook       nothing that could be started again
+python x.py, a console entry point     the file, from its own directory python directory
+its __main__.py, as a file python -m pkg.mod                      the module, by name python -m
+cProfile x.py                x.py, without the profiler (see `main_module`) python -c, stdin, REPL,
+notebook       cannot be started again
 """
 
 from __future__ import annotations
@@ -26,30 +25,30 @@ from glowpy.record import NamedTuple
 
 
 class ShippedScript(NamedTuple):
-    """A script, where its contents are, and the local directory of each root by number."""
+    """A script, the locations of its contents, and the local directory of each root by number."""
 
     script: Script
     sources: Sources
     roots: tuple[str, ...]
-    data_left_out: tuple[str, ...] = ()  # packages whose data files are too many, or too large
+    data_left_out: tuple[str, ...] = ()  # packages with too many or too large data files
 
 
 def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | None:
-    """The script that runs as module `main` with the words `argv` after its name.
+    """Return the script that runs as module `main` with the words `argv` after its name.
 
-    None if there is none that could be launched again: then ship a pickled flow.
+    Return None if the script cannot be launched again; the caller then ships a pickled flow.
 
     Raises:
-        ProgramError: a file that it is made of cannot be read or shipped, or was edited since it
-            was loaded.
+        ProgramError: a file of the program cannot be read or shipped, or was edited after its
+            import.
     """
     file = getattr(main, "__file__", None)
     if not isinstance(file, str) or file.startswith("<") or hasattr(sys, "ps1"):
         return None
     spec = getattr(main, "__spec__", None)
-    name = getattr(spec, "name", "__main__")  # a directory's __main__.py has a spec too
+    name = getattr(spec, "name", "__main__")  # the __main__.py of a directory has a spec too
     by_name = name != "__main__"
-    # Python puts the directory on its path that a link leads to, and keeps the link's name.
+    # Python follows a link to the script for its path entry, and keeps the link's name.
     root = "" if by_name else os.path.dirname(os.path.realpath(file))
     modules = LocalModules(root)
     if by_name:
@@ -65,11 +64,11 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
 
 
 def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:
-    """A pickled flow, with the local modules that are loaded and what those import.
+    """Return a pickled flow, with the loaded local modules and their imports.
 
     Raises:
-        ProgramError: a file that it is made of cannot be read or shipped, or was edited since it
-            was loaded.
+        ProgramError: a file of the program cannot be read or shipped, or was edited after its
+            import.
     """
     modules = LocalModules()
     modules.add_loaded(skip_vanished=True)

@@ -1,10 +1,10 @@
-"""Is the text of a local file still the text that this process has loaded from it?
+"""Checks that a local file still has the text from which this process loaded it.
 
-The driver ships the present text of a file. If the file was edited after the driver had loaded the
-text, tasks would run other code. Python keeps no text, so the file is compiled again and compared
-with loaded code: of a script with the main frame, of a module with its functions and with the
-bytecode file of the import. Only files that have changed since the start of the process need this.
-From the first flow on, digests of the texts are compared.
+The driver ships the current text of a file. If the file was edited after the driver loaded it,
+tasks would run other code. Python does not keep the text, so the file is compiled again and
+compared with loaded code: a script with the main frame, a module with its functions and with the
+bytecode file of the import. The comparison is needed only for files that have changed since the
+start of the process. From the first flow on, digests of the texts are compared.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ from glowpy.installed import is_installed
 from glowpy.program.manifest import sha256_of
 from glowpy.program.source import ModuleSource, read_source
 
-_SLACK_NS = 2_000_000_000  # of the clocks of processes and files
+_SLACK_NS = 2_000_000_000  # tolerance between the clocks of processes and files
 _PYC_HEADER_BYTES = 16
 
-# Of each local file that this process has loaded: the module and its spec, which a reload replaces,
-# and the SHA-256 of its text when it was first seen.
+# For each local file loaded by this process: the module and its spec, which a reload replaces, and
+# the SHA-256 of the first text read.
 _seen: dict[str, tuple[ModuleType, object, str]] = {}
-_compared: set[tuple[str, str]] = set()  # files and texts that are the loaded code
+_compared: set[tuple[str, str]] = set()  # pairs of file and text that match the loaded code
 
 
 def note_loaded(main: ModuleType) -> None:
-    """Keep the digests of the local files that are loaded now. A driver calls this early."""
+    """Record the digests of all loaded local files. A driver calls this early."""
     for path, module in _loaded_modules(main).items():
-        with suppress(ProgramError):  # unreadable; a run that ships the file says so
+        with suppress(ProgramError):  # an unreadable file; a run that ships it reports the error
             _seen.setdefault(path, (module, _spec_of(module), read_source(path).sha256))
 
 
 class LoadedTexts:
-    """Compares files with the modules that this process has loaded from them."""
+    """Compares files with the modules that this process loaded from them."""
 
     def __init__(self, main: ModuleType) -> None:
         self._modules = _loaded_modules(main)
         self._started_ns = _process_start_ns() - _SLACK_NS
 
     def check(self, path: str, source: ModuleSource) -> None:
-        """Make sure that a file which is about to be shipped was not edited since it was loaded.
+        """Refuse a file that was edited after this process loaded it.
 
         Raises:
             ProgramError: the file was edited.
         """
         module = self._modules.get(path)
         if module is None:
-            return  # not loaded: driver and tasks would load the same text
+            return  # not loaded, so driver and tasks would load the same text
         now = module, _spec_of(module), source.sha256
         seen, spec, sha256 = _seen.setdefault(path, now)
         if seen is not module or spec is not _spec_of(module):
@@ -71,9 +71,9 @@ class LoadedTexts:
 
 
 def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
-    """The modules that Python has loaded from source files as they are, by path.
+    """Return the modules that Python loaded from plain source files, by path.
 
-    Installed modules, of which there are hundreds, are left out at once.
+    Installed modules, several hundred, are skipped at once.
     """
     found = {}
     for module in list(sys.modules.values()):
@@ -89,7 +89,7 @@ def _loaded_modules(main: ModuleType) -> dict[str, ModuleType]:
 
 
 def _spec_of(module: ModuleType) -> object:
-    return getattr(module, "__spec__", None)  # the main module has none under a debugger
+    return getattr(module, "__spec__", None)  # None for the main module under a debugger
 
 
 def _edited(path: str) -> ProgramError:
@@ -100,11 +100,11 @@ def _edited(path: str) -> ProgramError:
 
 
 def _compiled(path: str, source: ModuleSource) -> set[CodeType] | None:
-    """All code objects of a file; None if the text cannot be compiled."""
+    """Return all code objects of a file; None if the text cannot be compiled."""
     with open(path, "rb") as file:
         content = file.read()
     if sha256_of(content) != source.sha256:
-        return None  # the file changes at this moment
+        return None  # the file is changing right now
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -114,9 +114,9 @@ def _compiled(path: str, source: ModuleSource) -> set[CodeType] | None:
 
 
 def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
-    """Code that was loaded from a file, as far as the process still has it."""
+    """Yield the code loaded from a file, as far as the process still has it."""
     if module.__name__ == "__main__":
-        name = os.path.basename(path)  # a debugger has a frame of its own among them
+        name = os.path.basename(path)  # a debugger adds a frame
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
         while frame is not None:
             code = frame.f_code
@@ -134,7 +134,7 @@ def _loaded_code(module: ModuleType, path: str) -> Iterator[CodeType]:
 
 
 def _written_code(module: ModuleType) -> Iterator[CodeType]:
-    """The code of a module in the bytecode file of its import."""
+    """Yield the code of a module from the bytecode file of its import."""
     import marshal
     from importlib.util import MAGIC_NUMBER  # slow to load
 
@@ -155,7 +155,7 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
 
 
 def _process_start_ns() -> int:
-    """Start time of this process, by the clock of files; 0 if unknown."""
+    """Return the start time of this process by the clock of files; 0 if unknown."""
     try:
         with open("/proc/self/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])

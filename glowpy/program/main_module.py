@@ -1,8 +1,8 @@
-"""The script as main module, where a profiler or tracer runs it beside a main module of its own.
+"""The script as main module, if a profiler or tracer with its own main module runs it.
 
-`python -m cProfile x.py` executes x.py in a namespace of its own, with the `__name__` of a main
-module, while `sys.modules["__main__"]` is cProfile. An agent would start cProfile, and the classes
-of the script could not be found when rows are unpickled.
+`python -m cProfile x.py` executes x.py in a separate namespace, with the `__name__` of a main
+module, while `sys.modules["__main__"]` is cProfile. An agent would start cProfile, and unpickling
+rows would not find the script's classes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from glowpy.installed import is_in_package
 
 
 class _ScriptModule(ModuleType):
-    """Has the names of a namespace that belongs to no module."""
+    """A module with the names of a namespace outside any module."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         super().__init__("__main__")
@@ -34,7 +34,7 @@ class _ScriptModule(ModuleType):
 
 
 def adopt_script() -> None:
-    """Make the script the main module, if an installed module runs it and is the main module."""
+    """Make the script the main module, if an installed module is the main module and runs it."""
     main = sys.modules["__main__"]
     if not _is_installed(main):
         return

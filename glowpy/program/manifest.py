@@ -1,11 +1,12 @@
-"""The list of everything that a program consists of, as it travels to agents.
+"""The list of a program's parts, as sent to agents.
 
-As JSON, in this one form (sorted, no blanks, ASCII), so that its SHA-256 names the program:
+The JSON has a canonical form (sorted, no blanks, ASCII), so that its SHA-256 names the program:
 
     {"files":[[root,path,sha256,size],…],"payload":null|[sha256,size],
      "recorded":[[run,sha256,size],…],"related":[[path,sha256,size,executable],…]}
 
-A root stands for one entry of the driver's `sys.path`, in that order; a path is relative to it.
+A root stands for one entry of the driver's `sys.path`, in the same order; paths are relative to
+their root.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ MAX_PROGRAM_BYTES = 1024 * MEGABYTE
 MAX_RECORDED_BYTES = 64 * MEGABYTE
 MAX_JSON_CHARACTERS = 64 * MEGABYTE
 MAX_PATH_BYTES = 1024
-MAX_NAME_BYTES = 255  # what Linux file systems take
+MAX_NAME_BYTES = 255  # limit of Linux file systems
 MAX_RUNS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ShippedFile:
-    """One file, at its place below one of the program's roots."""
+    """One file, with its path below one of the program's roots."""
 
     root: int
     path: str  # relative, with slashes
@@ -43,7 +44,7 @@ class ShippedFile:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Recorded:
-    """What an earlier run of the script returned, as the driver recorded it."""
+    """The result of an earlier run of the script, as recorded by the driver."""
 
     run_number: int
     sha256: str
@@ -52,7 +53,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Related:
-    """A file that goes along beside the code (`-glow.related.files`), under a name of its own."""
+    """A file shipped beside the code (`-glow.related.files`), under its own name."""
 
     path: str  # relative, with slashes
     sha256: str
@@ -62,7 +63,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The bytes of a flow that no script can make again."""
+    """The bytes of a pickled flow, for programs without a script."""
 
     sha256: str
     size_bytes: int
@@ -70,10 +71,10 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All sorted by place, results by run. One that exists has safe names and sizes.
+    """The parts of a program, each list sorted. Construction checks names and sizes.
 
     Raises:
-        ProgramError: a path leads outside its root, or names, order, sizes or bounds do not hold.
+        ProgramError: a path leads outside its root, or names, order, sizes or limits are wrong.
     """
 
     files: tuple[ShippedFile, ...]
@@ -88,24 +89,24 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical form, in hex: the program's name in every cache."""
+        """SHA-256 of the canonical form in hex: the program's name in every cache."""
         return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
 
     @property
     def code_digest(self) -> str:
-        """The same of its files alone: programs of the same code share them."""
+        """The digest of the files alone, shared by programs with the same code."""
         return Manifest(self.files).digest
 
     @property
     def contents(self) -> dict[str, int]:
-        """Size in bytes by SHA-256 of all that an agent must have."""
+        """Size in bytes, by SHA-256, of all contents that an agent needs."""
         return {part.sha256: part.size_bytes for part in _parts(self)}
 
     def with_recorded(self, results: Mapping[int, bytes]) -> Manifest:
-        """The same program with these results of earlier runs, by run number.
+        """Return the program with these results of earlier runs, by run number.
 
         Raises:
-            ProgramError: they are more than 64 MB.
+            ProgramError: the results exceed 64 MB.
         """
         total = sum(map(len, results.values()))
         if total > MAX_RECORDED_BYTES:
@@ -128,16 +129,16 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """A manifest that came over the network.
+        """Return the manifest from a JSON text of the network.
 
         Raises:
-            ProtocolError: it is not one that this release would send.
+            ProtocolError: no peer of this release would send the text.
         """
         return manifest_of(decoded_json(text))
 
 
 def too_much_recorded(size: str) -> ProgramError:
-    """What to raise for results of earlier runs of this size."""
+    """Return the error for results of earlier runs of this size."""
     return ProgramError(
         f"results of earlier runs in this script are {size}, and a task needs them to re-run the "
         f"script; the bound is {MAX_RECORDED_BYTES // MEGABYTE} MB; keep big results in files, or "
@@ -154,10 +155,10 @@ def sha256_of(data: bytes) -> str:
 
 
 def decoded_json(text: str) -> Any:
-    """The value of a JSON text from the network.
+    """Return the value of a JSON text from the network.
 
     Raises:
-        ProtocolError: it is none, or too long.
+        ProtocolError: the text is not JSON, or too long.
     """
     if len(text) > MAX_JSON_CHARACTERS:
         raise ProtocolError(f"a program's description has {len(text)} characters, too many")
@@ -168,10 +169,10 @@ def decoded_json(text: str) -> Any:
 
 
 def members(value: Any, names: tuple[str, ...], what: str) -> list[Any]:
-    """The members of an object that has exactly these.
+    """Return the members of an object with exactly these names.
 
     Raises:
-        ProtocolError: it has others, or is no object.
+        ProtocolError: the value is not an object, or has other members.
     """
     if type(value) is not dict or value.keys() != set(names):
         raise ProtocolError(f"{what} is not an object of {', '.join(names)}")
@@ -179,10 +180,10 @@ def members(value: Any, names: tuple[str, ...], what: str) -> list[Any]:
 
 
 def manifest_of(value: Any) -> Manifest:
-    """The manifest that a decoded JSON value describes.
+    """Return the manifest described by a decoded JSON value.
 
     Raises:
-        ProtocolError: it describes none.
+        ProtocolError: the value does not describe a manifest.
     """
     names = ("files", "payload", "recorded", "related")
     files, payload, recorded, related = members(value, names, "a manifest")
@@ -219,7 +220,7 @@ def _parts(manifest: Manifest) -> Iterable[ShippedFile | Related | Recorded | Pa
 
 
 def _fault(manifest: Manifest) -> str:
-    """The first thing that is wrong with a manifest, or nothing."""
+    """Return the first fault of a manifest; empty if it has none."""
     count = len(manifest.files) + len(manifest.related)
     if count > MAX_FILES:
         return f"{count} files; the bound is {MAX_FILES}"
@@ -245,7 +246,10 @@ def _fault(manifest: Manifest) -> str:
 
 
 def path_fault(path: str) -> str:
-    """Why this is no path of a file below a root, or nothing. Nothing is looked up."""
+    """Return the reason that a text is not a relative file path; empty if it is.
+
+    No file is accessed.
+    """
     if "\0" in path or "\\" in path:
         return "holds a NUL or a backslash"
     try:
@@ -287,7 +291,7 @@ def is_sha256(text: str) -> bool:
 def _order_fault(places: list[tuple[Any, ...]]) -> str:
     for before, after in pairwise(places):
         if before >= after:
-            return f"{after!r:.200} stands twice, or not in order"
+            return f"{after!r:.200} is repeated, or out of order"
     return ""
 
 

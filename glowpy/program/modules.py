@@ -1,6 +1,6 @@
-"""Which files of the user's are imported: modules that are loaded, and all that these may import.
+"""The user's imported files: loaded modules, and all modules that they may import.
 
-A module is looked up as Python's path finder does, without running import hooks. Files of the
+A module is looked up as by Python's path finder, without running import hooks. Files of the
 standard library, of site-packages and of glowpy itself are foreign: agents have their own.
 """
 
@@ -17,22 +17,22 @@ from glowpy.installed import GLOWPY, LIBRARY, is_in_package
 from glowpy.program.source import Import, ModuleSource, read_source
 
 _SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES)
-_BY_NAME = ""  # the root of modules whose files lie elsewhere than their names say
+_BY_NAME = ""  # the root of modules whose paths do not match their names
 
 Place = tuple[str, str]  # a root, and the path below it
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A module by its own name: its file ("" for a namespace), and where submodules may be."""
+    """A module by its name: its file ("" for a namespace), and the search path of submodules."""
 
     name: str
     file: str
-    search: tuple[str, ...] = ()  # empty unless it is a package
+    search: tuple[str, ...] = ()  # empty unless the module is a package
 
 
 class LocalModules:
-    """Collects local files, each at its place below the root that it was imported from."""
+    """Collects local files, each with its path below the root of its import."""
 
     def __init__(self, script_root: str = "") -> None:
         path = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
@@ -42,15 +42,14 @@ class LocalModules:
         self._found: dict[str, Found | None] = {}
         self._shipped: set[Found] = set()
         self._files: dict[Place, str] = {}
-        self._waiting: list[
-            tuple[str, ModuleSource]
-        ] = []  # a package, and a file whose imports follow
+        self._waiting: list[tuple[str, ModuleSource]] = []  # packages and files yet to follow
 
     def add_loaded(self, *, skip_vanished: bool = False) -> None:
-        """Every module that is loaded now, all but the main one.
+        """Add every loaded module except the main module.
 
-        A file may be gone since. A script that is launched again would miss it; a pickled flow
-        hardly does, and a test session may well have loaded modules of a directory it removed.
+        A file may have been removed since. A re-launched script would need it; a pickled flow
+        rarely does, and a test session may have loaded modules from a directory that it has
+        removed.
         """
         for name, module in list(sys.modules.items()):
             found = None if name in ("__main__", "__mp_main__") else _loaded(module)
@@ -58,13 +57,13 @@ class LocalModules:
                 self._ship(found)
 
     def add_main(self, main: object) -> None:
-        """The module that `python -m` runs, which is loaded under another name."""
+        """Add the module run by `python -m`, which is loaded under another name."""
         found = _loaded(main)
         if found is not None:
             self._ship(found)
 
     def add_module(self, name: str) -> None:
-        """A module by name, with the packages that it is in."""
+        """Add a module by name, with its parent packages."""
         for end in [place for place, letter in enumerate(name) if letter == "."] + [len(name)]:
             found = self._find(name[:end])
             if found is None:
@@ -72,11 +71,11 @@ class LocalModules:
             self._ship(found)
 
     def add_script(self, file: str, name: str) -> None:
-        """The script itself: it is no module, and may have any name."""
+        """Add the script itself, which is not a module and may have any name."""
         self._place((self._script_root, name), file, package="")
 
     def follow_imports(self) -> None:
-        """All that the files so far may import, and what those may import in turn."""
+        """Add all modules that the files may import, and the imports of those modules in turn."""
         while self._waiting:
             package, source = self._waiting.pop()
             for statement in source.imports:
@@ -89,19 +88,19 @@ class LocalModules:
                     self.add_module(f"{base}.{name}" if base else name)
 
     def roots(self) -> dict[str, int]:
-        """The number of each root, in the order of Python's path."""
+        """Return the number of each root, in the order of Python's path."""
         paths: dict[str, list[str]] = {}
         for root, path in sorted(self._files):
             paths.setdefault(root, []).append(path)
         order = [root for root in self._path if root in paths]
         if self._script_root in paths and self._script_root not in order:
             order.insert(0, self._script_root)
-        # Roots of import hooks have no order; what is in them gives one that is the same elsewhere.
+        # Roots of import hooks have no order; an order by content is the same on every host.
         order += sorted(paths.keys() - set(order), key=lambda root: (paths[root], root))
         return {root: number for number, root in enumerate(order)}
 
     def placed(self) -> list[tuple[int, str, str]]:
-        """Number of the root, path below it and local file of everything collected, in order."""
+        """Return root number, path and local file of every collected file, in order."""
         numbers = self.roots()
         return sorted((numbers[root], path, file) for (root, path), file in self._files.items())
 
@@ -117,7 +116,7 @@ class LocalModules:
         return self._found[name]
 
     def _search(self, name: str) -> Found | None:
-        """Look for a module that is not loaded, in the order in which Python would."""
+        """Look up a module that is not loaded, in Python's order."""
         parent, _, tail = name.rpartition(".")
         if parent:
             package = self._find(parent)
@@ -141,14 +140,14 @@ class LocalModules:
         return Found(name, "", tuple(portions)) if portions else None
 
     def _ship(self, found: Found) -> None:
-        """Collect a module's file, if it has one and it is local, and the packages around it."""
+        """Collect the local file of a module, if any, and its parent packages."""
         if found in self._shipped or not found.file or not self._is_local(found.file):
             return
         self._shipped.add(found)
         package = found.name if found.search else found.name.rpartition(".")[0]
         path = _path_by_name(found)
         if not found.file.endswith(f"/{path}"):
-            # Loaded by a hook, or by the script from a file of its choice: serve either.
+            # Loaded by a hook, or by the script from a file of its choice: provide both places.
             self._place((_BY_NAME, path), found.file, package)
             below = found.file.removeprefix(self._script_root + "/")
             if self._script_root and below != found.file:
@@ -172,9 +171,9 @@ class LocalModules:
 
 
 def _foreign_prefixes() -> tuple[str, ...]:
-    import sysconfig  # slow to load, and no use before something is shipped
+    import sysconfig  # slow to import, and not needed before a program is shipped
 
-    # LIBRARY: a virtual environment's own "platstdlib" is not where its library is
+    # LIBRARY: the "platstdlib" of a virtual environment is not the location of its library
     homes = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
     homes += [LIBRARY, GLOWPY]
     real = [os.path.realpath(home) for home in homes]
@@ -182,9 +181,9 @@ def _foreign_prefixes() -> tuple[str, ...]:
 
 
 def _loaded(module: object) -> Found | None:
-    """Where a loaded module came from; None if from no file, as those built in."""
+    """Return the origin of a loaded module; None without a file, as for built-in modules."""
     try:
-        # Not vars(): a module that loads lazily would load now.
+        # Not vars(): a lazily loaded module would be loaded now.
         names = object.__getattribute__(module, "__dict__")
     except AttributeError:
         return None
@@ -207,7 +206,7 @@ def _search_path(names: dict[str, object]) -> list[str]:
 
 
 def _path_by_name(found: Found) -> str:
-    """Where below its root a module of this name is, if its file is where Python would look."""
+    """Return the path below its root where Python would look for a module of this name."""
     stem, dot, suffix = os.path.basename(found.file).partition(".")
     path = found.name.replace(".", "/")
     if found.search or stem == "__init__":
@@ -221,7 +220,7 @@ def _directories_around(path: str) -> Iterator[str]:
 
 
 def _base(statement: Import, package: str) -> str | None:
-    """The absolute name of what is imported from; None if it leads out of all packages."""
+    """Return the absolute module name of an import; None if it leads out of all packages."""
     if not statement.level:
         return statement.module
     parts = package.split(".") if package else []

@@ -1,4 +1,4 @@
-"""Texts and modules of a driver and its tasks, made comparable.
+"""Texts and module names, made comparable between a driver and its tasks.
 
 A task has the program's files, its working directory, temporary files and Python in other places
 than the driver. Each such path in a text is replaced.
@@ -17,12 +17,12 @@ _END = r"(?=[/'\"\s]|$)"
 
 
 def temporary_directory() -> str:
-    """Where this process makes temporary files."""
+    """Return the directory of this process's temporary files."""
     return os.path.abspath(os.environ.get("TMPDIR") or "/tmp")
 
 
 def working_directory() -> str:
-    """The working directory; empty if it has been removed."""
+    """Return the working directory; empty if it has been removed."""
     try:
         return os.getcwd()
     except OSError:
@@ -30,7 +30,7 @@ def working_directory() -> str:
 
 
 def text_of_driver(roots: Iterable[str]) -> Callable[[str], str]:
-    """Maps a text of the driver: the directory of a link to the script counts as the script's."""
+    """Return a function for the driver's texts, which maps a link's directory to the script's."""
     file = getattr(sys.modules["__main__"], "__file__", None) or ""
     real = os.path.dirname(os.path.realpath(file))
     links = {os.path.dirname(path) for path in (file, os.path.normpath(file))} - {"", real}
@@ -41,7 +41,7 @@ def text_of_driver(roots: Iterable[str]) -> Callable[[str], str]:
 def text_of_task(
     code: str, roots: tuple[str, ...], directory: str, temporary: str
 ) -> Callable[[str], str]:
-    """Maps a text of a task to that of the driver.
+    """Return a function that maps a text of a task to the driver's text.
 
     Args:
         code: the directory of the program's roots in the task.
@@ -59,7 +59,7 @@ def text_of_task(
 
 
 def code_directory(digest: str) -> str:
-    """The directory of a program's roots in this task; empty if there is none."""
+    """Return the directory of a program's roots in this task; empty if there is none."""
     mark = f"/code/{digest}/r"
     path = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), *sys.path]
     found = next((entry for entry in path if mark in entry), "")
@@ -67,10 +67,10 @@ def code_directory(digest: str) -> str:
 
 
 def files_of_task(code: str, roots: tuple[str, ...]) -> Callable[[str], bool]:
-    """Tells of a file whether it is the program's: a copy below `code`, or a file that has one.
+    """Return a predicate for files of the program: copies below `code`, or files with a copy there.
 
-    A script that puts a directory of the driver on `sys.path` itself (`sys.path.insert(0, "/lib")`)
-    loads modules from there and not their copies, if the task's host has that directory.
+    A script that extends `sys.path` by a directory of the driver (`sys.path.insert(0, "/lib")`)
+    loads modules from that directory instead of the copies, if the task's host has the directory.
 
     Args:
         code: the directory of the program's roots in the task.
@@ -93,7 +93,7 @@ def files_of_task(code: str, roots: tuple[str, ...]) -> Callable[[str], bool]:
 
 
 def local_modules(is_local_file: Callable[[str], bool]) -> Callable[[str], bool]:
-    """Tells of a module, by its name, whether it belongs to the program."""
+    """Return a predicate for the names of modules that belong to the program."""
     known = {"__main__": True}
 
     def is_local(name: str) -> bool:
@@ -111,7 +111,7 @@ def local_modules(is_local_file: Callable[[str], bool]) -> Callable[[str], bool]
 
 
 class _Replaced:
-    """Called with a text: replaces paths in it, and what chance has put into names."""
+    """Replaces paths, and random parts of temporary names, in a text."""
 
     def __init__(self, replaced: list[tuple[str, str]], temporary: list[str]) -> None:
         replaced = [*replaced, (re.escape(sys.executable or _PYTHON), _PYTHON)]

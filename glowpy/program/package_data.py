@@ -1,4 +1,4 @@
-"""Data of local packages: files beside the modules, for `importlib.resources`."""
+"""Data files of local packages, for `importlib.resources`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PackageData(NamedTuple):
 
 
 def package_data(placed: list[Placed]) -> PackageData:
-    """Find the data of the outermost packages among these files of a program."""
+    """Return the data files of the outermost packages of a program."""
     taken = {(root, path) for root, path, _local in placed}
     found: dict[tuple[int, str], str] = {}
     left_out: list[str] = []
@@ -54,7 +54,7 @@ def package_data(placed: list[Placed]) -> PackageData:
 
 
 def _bounded(directory: str) -> list[str] | None:
-    """All data files below a package, or None beyond the bounds."""
+    """Return all data files below a package; None if they exceed the limits."""
     files, size_bytes = [], 0
     for file, size in _data_files(directory):
         files.append(file)
@@ -73,7 +73,7 @@ def _data_files(directory: str) -> Iterator[tuple[str, int]]:
             file = os.path.join(folder, name)
             try:
                 status = os.stat(file)
-            except OSError:  # a link that leads nowhere
+            except OSError:  # a dangling link
                 continue
             if stat.S_ISREG(status.st_mode) and os.access(file, os.R_OK):
                 yield file, status.st_size

@@ -1,4 +1,4 @@
-"""A flow as bytes, functions and classes of the script included."""
+"""A flow as bytes, including functions and classes of the script."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from glowpy.shards.pickles import ship_main
 
 
 def pickled(value: Any) -> bytes:
-    """What `pickle.loads` makes `value` of again, in a process that has not run the script.
+    """Return a pickle of `value` for a process that has not run the script.
 
-    From now on, this process writes rows of classes of `__main__` by value, too.
+    From now on, this process also pickles rows with classes of `__main__` by value.
 
     Raises:
         Exception: the value cannot be pickled, or its `__reduce__` raises.
     """
-    # slow to load; a script that agents start again does without
+    # slow to import, and not needed by re-launched scripts
     from glowpy.shards.by_value import dumps_whole, forget_definitions
 
     ship_main()
@@ -25,7 +25,7 @@ def pickled(value: Any) -> bytes:
 
 
 def unpickled(data: bytes) -> Any:
-    """The value that was `pickled`, in a process that has not run the script.
+    """Return the value of `pickled`, in a process that has not run the script.
 
     Raises:
         Exception: a module is missing here, or a class's own code raises.

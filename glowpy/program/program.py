@@ -1,7 +1,7 @@
-"""A program: what an agent needs to start tasks of it. One of two values.
+"""A program: the data an agent needs to start tasks. One of two kinds.
 
-Script    the user's script with the modules it imports; a task re-launches it (Go: as Glow does)
-Pickled   a flow that no script can make again (pytest, REPL, notebook), pickled by the driver
+Script    the user's script with its imported modules; a task re-launches it, as in Glow Pickled   a
+flow pickled by the driver, for flows without a script (pytest, REPL, notebook)
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from glowpy.program.manifest import (
 )
 
 MAX_WORDS = 10_000
-MAX_WORD_CHARACTERS = 128 * 1024  # Linux takes no longer argument
+MAX_WORD_CHARACTERS = 128 * 1024  # limit of Linux for an argument
 
 Sources = dict[str, Path | bytes]
-"""Where the driver has a program's contents, by SHA-256: in a file, or here."""
+"""A program's contents by SHA-256: the path of a file, or the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and its own words. `entry` is its place, `r0/x.py`, or the `pkg.mod` of `-m`.
+    """A script and its arguments. `entry` is its path, `r0/x.py`, or the `pkg.mod` of `-m`.
 
     Raises:
-        ProgramError: entry, words and manifest do not make a program.
+        ProgramError: entry, arguments and manifest do not form a program.
     """
 
     argv: tuple[str, ...]  # without the script's name
@@ -53,7 +53,7 @@ class Script:
 
     @property
     def is_module(self) -> bool:
-        """True if it was started by `python -m`."""
+        """True if the script was started by `python -m`."""
         return "/" not in self.entry
 
     def to_json(self) -> str:
@@ -62,7 +62,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Pickled:
-    """A pickled flow, the payload of its manifest, with the local modules it may refer to.
+    """A pickled flow, the payload of its manifest, with the local modules that it may refer to.
 
     Raises:
         ProgramError: the manifest has no payload.
@@ -85,10 +85,10 @@ AnyProgram = TypeVar("AnyProgram", Script, Pickled)
 def with_recorded(
     program: AnyProgram, results: Mapping[int, bytes]
 ) -> tuple[AnyProgram, dict[str, bytes]]:
-    """The program with the results of earlier runs, by run number, and those by SHA-256.
+    """Return the program with the results of earlier runs, and these results by SHA-256.
 
     Raises:
-        ProgramError: they are more than 64 MB.
+        ProgramError: the results exceed 64 MB.
     """
     manifest = program.manifest.with_recorded(results)
     contents = {run.sha256: results[run.run_number] for run in manifest.recorded}
@@ -96,19 +96,19 @@ def with_recorded(
 
 
 def with_related(program: AnyProgram, related: tuple[Related, ...]) -> AnyProgram:
-    """The program with these files beside its code.
+    """Return the program with these files beside its code.
 
     Raises:
-        ProgramError: they are too many or too large.
+        ProgramError: the files are too many or too large.
     """
     return replace(program, manifest=replace(program.manifest, related=related))
 
 
 def program_from_json(text: str) -> Program:
-    """A program that came over the network.
+    """Return the program from a JSON text of the network.
 
     Raises:
-        ProtocolError: it is not one that this release would send.
+        ProtocolError: no peer of this release would send the text.
     """
     value = decoded_json(text)
     kind = value.get("kind") if type(value) is dict else None
@@ -128,7 +128,7 @@ def program_from_json(text: str) -> Program:
 
 
 def _is_word(word: str) -> bool:
-    """Can this be an argument of a process?"""
+    """True if the text can be an argument of a process."""
     try:
         word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -137,6 +137,6 @@ def _is_word(word: str) -> bool:
 
 
 def _to_json(kind: str, manifest: Manifest, **rest: object) -> str:
-    # The manifest's own text is put in as it is: canonical, and not decoded to be encoded again.
+    # The manifest's canonical text is inserted unchanged, without decoding and encoding it again.
     head = canonical_json({"kind": kind, **rest})
     return f'{head[:-1]},"manifest":{manifest.to_json()}}}'

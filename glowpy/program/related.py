@@ -1,8 +1,8 @@
-"""Files that go along beside the code: `-glow.related.files`. (Go: driver/rsync/http_server.go)
+"""Files shipped beside the code: `-glow.related.files`. (Go: driver/rsync/http_server.go)
 
-A file is known by the name that it was given by, if that leads from the working directory inwards,
-else by its last part. A folder stands for all files in it. In a task, all of them are below one
-folder of the program, under these names.
+The name of a file is its path as written, if the path stays inside the working directory, else its
+last component. A folder stands for all files in it. In a task, all files are below one folder of
+the program, under these names.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from glowpy.paths import expand_path, split_paths
 from glowpy.program.manifest import Related
 from glowpy.program.program import Sources
 
-RELATED = "related"  # the folder there
+RELATED = "related"  # the folder in a task
 
 _READ_BYTES = 1 << 20
 _known: dict[str, tuple[tuple[int, ...], str]] = {}  # stamp and SHA-256 by path
 
 
 def related_name(given: str) -> str:
-    """The name below the folder of related files, for a file that is given by this path."""
+    """Return the name, below the folder of related files, of a file with this path."""
     name = os.path.normpath(_local(given))
     is_inside = not os.path.isabs(name) and name.split(os.sep)[0] != os.pardir
     return name if is_inside else os.path.basename(name)
 
 
 def find_related(flag: str) -> tuple[tuple[Related, ...], Sources]:
-    """All files that the flag's value stands for, in order of their names.
+    """Return all files named by the flag's value, in order of their names.
 
     Raises:
-        ProgramError: one cannot be read, or two have one name.
+        ProgramError: a file cannot be read, or two files have one name.
     """
     found: dict[str, tuple[str, Related]] = {}
     for given in dict.fromkeys(split_paths(flag)):
@@ -53,13 +53,13 @@ def find_related(flag: str) -> tuple[tuple[Related, ...], Sources]:
 
 
 def local_path(name: str, flag: str | None) -> str:
-    """The absolute path of a file, in the process that the user has started.
+    """Return the absolute path of a file in the user's own process.
 
     Args:
-        flag: the value of -glow.related.files; None where nothing has to go along.
+        flag: the value of -glow.related.files; None if no file needs to be shipped.
 
     Raises:
-        ConfigError: tasks would not have it.
+        ConfigError: the file is not shipped, so tasks would lack it.
     """
     path = os.path.abspath(_local(name))
     roots = None if flag is None else [os.path.abspath(_local(each)) for each in split_paths(flag)]
@@ -69,10 +69,10 @@ def local_path(name: str, flag: str | None) -> str:
 
 
 def path_in_task(name: str) -> str:
-    """The same in a task: the agent's copy.
+    """Return the path of the agent's copy of a file, in a task.
 
     Raises:
-        ConfigError: it did not come along.
+        ConfigError: the file was not shipped.
     """
     path = os.path.join(os.environ.get(PROGRAM_VARIABLE, ""), RELATED, related_name(name))
     if not os.path.lexists(path):
@@ -82,13 +82,13 @@ def path_in_task(name: str) -> str:
 
 def _not_along(name: str) -> ConfigError:
     return ConfigError(
-        f"related_file({name!r}): this does not go along to the agents; "
+        f"related_file({name!r}): this file is not sent to the agents; "
         f"start the script with -glow.related.files={name}"
     )
 
 
 def _files(given: str, name: str) -> Iterator[tuple[str, str]]:
-    """Name and absolute path of each file that `given` stands for."""
+    """Yield name and absolute path of each file that `given` stands for."""
     try:
         absolute = os.path.abspath(_local(given))
     except FileNotFoundError as exc:
@@ -116,7 +116,7 @@ def _raise(error: OSError) -> None:
 def _related(path: str, local: str) -> Related:
     try:
         status = os.stat(local)
-        if not stat.S_ISREG(status.st_mode):  # a pipe would have us wait for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
             raise _refused(local, "it is neither a file nor a folder")
         sha256 = _sha256(local, status)
     except OSError as exc:
@@ -125,7 +125,7 @@ def _related(path: str, local: str) -> Related:
 
 
 def content_of(local: str) -> tuple[str, int]:
-    """SHA-256 and size in bytes of a file. Raises: ProgramError: it cannot be read."""
+    """Return SHA-256 and size in bytes of a file. Raises: ProgramError: the file cannot be read."""
     try:
         status = os.stat(local)
         return _sha256(local, status), status.st_size
@@ -147,4 +147,4 @@ def _sha256(local: str, status: os.stat_result) -> str:
 
 
 def _refused(path: str, reason: str) -> ProgramError:
-    return ProgramError(f"-glow.related.files: {path} cannot go along to the agents: {reason}")
+    return ProgramError(f"-glow.related.files: {path} cannot be sent to the agents: {reason}")

@@ -1,4 +1,4 @@
-"""One local file as it is now: its SHA-256, and what its code imports. Read once per process."""
+"""One local file: its current SHA-256 and its imports. Read once per process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 COMPILED = (".so", ".pyc")
 
-_known: dict[str, ModuleSource] = {}  # by path; an entry counts while its stamp is the file's
+_known: dict[str, ModuleSource] = {}  # by path; an entry is valid while its stamp equals the file's
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`from ..module import names` has level 2; each name may be a submodule. `import` has none."""
+    """An import statement. `from ..module import names` has level 2; names may be submodules."""
 
     level: int
     module: str
@@ -31,20 +31,20 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSource:
-    """A file of the user's, and the stamp that tells whether it has changed since."""
+    """A file of the user, with a stamp that changes with the file."""
 
     stamp: tuple[int, ...]
     sha256: str
     size_bytes: int
     imports: tuple[Import, ...]
-    changed_ns: int  # when the text, or anything else of the file, was last changed
+    changed_ns: int  # time of the last change of the text or of the file's status
 
 
 def read_source(path: str) -> ModuleSource:
-    """The file at `path`. Files that are not Python source import nothing.
+    """Return the file at `path`. Files other than Python source have no imports.
 
     Raises:
-        ProgramError: it cannot be read.
+        ProgramError: the file cannot be read.
     """
     try:
         known = _known.get(path)
@@ -61,7 +61,7 @@ def read_source(path: str) -> ModuleSource:
             f"agents need {path}, which this program imports, but it cannot be read: {reason}"
         ) from exc
     imports = () if path.endswith(COMPILED) else tuple(_imports(content))
-    # the time of the change of status, too: it cannot be set, as `cp -p` and `rsync` do the other
+    # the status time as well, because tools such as `cp -p` and `rsync` set the modification time
     changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
     source = ModuleSource(_stamp(status), sha256_of(content), len(content), imports, changed_ns)
     _known[path] = source
@@ -76,17 +76,17 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _imports(content: bytes) -> Iterator[Import]:
-    """Every import statement of a source, those inside of functions too."""
+    """Yield every import statement of a source, including those inside functions."""
     if b"import" not in content:
         return
-    import ast  # only here: loading it costs more than shipping a small script
+    import ast  # imported here, because ast loads slower than a small script is shipped
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python has shown them, or will where it runs the code
+            warnings.simplefilter("ignore")  # Python shows the warnings when it runs the code
             tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
-        return  # importing it raises the error
+        return  # the import of the module raises the error
     for node in _statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -97,12 +97,12 @@ def _imports(content: bytes) -> Iterator[Import]:
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All statements, however deep. Expressions hold none, and are most of a tree."""
+    """Yield all statements at any depth. Expressions, most of a tree, contain none."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         yield node
         for field in ("body", "orelse", "finalbody", "handlers", "cases"):
             below = getattr(node, field, None)
-            if isinstance(below, list):  # the body of a lambda is none
+            if isinstance(below, list):  # the body of a lambda is an expression
                 waiting.extend(below)

@@ -1,1 +1,1 @@
-"""How rows rest and travel."""
+"""The storage and transfer of rows."""

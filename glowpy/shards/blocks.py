@@ -1,4 +1,4 @@
-"""Blocks of one shard, packed: a flow that serves a channel for days makes one for each row."""
+"""Packed blocks of one shard: a channel that is open for days makes a block for each row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PackedBlocks:
         return len(self._packed) // _BLOCK.size
 
     def append(self, block: Block) -> None:
-        """One that cannot be, in no file, becomes one beyond the end of every file."""
+        """Append a block; impossible values become a block beyond the end of every file."""
         _shard, offset_bytes, length_bytes, row_count, crc32 = block
         try:
             self._packed += _BLOCK.pack(offset_bytes, length_bytes, row_count, crc32)
@@ -33,9 +33,9 @@ class PackedBlocks:
             self._packed += _BEYOND
 
     def at(self, place: int) -> Block:
-        """The block at a place, from 0."""
+        """Return the block at a position, from 0."""
         return Block(self._shard, *_BLOCK.unpack_from(self._packed, place * _BLOCK.size))
 
     def between(self, first: int, last: int) -> tuple[Block, ...]:
-        """The blocks from one place to before another, as far as there are any."""
+        """Return the existing blocks from position `first` to before `last`."""
         return tuple(self.at(place) for place in range(first, min(last, len(self))))

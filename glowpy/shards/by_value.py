@@ -1,17 +1,17 @@
-"""Pickling by value: classes and functions travel as their definitions.
+"""Pickling by value: classes and functions are sent as their definitions.
 
-A class is written as an identity and a definition. The receiver takes its own class of the same
+A class is written as an identity and a definition. The receiver uses its own class of the same
 identity; a process without such a class makes one from the definition, once:
 
-    rows         … class_of(identity, address, definition) …   the definition is a pickle in itself
+    rows         … class_of(identity, address, definition) …   the definition is a separate pickle
     definition   skeleton(identity, …), state                  of the class and of its references
 
-So a class that comes back to the driver *is* the driver's class, with untouched attributes, and all
-executors of a run have one class: rows are equal, keys meet, enum members are identical.
+A class that returns to the driver therefore *is* the driver's class, with unchanged attributes, and
+all executors of a run share one class: rows are equal, keys match, enum members are identical.
 
-The identity is the class's name and a digest of the definition, and so the same in each process
-that has run the same code: forks and re-launched scripts. Where a process has several classes of
-one identity, the address tells forks the right one; elsewhere the newest is taken.
+The identity is the class's name and a digest of the definition, so it is the same in each process
+that has run the same code: forks and re-launched scripts. If a process has several classes of one
+identity, the address selects the right class in forks; elsewhere the newest is used.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ from glowpy.shards.class_digest import digest_of
 
 Identity: TypeAlias = tuple[str, str, str]  # module, qualified name, digest
 
-_lock = threading.RLock()  # held while a class is made: no thread sees an unfinished one
+_lock = threading.RLock()  # held while a class is made, so that no thread sees an unfinished class
 _identities: weakref.WeakKeyDictionary[type, Identity] = weakref.WeakKeyDictionary()
-_classes: dict[Identity, list[weakref.ref[type]]] = {}  # of this process, in order of their use
+_classes: dict[Identity, list[weakref.ref[type]]] = {}  # of this process, in order of use
 _definitions: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
-_addresses: weakref.WeakKeyDictionary[type, int] = weakref.WeakKeyDictionary()  # at their origin
+# in the process of their definition
+_addresses: weakref.WeakKeyDictionary[type, int] = weakref.WeakKeyDictionary()
 _searches: Counter[Identity] = Counter()
 _unfinished: weakref.WeakSet[type] = weakref.WeakSet()
 _new_types: dict[tuple[str, str], Any] = {}
-_arrived: set[Identity] = set()  # of definitions that were unpickled here
+_arrived: set[Identity] = set()  # identities of definitions unpickled here
 _everywhere: set[Identity] = set()
-_MOST_SEARCHES = 100  # of one identity: each looks at every class of the process
+_MOST_SEARCHES = 100  # for one identity, because each search visits every class of the process
 
 
 def dumps_by_value(value: Any, *, with_main: bool) -> bytes:
-    """The pickle of a value, each class in the value with its own definition.
+    """Return the pickle of a value, with a definition for each class.
 
     Args:
         with_main: the receiver has another `__main__` than this process.
@@ -59,10 +60,10 @@ def dumps_by_value(value: Any, *, with_main: bool) -> bytes:
 
 
 def dumps_whole(value: Any) -> bytes:
-    """One pickle of a value and of all references of its functions and classes.
+    """Return one pickle of a value and of all references of its functions and classes.
 
-    Functions that share global variables share them afterwards, too. For processes that have not
-    run the script.
+    Functions with common global variables still share them after unpickling. For processes without
+    the script's definitions.
 
     Raises:
         Exception: the value cannot be pickled.
@@ -71,19 +72,19 @@ def dumps_whole(value: Any) -> bytes:
 
 
 def forget_definitions() -> None:
-    """Classes may have been changed since they were pickled last."""
+    """Drop cached definitions, because classes may have changed since the last pickle."""
     _definitions.clear()
 
 
 def all_classes_are_everywhere() -> None:
-    """Each process of this run has the classes that have arrived: leave out their definitions."""
+    """Stop sending definitions of classes received so far: each process of this run has them."""
     _everywhere.update(_arrived)
 
 
 def show_in_main() -> None:
     """Add the classes of the shipped `__main__` to this `__main__`.
 
-    The driver may have written rows by name, before a flow was shipped.
+    The driver may have pickled rows by name before it shipped a flow.
     """
     main = sys.modules["__main__"]
     for module, name, _digest in _classes:
@@ -92,7 +93,7 @@ def show_in_main() -> None:
 
 
 def _renew_lock() -> None:
-    """In a fork: a thread of the driver may have held it."""
+    """Replace the lock in a fork, because a thread of the driver may have held it."""
     global _lock
     _lock = threading.RLock()
 
@@ -107,17 +108,17 @@ def _dumped(kind: type[_Pickler], value: Any, with_main: bool) -> bytes:
 
 
 def _reduce_code(code: CodeType) -> tuple[Callable[..., CodeType], tuple[Any, ...]]:
-    """Code keeps the name of its file.
+    """Pickle code with the name of its file.
 
-    Since 3.1.3 cloudpickle drops the name, so that equal code of two files gives equal bytes; then
-    no traceback of a task could show the user's line.
+    cloudpickle drops the name since 3.1.3, so that equal code of two files gives equal bytes; a
+    task's traceback could then not show the user's line.
     """
     make, arguments = cloudpickle.Pickler.dispatch_table[CodeType](code)
     return code_of_file, (code.co_filename, make, arguments)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
-    """Writes each class as `class_of` with a definition of its own, made once."""
+    """Writes each class as `class_of` with a separate, cached definition."""
 
     dispatch_table = cloudpickle.Pickler.dispatch_table.new_child({CodeType: _reduce_code})
 
@@ -151,7 +152,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         return class_of, (identity, _address_of(kind), sent)
 
     def _is_in_main(self, value: Any) -> bool:
-        """The receiver finds this class or function by its name in `__main__`."""
+        """Return True if the receiver finds this class or function by its name in `__main__`."""
         if self._with_main or value.__module__ != "__main__":
             return False
         found: Any = sys.modules["__main__"]
@@ -161,7 +162,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
 
 
 class _WholePickler(_Pickler):
-    """Writes a class once, at its first place, together with its references."""
+    """Writes a class once, at its first use, with its references."""
 
     def _reduce_class(self, kind: type) -> Any:
         reduced = cloudpickle.Pickler.reducer_override(self, kind)
@@ -173,7 +174,7 @@ class _WholePickler(_Pickler):
 
 
 def _is_definition(reduced: Any) -> bool:
-    """Has cloudpickle written a class by value? Else by its name, or as a builtin."""
+    """Return True if cloudpickle wrote a class by value, not by its name or as a builtin."""
     return type(reduced) is tuple and len(reduced) == 6
 
 
@@ -181,11 +182,11 @@ def _is_definition(reduced: Any) -> bool:
 
 
 def class_of(identity: Identity, address: int, definition: bytes | None) -> Any:
-    """The class of that identity.
+    """Return the class of an identity. Called by pickles.
 
     Args:
-        address: of the class in the process that has pickled it.
-        definition: None: the program has brought the class.
+        address: of the class in the pickling process.
+        definition: None if the program contains the class.
     """
     with _lock:
         found = _own_class(identity, address)
@@ -199,7 +200,7 @@ def class_of(identity: Identity, address: int, definition: bytes | None) -> Any:
 def skeleton(
     identity: Identity, address: int, make: Callable[..., type], arguments: tuple[Any, ...]
 ) -> type:
-    """The class of an identity, or a new one for `finish` to complete."""
+    """Return the class of an identity, or a new one for `finish` to complete."""
     with _lock:
         _arrived.add(identity)
         found = _own_class(identity, address)
@@ -213,7 +214,7 @@ def skeleton(
 
 
 def finish(kind: type, state: tuple[Callable[[type, Any], None], Any]) -> None:
-    """Set the attributes of a new class; a class of this process stays untouched."""
+    """Set the attributes of a new class; an existing class stays unchanged."""
     with _lock:
         if kind in _unfinished:
             set_state, attributes = state
@@ -222,7 +223,7 @@ def finish(kind: type, state: tuple[Callable[[type, Any], None], Any]) -> None:
 
 
 def new_type(module: str, name: str, supertype: Any) -> Any:
-    """A `typing.NewType` by its name."""
+    """Return the `typing.NewType` of a name."""
     found = _new_types.get((module, name))
     if found is None:
         found = _new_types[module, name] = NewType(name.rpartition(".")[2], supertype)
@@ -231,7 +232,7 @@ def new_type(module: str, name: str, supertype: Any) -> Any:
 
 
 def code_of_file(name: str, make: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
-    """The code that `make` returns, with a file name."""
+    """Return the code made by `make`, with a file name."""
     return make(*arguments).replace(co_filename=name)
 
 
@@ -239,7 +240,7 @@ def code_of_file(name: str, make: Callable[..., CodeType], arguments: tuple[Any,
 
 
 def identity_of(kind: type) -> Identity:
-    """The identity of a class, the same in each process that has run the same code."""
+    """Return the identity of a class, the same in each process that has run the same code."""
     with _lock:
         identity = _identities.get(kind)
         if identity is None:
@@ -251,18 +252,19 @@ def identity_of(kind: type) -> Identity:
 def _register(kind: type, identity: Identity) -> None:
     _identities[kind] = identity
     known = _classes.setdefault(identity, [])
-    if not len(known) & (len(known) - 1):  # now and then; a function may make a class for each row
+    # at growing intervals; a function may define a class for each row
+    if not len(known) & (len(known) - 1):
         known[:] = [each for each in known if each() is not None]
     known.append(weakref.ref(kind))
 
 
 def _address_of(kind: type) -> int:
-    """Tells the classes of one identity in one process apart."""
+    """Return a number that distinguishes classes of one identity in one process."""
     return _addresses.get(kind, id(kind))
 
 
 def _own_class(identity: Identity, address: int) -> type | None:
-    """The class of this process with an identity; None if there is none."""
+    """Return the class of this process with an identity, or None."""
     found = _known_class(identity, address)
     if found is None or (id(found) != address and _searches[identity] < _MOST_SEARCHES):
         _searches[identity] += 1
@@ -280,7 +282,7 @@ def _known_class(identity: Identity, address: int) -> type | None:
 
 
 def _classes_named(module: str, name: str) -> Iterator[type]:
-    """Every class of that name in this process, those of one base in order of definition."""
+    """Yield every class of a name in this process; subclasses of one base in definition order."""
     pending: list[type] = [object]
     seen = set(map(id, pending))
     while pending:

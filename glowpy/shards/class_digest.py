@@ -1,7 +1,7 @@
 """A digest of a class's definition: the same in each process that has run the same code.
 
-It covers the names of bases and attributes, the code of functions with their defaults and closures,
-and plain values. Other objects count by their type.
+The digest covers the names of bases and attributes, the code of functions with their defaults and
+closures, and plain values. Of other objects, only the type counts.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 from typing import Any
 
 _PLAIN = (int, float, complex, str, bytes, type(None), type(...))
-# Made by Python for each class, or when it is first used, or without an order.
+# Made by Python for each class, or at its first use, or in no fixed order.
 _PASSED_OVER = {
     *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "_abc_impl"),
     *("__abstractmethods__", "__static_attributes__", "__annotations__", "__annotate_func__"),
     *("__annotations_cache__", "__parameters__", "__slotnames__", "_value2member_map_"),
-    "__hash__",  # attrs writes a number of this process into the code
+    "__hash__",  # attrs writes a number that differs per process into the code
 }
 _WRAPPED = ("__func__", "fget", "fset", "fdel", "func", "__wrapped__")  # of methods and properties
 
 
 def digest_of(kind: type) -> str:
-    """The digest of a class, as text."""
+    """Return the digest of a class, as text."""
     shape = [_name_of(base) for base in kind.__bases__], _name_of(type(kind)), _attributes(kind)
     return hashlib.sha256(repr(shape).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
@@ -42,7 +42,7 @@ def _members(kind: type) -> Iterable[tuple[str, Any]]:
 
 
 def _shape(value: Any, seen: set[int]) -> Any:
-    """What counts of a value, made of text, numbers, tuples and lists."""
+    """Return the relevant content of a value, as text, numbers, tuples and lists."""
     kind = type(value)
     if kind in _PLAIN or kind is bool:
         return kind.__name__, value
@@ -72,14 +72,14 @@ def _shape(value: Any, seen: set[int]) -> Any:
 def _part(value: Any, name: str) -> Any:
     try:
         return getattr(value, name, None)
-    except Exception:  # noqa: BLE001  # of a proxy outside of its context, for example
+    except Exception:  # noqa: BLE001  # raised by a proxy outside its context, for example
         return None
 
 
 def _cell(cell: CellType, seen: set[int]) -> Any:
     try:
         return _shape(cell.cell_contents, seen)
-    except ValueError:  # a name that has no value yet
+    except ValueError:  # an unassigned variable
         return "empty"
 
 

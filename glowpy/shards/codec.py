@@ -3,9 +3,10 @@
     byte 0    format   b"m" marshal, b"p" pickle
     then      payload
 
-marshal keeps only exact builtin types and turns buffers into bytes; a look at the types of the
-whole batch decides. With that look it is as fast as pickle, or up to a quarter faster where
-strings do not repeat (`benchmarks/micro.py codec`). The rest is pickled (see `pickles`).
+marshal keeps only exact builtin types and turns buffers into bytes, so it is used only after a
+check of the types in the whole batch. Including the check it is as fast as pickle, or up to a
+quarter faster if strings do not repeat (`benchmarks/micro.py codec`). Other batches are pickled
+(see `pickles`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PLAIN_AND_TUPLE = _PLAIN | {tuple}
 
 
 class CheckedRows(list[Any]):
-    """Rows that were placed by hashes which may differ between processes, so that readers check.
+    """Rows placed by hashes that may differ between processes, for readers to verify.
 
     Written as a pickle, and read as this class again.
     """
@@ -36,15 +37,16 @@ class CheckedRows(list[Any]):
 
 
 def encode(rows: list[Any]) -> bytes:
-    """The bytes of a batch.
+    """Return the bytes of a batch.
 
     Raises:
-        RowError: a row cannot be pickled; shows it.
+        RowError: a row cannot be pickled; the message shows the row.
     """
     if _are_plain(rows):
-        with suppress(ValueError):  # a value has 2 GiB or more: too long for marshal
+        with suppress(ValueError):  # a value of 2 GiB or more is too long for marshal
             return _MARSHAL + marshal.dumps(rows, _MARSHAL_VERSION)
-    from glowpy.shards.pickles import dumps  # plain rows do without, as does a quick start
+    # not imported for plain rows, which keeps the start quick
+    from glowpy.shards.pickles import dumps
 
     try:
         return _PICKLE + dumps(rows)
@@ -65,10 +67,10 @@ def _are_plain(rows: list[Any]) -> bool:
 
 
 def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
-    """The rows of a batch.
+    """Return the rows of a batch.
 
     Raises:
-        ShardCorrupt: the bytes are no batch of ours.
+        ShardCorrupt: the bytes are not a batch.
         RowError: a row's class cannot be found or made here.
     """
     view = memoryview(payload)
@@ -89,12 +91,12 @@ def decode(payload: bytes | bytearray | memoryview) -> list[Any]:
 
 
 def _unpicklable(rows: list[Any], error: Exception) -> RowError:
-    """The error that shows the row which cannot be pickled."""
+    """Return the error that shows the row which cannot be pickled."""
     from glowpy.shards.pickles import dumps
 
     for row in rows:
         try:
             dumps(row)
-        except Exception as exc:  # noqa: BLE001  # any exception can come out of its __reduce__
+        except Exception as exc:  # noqa: BLE001  # a user's __reduce__ may raise any exception
             return RowError(f"row {short_repr(row)} cannot be pickled: {type(exc).__name__}: {exc}")
     return RowError(f"rows cannot be pickled: {type(error).__name__}: {error}")

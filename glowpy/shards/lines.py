@@ -1,9 +1,9 @@
-"""A batch of lines as bytes, and back: the blocks of channels that have a name.
+"""A batch of lines as bytes, and back: the blocks of named channels.
 
-    line  UTF-8; bytes that are none are kept as lone surrogates of the row
-    "\\n"  behind each line, the last one too
+    line  UTF-8; other bytes become lone surrogates of the row
+    "\\n"  after each line, the last one included
 
-Any member of a cluster may write such a channel, so its readers decode nothing but text.
+Any member of a cluster may write a named channel, so its readers decode only text.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ MOST_BYTES = 32 << 20
 
 
 def encode_lines(lines: Sequence[bytes]) -> bytes:
-    """The bytes of lines that hold no newline."""
+    """Return the bytes of lines, none of which contains a newline."""
     return b"".join([line + b"\n" for line in lines])
 
 
 def count_lines(block: bytes) -> int:
-    """The number of lines of a block.
+    """Return the number of lines of a block.
 
     Raises:
         ShardCorrupt: the block is too large, or does not end with a line.
@@ -36,7 +36,7 @@ def count_lines(block: bytes) -> int:
 
 
 def decode_lines(block: bytes) -> list[str]:
-    """The lines of a block.
+    """Return the lines of a block.
 
     Raises:
         ShardCorrupt: the block is too large, or does not end with a line.

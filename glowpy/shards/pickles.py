@@ -1,9 +1,9 @@
 """Pickles of the user's values: rows, exceptions, results.
 
-The standard pickler writes a class as its name in a module. That fails for a class which is defined
-in a function, and means nothing elsewhere for a class of `__main__` whose process no agent can
-start again (a notebook, a REPL, `python -c`). Such values are pickled by value, see `by_value`.
-`pickle.loads` reads both.
+The standard pickler writes a class as its name in a module. This fails for classes defined in a
+function, and is useless elsewhere for classes of a `__main__` that no agent can start again (a
+notebook, a REPL, `python -c`). Such values are pickled by value, see `by_value`. `pickle.loads`
+reads both forms.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-_MAIN = b"__main__"  # as it stands in a pickle that refers to a class or function of this module
+_MAIN = b"__main__"  # the bytes in a pickle that refers to a class or function of this module
 _main_is_shipped = False
 
 
 def ship_main() -> None:
-    """From now on, write the classes and functions of `__main__` by value in this process."""
+    """Pickle the classes and functions of `__main__` by value in this process from now on."""
     global _main_is_shipped
     _main_is_shipped = True
 
 
 def dumps(value: Any) -> bytes:
-    """The pickle of a value.
+    """Return the pickle of a value.
 
     Raises:
         Exception: the value cannot be pickled, or its `__reduce__` raises.
     """
     try:
         data = pickle.dumps(value, protocol=5)
-    except Exception:  # noqa: BLE001  # any exception can come out of a user's __reduce__
+    except Exception:  # noqa: BLE001  # a user's __reduce__ may raise any exception
         data = b""
     if data and not (_main_is_shipped and _MAIN in data):
         return data

@@ -1,21 +1,21 @@
-"""The pull protocol, without sockets: how the blocks of a shard get from their owner to a reader.
+"""The pull protocol without sockets: transfers the blocks of a shard from owner to reader.
 
     reader                         owner
     Fetch(shard, credit)      ->
-                              <-   Blocks (where they lie)    to a reader on the owner's host
-                              <-   BlockFrame (their bytes)   to a reader elsewhere, within credit
+                              <-   Blocks (their locations)   to a reader on the owner's host
+                              <-   BlockFrame (their bytes)   to other readers, within credit
     MoreCredit                ->
                               <-   FetchEnd(counts) | FetchEnd(lost)
 
-A fetch of an attempt that is still writing waits for what is to come. End of stream and loss are
-never the same: only an end whose counts agree with what has come is an end. A fetch without the
-secret of the run is answered as one of an attempt that the owner does not have. Both sides count
-credit by `cost_of` a frame. A reader that has long heard nothing sends MoreCredit of nothing: an
-owner that does not know the fetch, or has given it up, answers that it is lost. A reader on the
-owner's host that runs as another user may not open the file: it cancels, and fetches the rest
-without naming its host.
+A fetch from an attempt that is still writing waits for further blocks. End of stream and loss are
+never confused: an end is valid only if its counts agree with the received blocks. A fetch without
+the secret of the run gets the same answer as a fetch from an unknown attempt. Both sides count
+credit by `cost_of` a frame. A reader that receives nothing for long sends MoreCredit(0): an owner
+that does not know the fetch, or has dropped it, answers that it is lost. A reader on the owner's
+host may lack permission to open the file, as another user; it cancels, and fetches the rest without
+naming its host.
 
-Here is the owner's side; the reader's is `shards.receiver`.
+This module is the owner's side; the reader's side is `shards.receiver`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from glowpy.shards.blocks import PackedBlocks
 from glowpy.shards.segment import Block
 
 FRAME_BYTES = 4 << 20
-_LEAST_COST_BYTES = 1 << 10  # of a frame: what waits in queues are messages, however small
-_MOST_CREDIT_BYTES = 16 << 20  # of one stream: no reader makes an owner queue more
+_LEAST_COST_BYTES = 1 << 10  # of a frame: queues hold messages, however small
+_MOST_CREDIT_BYTES = 16 << 20  # of one stream, so that no reader can make an owner queue more
 _LOCATED_AT_ONCE = 10_000  # blocks in one message
 _NONE = PackedBlocks(0)
 Reader: TypeAlias = Hashable
@@ -39,7 +39,7 @@ FetchKey: TypeAlias = tuple[Reader, int]  # and the reader's number for the stre
 
 
 class SendBlocks(NamedTuple):
-    """Tell a reader on this host where blocks lie."""
+    """Send the locations of blocks to a reader on this host."""
 
     reader: Reader
     fetch: int
@@ -61,7 +61,7 @@ class SendFrame(NamedTuple):
 
 
 class SendEnd(NamedTuple):
-    """Tell a reader that its shard is whole, or why it is lost."""
+    """Tell a reader that its shard is complete, or why it is lost."""
 
     reader: Reader
     fetch: int
@@ -98,7 +98,7 @@ class _OpenFetch:
 
 
 class _StoredAttempt:
-    """What one attempt has written so far."""
+    """The blocks written by one attempt so far."""
 
     is_sealed = False
 
@@ -106,32 +106,32 @@ class _StoredAttempt:
         self.path = path
         self.nonce = nonce
         self.secret = secret
-        self.blocks: dict[int, PackedBlocks] = {}  # by shard; none where no rows
+        self.blocks: dict[int, PackedBlocks] = {}  # by shard; shards without rows are missing
         self.waiting: dict[int, dict[FetchKey, _OpenFetch]] = {}  # by shard
 
 
 def cost_of(length_bytes: int) -> int:
-    """The credit that a frame takes."""
+    """Return the credit used by a frame."""
     return max(length_bytes, _LEAST_COST_BYTES)
 
 
 class ShardIndex:
-    """All shards of one owner, and who is reading them. Every method returns what to send."""
+    """All shards of one owner, and their readers. Every method returns the messages to send."""
 
     def __init__(self) -> None:
         self._attempts: dict[AttemptKey, _StoredAttempt] = {}
         self._fetches: dict[FetchKey, _OpenFetch] = {}
 
     def open(self, run: str, attempt: int, path: str, nonce: bytes, secret: Secret | None) -> None:
-        """An attempt begins to write.
+        """Register an attempt that starts to write.
 
         Args:
-            secret: of the run, which its readers know; None: any reader may have the shards.
+            secret: of the run, required from readers; None: any reader may fetch the shards.
         """
         self._attempts[run, attempt] = _StoredAttempt(path, nonce, secret)
 
     def commit(self, run: str, attempt: int, blocks: Sequence[Block]) -> list[Send]:
-        """Blocks of an attempt exist from now on; unknown and sealed attempts are fenced."""
+        """Add blocks to an attempt; blocks of unknown and sealed attempts are dropped."""
         entry = self._attempts.get((run, attempt))
         if entry is None or entry.is_sealed:
             return []
@@ -145,7 +145,7 @@ class ShardIndex:
         return [send for shard in touched for send in self._serve_shard(entry, shard)]
 
     def seal(self, run: str, attempt: int) -> list[Send]:
-        """An attempt is whole: readers at its end get it."""
+        """Mark an attempt as complete, and send the end to readers that have all blocks."""
         entry = self._attempts.get((run, attempt))
         if entry is None:
             return []
@@ -153,7 +153,7 @@ class ShardIndex:
         return [send for shard in list(entry.waiting) for send in self._serve_shard(entry, shard)]
 
     def lose(self, run: str, attempt: int, reason: str) -> list[Send]:
-        """An attempt's shards are never read again; its readers are told why."""
+        """Drop an attempt's shards, and send the reason to its readers."""
         entry = self._attempts.pop((run, attempt), None)
         if entry is None:
             return []
@@ -165,7 +165,7 @@ class ShardIndex:
         return sends
 
     def drop_run(self, run: str, reason: str) -> list[Send]:
-        """A run is over."""
+        """Drop all attempts of a run."""
         attempts = self.attempts_of(run)
         return [send for attempt in attempts for send in self.lose(run, attempt, reason)]
 
@@ -185,7 +185,7 @@ class ShardIndex:
         is_local: bool,
         secret: bytes,
     ) -> list[Send]:
-        """A reader wants a shard."""
+        """Open a stream of a shard for a reader."""
         entry = self._attempts.get((run, attempt))
         if entry is None or not (entry.secret is None or entry.secret.matches(secret)):
             lost = f"attempt {attempt} of run {run} has no shards here"
@@ -202,21 +202,21 @@ class ShardIndex:
         return self._serve_shard(entry, shard, only=fetch)
 
     def more_credit(self, reader: Reader, number: int, credit_bytes: int) -> list[Send]:
-        """A reader has taken what it was sent, or asks whether its stream goes on."""
+        """Add credit to a stream; with 0, only check that the stream is open."""
         fetch = self._fetches.get((reader, number))
-        if fetch is None:  # a reader whose end is on its way does not mind another
+        if fetch is None:  # an end that crosses another end is harmless
             return [SendEnd(reader, number, 0, 0, f"fetch {number} is not open")]
         fetch.credit_bytes = min(fetch.credit_bytes + max(0, credit_bytes), _MOST_CREDIT_BYTES)
         return self._serve_shard(self._attempts[fetch.attempt], fetch.shard, only=fetch)
 
     def cancel(self, reader: Reader, number: int) -> None:
-        """A reader wants nothing more of a stream."""
+        """Close a stream at its reader's request."""
         fetch = self._fetches.pop((reader, number), None)
         if fetch is not None:
             self._forget(self._attempts[fetch.attempt], fetch)
 
     def reader_gone(self, reader: Reader) -> None:
-        """A reader's connection is closed."""
+        """Close all streams of a reader whose connection is closed."""
         for of_reader, number in [key for key in self._fetches if key[0] == reader]:
             self.cancel(of_reader, number)
 

@@ -13,7 +13,7 @@ from glowpy.shards.segment import Block
 
 
 class LocatedBlock(NamedTuple):
-    """A block to be read from the owner's segment file on this host."""
+    """A block to read from the owner's segment file on this host."""
 
     path: str
     nonce: bytes
@@ -21,7 +21,7 @@ class LocatedBlock(NamedTuple):
 
 
 class ReceivedBlock(NamedTuple):
-    """A block whose bytes have come; not yet compared with its checksum."""
+    """A block with its received bytes, not yet compared with the checksum."""
 
     block: Block
     payload: bytes
@@ -31,33 +31,33 @@ Ready: TypeAlias = LocatedBlock | ReceivedBlock
 
 
 class PullReceiver:
-    """The reader's side of one stream: puts frames together and checks that nothing is missing."""
+    """The reader's side of one stream: assembles frames, and checks that none is missing."""
 
     def __init__(self, credit_bytes: int) -> None:
         self._ready: deque[Ready] = deque()
         self._unfinished: Block | None = None
-        self._parts: list[bytes] = []  # of that block
+        self._parts: list[bytes] = []  # of the unfinished block
         self._position_bytes = 0
         self._block_count = 0
         self._row_count = 0
         self._window_bytes = credit_bytes
         self._outstanding_bytes = credit_bytes  # granted, not received
-        self._buffered_bytes = 0  # of whole blocks that nobody has taken, by their cost
+        self._buffered_bytes = 0  # of complete blocks not yet read, by their cost
         self.is_ended = False
         self.error: ShardLost | ShardCorrupt | None = None
 
     def blocks(self, path: str, nonce: bytes, blocks: Sequence[Block]) -> None:
-        """Blocks on this host."""
+        """Add blocks on this host."""
         self._check_open()
         for block in blocks:
             self._ready.append(LocatedBlock(path, nonce, block))
             self._count(block)
 
     def frame(self, block: Block, position_bytes: int, data: bytes) -> None:
-        """Bytes of a block.
+        """Add bytes of a block.
 
         Raises:
-            ProtocolError: the owner has left out or repeated bytes, or sends more than it may.
+            ProtocolError: the owner left out or repeated bytes, or exceeded its credit.
         """
         self._check_open()
         end = position_bytes + len(data)
@@ -82,7 +82,7 @@ class PullReceiver:
             self._position_bytes = 0
 
     def end(self, block_count: int, row_count: int, lost: str) -> None:
-        """The owner says that this was all, or that the rest is lost."""
+        """End the stream, or fail it with the owner's reason."""
         self._check_open()
         if lost:
             self.fail(lost)
@@ -96,7 +96,7 @@ class PullReceiver:
             )
 
     def fail(self, reason: str) -> None:
-        """The rest will not come, and what has come is of no use without it."""
+        """Fail the stream and drop its blocks, which are useless without the rest."""
         if not self.is_ended:
             self.is_ended = True
             self.error = ShardLost(reason)
@@ -104,9 +104,9 @@ class PullReceiver:
             self._parts.clear()
 
     def restart(self, unread: Block) -> int:
-        """Forget the located blocks from `unread` on, and return the number of the first of them.
+        """Drop the located blocks from `unread` on, and return the number of the first.
 
-        For a reader that cannot open the file and fetches them again, by the socket.
+        For a reader that cannot open the file and fetches the blocks again by the socket.
         """
         forgotten = [unread, *(ready.block for ready in self._ready)]
         self._ready.clear()
@@ -118,14 +118,14 @@ class PullReceiver:
 
     @property
     def has_news(self) -> bool:
-        """There is a whole block, or the end, or an error."""
+        """True after a complete block, the end, or an error."""
         return bool(self._ready) or self.is_ended
 
     def next_block(self) -> Ready | None:
-        """The next whole block; None: it has not come yet, or there is none.
+        """Return the next complete block; None if no block has arrived, or after the last.
 
         Raises:
-            ShardLost, ShardCorrupt: the stream ended so.
+            ShardLost, ShardCorrupt: the stream ended with this error.
         """
         if self._ready:
             ready = self._ready.popleft()
@@ -137,9 +137,10 @@ class PullReceiver:
         return None
 
     def credit_due(self) -> int:
-        """Credit to grant now, in bytes, once half of the window is free.
+        """Return the bytes of credit to grant now, once half of the window is free.
 
-        The parts of an unfinished block do not count: a block larger than the window comes through.
+        The parts of an unfinished block do not count, so that a block larger than the window can be
+        transferred.
         """
         free = self._window_bytes - self._outstanding_bytes - self._buffered_bytes
         if self.is_ended or free < self._window_bytes // 2:

@@ -1,7 +1,7 @@
-"""The segment file: all shards that one attempt of a task group writes, in one file.
+"""The segment file: all shards of one attempt of a task group, in one file.
 
     offset 0    magic         8 bytes  b"GLOWSEG1"
-           8    nonce        16 bytes  the owner's proof that this file is its own
+           8    nonce        16 bytes  proves to readers that the file is the owner's
           24    block, block, ...
 
     block  +0   shard         u32 LE
@@ -10,7 +10,7 @@
           +16   crc32         u32 LE   of the payload
           +20   payload       `length` bytes, opaque here
 
-The file describes itself; the index that readers use is held by the owner, block by block.
+The file describes itself; the owner holds the index for readers, block by block.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BLOCK_HEADER = struct.Struct("<IIQI")
 
 
 class Block(NamedTuple):
-    """One block of a shard: where its payload lies in the segment file, and what it must be."""
+    """One block of a shard: place in the segment file, size and checksum."""
 
     shard: Unsigned32
     offset_bytes: Size
@@ -43,9 +43,9 @@ class Block(NamedTuple):
 
 
 class SegmentWriter:
-    """Appends blocks to a new segment file, made at the first block. A context manager.
+    """Appends blocks to a segment file, created at the first block. A context manager.
 
-    A block may be announced to readers after `flush()` has returned.
+    Readers may be sent a block after `flush()` has returned.
 
     Raises:
         OutputError: the file cannot be written; names the path and the system's reason.
@@ -60,7 +60,7 @@ class SegmentWriter:
         self._pending_bytes = 0
 
     def append(self, shard: int, payload: bytes, row_count: int) -> Block:
-        """Add one block; it is on its way to the file, not yet readable."""
+        """Add one block, readable after the next `flush`."""
         if self._descriptor < 0:
             self._create()
         block = Block(
@@ -80,7 +80,7 @@ class SegmentWriter:
         return block
 
     def flush(self) -> None:
-        """Hand every appended block to the system, so that other processes can read it."""
+        """Write every appended block to the file, so that other processes can read it."""
         if not self._pending:
             return
         try:
@@ -124,20 +124,21 @@ class SegmentWriter:
 
 
 class SegmentReader:
-    """Reads blocks of a segment file on this host, after checking that it is the owner's.
+    """Reads blocks of a segment file on this host, after checking the owner's nonce.
 
     Raises:
         ShardOfOtherUser: the file belongs to another user.
-        ShardLost: the file is gone, or carries another nonce.
-        ShardCorrupt: a block's bytes are not those that were written.
+        ShardLost: the file is missing, or has another nonce.
+        ShardCorrupt: a block's bytes differ from the written bytes.
     """
 
     def __init__(self, path: str, nonce: bytes) -> None:
         self.path = path
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would wait
+        # opening a pipe would block
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             self._descriptor = os.open(path, flags)
-        except (OSError, ValueError) as exc:  # ValueError: a null byte, by a stranger's message
+        except (OSError, ValueError) as exc:  # ValueError: a null byte in a stranger's message
             reason = exc.strerror if isinstance(exc, OSError) else exc
             error = ShardOfOtherUser if isinstance(exc, PermissionError) else ShardLost
             raise error(f"segment file {path} cannot be opened: {reason}") from exc
@@ -161,13 +162,13 @@ class SegmentReader:
             raise ShardLost(f"segment file {self.path} is not the one its owner wrote")
 
     def read(self, block: Block) -> bytes:
-        """The payload of one block, checked against its checksum."""
+        """Return the payload of one block, after comparing its checksum."""
         payload = self.read_part(block, 0, block.length_bytes)
         check_block(block, payload, self.path)
         return payload
 
     def read_part(self, block: Block, position_bytes: int, length_bytes: int) -> bytes:
-        """Some bytes of a block, unchecked: a frame on its way to a reader elsewhere."""
+        """Return some bytes of a block, unchecked, for a frame to another host."""
         parts = []
         offset = block.offset_bytes + position_bytes
         try:
@@ -206,7 +207,7 @@ def check_block(block: Block, payload: bytes | bytearray, source: str) -> None:
     """Compare a block's payload with its checksum.
 
     Raises:
-        ShardCorrupt: they differ; names the source and the block's place.
+        ShardCorrupt: the two differ; names the source and the block's place.
     """
     if len(payload) != block.length_bytes or crc32(payload) != block.crc32:
         raise ShardCorrupt(
