@@ -32,7 +32,7 @@ __all__ = [
     "related_file",
 ]
 
-# Loaded when first asked for: a script that only defines a flow pays for nothing else.
+# Loaded at the first use: a script that only defines a flow does not wait for the rest.
 _HOMES = {
     "Channel": "glowpy.channel",
     "Dataset": "glowpy.flow.dataset",

@@ -1,15 +1,15 @@
-"""Amounts in words, for people: counts, sizes, durations."""
+"""Counts, sizes and durations as text."""
 
 from __future__ import annotations
 
 
 def counted(number: int, what: str) -> str:
-    """In words: 1 task, 2 tasks."""
+    """Return a count with its noun: 1 task, 2 tasks."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def format_bytes(size: float) -> str:
-    """In words: 0 B, 1.5 kB, 12 MB.
+    """Return a size with its unit: 0 B, 1.5 kB, 12 MB.
 
     >>> format_bytes(999), format_bytes(1500), format_bytes(12_000_000)
     ('999 B', '1.5 kB', '12 MB')
@@ -23,7 +23,7 @@ def format_bytes(size: float) -> str:
 
 
 def format_duration(duration_s: float) -> str:
-    """In words: 12 ms, 3.4 s, 2 min 5 s.
+    """Return a duration with its units: 12 ms, 3.4 s, 2 min 5 s.
 
     >>> format_duration(0.0123), format_duration(3.44), format_duration(125.2)
     ('12 ms', '3.4 s', '2 min 5 s')
@@ -38,7 +38,7 @@ def format_duration(duration_s: float) -> str:
 
 
 def format_rows(count: float) -> str:
-    """A number of rows, short: 950, 12k, 3.4M.
+    """Return a number of rows in short form: 950, 12k, 3.4M.
 
     >>> format_rows(950), format_rows(12_345), format_rows(3_400_000)
     ('950', '12k', '3.4M')

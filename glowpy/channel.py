@@ -1,10 +1,10 @@
-"""Channel: the queue between the driver program and a flow that is running.
+"""Channel: the queue between the driver program and a running flow.
 
     driver program   send → [rows, bounded] → take     a flow's input
     a flow's output  offer → [rows, bounded] → receive  driver program
 
-A channel stands on one side of one run in its life. The run learns by a call of `on_change` that
-there is something to take, or room to offer; it never waits in here, only the user's threads do.
+A channel belongs to one side of one run. `on_change` notifies the run of new rows or free capacity;
+the run never blocks in this module, only the user's threads do.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _STAYS = (
 
 
 def is_channel_name(name: object) -> bool:
-    """Can a channel that others find by its name be called so?"""
+    """Return True for a valid name of a named channel."""
     if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.isascii():
         return False
     return name[0].isalnum() and all(each.isalnum() or each in "._-" for each in name)
 
 
 def _row_count(capacity: object) -> int:
-    """A capacity as an `int`; numpy's integers are numbers, too."""
+    """Return a capacity as an `int`, numpy's integers included."""
     with suppress(TypeError):
         count = index(capacity)  # type: ignore[arg-type]
         if count >= 1 and not isinstance(capacity, bool):
@@ -54,14 +54,15 @@ def _row_count(capacity: object) -> int:
 
 
 class Channel:
-    """A closable queue of rows, for any number of threads. A context manager: leaving it closes it.
+    """A closable queue of rows, for any number of threads. A context manager that closes it.
 
-    `flow.channel(ch)` makes it a flow's input, `dataset.add_output(ch)` an output; it is one of
-    them, once. It belongs to the driver program: a flow's functions cannot use it. Go: a `chan`.
+    `flow.channel(ch)` makes the channel a flow's input, `dataset.add_output(ch)` an output; a
+    channel can be used once. Channels belong to the driver program: a flow's functions cannot use
+    them. Go: a `chan`.
 
     Args:
-        capacity: rows that may wait in it; then `send` waits. `-glow.channel.bufferSize`, or 1024,
-            if not given.
+        capacity: row limit; `send` blocks at the limit. Default: `-glow.channel.bufferSize`, or
+            1024.
 
     >>> numbers = Channel()
     >>> with numbers:
@@ -80,8 +81,8 @@ class Channel:
         self._changed = threading.Condition()
         self._is_closed = False
         self._error: GlowError | None = None
-        self._user = ""  # the flow it is an input or output of, in words
-        self._reader_count = 0  # threads that wait for a row
+        self._user = ""  # the input or output that uses the channel, as text
+        self._reader_count = 0  # threads blocked in `receive`
         self._on_change: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -93,16 +94,16 @@ class Channel:
 
     @property
     def is_closed(self) -> bool:
-        """True once nothing more can be sent. There may still be rows to receive."""
+        """True once sending is over. Rows may still wait for `receive`."""
         return self._is_closed or self._error is not None
 
     def send(self, row: Row, timeout_s: float | None = None) -> None:
-        """Put in a copy of a row; waits while the channel is full.
+        """Append a copy of a row; block while the channel is full.
 
         Raises:
-            ChannelClosed: it is closed, or its flow has ended without it.
-            ChannelTimeout: it has been full for `timeout_s`.
-            GlowError: the flow that reads it has failed, or was cancelled: the run's error.
+            ChannelClosed: the channel is closed, or its run has ended.
+            ChannelTimeout: the channel was full for `timeout_s`.
+            GlowError: the run that reads the channel has failed or was cancelled: the run's error.
         """
         _check_place()
         row = copied(row)
@@ -122,7 +123,7 @@ class Channel:
                     self._wait(until, timeout_s, "has been full")
                 else:
                     self._wait_for_run()
-            # The run takes all that there is: of rows behind others it has been told already.
+            # The run takes all rows at once: earlier rows have notified it already.
             tell = None if self._rows else self._on_change
             self._rows.append(row)
             self._changed.notify_all()
@@ -130,12 +131,12 @@ class Channel:
             tell()
 
     def receive(self, timeout_s: float | None = None) -> Row:
-        """Take out the next row; waits for one.
+        """Remove and return the next row; block while the channel is empty.
 
         Raises:
-            ChannelClosed: it is closed, and every row has been received.
-            ChannelTimeout: none has come for `timeout_s`.
-            GlowError: the flow that writes it has failed, or was cancelled: the run's error.
+            ChannelClosed: the channel is closed, and every row has been received.
+            ChannelTimeout: no row arrived for `timeout_s`.
+            GlowError: the run that writes the channel has failed or was cancelled: the run's error.
         """
         _check_place()
         until = None if timeout_s is None else monotonic() + timeout_s
@@ -152,16 +153,16 @@ class Channel:
                     self._reader_count -= 1
             row = self._rows.popleft()
             self._changed.notify_all()
-            # A run that has found no room is told once there is some for more than a row.
+            # Notify a run that found the channel full once half of it is free, not for each row.
             tell = self._on_change if len(self._rows) == self._capacity // 2 else None
         if tell is not None:
             tell()
         return row
 
     def close(self) -> None:
-        """Nothing more will be sent. Rows that wait in it can still be received.
+        """End sending. Rows in the channel can still be received.
 
-        The reader of a flow's output may close it, too: then the rest of its rows is dropped.
+        The reader of a flow's output may also close the channel, which drops the rest of the rows.
         """
         self._end(None)
 
@@ -185,22 +186,21 @@ class Channel:
     ) -> None:
         if error is None:
             self.close()
-        else:  # rows are missing: closing the channel would hide this
+        else:  # rows are missing, which a normal close would hide
             text = f"the block that was to close a channel raised {type(error).__name__}: {error}"
             self._end(RunCancelled(text))
 
-    # --- for the run that it is an input or output of ---
+    # --- for the run that uses the channel ---
 
     def attach(self, user: str, capacity: int, on_change: Callable[[], None]) -> None:
-        """A run takes it as its own.
+        """Bind the channel to a run.
 
         Args:
-            user: as text, for the message to a second user.
-            on_change: called, on any thread, when rows have come, there is room for some, or it was
-                closed.
+            user: the input or output, as text, for the error of a second user.
+            on_change: called, on any thread, after new rows, freed capacity or a close.
 
         Raises:
-            ChannelError: it is, or was, another's.
+            ChannelError: the channel is or was bound already.
         """
         with self._changed:
             if self._user:
@@ -214,7 +214,7 @@ class Channel:
             self._changed.notify_all()
 
     def take(self) -> list[Row]:
-        """All rows to be had now, without waiting."""
+        """Remove and return all rows, without blocking."""
         with self._changed:
             taken = list(self._rows)
             self._rows.clear()
@@ -224,13 +224,13 @@ class Channel:
 
     @property
     def is_drained(self) -> bool:
-        """Closed, and empty: the run has had everything."""
+        """True once the channel is closed and empty."""
         with self._changed:
             return self._is_closed and not self._rows
 
     @property
     def has_reader(self) -> bool:
-        """A thread waits for a row."""
+        """True while a thread is blocked in `receive`."""
         return self._reader_count > 0
 
     @property
@@ -240,13 +240,13 @@ class Channel:
 
     @property
     def error(self) -> GlowError | None:
-        """Why what was sent is not all, if its user has ended it so."""
+        """The error by which the run has ended the channel, or None."""
         return self._error
 
     def offer(self, rows: Iterator[Row]) -> bool:
-        """Put in rows without waiting, as long as there is room. False: it is full.
+        """Append rows without blocking, up to the capacity; return False if the channel is full.
 
-        `rows` is drawn from only as far as there is room. A closed channel takes all, and drops it.
+        `rows` is consumed only up to the capacity. A closed channel consumes and drops all rows.
         """
         with self._changed:
             is_dropping = self.is_closed
@@ -262,11 +262,11 @@ class Channel:
             return False
 
     def fail(self, error: GlowError) -> None:
-        """The run has failed: `send` and `receive` raise its error, at once."""
+        """End the channel with the run's error, which `send` and `receive` raise at once."""
         self._end(error)
 
     def detach(self) -> None:
-        """The run needs it no more."""
+        """Close the channel at the end of the run."""
         with self._changed:
             self._on_change = None
         self.close()
@@ -282,8 +282,8 @@ class Channel:
             tell()
 
     def _wait_for_run(self) -> None:
-        """Wait in `send` for room, or for a run that reads the channel; log a wait that lasts."""
-        import logging  # few programs wait here
+        """Block in `send` until there is capacity or a run; log a long wait."""
+        import logging  # seldom needed
 
         notice_s = Timing.from_environment().channel_notice_s
         if self._changed.wait(notice_s):
@@ -297,7 +297,7 @@ class Channel:
             notice_s,
             self._capacity,
         )
-        self._changed.wait()  # without a deadline, as the caller of `send` has given none
+        self._changed.wait()  # without a deadline, because the caller of `send` set none
 
     def _wait(self, until: float | None, timeout_s: float | None, what: str) -> None:
         left_s = None if until is None else until - monotonic()
@@ -307,6 +307,6 @@ class Channel:
 
 
 def _check_place() -> None:
-    """Raises: ChannelError, in a task."""
+    """Raises: ChannelError: the code runs in a task."""
     if is_in_task():
         raise ChannelError(_STAYS)

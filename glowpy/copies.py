@@ -1,7 +1,7 @@
-"""Copies of values: a step or a program that changes one row changes no other.
+"""Copies of values, so that a change of one row affects no other row.
 
 A join puts one value of an input into many rows, and a program may change a row after `send`.
-Values of immutable types are shared, all others are copied.
+Values of immutable types are shared, others are copied.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _IMMUTABLE_MODULES = {"datetime", "decimal", "fractions", "uuid", "zoneinfo"}
 
 
 def hold_mutable(lists: Mapping[Any, Sequence[Any]]) -> bool:
-    """Can any of the values in these lists be changed?"""
+    """Return True if any value in these lists may be mutable."""
     kinds = set(map(type, chain.from_iterable(lists.values())))
     return not (kinds <= _IMMUTABLE or are_immutable(chain.from_iterable(lists.values())))
 
 
 def are_immutable(values: Iterable[Any]) -> bool:
-    """Can none of these values be changed?"""
+    """Return True if all values are known to be immutable."""
     for value in values:
         if value.__class__ not in _IMMUTABLE and not _is_immutable(value):
             return False
@@ -36,9 +36,9 @@ def _is_immutable(value: Any) -> bool:
 
 
 def copied(value: Any) -> Any:
-    """A deep copy of a value, or the value itself if nothing in it can be changed.
+    """Return a deep copy of a value, or the value itself if it is immutable throughout.
 
-    Values without a copy, such as locks, are shared.
+    Values that cannot be copied, such as locks, are shared.
     """
     kind = type(value)
     if kind in _IMMUTABLE:
@@ -53,5 +53,5 @@ def copied(value: Any) -> Any:
 
     try:
         return deepcopy(value)
-    except Exception:  # noqa: BLE001  # any exception can come out of the class's own code
+    except Exception:  # noqa: BLE001  # the class's own code may raise any exception
         return value

@@ -2,29 +2,29 @@
 
 GlowError
 ├── DefinitionError      the flow is written wrongly; points at the user's file and line
-│   └── NotComputed      a dataset is used as if its rows were there: a TypeError, too
+│   └── NotComputed      a dataset is used as a container of rows; also a TypeError
 ├── FlagError            the command line is wrong
 ├── PlanTooLarge         a picture would have too many nodes
 ├── ConfigError          an address, port, directory or key that cannot be used
 ├── InputError           an input file is missing, changed, or cannot be decoded
-├── OutputError          a result cannot be written where it was asked for
+├── OutputError          a result cannot be written to its destination
 ├── CommandFailed        a command of pipe() cannot be started, or has failed
 ├── RowError             a row cannot be hashed, ordered or encoded
 ├── ProgramError         the program cannot be shipped to, or started at, an agent
 │   └── PlanMismatch     driver and task built different flows, or values, from one script
-├── ClusterError         the cluster does not answer, or has nothing to give
+├── ClusterError         the cluster does not answer, or has no resources
 │   ├── NoMaster         the leader's address does not answer
 │   ├── NoAgents         the master knows no agent that could run a task
 │   └── VersionMismatch  two ends run different releases of glowpy or Python
-├── ProtocolError        a peer sent what no peer of ours sends
-├── ShardError           the rows of a shard cannot be had
-│   ├── ShardLost        its owner or its attempt is gone: it may be computed again
-│   └── ShardCorrupt     its bytes are not what was written
+├── ProtocolError        a peer sent a message that no glowpy peer sends
+├── ShardError           the rows of a shard cannot be read
+│   ├── ShardLost        the shard's owner or attempt is gone: it may be computed again
+│   └── ShardCorrupt     the shard's bytes differ from the written bytes
 ├── TaskFailed           the user's code raised; carries the remote traceback and the row
-├── ChannelError         a channel is used in a way that it cannot be
-│   ├── ChannelClosed    nothing more can be sent, or received
-│   └── ChannelTimeout   it was full, or empty, for as long as was to be waited
-├── RowsDelivered        what a channel has given to the user cannot be taken back, or done again
+├── ChannelError         a channel is used wrongly
+│   ├── ChannelClosed    no more rows can be sent, or received
+│   └── ChannelTimeout   the channel stayed full, or empty, for the whole timeout
+├── RowsDelivered        rows were lost after the user had received some: no retry is possible
 ├── ExecutorsDied        each attempt of a task group ended with its executor or agent
 ├── WaitTimeout          wait(timeout_s) timed out; the run is still in progress
 └── RunCancelled         the run was cancelled before it was complete
@@ -46,11 +46,11 @@ class DefinitionError(GlowError):
 
 
 class NotComputed(DefinitionError, TypeError):
-    """A dataset is used as if it held its rows. The message names the call that computes them."""
+    """A dataset is used as a container of rows. The message names the call that computes them."""
 
 
 class FlagError(GlowError):
-    """A command line that cannot be understood."""
+    """The command line is wrong."""
 
 
 class PlanTooLarge(GlowError):
@@ -66,7 +66,7 @@ class InputError(GlowError):
 
 
 class OutputError(GlowError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to its destination."""
 
 
 class CommandFailed(GlowError):
@@ -89,11 +89,11 @@ class PlanMismatch(ProgramError):
 
 
 class ClusterError(GlowError):
-    """The cluster does not answer, or has nothing to give."""
+    """The cluster does not answer, or has no resources."""
 
 
 class NoMaster(ClusterError):
-    """The leader's address does not answer within the patience."""
+    """The leader's address did not answer in time."""
 
 
 class NoAgents(ClusterError):
@@ -101,51 +101,51 @@ class NoAgents(ClusterError):
 
 
 class VersionMismatch(ClusterError):
-    """Two ends run releases of glowpy or Python that cannot work together."""
+    """The two ends run releases of glowpy or Python that cannot work together."""
 
 
 class ProtocolError(GlowError):
-    """A peer sent what no peer of ours sends."""
+    """A peer sent a message that no glowpy peer sends."""
 
 
 class ShardError(GlowError):
-    """The rows of a shard cannot be had."""
+    """The rows of a shard cannot be read."""
 
 
 class ShardLost(ShardError):
-    """The shard's owner, or the attempt that wrote it, is gone. It may be computed again."""
+    """The shard's owner, or the attempt that wrote the shard, is gone. It may be computed again."""
 
 
 class ShardOfOtherUser(ShardLost):
-    """The file of a shard on this host may not be read by this user; its owner can send it."""
+    """This user may not read the shard's file on this host; the shard's owner can send it."""
 
 
 class ShardCorrupt(ShardError):
-    """The bytes of a shard are not those that were written."""
+    """The bytes of a shard differ from the written bytes."""
 
 
 class TaskFailed(GlowError):
     """The user's code raised in a task.
 
-    The message holds step, host, row and the remote traceback; when the user's exception could
-    travel, it is the `__cause__`.
+    The message holds step, host, row and the remote traceback; the `__cause__` is the user's
+    exception, if it can be pickled.
     """
 
 
 class ChannelError(GlowError):
-    """A channel is used in a way that it cannot be."""
+    """A channel is used wrongly."""
 
 
 class ChannelClosed(ChannelError):
-    """Nothing more can be sent to a channel, or received from it."""
+    """No more rows can be sent to a channel, or received from it."""
 
 
 class ChannelTimeout(ChannelError):
-    """A channel was full, or empty, for as long as was to be waited."""
+    """A channel stayed full, or empty, for the whole timeout."""
 
 
 class RowsDelivered(GlowError):
-    """Rows were lost after the user had got some of them from a channel: they are not repeated."""
+    """Rows were lost after a channel had delivered some of them, which cannot be repeated."""
 
 
 class ExecutorsDied(GlowError):
@@ -167,7 +167,7 @@ class RunCancelled(GlowError):
 
 
 def reason_of(error: Exception) -> str:
-    """In words, what the system says of an error: without its number, or a path that is known.
+    """Return the system's text for an error, without its number or path.
 
     >>> reason_of(FileNotFoundError(2, "No such file or directory", "x"))
     'No such file or directory'
@@ -176,12 +176,12 @@ def reason_of(error: Exception) -> str:
 
 
 def unexpected(kind: NoReturn) -> NoReturn:
-    """Raise for a kind that a branch does not know. A type checker reports a missing branch."""
+    """Raise for an enum member without a branch. A type checker reports the missing branch."""
     raise AssertionError(f"unknown kind: {kind!r}")
 
 
 def unhashable(what: str, value: object, reason: object) -> RowError:
-    """Return the error of a row or key without a hash."""
+    """Return the error for a row or key without a hash."""
     return RowError(
         f"{what} {short_repr(value)} cannot be hashed: {reason}; use a tuple instead of a list, a "
         "frozenset instead of a set, and @dataclass(frozen=True) or a __hash__ for a class"
@@ -189,7 +189,7 @@ def unhashable(what: str, value: object, reason: object) -> RowError:
 
 
 def short_repr(value: object) -> str:
-    """A row or key of the user in a message: its repr, cut; a repr that raises is replaced."""
+    """Return the repr of a user's row or key for a message, truncated; never raises."""
     try:
         text = repr(value)
     except Exception as exc:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""Source files that are no part of the user's program: glowpy, Python's library, packages."""
+"""Source files outside the user's program: glowpy, Python's library, installed packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_PACKAGES = ("/site-packages/", "/dist-packages/")  # the second is Debian's
 
 
 def is_in_package(path: str) -> bool:
-    """True of a file, or of a folder with a slash at its end, of an installed package.
+    """Return True for a file of an installed package, or a folder with a trailing slash.
 
     >>> is_in_package("/usr/lib/python3/dist-packages/yaml/__init__.py")
     True
@@ -20,5 +20,5 @@ def is_in_package(path: str) -> bool:
 
 
 def is_installed(path: str) -> bool:
-    """True of a file of glowpy, of Python's library or of an installed package."""
+    """Return True for a file of glowpy, of Python's library or of an installed package."""
     return path.startswith((GLOWPY, LIBRARY)) or is_in_package(path)

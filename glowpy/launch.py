@@ -1,10 +1,9 @@
-"""Which mode is this process in, and what a terminal call does in it.
+"""The mode of this process, and the execution of terminal calls in each mode.
 
-python script.py                         standalone: run here, on all cores
-python script.py -glow.inline            inline: run in this very process
-python script.py -glow                   driver: have a cluster run it
-python script.py -glow.flow.plot         plot: print the plans
-python script.py -glow.flow.id=… …       task: started by an agent, runs task groups
+python script.py                         standalone: run here, on all cores python script.py
+-glow.inline            inline: run in this very process python script.py -glow
+driver: run on a cluster python script.py -glow.flow.plot         plot: print the plans python
+script.py -glow.flow.id=… …       task: started by an agent, runs task groups
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class _Session:
-    """What this process knows of itself: its flags, and the runs that its script has begun."""
+    """The state of this process: its flags, and the number of runs that its script has started."""
 
     runs_begun = 0
     is_ready = False  # the script has called ready()
@@ -45,7 +44,7 @@ class _Session:
         self.options = options
         self.rest = rest
         self.lock = threading.Lock()
-        self.recorded: Recorded = {}  # results of earlier runs, where tasks may need them
+        self.recorded: Recorded = {}  # results of earlier runs, for tasks of later runs
 
     def next_run(self) -> int:
         with self.lock:
@@ -59,12 +58,12 @@ _NONE_REACHED = "no run(), collect() or other call that runs a dataset was reach
 
 
 def argv() -> list[str]:
-    """The script's own arguments: `sys.argv[1:]` without glowpy's flags, for argparse or click."""
+    """Return the script's own arguments, without glowpy's flags, for argparse or click."""
     return list(_current().rest)
 
 
 def is_task() -> bool:
-    """True in a process that an agent has started to run task groups of this script."""
+    """Return True in a process that an agent started to run task groups of this script."""
     from glowpy.flow.marks import note_is_task
 
     note_is_task(sys._getframe(1))
@@ -72,13 +71,13 @@ def is_task() -> bool:
 
 
 def related_file(name: str) -> str:
-    """Where this process finds a file that `-glow.related.files` names: here, or at an agent.
+    """Return the path in this process of a file named by `-glow.related.files`.
 
     Args:
-        name: as it is named there, or below a folder that is.
+        name: the file's name as in the flag, or a path below a folder in the flag.
 
     Raises:
-        ConfigError: it does not go along.
+        ConfigError: the file is not sent to the agents.
     """
     from glowpy.program.related import local_path, path_in_task
 
@@ -105,7 +104,7 @@ def ready() -> None:
 
 
 def flow_created(graph: Graph) -> None:
-    """Check the command line, or the flow's own flags, before a flow is built on them."""
+    """Check the command line, or the flow's own flags, before a flow uses them."""
     options = _options_of(graph)
     if graph.arguments is not None:
         if mode(_current().options) is not Mode.TASK:
@@ -120,7 +119,7 @@ def flow_created(graph: Graph) -> None:
 
 
 def execute(call: Call) -> Any:
-    """Run a terminal call as this process's mode wants it."""
+    """Run a terminal call in the mode of this process."""
     session = _current()
     if mode(session.options) is Mode.TASK:
         return _call_in_task(session, call)
@@ -128,7 +127,7 @@ def execute(call: Call) -> Any:
 
 
 def start(call: Call) -> RunHandle:
-    """Begin a terminal call on a thread of its own."""
+    """Start a terminal call on a background thread."""
     session = _current()
     if mode(session.options) is Mode.TASK:
         _call_in_task(session, call)
@@ -167,8 +166,8 @@ def _execute(
         value = execute_call(call, run, options, number, session.rest, session.recorded, control)
     except KeyboardInterrupt:
         if mode(options) is Mode.INLINE:
-            raise  # its traceback ends in the user's function
-        # Without the frames of the driver, which say nothing to the user.
+            raise  # the traceback ends in the user's function
+        # Without the frames of the driver, which are useless to the user.
         raise KeyboardInterrupt from None
     except Exception as exc:
         if _is_recording(session):
@@ -184,7 +183,7 @@ def _execute(
 
 
 def _check_threads(call: Call, options: Options) -> None:
-    """Raises: ProgramError: threads are not the system's, and the run would hang."""
+    """Raises: ProgramError: patched (green) threads would block the run."""
     if "gevent" in sys.modules or "eventlet" in sys.modules:
         from glowpy.driver.green_threads import check_threads
 
@@ -192,12 +191,12 @@ def _check_threads(call: Call, options: Options) -> None:
 
 
 def _is_recording(session: _Session) -> bool:
-    """Tasks of a later run may come by this one."""
+    """Return True if tasks of a later run may reach this run again."""
     return not session.is_ready and mode(session.options) is Mode.DRIVER
 
 
 def _current() -> _Session:
-    """The session of this process, made at its first use."""
+    """Return the session of this process, made at the first use."""
     global _session
     if _session is None:
         if getattr(sys.modules["__main__"], "__spec__", None) is not None:  # started by `-m`
@@ -222,7 +221,7 @@ def _current() -> _Session:
 
 
 def _check(options: Options) -> None:
-    """Raises: FlagError: they contradict each other, or one has a bad value."""
+    """Raises: FlagError: options contradict each other, or have invalid values."""
     if mode(options) is not Mode.DRIVER:
         return
     if options.env:
@@ -245,10 +244,10 @@ def _options_of(graph: Graph) -> Options:
 
 
 def _parse_explicit(arguments: Sequence[str]) -> Options:
-    """The options of a flow that has flags of its own.
+    """Return the options of a flow with flags of its own.
 
     Raises:
-        FlagError: they cannot be understood, contradict each other, or make a task of the flow.
+        FlagError: the flags are wrong, contradict each other, or would make the flow a task.
     """
     options, rest, _notes = parse(arguments)
     if rest:
@@ -289,7 +288,7 @@ def _become_executor(session: _Session) -> NoReturn:
 
 
 def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
-    """The plan of a dataset's `collect()`, as `flow.entry.plan_of` describes it."""
+    """Return the plan of a dataset's `collect()`, see `flow.entry.plan_of`."""
     from glowpy.driver.view.plans import Shown, drawing, plan_text, svg_of
 
     shown = [Shown(graph, (dataset,))]
@@ -315,18 +314,18 @@ def _show_plans(options: Options, call: Call | None = None) -> None:
         return
     atexit.unregister(_fail_if_nothing_ran)
     if threading.current_thread() is not threading.main_thread():
-        flush()  # the main thread may wait for the run without end
+        flush()  # the main thread may wait for the run for ever
         os._exit(status)
     sys.exit(status)
 
 
 def _fail_if_nothing_ran() -> None:
-    """At exit: the flow that the command line asked for was never run."""
+    """At exit: report that no run was reached, and exit with status 1."""
     session = _current()
     if session.runs_begun and mode(session.options) is not Mode.TASK:
         return
     if getattr(sys, "last_value", None) is not None:
-        return  # the script has ended by an exception, which says more
+        return  # the script's exception explains more
     kind = "task" if mode(session.options) is Mode.TASK else "script"
     notify_user(f"glowpy: the {kind} ended without running the flow asked for: {_NONE_REACHED}")
     flush()
@@ -334,13 +333,13 @@ def _fail_if_nothing_ran() -> None:
 
 
 def _is_of_script(graph: Graph) -> bool:
-    """Was this flow made by the script itself, and not by a module or a session?"""
+    """Return True if the script itself made this flow, not a module or a session."""
     script = getattr(sys.modules["__main__"], "__file__", None)
     return script is not None and graph.location.startswith(f"{os.path.basename(script)}:")
 
 
 def _note_no_run() -> None:
-    """At exit: nothing was run, which looks like a run without output."""
+    """At exit: note that nothing was run, which otherwise looks like a run without output."""
     if not _current().runs_begun and getattr(sys, "last_value", None) is None:
         notify_user(f"glowpy: the script has defined a flow, but not run it: {_NONE_REACHED}")
 

@@ -1,8 +1,8 @@
-"""Symbolic links on the way to a file that is written: those of other users are refused.
+"""Refuses symbolic links of other users on the path of a file to be written.
 
-In a folder that all users can write to, such as /tmp, any of them can put a link where a file of a
-known name is to appear, and have it written elsewhere. Linux refuses to follow these links only
-where fs.protected_symlinks is set.
+In a folder that all users can write to, such as /tmp, any user can create a link under the expected
+name of a file, and redirect the write. Linux refuses to follow these links only if
+fs.protected_symlinks is set.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import os
 import stat
 from collections import deque
 
-_MOST_LINKS = 40  # as Linux
+_MOST_LINKS = 40  # the limit of Linux
 
 
 def resolve_links(path: str) -> str:
-    """The absolute path without links, as `os.path.realpath` returns it; it need not exist.
+    """Return the absolute path without links, as `os.path.realpath` does; it need not exist.
 
     Raises:
-        OSError: there are too many links, or another user than root and this one made one of them
-            in a sticky folder that all can write to.
+        OSError: there are too many links, or a link in a sticky folder that all can write to
+            belongs to a user other than root and this user.
     """
     done = "/"
     waiting = deque(os.path.join(os.getcwd(), path).split("/"))

@@ -1,4 +1,4 @@
-"""Where a server stands, and how far two of them are apart."""
+"""The location of a server, and the distance between two servers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BEYOND = 1000
 
 
 class Place(NamedTuple):
-    """A rack is a rack of its data centre, and a server one of its rack, whatever else is named so.
+    """A data center, a rack in it and a host in the rack; equal names elsewhere do not match.
 
-    The empty place is nowhere: a server that is in no data centre known.
+    The empty place belongs to servers without a known data center.
     """
 
     data_center: str = ""
@@ -21,7 +21,7 @@ class Place(NamedTuple):
     host: str = ""
 
     def distance(self, other: Place) -> int:
-        """As Glow's market weighs it. Go: resource/resource.go
+        """Return the distance in the weights of Glow's market. Go: resource/resource.go
 
         >>> Place("east", "r1", "h1").distance(Place("east", "r2", "h1"))
         100

@@ -1,12 +1,12 @@
-"""How lines of a log look, and how many there may be.
+"""The format and the volume of logs.
 
-A line says which run, group, attempt, executor and agent it is about, where it is about one:
+A line names the run, group, attempt, executor and agent concerned:
 
     2026-11-25 09:42:42,840 INFO glowpy.agent.server agent=127.0.0.1:8931 run=ab12 attempt=17: …
 
-so that a grep for `attempt=17` finds all that driver, agent and master say of it. Whoever logs
-names them by `extra=`: `log.info("it begins", extra={"run": run})`. A log does not grow without
-bound: lines of one kind that come in hundreds are counted instead, and files are rotated.
+A grep for `attempt=17` finds the lines of driver, agent and master about the attempt. Callers pass
+the ids in `extra=`: `log.info("it begins", extra={"run": run})`. The volume is bounded: repeated
+lines of one kind are counted instead of written, and files are rotated.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from glowpy.links import resolve_links
 
 LEVELS = ("debug", "info", "warning", "error")
 FIELDS = ("agent", "run", "executor", "group", "attempt", "lease")
-FILE_MB = 10  # of a log file, before it is rotated
-KEPT_FILES = 3  # of the rotated ones
-_MOST_CHARACTERS = 4000  # of one line: strangers may say anything
-_MOST_ALIKE = 100  # lines of one kind
-_ALIKE_S = 10.0  # in so many seconds: what somebody reads, or a disk holds, for which no test waits
+FILE_MB = 10  # of a log file before rotation
+KEPT_FILES = 3  # rotated files to keep
+_MOST_CHARACTERS = 4000  # of one line, because strangers may send any text
+_MOST_ALIKE = 100  # lines of one kind per interval
+_ALIKE_S = 10.0  # the interval; not in `timing`, because it limits disk use and reading, not a wait
 _MOST_KINDS = 1000
 
 
 class LogFormatter(logging.Formatter):
-    """Makes lines: one for each message, with the ids of what it is about."""
+    """Formats one line per message, with the ids concerned."""
 
     def __init__(self, **of_process: str) -> None:
         super().__init__()
-        self.of_process = of_process  # ids that every line of this process has
+        self.of_process = of_process  # ids for every line of this process
 
     def format(self, record: logging.LogRecord) -> str:
         given = {**self.of_process, **record.__dict__}
@@ -63,16 +63,17 @@ def _in_one_line(text: str) -> str:
 
 
 class RateLimit(logging.Filter):
-    """Lets through so many lines of a kind in a while, and then one that counts the others.
+    """Passes a limited number of lines of a kind per interval, then one line with the count.
 
-    A kind is a level, a logger and the words before they are filled in. Lines for debugging are
-    asked for one by one: they all pass.
+    A kind is a level, a logger and the message before its arguments are filled in. Debug lines are
+    requested explicitly and always pass.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._kinds: dict[tuple[int, str, str], tuple[float, int]] = {}  # since when, how many
+        # start of the interval, number of lines
+        self._kinds: dict[tuple[int, str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno <= logging.DEBUG:
@@ -100,14 +101,14 @@ else:
 
 
 class _Stderr(_StreamHandler):
-    """Writes to what sys.stderr is at that moment: a live view may stand there."""
+    """Writes to the current sys.stderr, which a live view may replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Nobody reads it any more: no reason to end."""
+        """Ignore a stderr without a reader."""
 
 
 class _File(logging.handlers.RotatingFileHandler):
@@ -116,15 +117,15 @@ class _File(logging.handlers.RotatingFileHandler):
         return open(self.baseFilename, "a", encoding=self.encoding, opener=_open_private)
 
     def close(self) -> None:
-        with suppress(OSError):  # what was not written is lost
+        with suppress(OSError):  # unwritten lines are lost
             super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """The disk is full, say: what is served goes on without a log."""
+        """Ignore a full disk: the server continues without a log."""
 
 
 def _open_private(path: str, flags: int) -> int:
-    """Open a file so that only this user can read it."""
+    """Open a file readable by this user only."""
     descriptor = os.open(path, flags, 0o600)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -139,15 +140,15 @@ def _open_private(path: str, flags: int) -> int:
 def start_log(
     level: str, *, file: str = "", file_mb: int = FILE_MB, logger: str = "", **of_process: str
 ) -> LogFormatter:
-    """Log to standard error or a file, from one of LEVELS on; what every line says can be changed.
+    """Log to standard error or a file, from one of LEVELS on; return the formatter.
 
     Args:
-        file: readable by this user only; rotated when it has `file_mb`, and KEPT_FILES of the old
-            ones are kept beside it.
-        logger: whose lines, and those of all loggers below it.
+        file: path, readable by this user only; rotated at `file_mb`, with KEPT_FILES old files
+            kept.
+        logger: name of the logger, which includes all loggers below it.
 
     Raises:
-        ConfigError: the file cannot be written, or another user has put a link in its place.
+        ConfigError: the file cannot be written, or its path contains a link of another user.
     """
     handler: logging.Handler = _Stderr()
     if file:
@@ -166,5 +167,5 @@ def start_log(
     target.addHandler(handler)
     target.setLevel(level.upper())
     if logger:
-        target.propagate = False  # the script's own log would say it again
+        target.propagate = False  # the script's own log would repeat the lines
     return lines

@@ -1,6 +1,6 @@
-"""IPython and Jupyter, where this process runs in one of them.
+"""Detection of IPython and Jupyter in this process.
 
-Nothing is imported here: a process without IPython pays for a look at `sys.modules`.
+This module imports neither: without IPython, the only cost is a lookup in `sys.modules`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ _INPUT = re.compile(r"<ipython-input-(\d+)-\w+>")  # the file name of a cell in 
 
 
 def shell() -> Any:
-    """The running shell of IPython, or None."""
+    """Return the running shell of IPython, or None."""
     ipython = sys.modules.get("IPython")
     get_ipython = getattr(ipython, "get_ipython", None)  # absent while IPython is being imported
     return None if get_ipython is None else get_ipython()
 
 
 def is_notebook() -> bool:
-    """True in a kernel, whose frontend shows pictures; False in a terminal."""
+    """Return True in a Jupyter kernel, whose frontend shows pictures; False in a terminal."""
     return getattr(shell(), "kernel", None) is not None
 
 
 def cell_name(file_name: str) -> str | None:
-    """The name of a cell whose code has this file name, such as `Cell In[3]`; None for a file."""
+    """Return the name of the cell with this file name, such as `Cell In[3]`; None for a file."""
     compiler = getattr(shell(), "compile", None)
     format_name = getattr(compiler, "format_code_name", None)  # since IPython 8
     found = None if format_name is None else format_name(file_name)

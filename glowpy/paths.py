@@ -1,4 +1,4 @@
-"""Paths as users write them: `~` stands for a home directory, and `file://` for this host."""
+"""Paths as written by users: `~` for a home directory, and `file://` for this host."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _LOCAL_HOSTS = ("", "localhost")
 
 
 def expand_path(given: str) -> str:
-    """The path on this host that `given` names.
+    """Return the path on this host named by `given`.
 
-    `~` and `~user` at the beginning become a home directory, a `file://` URL becomes its path;
-    other text is returned as it is.
+    A leading `~` or `~user` becomes a home directory, a `file://` URL becomes its path; other text
+    is returned unchanged.
 
     Raises:
         ValueError: `given` is a URL of another scheme or of another host.
@@ -35,7 +35,7 @@ def expand_path(given: str) -> str:
 
 
 def split_paths(paths: str) -> list[str]:
-    """The paths of a list with `os.pathsep` between them, where a URL stays in one piece.
+    """Split a list of paths at `os.pathsep`, keeping URLs in one piece.
 
     >>> split_paths("a:file:///b:~/c:")
     ['a', 'file:///b', '~/c']

@@ -1,4 +1,4 @@
-"""Folders that other users of this host can neither write nor replace."""
+"""Checks that no other user of this host can write or replace a folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def check_private_folder(folder: str, content: str, advice: str) -> None:
     """Refuse a folder that another user owns, can write or can rename.
 
     Args:
-        content: what the folder holds, for the message.
-        advice: the remedy beside a change of the mode.
+        content: description of the folder's content, for the message.
+        advice: a remedy besides a change of the mode.
 
     Raises:
         ConfigError: names the folder and its fault.
@@ -33,7 +33,7 @@ def check_private_folder(folder: str, content: str, advice: str) -> None:
         path = os.path.dirname(path)
         status = os.stat(path)
         mode = stat.S_IMODE(status.st_mode)
-        # A group of one's own is usual with umask 002; a sticky folder keeps what is ours.
+        # With umask 002 each user usually has a group; a sticky folder protects our entry.
         by_others = mode & 0o002 or (mode & 0o020 and status.st_gid not in (0, os.getegid()))
         if status.st_uid not in trusted or (by_others and not mode & stat.S_ISVTX):
             raise ConfigError(
@@ -43,7 +43,7 @@ def check_private_folder(folder: str, content: str, advice: str) -> None:
 
 
 def _hidden_owners() -> Iterator[int]:
-    """The number that root has in a sandbox: a user namespace shows owners outside of it as one."""
+    """Yield root's number in a sandbox: a user namespace shows all outside owners as one number."""
     with suppress(OSError), open("/proc/sys/kernel/overflowuid") as number:
         overflow = int(number.read())
         with open("/proc/self/uid_map") as uid_map:
@@ -52,7 +52,7 @@ def _hidden_owners() -> Iterator[int]:
 
 
 def is_hidden(uid: int, uid_map: str) -> bool:
-    """True if no user of a namespace with this map has the number.
+    """Return True if no user of a namespace with this map has the number.
 
     >>> is_hidden(65534, "1000 1000 1"), is_hidden(65534, "0 0 4294967295")
     (True, False)

@@ -1,7 +1,8 @@
-"""NamedTuple: as `typing` has it, but defined in a seventh of the time (docs/adr/0004).
+"""NamedTuple: the same as in `typing`, but defined in a seventh of the time (docs/adr/0004).
 
-Every start of every process defines a hundred of them. `typing` compiles each annotation and each
-constructor; here the classes of as many fields share one that is compiled once, under other names.
+Every process defines a hundred named tuples at its start. `typing` compiles each annotation and
+each constructor; here, classes with equally many fields share one compiled constructor under other
+names.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class _Defined(type):
-        """Makes the class that a `class X(NamedTuple):` describes: a plain subclass of tuple."""
+        """Turns a `class X(NamedTuple):` into a plain subclass of tuple."""
 
         def __new__(meta, name: str, _bases: Any, namespace: dict[str, Any]) -> type:
             fields = tuple(namespace.get("__annotations__", ()))
@@ -37,7 +38,7 @@ else:
             return type(name, (_Record,), namespace)
 
     class _Record(tuple):
-        """What all of them can do."""
+        """The common methods of all named tuples."""
 
         __slots__ = ()
 
@@ -59,7 +60,7 @@ else:
             return cls(*values)
 
     class _NamedTuple:
-        """Stands where a class states its bases."""
+        """The object in the list of bases."""
 
         def __mro_entries__(self, _bases: Any) -> tuple[type, ...]:
             return (_DESCRIBED,)
@@ -69,7 +70,7 @@ else:
     _patterns: dict[int, Any] = {}
 
     def _pattern(field_count: int) -> Any:
-        """A named tuple of so many fields."""
+        """Return the shared named tuple with `field_count` fields."""
         found = _patterns.get(field_count)
         if found is None:
             names = [f"field_{number}" for number in range(field_count)]

@@ -1,4 +1,4 @@
-"""What this process may use of its host: cores and memory, as containers and affinity limit them.
+"""Resources of this process: cores and memory, within the limits of containers and affinity.
 
 The kernel shows a limit in a file of the process's cgroup or of any cgroup above it:
 
@@ -6,8 +6,8 @@ The kernel shows a limit in a file of the process's cgroup or of any cgroup abov
     cpu    (under v2 root)   cpu.max "200000 100000"    (v1) cpu.cfs_quota_us, cpu.cfs_period_us
     memory (under v2 root)   memory.max "1073741824"    (v1) memory.limit_in_bytes
 
-Inside a container the path may name a cgroup of the host that is not visible here; its root is then
-the container's own, so roots are looked at too. A file that is missing or odd limits nothing.
+In a container, the path may name a cgroup of the host that is not visible; its root then belongs to
+the container, so roots are searched too. A missing or malformed file sets no limit.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ MEGABYTE = 1024 * 1024
 
 
 def host_name() -> str:
-    """What this host calls itself."""
+    """Return the name of this host."""
     return os.uname().nodename
 
 
 def cores(*, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> int:
-    """Cores this process may keep busy, at least 1; a part of a core in a quota counts as one."""
+    """Return the usable cores, at least 1; a fraction of a core in a quota counts as one."""
     allowed = len(os.sched_getaffinity(0))
     quota = cpu_quota(cgroup_directories(_read(f"{proc}/self/cgroup"), "cpu", cgroups))
     return max(1, allowed if quota is None else min(allowed, ceil(quota)))
 
 
 def memory_mb(*, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> int:
-    """Memory of this host, or of this container where that is less, in MB; at least 1."""
+    """Return the memory of this host, or of this container if less, in MB; at least 1."""
     total = parse_meminfo(_read(f"{proc}/meminfo"))
     if total is None:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -41,7 +41,10 @@ def memory_mb(*, proc: str = "/proc", cgroups: str = "/sys/fs/cgroup") -> int:
 
 
 def cgroup_directories(text: str, controller: str, root: str) -> list[str]:
-    """Where limits of `controller` may stand, innermost first. `text` is of /proc/self/cgroup.
+    """Return the directories with limits of `controller`, innermost first.
+
+    Args:
+        text: the content of /proc/self/cgroup.
 
     >>> cgroup_directories("0::/a/b", "cpu", "/sys/fs/cgroup")
     ['/sys/fs/cgroup/a/b', '/sys/fs/cgroup/a', '/sys/fs/cgroup']
@@ -56,7 +59,7 @@ def cgroup_directories(text: str, controller: str, root: str) -> list[str]:
             bases = [root]
         else:
             continue
-        # A cgroup outside of this namespace's root is shown with "..": not visible here.
+        # The kernel shows a cgroup outside this namespace's root with "..": not visible here.
         parts = [part for part in path.split("/") if part not in ("", ".", "..")]
         for base in bases:
             found.extend("/".join([base, *parts[:depth]]) for depth in range(len(parts), -1, -1))
@@ -64,7 +67,7 @@ def cgroup_directories(text: str, controller: str, root: str) -> list[str]:
 
 
 def cpu_quota(directories: Iterable[str]) -> float | None:
-    """The tightest quota among the directories, in cores; None without one."""
+    """Return the smallest quota of the directories, in cores; None without a quota."""
     quotas = []
     for directory in directories:
         quotas.append(parse_cpu_quota(_read(f"{directory}/cpu.max")))
@@ -74,7 +77,7 @@ def cpu_quota(directories: Iterable[str]) -> float | None:
 
 
 def memory_limit(directories: Iterable[str]) -> int | None:
-    """The tightest limit among the directories, in bytes; None without one."""
+    """Return the smallest limit of the directories, in bytes; None without a limit."""
     limits = []
     for directory in directories:
         limits.append(parse_count(_read(f"{directory}/memory.max")))
@@ -83,7 +86,7 @@ def memory_limit(directories: Iterable[str]) -> int | None:
 
 
 def parse_cpu_quota(text: str) -> float | None:
-    """Cores from "quota period", both in microseconds; None for "max", -1 and anything odd.
+    """Return the cores of "quota period", both in microseconds; None for "max", -1 and other text.
 
     >>> parse_cpu_quota("150000 100000")
     1.5
@@ -96,13 +99,13 @@ def parse_cpu_quota(text: str) -> float | None:
 
 
 def parse_count(text: str) -> int | None:
-    """A plain count; None for "max", a negative number and anything odd."""
+    """Return a plain count; None for "max", a negative number and other text."""
     word = text.strip()
     return int(word) if word.isascii() and word.isdigit() else None
 
 
 def parse_meminfo(text: str) -> int | None:
-    """Bytes of memory from the text of /proc/meminfo; None if it does not say."""
+    """Return the bytes of memory in the text of /proc/meminfo, or None."""
     for line in text.splitlines():
         name, _, amount = line.partition(":")
         if name == "MemTotal":
@@ -112,7 +115,7 @@ def parse_meminfo(text: str) -> int | None:
 
 
 def _read(path: str) -> str:
-    """The file's text, empty if it cannot be read: a limit that is not shown does not bind us."""
+    """Return the file's text; empty if unreadable, because a hidden limit does not apply."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()

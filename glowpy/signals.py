@@ -12,7 +12,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def signal_name(number: int) -> str:
-    """SIGKILL, say; empty if no signal has this number, or none that has a name."""
+    """Return the name of a signal, such as SIGKILL; empty for unnamed or unknown numbers."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -51,10 +51,10 @@ def _becomes_readable(descriptor: int, timeout_s: float) -> bool:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Within: signals to this thread wait. A child that is forked there has to unblock them.
+    """Block SIGINT, SIGTERM and SIGHUP for this thread. A forked child has to unblock them.
 
-    For as long as it takes to make something and to note that it is there: what is made and not
-    noted is never removed, and what waits for its end waits for ever.
+    Use it around the creation of a resource and its registration: an unregistered resource is never
+    removed, and a wait for its end never returns.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:

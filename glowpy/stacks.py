@@ -1,7 +1,7 @@
-"""The Python stack of an executor: written on a signal, read by the process that guards it.
+"""The Python stack of an executor: written on a signal, read by the guarding process.
 
-The stack goes to a file in memory without a path, found among the open files of the process. A
-process that waits in C takes the signal, too.
+The stack is written to an unnamed file in memory, found among the open files of the process. A
+process blocked in C code handles the signal as well.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 from contextlib import suppress
 
-_SIGNAL = signal.SIGRTMAX - 5  # used neither by Python nor by known libraries
+_SIGNAL = signal.SIGRTMAX - 5  # unused by Python and known libraries
 _FILE = "glowpy-stack"
 _MOST_BYTES = 20_000
 
@@ -18,9 +18,9 @@ LIFELINE_THREAD = "glowpy-lifeline"  # 15 characters, the limit of the system
 
 
 def offer_stack() -> None:
-    """Write the stack of the main thread on the signal from now on."""
+    """Write the stack of the main thread whenever the signal arrives."""
     if not hasattr(os, "memfd_create") or signal.getsignal(_SIGNAL) is not signal.SIG_DFL:
-        return  # the user's own handler stays
+        return  # keep the user's own handler
     import faulthandler
 
     faulthandler.register(_SIGNAL, os.memfd_create(_FILE), all_threads=False)
@@ -34,7 +34,7 @@ def request_stack(pid: int) -> None:
 
 
 def read_stack(pid: int) -> str:
-    """The stack of a process, innermost call first; empty if none was written."""
+    """Return the stack of a process, innermost call first; empty if none was written."""
     path = _file_of(pid)
     with suppress(OSError):
         if path:
@@ -44,7 +44,7 @@ def read_stack(pid: int) -> str:
 
 
 def name_this_thread(name: str) -> None:
-    """Show the name in the system's lists of threads."""
+    """Set the name of this thread in the system's lists."""
     with suppress(OSError), open("/proc/thread-self/comm", "w") as file:
         file.write(name)
 

@@ -1,4 +1,4 @@
-"""Standard input, output and error of a process that may have been started without them."""
+"""Standard input, output and error of a process that may lack them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import suppress
 
 
 def notify_user(text: str) -> None:
-    """A line for the user, on standard error. Where nobody can read it, nothing happens.
+    """Write a line to standard error; do nothing if it is closed or unreadable.
 
-    Not `print(…, file=sys.stderr)`: where that is None, it writes to standard output.
+    Not `print(…, file=sys.stderr)`: with sys.stderr None, print writes to standard output.
     """
     if sys.stderr is not None:
         with suppress(OSError, ValueError):  # the reader is gone, the disk full, the stream closed
@@ -19,7 +19,7 @@ def notify_user(text: str) -> None:
 
 
 def flush() -> None:
-    """Write what waits in the buffers of standard output and error, as far as that goes."""
+    """Flush standard output and error, ignoring errors."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with suppress(OSError, ValueError):
@@ -27,13 +27,13 @@ def flush() -> None:
 
 
 def hold_descriptors() -> None:
-    """Have descriptors 0, 1 and 2 open, on nothing if need be.
+    """Open descriptors 0, 1 and 2 on /dev/null if they are closed.
 
-    A socket of ours would get the number otherwise, and what a child process or a C library writes
-    to its standard output would go into that.
+    Otherwise a socket of ours could get one of these numbers, and receive the output of child
+    processes or C libraries.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # uses the lowest free number, which is this one

@@ -1,4 +1,4 @@
-"""Which threads run a task group now."""
+"""Marks the threads that run a task group."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _this_thread = threading.local()
 
 @contextmanager
 def in_task() -> Iterator[None]:
-    """Within, this thread runs a task group."""
+    """Mark this thread as running a task group within this context."""
     _this_thread.is_in_task = True
     try:
         yield
@@ -20,5 +20,5 @@ def in_task() -> Iterator[None]:
 
 
 def is_in_task() -> bool:
-    """Does this thread run a task group?"""
+    """Return True if this thread runs a task group."""
     return getattr(_this_thread, "is_in_task", False)
