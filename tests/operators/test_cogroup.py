@@ -40,7 +40,7 @@ def test_cogroup_partitioned_sorted_takes_shards_as_they_lie(new_flow: Runner) -
         (1, [], ["y"]),
         (2, ["b"], []),
     ]
-    with pytest.raises(DefinitionError, match="they have 2 and 5 shards"):
+    with pytest.raises(DefinitionError, match="these have 2 and 5 shards"):
         left.cogroup_partitioned_sorted(right.partition(5))
 
 

@@ -144,7 +144,7 @@ def test_what_cannot_be_joined_is_refused_at_its_line(new_flow: Runner) -> None:
         DefinitionError, match=r"left_outer_join\(\) needs two datasets of one flow"
     ):
         dataset.left_outer_join(other_flow.slice(RIGHT))
-    with pytest.raises(DefinitionError, match="they have 2 and 3 shards"):
+    with pytest.raises(DefinitionError, match="these have 2 and 3 shards"):
         dataset.join_partitioned_sorted(flow.slice(RIGHT, 3))
 
 
