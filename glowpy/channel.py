@@ -23,6 +23,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from glowpy.copies import copied
 from glowpy.errors import ChannelClosed, ChannelError, ChannelTimeout, GlowError, RunCancelled
+from glowpy.stdio import notify_user
 from glowpy.task_scope import is_in_task
 from glowpy.timing import Timing
 
@@ -282,20 +283,15 @@ class Channel:
             tell()
 
     def _wait_for_run(self) -> None:
-        """Block in `send` until there is capacity or a run; log a long wait."""
-        import logging  # seldom needed
-
+        """Block in `send` until there is capacity or a run; note a long wait on standard error."""
         notice_s = Timing.from_environment().channel_notice_s
         if self._changed.wait(notice_s):
             return
-        sender = sys._getframe(2)
-        logging.getLogger(__name__).warning(
-            "%s:%d: send() has waited for %g s: the channel is full, with %d rows, and no run "
-            "reads it; start the flow before this line, or make a larger Channel(capacity=N)",
-            os.path.basename(sender.f_code.co_filename),
-            sender.f_lineno,
-            notice_s,
-            self._capacity,
+        code, line = sys._getframe(2).f_code, sys._getframe(2).f_lineno
+        notify_user(
+            f"glowpy: {os.path.basename(code.co_filename)}:{line}: send() has waited for "
+            f"{notice_s:g} s: the channel is full, with {self._capacity} rows, and no run reads "
+            "it; start the flow before this line, or make a larger Channel(capacity=N)"
         )
         self._changed.wait()  # without a deadline, because the caller of `send` set none
 

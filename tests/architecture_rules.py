@@ -15,8 +15,18 @@ from pathlib import Path
 FLOORS = (
     (
         *("amounts", "channel", "copies", "environment", "errors", "family", "flags", "installed"),
-        *("links", "locality", "logs", "notebook", "paths", "private_folder", "ranges", "record"),
-        *("resources", "secret", "signals", "stacks", "stdio", "task_scope", "timing", "version"),
+        *("links", "locality", "logger", "logs", "notebook", "paths", "private_folder", "ranges"),
+        *(
+            "record",
+            "resources",
+            "secret",
+            "signals",
+            "stacks",
+            "stdio",
+            "task_scope",
+            "timing",
+            "version",
+        ),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),
@@ -25,7 +35,7 @@ FLOORS = (
     ("launch",),
 )
 # What every room stands on, those of floor 0 too.
-GROUND = {"copies", "environment", "errors", "task_scope", "links", "record", "timing"}
+GROUND = {"copies", "environment", "errors", "task_scope", "links", "record", "stdio", "timing"}
 FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() reaches launch, lazily

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import re
 import threading
@@ -75,21 +74,18 @@ def test_an_output_that_is_never_read_is_noted(new_flow: Runner, notes: queue.Qu
     run.wait()
 
 
-def test_a_sender_without_a_run_is_logged_with_its_line(
-    notes: queue.Queue[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    records: queue.Queue[logging.LogRecord] = queue.Queue()
-    monkeypatch.setattr(caplog.handler, "emit", records.put)
+def test_a_sender_without_a_run_is_noted_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr("glowpy.channel.notify_user", said.put)
     channel = Channel(1)
     channel.send(1)
-    sender = threading.Thread(target=lambda: channel.send(2))
+    sender = threading.Thread(target=lambda: channel.send(2), daemon=True)
     sender.start()
-    record = records.get(timeout=BOUND_S)
+    text = said.get(timeout=BOUND_S)
     assert channel.receive() == 1
-    sender.join()
+    sender.join(BOUND_S)
     assert channel.receive() == 2
-    assert re.match(r"test_channel_waits\.py:\d+: send\(\) has waited", record.getMessage())
-    assert notes.empty()
+    assert re.match(r"glowpy: test_channel_waits\.py:\d+: send\(\) has waited", text)
 
 
 class Waits:

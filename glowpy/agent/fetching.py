@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from contextlib import ExitStack
 from glowpy.agent.incoming import Incoming
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.errors import GlowError, ProgramError
+from glowpy.logger import get_logger
 from glowpy.program.program import Program, program_from_json
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_endpoint
@@ -18,7 +18,7 @@ from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Poller, Transport
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _IN_FLIGHT = 8  # requests; each answer is one frame
 

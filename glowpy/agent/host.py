@@ -151,8 +151,8 @@ class AgentHost:
 
 
 def _log_impostor(action: LogImpostor) -> None:
-    import logging  # slow, and not needed by most runs
+    from glowpy.logger import get_logger  # slow, and not needed by most runs
 
     ids = {"run": action.run, "executor": action.executor}
     text = "dropped a greeting of peer %s, which is not the executor %s that it names"
-    logging.getLogger(__name__).warning(text, action.peer.hex(), action.executor, extra=ids)
+    get_logger(__name__).warning(text, action.peer.hex(), action.executor, extra=ids)

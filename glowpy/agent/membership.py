@@ -6,18 +6,18 @@ a connection that was refused, would let the agent wait for its master.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
 from glowpy.errors import ClusterError, ProtocolError
+from glowpy.logger import get_logger
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import check_welcome, hello_of
 from glowpy.wire.messages import Goodbye, Heartbeat, Welcome
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Membership:

@@ -6,7 +6,6 @@ it is being sent. It stays until the agent ends, or another is sent under its na
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
 from glowpy.errors import OutputError, ProtocolError, ShardCorrupt
+from glowpy.logger import get_logger
 from glowpy.shards.lines import count_lines
 from glowpy.shards.pull import Send, ShardIndex
 from glowpy.shards.segment import SegmentWriter
@@ -27,7 +27,7 @@ from glowpy.wire.channel_messages import (
 )
 from glowpy.wire.messages import NamedChannel
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _MOST_CHANNELS = 1000
 

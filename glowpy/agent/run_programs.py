@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -11,11 +10,12 @@ from pathlib import Path
 from glowpy.agent.fetching import ProgramFetch
 from glowpy.agent.program_cache import ProgramCache, ProgramDirectory
 from glowpy.errors import GlowError
+from glowpy.logger import get_logger
 from glowpy.timing import Timing
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.transport import Poller, Transport
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class RunPrograms:

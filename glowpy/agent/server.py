@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from glowpy.agent.named_channels import NamedChannels
 from glowpy.agent.processes import Processes
 from glowpy.agent.run_programs import RunPrograms
 from glowpy.agent.told import ids_of, log_told
+from glowpy.logger import get_logger
 from glowpy.resources import cores
 from glowpy.secret import Secret
 from glowpy.shards.segment import NONCE_BYTES
@@ -34,7 +34,7 @@ from glowpy.wire.messages import Heartbeat, Hello
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _BATCH = 1000  # messages taken in one go, before looking at anything else
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glowpy.errors import ConfigError
+from glowpy.logger import get_logger
 from glowpy.master.allocator import Allocator
 from glowpy.master.channels import ChannelRegistry
 from glowpy.master.status import status_of
@@ -35,7 +36,7 @@ from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from glowpy.wire.transport import Poller, Server, Transport
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Messages taken in one go, before looking at the clock and whether to stop.
 _BATCH = 1000

@@ -6,11 +6,12 @@ import logging
 from typing import Any
 
 from glowpy.driver.scheduling import events as do
+from glowpy.logger import get_logger
 from glowpy.planner.plan import Plan
 from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import GroupEnded, Outcome
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class RunLog:

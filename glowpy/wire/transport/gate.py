@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 import zmq
 import zmq.utils.z85
 
+from glowpy.logger import get_logger
 from glowpy.wire.security import ClusterKey
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _ENDPOINT = "inproc://zeromq.zap.01"  # ZeroMQ's own
 

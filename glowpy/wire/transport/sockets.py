@@ -165,6 +165,6 @@ def _is_small(payload: Payload | None) -> bool:
 
 
 def _warn(text: str, *values: object) -> None:
-    import logging  # slow, and not needed by most starts
+    from glowpy.logger import get_logger  # slow, and not needed by most starts
 
-    logging.getLogger(__name__).warning(text, *values)
+    get_logger(__name__).warning(text, *values)
