@@ -291,7 +291,7 @@ def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
     """Return the plan of a dataset's `collect()`, see `flow.entry.plan_of`."""
     from glowpy.driver.view.plans import Shown, drawing, plan_text, svg_of
 
-    shown = [Shown(graph, (dataset,))]
+    shown = [Shown(graph=graph, datasets=(dataset,))]
     if kind == "text":
         return plan_text(shown)
     if kind == "svg":

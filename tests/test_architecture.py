@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture_rules import RULES, Modules, Rule, parse_tree
+from tests.architecture_rules import RULES as HOUSE_RULES
+from tests.architecture_rules import Modules, Rule, parse_tree
+from tests.record_rules import RECORD_RULES
 
 ROOT = Path(__file__).resolve().parent.parent
+RULES = (*HOUSE_RULES, *RECORD_RULES)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,11 @@ FAULTS = {
     "swallowed by dots": ("tests/x.py", "try:\n    1\nexcept OSError:\n    ...", "swallows"),
     "sleep": ("tests/x.py", "import time\ntime.sleep(1)", "time.sleep"),
     "sleep by name": ("glowpy/agent/x.py", "from time import sleep", "time.sleep"),
+    "a record by position": (
+        "glowpy/flow/x.py",
+        "class R(NamedTuple):\n    a: int\n    b: int\n    c: int\n    d: int\nR(1, b=2, c=3, d=4)",
+        "R is built by position",
+    ),
     "long file": ("tests/x.py", "\n" * 401, "401 lines"),
 }
 

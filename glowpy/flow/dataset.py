@@ -808,14 +808,18 @@ class Dataset:
         return other._node
 
     def _execute(self, terminal: Terminal, path: str = "", limit: int = 0) -> Any:
-        return execute(Call(self._graph, (self._node,), terminal, path, limit))
+        return execute(
+            Call(
+                graph=self._graph, datasets=(self._node,), terminal=terminal, path=path, limit=limit
+            )
+        )
 
     def _execute_steps(self, terminal: Terminal, add_steps: Callable[[], DatasetNode]) -> Any:
         """Execute a terminal call with extra steps, which later runs skip."""
         first = len(self._graph.steps)
         node = add_steps()
         self._graph.made_by_call(first)
-        return execute(Call(self._graph, (node,), terminal))
+        return execute(Call(graph=self._graph, datasets=(node,), terminal=terminal))
 
     def _row_step(self, kind: RowKind, function: Callable[..., Any]) -> Dataset:
         from glowpy.flow.ops.rowwise import add_row_step

@@ -143,4 +143,4 @@ class Flow:
                 f"{method}() of a flow without datasets; begin with text_file(), source(), slice() "
                 "or channel()"
             )
-        return Call(self._graph, leaves, Terminal.RUN)
+        return Call(graph=self._graph, datasets=leaves, terminal=Terminal.RUN)

@@ -160,14 +160,24 @@ class Graph:
         number = len(self.steps)
         shards = task_count if shard_count is None else shard_count
         output = DatasetNode(
-            number,
-            shards,
-            shards if part_count is None else part_count,
-            output_kind,
-            partitioned_by_key,
-            sorted_by_key,
+            id=number,
+            shard_count=shards,
+            part_count=shards if part_count is None else part_count,
+            output_kind=output_kind,
+            partitioned_by_key=partitioned_by_key,
+            sorted_by_key=sorted_by_key,
         )
-        self.steps.append(Step(number, name, op, task_count, inputs, output, location))
+        self.steps.append(
+            Step(
+                id=number,
+                name=name,
+                op=op,
+                task_count=task_count,
+                inputs=inputs,
+                output=output,
+                location=location,
+            )
+        )
         return output
 
     def add_scatter_step(

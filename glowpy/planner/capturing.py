@@ -117,7 +117,7 @@ class _Capturing:
             self._names_of(code)  # keeps the code object alive, and so its id unique
             if id(code) not in self._code_digests:
                 self._code_digests[id(code)] = digest_of(code)
-            yield Captured("", owner, self._code_digests[id(code)], "")
+            yield Captured(name="", owner=owner, digest=self._code_digests[id(code)], text="")
             values += self._reached.globals_of(function)
         for name, value in values:
             if not self._is_marked(module, name):
@@ -144,7 +144,12 @@ class _Capturing:
         elif len(text) > _TEXT_CHARACTERS:
             text = f"{text[:_TEXT_CHARACTERS]}… ({len(text)} characters)"
         self._text_left -= len(text)
-        return Captured(name, owner, digest.hexdigest(), text if self._text_left > 0 else "…")
+        return Captured(
+            name=name,
+            owner=owner,
+            digest=digest.hexdigest(),
+            text=text if self._text_left > 0 else "…",
+        )
 
     def _text_of(self, value: Any) -> str:
         if value is MISSING:

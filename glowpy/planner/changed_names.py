@@ -59,12 +59,12 @@ def _changes(code: CodeType, outer: frozenset[str]) -> Iterator[ChangedName]:
         for place, (kind, name) in enumerate(group):
             before_kind, before = group[place - 1] if place else ("", "")
             if kind == "method" and name in _CHANGING and _is_outer(before_kind, before, outer):
-                yield ChangedName(before, line, method=name)
+                yield ChangedName(name=before, line=line, method=name)
             elif kind in ("store global", "store free") and is_in_place and name in loads:
                 if kind == "store global" or name in outer:
-                    yield ChangedName(name, line)
+                    yield ChangedName(name=name, line=line)
             elif kind == "store element" and is_in_place and _is_outer(first_kind, first, outer):
-                yield ChangedName(first, line, is_element=True)
+                yield ChangedName(name=first, line=line, is_element=True)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _changes(constant, outer)

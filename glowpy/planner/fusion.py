@@ -57,7 +57,12 @@ def make_plan(
     stored_ids = {dataset.id for dataset in (*(targets if stored else ()), *outputs)}
     step_groups = _assemble(chains, reasons, chain_of, stored_ids | reader_count.keys())
     group_count = sum(step_group.task_count for step_group in step_groups)
-    plan = Plan(tuple(step_groups), group_count, tuple(targets), tuple(outputs))
+    plan = Plan(
+        step_groups=tuple(step_groups),
+        group_count=group_count,
+        targets=tuple(targets),
+        outputs=tuple(outputs),
+    )
     if limit and not drawn:
         from glowpy.planner.take_plan import plan_take
 
@@ -122,12 +127,12 @@ def _assemble(
         )
         step_groups.append(
             StepGroup(
-                index,
-                tuple(steps),
-                steps[0].task_count,
-                first_group,
-                inputs,
-                output,
+                number=index,
+                steps=tuple(steps),
+                task_count=steps[0].task_count,
+                first_group=first_group,
+                inputs=inputs,
+                output=output,
                 is_stored=output.id in stored_ids,
                 fusion_barrier=reasons[index],
                 is_streaming=_is_streaming(steps[0], inputs, step_groups),

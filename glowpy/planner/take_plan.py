@@ -48,7 +48,7 @@ def plan_take(plan: Plan) -> Plan:
             )
         )
         first_group += made[-1].task_count
-    return Plan(tuple(made), first_group, plan.targets)
+    return Plan(step_groups=tuple(made), group_count=first_group, targets=plan.targets)
 
 
 def _edges_from_outside(inner: Sequence[StepGroup]) -> tuple[InputEdge, ...]:

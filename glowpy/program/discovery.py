@@ -60,7 +60,9 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
     entry = name if by_name else f"r{modules.roots()[root]}/{os.path.basename(file)}"
     manifest, sources, left_out = _packed(modules, None, main)
     script = Script(tuple(argv), entry, manifest)
-    return ShippedScript(script, sources, tuple(modules.roots()), left_out)
+    return ShippedScript(
+        script=script, sources=sources, roots=tuple(modules.roots()), data_left_out=left_out
+    )
 
 
 def pickled_program(payload: bytes) -> tuple[Pickled, Sources]:
@@ -88,16 +90,18 @@ def _packed(
         source = read_source(local)
         texts.check(local, source)
         sources[source.sha256] = Path(local)
-        files.append(ShippedFile(root, path, source.sha256, source.size_bytes))
+        files.append(
+            ShippedFile(root=root, path=path, sha256=source.sha256, size_bytes=source.size_bytes)
+        )
     data = package_data(placed)
     for root, path, local in data.files:
         sha256, size_bytes = content_of(local)
         sources[sha256] = Path(local)
-        files.append(ShippedFile(root, path, sha256, size_bytes))
+        files.append(ShippedFile(root=root, path=path, sha256=sha256, size_bytes=size_bytes))
     files.sort()
     left_out = tuple(data.left_out)
     if payload is None:
-        return Manifest(tuple(files)), sources, left_out
+        return Manifest(files=tuple(files)), sources, left_out
     described = Payload(sha256_of(payload), len(payload))
     sources[described.sha256] = payload
-    return Manifest(tuple(files), payload=described), sources, left_out
+    return Manifest(files=tuple(files), payload=described), sources, left_out

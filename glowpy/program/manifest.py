@@ -95,7 +95,7 @@ class Manifest:
     @property
     def code_digest(self) -> str:
         """The digest of the files alone, shared by programs with the same code."""
-        return Manifest(self.files).digest
+        return Manifest(files=self.files).digest
 
     @property
     def contents(self) -> dict[str, int]:
@@ -189,10 +189,10 @@ def manifest_of(value: Any) -> Manifest:
     files, payload, recorded, related = members(value, names, "a manifest")
     try:
         return Manifest(
-            tuple(ShippedFile(*row) for row in _rows(files, (int, str, str, int))),
-            tuple(Recorded(*row) for row in _rows(recorded, (int, str, int))),
-            None if payload is None else Payload(*_row(payload, (str, int))),
-            tuple(Related(*row) for row in _rows(related, (str, str, int, bool))),
+            files=tuple(ShippedFile(*row) for row in _rows(files, (int, str, str, int))),
+            recorded=tuple(Recorded(*row) for row in _rows(recorded, (int, str, int))),
+            payload=None if payload is None else Payload(*_row(payload, (str, int))),
+            related=tuple(Related(*row) for row in _rows(related, (str, str, int, bool))),
         )
     except ProgramError as exc:
         raise ProtocolError(f"a peer sent a bad manifest: {exc}") from exc

@@ -121,7 +121,12 @@ def _related(path: str, local: str) -> Related:
         sha256 = _sha256(local, status)
     except OSError as exc:
         raise _refused(local, reason_of(exc)) from exc
-    return Related(path, sha256, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+    return Related(
+        path=path,
+        sha256=sha256,
+        size_bytes=status.st_size,
+        is_executable=bool(status.st_mode & stat.S_IXUSR),
+    )
 
 
 def content_of(local: str) -> tuple[str, int]:

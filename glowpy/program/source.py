@@ -63,7 +63,13 @@ def read_source(path: str) -> ModuleSource:
     imports = () if path.endswith(COMPILED) else tuple(_imports(content))
     # the status time as well, because tools such as `cp -p` and `rsync` set the modification time
     changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
-    source = ModuleSource(_stamp(status), sha256_of(content), len(content), imports, changed_ns)
+    source = ModuleSource(
+        stamp=_stamp(status),
+        sha256=sha256_of(content),
+        size_bytes=len(content),
+        imports=imports,
+        changed_ns=changed_ns,
+    )
     _known[path] = source
     return source
 

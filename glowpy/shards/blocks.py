@@ -34,7 +34,16 @@ class PackedBlocks:
 
     def at(self, place: int) -> Block:
         """Return the block at a position, from 0."""
-        return Block(self._shard, *_BLOCK.unpack_from(self._packed, place * _BLOCK.size))
+        offset_bytes, length_bytes, row_count, crc32 = _BLOCK.unpack_from(
+            self._packed, place * _BLOCK.size
+        )
+        return Block(
+            shard=self._shard,
+            offset_bytes=offset_bytes,
+            length_bytes=length_bytes,
+            row_count=row_count,
+            crc32=crc32,
+        )
 
     def between(self, first: int, last: int) -> tuple[Block, ...]:
         """Return the existing blocks from position `first` to before `last`."""

@@ -161,7 +161,15 @@ class ShardIndex:
         for fetches in entry.waiting.values():
             for fetch in fetches.values():
                 self._fetches.pop((fetch.reader, fetch.number), None)
-                sends.append(SendEnd(fetch.reader, fetch.number, 0, 0, reason))
+                sends.append(
+                    SendEnd(
+                        reader=fetch.reader,
+                        fetch=fetch.number,
+                        block_count=0,
+                        row_count=0,
+                        lost=reason,
+                    )
+                )
         return sends
 
     def drop_run(self, run: str, reason: str) -> list[Send]:
@@ -189,9 +197,17 @@ class ShardIndex:
         entry = self._attempts.get((run, attempt))
         if entry is None or not (entry.secret is None or entry.secret.matches(secret)):
             lost = f"attempt {attempt} of run {run} has no shards here"
-            return [SendEnd(reader, number, 0, 0, lost)]
+            return [SendEnd(reader=reader, fetch=number, block_count=0, row_count=0, lost=lost)]
         if (reader, number) in self._fetches:
-            return [SendEnd(reader, number, 0, 0, f"fetch {number} is open already")]
+            return [
+                SendEnd(
+                    reader=reader,
+                    fetch=number,
+                    block_count=0,
+                    row_count=0,
+                    lost=f"fetch {number} is open already",
+                )
+            ]
         credit_bytes = min(max(0, credit_bytes), _MOST_CREDIT_BYTES)
         first_block = max(0, first_block)
         fetch = _OpenFetch(
@@ -205,7 +221,15 @@ class ShardIndex:
         """Add credit to a stream; with 0, only check that the stream is open."""
         fetch = self._fetches.get((reader, number))
         if fetch is None:  # an end that crosses another end is harmless
-            return [SendEnd(reader, number, 0, 0, f"fetch {number} is not open")]
+            return [
+                SendEnd(
+                    reader=reader,
+                    fetch=number,
+                    block_count=0,
+                    row_count=0,
+                    lost=f"fetch {number} is not open",
+                )
+            ]
         fetch.credit_bytes = min(fetch.credit_bytes + max(0, credit_bytes), _MOST_CREDIT_BYTES)
         return self._serve_shard(self._attempts[fetch.attempt], fetch.shard, only=fetch)
 
@@ -234,7 +258,15 @@ class ShardIndex:
             )
             if entry.is_sealed and fetch.next_block >= len(blocks):
                 count, rows = len(blocks), blocks.row_count
-                sends.append(SendEnd(fetch.reader, fetch.number, count, rows, ""))
+                sends.append(
+                    SendEnd(
+                        reader=fetch.reader,
+                        fetch=fetch.number,
+                        block_count=count,
+                        row_count=rows,
+                        lost="",
+                    )
+                )
                 del self._fetches[fetch.reader, fetch.number]
                 self._forget(entry, fetch)
         return sends
@@ -245,7 +277,13 @@ class ShardIndex:
         while fetch.next_block < len(blocks):
             found = blocks.between(fetch.next_block, fetch.next_block + _LOCATED_AT_ONCE)
             fetch.next_block += len(found)
-            yield SendBlocks(fetch.reader, fetch.number, entry.path, entry.nonce, found)
+            yield SendBlocks(
+                reader=fetch.reader,
+                fetch=fetch.number,
+                path=entry.path,
+                nonce=entry.nonce,
+                blocks=found,
+            )
 
     def _remote(
         self, entry: _StoredAttempt, fetch: _OpenFetch, blocks: PackedBlocks
@@ -255,13 +293,13 @@ class ShardIndex:
             left = block.length_bytes - fetch.position_bytes
             length = min(FRAME_BYTES, left, fetch.credit_bytes)
             yield SendFrame(
-                fetch.reader,
-                fetch.number,
-                entry.path,
-                entry.nonce,
-                block,
-                fetch.position_bytes,
-                length,
+                reader=fetch.reader,
+                fetch=fetch.number,
+                path=entry.path,
+                nonce=entry.nonce,
+                block=block,
+                position_bytes=fetch.position_bytes,
+                length_bytes=length,
             )
             fetch.credit_bytes -= cost_of(length)
             fetch.position_bytes += length

@@ -64,11 +64,11 @@ class SegmentWriter:
         if self._descriptor < 0:
             self._create()
         block = Block(
-            shard,
-            self._end_bytes + self._pending_bytes + _BLOCK_HEADER.size,
-            len(payload),
-            row_count,
-            crc32(payload),
+            shard=shard,
+            offset_bytes=self._end_bytes + self._pending_bytes + _BLOCK_HEADER.size,
+            length_bytes=len(payload),
+            row_count=row_count,
+            crc32=crc32(payload),
         )
         self._pending += (
             _BLOCK_HEADER.pack(shard, row_count, len(payload), block.crc32),

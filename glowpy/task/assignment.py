@@ -81,19 +81,19 @@ class Assignment:
             is_aborted: the driver aborted the attempt before its start.
         """
         assign = self._begin.assign
-        end = _End(Outcome.ABORTED) if is_aborted else self._end()
+        end = _End(outcome=Outcome.ABORTED) if is_aborted else self._end()
         if self._faults:
             self._faults.ended(end.outcome.value)
         ended = GroupEnded(
-            self._executor_context.description.run,
-            self._executor_context.executor,
-            assign.group,
-            assign.attempt,
-            end.outcome,
-            end.blocks,
-            self._metrics.stats(),
-            end.reason,
-            end.lost_attempt,
+            run=self._executor_context.description.run,
+            executor=self._executor_context.executor,
+            group=assign.group,
+            attempt=assign.attempt,
+            outcome=end.outcome,
+            blocks=end.blocks,
+            work=self._metrics.stats(),
+            reason=end.reason,
+            lost_attempt=end.lost_attempt,
         )
         return ended, end.payload
 
@@ -108,17 +108,21 @@ class Assignment:
             blocks = self._blocks()
             if self._faults:
                 self._faults.end()
-            return _End(Outcome.SEALED, blocks=blocks)
+            return _End(outcome=Outcome.SEALED, blocks=blocks)
         except AttemptAborted:
-            return _End(Outcome.ABORTED)
+            return _End(outcome=Outcome.ABORTED)
         except LostInputError as exc:
-            return _End(Outcome.INPUT_LOST, str(exc), lost_attempt=exc.attempt)
+            return _End(outcome=Outcome.INPUT_LOST, reason=str(exc), lost_attempt=exc.attempt)
         except StepFailed as failure:
             return self._failed(failure, assign)
         except GlowError as exc:
             # an InputError names its host
             place = "" if isinstance(exc, InputError) else f" on {host}"
-            return _End(Outcome.FAILED, f"{plan.label(assign.group)}{place}: {exc}", packed(exc))
+            return _End(
+                outcome=Outcome.FAILED,
+                reason=f"{plan.label(assign.group)}{place}: {exc}",
+                payload=packed(exc),
+            )
         except BaseException as exc:  # noqa: BLE001
             # An exception from our own code, in a case without a test. A second attempt would fail
             # too.
@@ -166,4 +170,4 @@ class Assignment:
         if context.failed is not None:
             context.failed(failure.cause)
         story = explain(failure, task, context.host)
-        return _End(Outcome.FAILED, story, packed(failure.cause))
+        return _End(outcome=Outcome.FAILED, reason=story, payload=packed(failure.cause))

@@ -21,10 +21,10 @@ def captured_again(driver: Captures, plan: Plan) -> Captures:
     """Return the values of this task, with paths written as in the driver."""
     code = code_directory(driver.code)
     surroundings = Surroundings(
-        local_modules(files_of_task(code, driver.roots)),
-        text_of_task(code, driver.roots, driver.directory, driver.temporary),
-        os.environ,
-        accepted_names(),
+        is_local=local_modules(files_of_task(code, driver.roots)),
+        own=text_of_task(code, driver.roots, driver.directory, driver.temporary),
+        environment=os.environ,
+        may_differ=accepted_names(),
     )
     values, steps = captured_values(plan, surroundings)
     return driver._replace(

@@ -77,11 +77,13 @@ def _pack(error: BaseException) -> bytes:
         members = each.exceptions if isinstance(each, _GROUP) else None
         links.append(
             _Link(
-                data,
-                numbers.get(id(each.__cause__)),
-                numbers.get(id(each.__context__)),
-                each.__suppress_context__,
-                None if members is None else tuple(numbers.get(id(one), -1) for one in members),
+                packed=data,
+                cause=numbers.get(id(each.__cause__)),
+                context=numbers.get(id(each.__context__)),
+                is_suppressed=each.__suppress_context__,
+                members=None
+                if members is None
+                else tuple(numbers.get(id(one), -1) for one in members),
             )
         )
     data = pickle.dumps([tuple(link) for link in links], protocol=5)

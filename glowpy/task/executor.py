@@ -103,13 +103,27 @@ class Executor:
             plan = self._agree(description)
             pulls = Pulls(transport, self._poller, host, self._run, secret, timing)
             forwarded = Forwarding(self._print).of_group
-            context = ExecutorContext(plan, description, self._executor, host, pulls, forwarded)
+            context = ExecutorContext(
+                plan=plan,
+                description=description,
+                executor=self._executor,
+                host=host,
+                pulls=pulls,
+                forwarded=forwarded,
+            )
             with ProcessTitle(description.run_number, plan) as title:
                 self._loop.serve(context, title, self._injector)
 
     def _greet(self) -> tuple[Describe, RunDescription]:
-        release = PROTOCOL_VERSION, __version__, PYTHON
-        self._link.send(ExecutorHello(*release, self._run, self._executor, self._secret))
+        hello = ExecutorHello(
+            protocol=PROTOCOL_VERSION,
+            glowpy=__version__,
+            python=PYTHON,
+            run=self._run,
+            executor=self._executor,
+            secret=self._secret,
+        )
+        self._link.send(hello)
         self._secret = Secret()
         # The agent may be busy, above all an agent inside a driver. It kills executors that start
         # too slowly.
@@ -143,7 +157,7 @@ class Executor:
         return plan
 
     def _print(self, stream: Stream, text: str) -> None:
-        self._link.send(Printed(self._run, self._executor, stream, text))
+        self._link.send(Printed(run=self._run, executor=self._executor, stream=stream, text=text))
 
 
 def _collect_less_often() -> None:

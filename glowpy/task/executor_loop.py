@@ -77,7 +77,10 @@ class ExecutorLoop:
 
     def send_notes(self) -> None:
         for note in take_notes():
-            self._link.send(Noted(self._run, self._executor, *note))
+            noted = Noted(
+                run=self._run, executor=self._executor, subject=note.subject, text=note.text
+            )
+            self._link.send(noted)
 
     def _attempt(self, begin: Begin, streaming: StreamingAttempt | None = None) -> None:
         """Run an attempt and report the outcome to the agent."""

@@ -29,11 +29,11 @@ class AttemptMetrics:
         """Return the current values of all counters."""
         took_s = time.monotonic() - self.begun_at
         return AttemptStats(
-            self.rows_in,
-            self.bytes_in,
-            self.rows_out,
-            self.bytes_out,
-            self.spilled_bytes,
-            self.waited_s,
-            max(0.0, took_s - self.waited_s),
+            rows_in=self.rows_in,
+            bytes_in=self.bytes_in,
+            rows_out=self.rows_out,
+            bytes_out=self.bytes_out,
+            spilled_bytes=self.spilled_bytes,
+            waited_s=self.waited_s,
+            ran_s=max(0.0, took_s - self.waited_s),
         )

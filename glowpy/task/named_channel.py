@@ -49,7 +49,7 @@ class NamedChannelReader:
         self._transport = Transport(policy, timing.without_linger(), CHANNEL_MESSAGES)
         self._poller = Poller()
         self._poller.register(stop, _STOP)
-        caller = Caller("receiver", name, option, key_option)
+        caller = Caller(role="receiver", name=name, option=option, key_option=key_option)
         self._contact = Contact(
             self._transport, self._poller, master, "master", caller, timing, _STOP
         )

@@ -155,9 +155,17 @@ class Pulls:
         """Open a stream of a shard and return its number."""
         number = next(self._numbers)
         self._pulls[number] = pull, at.name
-        place = self._run, pull.attempt, shard, first_block
-        host = "" if at.sends_bytes else self._host
-        self.send(at, Fetch(number, *place, CREDIT_BYTES, host, self._secret))
+        fetch = Fetch(
+            fetch=number,
+            run=self._run,
+            attempt=pull.attempt,
+            shard=shard,
+            first_block=first_block,
+            credit_bytes=CREDIT_BYTES,
+            reader_host="" if at.sends_bytes else self._host,
+            secret=self._secret,
+        )
+        self.send(at, fetch)
         return number
 
     def send(self, at: _Owner, message: Fetch | MoreCredit | CancelFetch) -> None:

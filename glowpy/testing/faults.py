@@ -166,7 +166,14 @@ class Faults:
             self._outcomes.clear()
 
     def _arm(self, kind: str, at_row: int, step: str, task: int, by: int) -> ArmedFault:
-        fault = Fault(next(self._numbers), kind, at_row, step, task, int(by))
+        fault = Fault(
+            number=next(self._numbers),
+            kind=kind,
+            at_row=at_row,
+            step=step,
+            task=task,
+            signal=int(by),
+        )
         gate = None
         if kind == "hold":
             gate = open(  # noqa: SIM115  # closed by `release`

@@ -41,7 +41,13 @@ def add_named_channel(graph: Graph, name: str, shards: int, broadcast: bool) -> 
 
 def _add_input(graph: Graph, feed: Feed, shards: int, broadcast: bool) -> DatasetNode:
     kept = 1 if broadcast else shards
-    stored = DatasetNode(len(graph.steps), kept, kept, OutputKind.ONE_SHARD, feed=feed)
+    stored = DatasetNode(
+        id=len(graph.steps),
+        shard_count=kept,
+        part_count=kept,
+        output_kind=OutputKind.ONE_SHARD,
+        feed=feed,
+    )
     edge = BROADCAST if broadcast else ONE_TO_ONE
     return graph.add_step("Input", PassOp(), ((stored, edge),), user_location(), task_count=shards)
 

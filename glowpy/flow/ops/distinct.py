@@ -65,7 +65,10 @@ def distinct_kernel(context: TaskContext, edges: Sequence[Sequence[Stream]]) -> 
 
 
 def _rows_input(shards: Sequence[Stream]) -> KeyedInput:
-    return KeyedInput(chain(shards), TableOps(dict, _fill, _fill, _rows_of, list))
+    return KeyedInput(
+        chain(shards),
+        TableOps(empty=dict, fill=_fill, refill=_fill, rows_of=_rows_of, keys_of=list),
+    )
 
 
 def _fill(batches: Stream, sizer: BatchSizer, table: Table) -> Iterator[None]:

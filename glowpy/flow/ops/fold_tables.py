@@ -57,7 +57,7 @@ def folded(fold: Fold, refold: Fold, context: TaskContext, rows: Stream) -> Iter
             while True:
                 folding.send((spilled.totals, spilled.add))
                 sizer.record_size(spilled.grown_bytes())
-        ops = TableOps(dict, refold, refold, _pairs_of, firsts_of)
+        ops = TableOps(empty=dict, fill=refold, refill=refold, rows_of=_pairs_of, keys_of=firsts_of)
         yield from merged_chunks(context, [ops], [spilled.streams()], spilled.is_ordered)
 
 

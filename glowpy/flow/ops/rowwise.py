@@ -38,7 +38,12 @@ def add_row_step(
     if kind is not RowKind.FLAT_MAP:
         check_no_generator(function, kind.value)
     check_not_async(function, kind.value)
-    return _add(graph, source, _STEP_NAMES[kind], RowOp(kind, function, fields, noted))
+    return _add(
+        graph,
+        source,
+        _STEP_NAMES[kind],
+        RowOp(kind=kind, function=function, field_count=fields, noted_fields=noted),
+    )
 
 
 def add_for_each_step(
@@ -49,7 +54,12 @@ def add_for_each_step(
     noted = 0 if fields else fields_with_defaults(function)
     check_no_generator(function, "for_each")
     check_not_async(function, "for_each")
-    return _add(graph, source, "ForEach", RowOp(RowKind.MAP, function, fields, noted))
+    return _add(
+        graph,
+        source,
+        "ForEach",
+        RowOp(kind=RowKind.MAP, function=function, field_count=fields, noted_fields=noted),
+    )
 
 
 def _add(graph: Graph, source: DatasetNode, name: str, op: RowOp) -> DatasetNode:

@@ -108,4 +108,4 @@ def ordering(key: Key | None, reverse: bool, operator: str, *, by_rows: bool = F
         (compare,) = [each for each in get_referents(key) if each is not COMPARED]
         check_reducer(compare, operator)
         return Ordering(reverse=bool(reverse), compare=compare)
-    return Ordering(key, bool(reverse), field_count(key, operator))
+    return Ordering(key=key, reverse=bool(reverse), fields=field_count(key, operator))

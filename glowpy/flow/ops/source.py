@@ -61,7 +61,13 @@ def add_slice(graph: Graph, rows: Iterable[Row], shards: int) -> DatasetNode:
         raise
     except TypeError as exc:
         raise definition_error(f"slice() needs rows to iterate over, not {rows!r:.100}") from exc
-    stored = DatasetNode(len(graph.steps), shards, shards, OutputKind.ONE_SHARD, rows=kept)
+    stored = DatasetNode(
+        id=len(graph.steps),
+        shard_count=shards,
+        part_count=shards,
+        output_kind=OutputKind.ONE_SHARD,
+        rows=kept,
+    )
     return graph.add_step(
         "Input", PassOp(), ((stored, ONE_TO_ONE),), user_location(), task_count=shards
     )
@@ -80,7 +86,15 @@ def without_rows(step: Step) -> Step:
     if not any(dataset.rows or dataset.feed for dataset, _edge in step.inputs):
         return step
     inputs = tuple((_bare(dataset), edge) for dataset, edge in step.inputs)
-    return Step(step.id, step.name, step.op, step.task_count, inputs, step.output, step.location)
+    return Step(
+        id=step.id,
+        name=step.name,
+        op=step.op,
+        task_count=step.task_count,
+        inputs=inputs,
+        output=step.output,
+        location=step.location,
+    )
 
 
 def _bare(dataset: DatasetNode) -> DatasetNode:

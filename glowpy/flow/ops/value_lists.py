@@ -22,7 +22,13 @@ def value_lists_input(shards: Sequence[Stream], operator: str) -> KeyedInput:
     """
     return KeyedInput(
         _checked(shards, operator),
-        TableOps(partial(defaultdict, list), _fill, _fill, _pairs_of, firsts_of),
+        TableOps(
+            empty=partial(defaultdict, list),
+            fill=_fill,
+            refill=_fill,
+            rows_of=_pairs_of,
+            keys_of=firsts_of,
+        ),
     )
 
 
