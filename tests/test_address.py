@@ -77,7 +77,7 @@ def test_the_port_may_be_left_out_where_there_is_a_default(text: str, host: str)
         ("[[::1]]:80", "is not an IPv6 address"),
     ],
 )
-def test_what_is_no_address_is_refused_in_words(text: str, words: str) -> None:
+def test_invalid_addresses_are_refused_with_a_reason(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as error:
         parse_address(text, default_port=8930)
     assert repr(text) in str(error.value)
@@ -113,7 +113,7 @@ def test_a_socket_file_is_an_endpoint(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "*", "@abstract"])
-def test_what_no_directory_guards_is_no_socket_file(path: str) -> None:
+def test_unguarded_socket_files_are_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="names no socket file"):
         parse_endpoint("ipc://" + path)
 

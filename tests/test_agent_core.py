@@ -193,7 +193,7 @@ def test_readers_of_an_attempt_that_came_to_nothing_hear_it(core: Any, outcome: 
     assert told.message.outcome is outcome and told.payload == b"why"
 
 
-def test_what_an_aborted_attempt_still_reports_does_not_count(core: Any) -> None:
+def test_reports_of_an_aborted_attempt_are_ignored(core: Any) -> None:
     opened(core)
     ready(core)
     begun(core, 1)
@@ -230,7 +230,7 @@ def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> 
     assert "its executor died: signal SIGKILL" in end.lost
 
 
-def test_what_a_process_writes_is_told_once_it_is_ready(core: Any) -> None:
+def test_output_of_a_process_is_sent_once_the_executor_is_ready(core: Any) -> None:
     opened(core)
     tell(core, Launch("r1", "e1", "l", 1))
     assert core.process_said("e1", Stream.STDOUT, "of the script\n") == []

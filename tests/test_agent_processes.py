@@ -50,7 +50,7 @@ def lowest_free_descriptor() -> int:
         return file.fileno()
 
 
-def test_what_cannot_be_started_leaves_nothing() -> None:
+def test_a_failed_start_leaves_nothing() -> None:
     def start_with_few_files() -> str:
         started = Started()
         open_files = os.listdir("/proc/self/fd")
@@ -80,7 +80,7 @@ def test_what_cannot_be_started_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["null\0byte", "equals=sign", "half a character \ud800"])
-def test_what_no_process_can_have_is_a_value_error(name: str) -> None:
+def test_impossible_process_arguments_are_a_value_error(name: str) -> None:
     started = Started()
     with started.processes:
         before = os.listdir("/proc/self/fd")

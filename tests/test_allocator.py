@@ -69,7 +69,7 @@ def test_the_answer_says_what_the_cluster_has():
     assert grants == Grants((), 0, agents_known=3, executors_known=5, largest_memory_mb=700)
 
 
-def test_nobody_there():
+def test_a_master_without_agents_grants_nothing():
     assert Bench().grants(3) == Grants((), 0, 0, 0, 0)
 
 

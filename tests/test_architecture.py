@@ -131,7 +131,7 @@ def test_a_ring_of_three_is_found_once(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_allowed_is_allowed(tmp_path: Path) -> None:
+def test_allowed_imports_break_no_rule(tmp_path: Path) -> None:
     sources = {
         "glowpy/__init__.py": "from glowpy.errors import E\n" + lazy("from glowpy.launch import x"),
         "glowpy/__main__.py": "import sys\nfrom glowpy.cli import main\nsys.exit(main())",

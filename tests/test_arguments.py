@@ -284,7 +284,7 @@ def test_async_functions_are_refused(name: str, function: Any) -> None:
 
 @pytest.mark.parametrize("name", ["map", "flat_map", "filter", "reduce", "reduce_by_key"])
 @pytest.mark.parametrize("wrong", [None, 3, "len", [len]], ids=str)
-def test_what_is_no_function_is_refused(name: str, wrong: Any) -> None:
+def test_values_other_than_functions_are_refused(name: str, wrong: Any) -> None:
     with pytest.raises(DefinitionError, match=rf"{name}\(\) needs a function, not ") as error:
         getattr(rows(), name)(wrong)
     assert repr(wrong) in str(error.value)

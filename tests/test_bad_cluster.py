@@ -142,7 +142,7 @@ def test_a_master_elsewhere_takes_a_key(tmp_path: Path) -> None:
 # --- strangers ----------------------------------------------------------------------------------
 
 
-def test_somebody_else_listens(tmp_path: Path) -> None:
+def test_a_foreign_listener_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         leader = f"127.0.0.1:{other.getsockname()[1]}"
         ended = driver_failure(tmp_path, leader, environment=NOBODY)

@@ -28,7 +28,7 @@ def content(place: Path, name: str, size_bytes: int, days: float) -> Path:
     return aged(path, days)
 
 
-def test_what_was_not_used_for_long_goes(tmp_path: Path) -> None:
+def test_unused_programs_expire(tmp_path: Path) -> None:
     old = content(tmp_path, "old", KB, days=31)
     young = content(tmp_path, "young", KB, days=29)
     assert trim(tmp_path, 1 << 30, 30 * DAY_S) == [str(old)]
@@ -36,7 +36,7 @@ def test_what_was_not_used_for_long_goes(tmp_path: Path) -> None:
     assert trim(tmp_path / "none", 1 << 30, 30 * DAY_S) == []
 
 
-def test_what_was_used_longest_ago_goes_while_it_is_too_much(tmp_path: Path) -> None:
+def test_least_recently_used_programs_go_over_the_limit(tmp_path: Path) -> None:
     paths = [content(tmp_path, f"c{days}", KB, days) for days in (3, 1, 2, 4)]
     assert trim(tmp_path, 4 * KB, 30 * DAY_S) == []
     assert trim(tmp_path, 2 * KB, 30 * DAY_S) == [str(paths[3]), str(paths[0])]

@@ -63,5 +63,5 @@ def test_a_change_is_found(line: str, declared: str, expected: tuple[str, str]) 
         ("row += number", "pass"),
     ],
 )
-def test_what_is_no_sure_change_is_left_alone(line: str, declared: str) -> None:
+def test_unproven_changes_are_not_reported(line: str, declared: str) -> None:
     assert changes_of(line, declared) == []

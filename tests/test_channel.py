@@ -117,7 +117,7 @@ def test_an_empty_channel_makes_the_receiver_wait() -> None:
     assert received() == "row"
 
 
-def test_whoever_waits_learns_of_the_end() -> None:
+def test_blocked_threads_learn_of_the_end() -> None:
     channel = Channel(capacity=1)
     received = in_thread(lambda: list(channel))
     waiting(channel)
@@ -269,7 +269,7 @@ def test_a_channel_cannot_travel() -> None:
         pickle.dumps(Channel())
 
 
-def test_it_shows_what_it_is() -> None:
+def test_the_repr_shows_state_and_row_count() -> None:
     channel = Channel(3)
     channel.send(1)
     assert repr(channel) == "<Channel open, 1 of 3 rows>"

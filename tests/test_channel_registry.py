@@ -55,7 +55,7 @@ def test_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "-x", "a/b", "a b", "ü", "x" * 65, "a\n", None])
-def test_what_is_no_name(name: str) -> None:
+def test_invalid_channel_names_are_refused(name: str) -> None:
     assert not is_channel_name(name)
 
 
@@ -101,7 +101,7 @@ def test_rows_are_kept_and_announced(tmp_path: Path) -> None:
     assert end == SendEnd("r", 1, 1, 2, "")
 
 
-def test_what_an_agent_does_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agents_refuse_invalid_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named_channels, "_MOST_CHANNELS", 2)
     kept = Kept(tmp_path, Timing(named_channels_mb=1))
     assert "a channel's name has" in kept.say(OpenChannel("../x")).refusal
@@ -138,7 +138,7 @@ def test_a_silent_sender_is_given_up(tmp_path: Path) -> None:
     assert kept.say(OpenChannel("x"), peer=b"q").refusal == ""
 
 
-def test_what_is_sent_again_replaces_what_is_whole(tmp_path: Path) -> None:
+def test_a_second_sending_replaces_a_complete_channel(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     for rows in (b"old\n", b"new\n"):
         kept.say(OpenChannel("x"))

@@ -48,7 +48,7 @@ def test_the_cluster_is_divided_by_bid(claims: list[Claim], divided: list[int]) 
     assert shares(claims) == divided
 
 
-def test_where_parts_are_less_than_an_executor_drivers_take_turns() -> None:
+def test_drivers_take_turns_when_shares_are_less_than_an_executor() -> None:
     long_served = Claim(100.0, 1, 5, 1, served_s=9.0)
     new = Claim(100.0, 0, 5, 1, served_s=3.0)
     assert shares([long_served, new]) == [0, 1]
@@ -154,7 +154,7 @@ def test_a_demand_that_nobody_can_meet_keeps_nothing_from_anybody():
     assert len(bench.ask(8, "small")) == 8
 
 
-def test_what_the_others_do_not_want_goes_to_whoever_asks():
+def test_unwanted_executors_go_to_a_driver_that_asks():
     bench = Bench(agent("a", 8))
     mine = bench.ask(8, "greedy")
     assert bench.ask(1, "modest") == []
@@ -250,7 +250,7 @@ def test_equal_bids_share_within_two_heartbeats() -> None:
     assert [len(first.held), len(second.held)] == [4, 4]
 
 
-def test_or_at_the_end_of_the_groups_then_running() -> None:
+def test_executors_change_drivers_at_the_end_of_running_groups() -> None:
     slow = Driver("slow", 100.0, most=20, group_s=60.0)
     second = Driver("second", 100.0, most=20, group_s=1.0)
     compete([slow, second], executors=8, duration_s=59.0)

@@ -172,7 +172,7 @@ def test_the_step_that_raised_is_named_with_its_row(
 
 
 @forms
-def test_what_a_fold_refuses_is_the_row_that_came_to_it(form: Callable[..., Any]) -> None:
+def test_a_fold_blames_the_row_that_it_got(form: Callable[..., Any]) -> None:
     def spread(rows: Dataset) -> Dataset:
         return rows.flat_map(lambda row: form([row, row + 1]))
 

@@ -48,7 +48,7 @@ def test_a_misuse_names_the_line_and_the_call(misuse: Callable[[Any], Any], said
     assert isinstance(raised.value, TypeError), "what asks whether it can be iterated over"
 
 
-def test_it_is_true_with_rows_or_without() -> None:
+def test_a_dataset_is_true_with_rows_or_without() -> None:
     """`if dataset` asks whether there is one; nothing is computed for that."""
     assert dataset()
     assert Flow(["-glow.inline"]).slice([])

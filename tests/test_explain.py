@@ -17,7 +17,7 @@ def explained(*datasets: Dataset, stored: bool = True) -> str:
     return explain(make_plan(graph, [dataset._node for dataset in datasets], stored=stored))
 
 
-def test_what_is_merged_and_where_rows_move() -> None:
+def test_explain_shows_merged_steps_and_moves_of_rows() -> None:
     words = Flow(["-glow.inline"]).text_file("x", 3).flat_map(str.split)
     pairs = words.map(lambda word: (word, 1)).filter(lambda word, one: word)
     said = explained(pairs.reduce_by_key(max))

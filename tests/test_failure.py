@@ -80,7 +80,7 @@ def test_the_whole_story(new_flow: Runner) -> None:
     ],
     ids=repr,
 )
-def test_what_stops_python_elsewhere_is_an_error_here(
+def test_system_exit_in_a_task_is_an_error(
     new_flow: Runner, error: BaseException, words: str
 ) -> None:
     flow = new_flow()
@@ -133,7 +133,7 @@ class Closed(Bad):
 
 @ON_EVERY_RUNNER
 @pytest.mark.parametrize("kind", [Bad, Closed])
-def test_what_the_code_of_a_row_raises_is_told_at_the_first_try(
+def test_errors_of_a_rows_code_are_reported_at_the_first_attempt(
     new_flow: Runner, kind: type[Bad]
 ) -> None:
     name = kind.error.__name__
@@ -145,7 +145,7 @@ def test_what_the_code_of_a_row_raises_is_told_at_the_first_try(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
-def test_what_only_the_outermost_code_catches_is_told_as_well(error: type[BaseException]) -> None:
+def test_errors_that_no_handler_catches_are_reported(error: type[BaseException]) -> None:
     class Last(Bad):
         pass
 

@@ -29,7 +29,7 @@ def test_the_flags_stand_there_with_their_defaults() -> None:
     assert dict(rows) == {name: defaults[name] for name, _value in rows}
 
 
-def test_what_it_says_in_words_is_so() -> None:
+def test_claims_of_the_document_hold() -> None:
     assert f"`{SCALE_VARIABLE}=0.1`" in TEXT
     assert "try of four" in TEXT and Timing().lost_attempts == 4
     assert "more than four times as much, and more than 512 MB" in TEXT

@@ -112,7 +112,7 @@ def test_a_flag_with_choices_may_stand_alone() -> None:
         ["a", "--", "-key.file=k"],
     ],
 )
-def test_what_is_not_glows_stays_in_order(words: list[str]) -> None:
+def test_words_of_the_script_keep_their_order(words: list[str]) -> None:
     assert parse(words) == (Options(), words, [])
 
 

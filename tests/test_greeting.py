@@ -49,7 +49,7 @@ AGENT = Address("node1", 8931)
 MASTER = Address("node1", 8930)
 
 
-def test_who_is_wanted_may_be_talked_to() -> None:
+def test_the_wanted_peer_is_accepted() -> None:
     check_welcome(welcome(HELLO, "agent", "node1:8930"), "agent", AGENT, "--agent ")
     check_welcome(welcome(HELLO, "master"), "master", MASTER, "--master ")
 
@@ -79,7 +79,7 @@ def test_a_master_that_is_taken_for_an_agent_can_name_some() -> None:
     )
 
 
-def test_another_release_of_who_is_wanted_is_refused() -> None:
+def test_another_release_of_the_wanted_peer_is_refused() -> None:
     answer = welcome(HELLO._replace(glowpy="9.9"), "master")
     with pytest.raises(VersionMismatch, match=r"^master at node1:8930: driver d7 and the master"):
         check_welcome(answer, "master", MASTER, "--master ")

@@ -110,7 +110,7 @@ def test_private_memory_is_what_ends_with_a_process() -> None:
         assert private_mb(process.pid) == 0
 
 
-def test_it_looks_now_and_then(tmp_path: Path) -> None:
+def test_the_guard_samples_at_intervals(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "status").write_text("Name: x\nRssAnon:  900000 kB\n")
     (tmp_path / "7" / "smaps_rollup").write_text(

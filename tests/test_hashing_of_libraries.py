@@ -143,7 +143,7 @@ def test_values_that_are_not_equal_to_themselves_share_a_hash() -> None:
     assert len({partition_hash(key) for key in NANS}) == 1
 
 
-def test_what_classes_are_hashed_by_themselves() -> None:
+def test_classes_with_their_own_hash_are_known() -> None:
     """Of all others a reader need not check the places."""
     hasher = KeyHasher()
     hasher.hashes([key for keys in EQUAL for key in keys])

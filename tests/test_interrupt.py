@@ -93,9 +93,7 @@ def test_ctrl_c_inline_shows_where_in_the_function(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["begun", "at work"])
 @IN_EVERY_MODE
-def test_somebody_who_presses_ctrl_c_again_and_again(
-    moment: str, mode: str, cluster: str, tmp_path: Path
-) -> None:
+def test_repeated_ctrl_c_ends_the_run(moment: str, mode: str, cluster: str, tmp_path: Path) -> None:
     """Wherever in the beginning or the end of the run it comes."""
     with driver(tmp_path, mode, cluster) as running:
         running.stdout.await_match(moment)
@@ -226,7 +224,7 @@ print(Flow().slice([signal.SIGTERM, signal.SIGHUP]).map(fork).collect())
 
 
 @NOT_INLINE
-def test_what_a_function_has_started_ends_too(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_processes_of_a_function_end_too(mode: str, cluster: str, tmp_path: Path) -> None:
     with driver(tmp_path, mode, cluster, WITH_CHILDREN) as running:
         child = psutil.Process(int(running.stdout.await_match(r"child (\d+)\n")[1]))
         press_ctrl_c(running)

@@ -73,7 +73,9 @@ def test_nothing_is_left_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_it_may_be_gone_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watched_process_may_end_before_the_janitor_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with janitor(str(tmp_path / "x")):
         (keeper,) = family_of(str(tmp_path))

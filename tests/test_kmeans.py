@@ -32,7 +32,7 @@ def by_hand(points: list[tuple[float, float]], centroids: list[tuple[float, floa
 
 
 @IN_EVERY_MODE
-def test_it_finds_what_plain_python_finds(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_kmeans_equals_plain_python(mode: str, cluster: str, tmp_path: Path) -> None:
     lots = Random(mode)
     points = [(lots.gauss(3 * k, 1.0), lots.gauss(-k, 1.0)) for _ in range(300) for k in range(4)]
     (tmp_path / "points.txt").write_text("".join(f"{x} {y}\n" for x, y in points))

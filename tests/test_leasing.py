@@ -99,7 +99,7 @@ def test_a_call_of_the_master_brings_the_next_ask_forward(master: Slow) -> None:
     assert leasing.next_ask == 201.0 + TIMING.ask_s
 
 
-def test_what_is_granted_is_to_be_used_first(master: Slow) -> None:
+def test_granted_leases_are_used_first(master: Slow) -> None:
     leasing = master.leasing
     leasing.demand = 2
     leasing.advance(0.0, launching=0, held=0)

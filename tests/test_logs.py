@@ -37,7 +37,7 @@ def test_a_line_names_what_it_is_about_in_one_order() -> None:
     assert said(LogFormatter(), record("x", run=None)) == "glowpy.x: x"
 
 
-def test_whatever_is_said_is_one_short_line() -> None:
+def test_every_message_is_one_short_line() -> None:
     text = said(LogFormatter(), record("%s", "a\nb\x1b[2J\t\u2028é€"))
     assert text == r"glowpy.x: a\nb\x1b[2J\t\u2028é€"
     text = said(LogFormatter(), record("%s", "x" * 10_000))

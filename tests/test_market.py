@@ -134,7 +134,7 @@ def test_a_faster_core_comes_first_among_equals():
     assert fair.trade() == [(0, "a2.1"), (1, "a2.2"), (2, "a1.1")]
 
 
-def test_but_not_before_one_that_is_closer():
+def test_a_closer_executor_comes_first():
     fair = Fair()
     fair.agent(EAST1, 1)
     fair.agent(EAST2, 1, cpu_level=9)

@@ -215,7 +215,7 @@ def test_another_release_is_refused_in_words(client, change, words):
     assert "driver probe" in refusal
 
 
-def test_what_is_no_message_to_a_master_is_dropped(client, caplog):
+def test_foreign_messages_to_a_master_are_dropped(client, caplog):
     client.send(Beat("run"))
     client.send(BEAT)
     assert client.ask().agents_known == 1

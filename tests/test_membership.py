@@ -71,7 +71,7 @@ def test_a_master_that_never_wanted_it_ends_an_agent(listening: Listening) -> No
         listening.hear(Heartbeat)
 
 
-def test_so_does_somebody_else(listening: Listening) -> None:
+def test_a_master_that_sends_garbage_is_an_error(listening: Listening) -> None:
     listening.hear(Hello)
     listening.babble()
     with pytest.raises(ProtocolError):

@@ -61,7 +61,7 @@ def receive(nodes: LocalCluster, name: str) -> bytes:
     return ended.stdout
 
 
-def test_what_is_sent_at_an_agent_is_received_by_the_master(
+def test_rows_sent_at_an_agent_are_received_through_the_master(
     nodes: LocalCluster, tmp_path: Path
 ) -> None:
     (tmp_path / "lines").write_bytes(UGLY)
@@ -83,7 +83,7 @@ def test_what_is_sent_at_an_agent_is_received_by_the_master(
     assert receive(nodes, "none") == b""
 
 
-def test_what_is_sent_again_takes_the_place_of_what_was_there(nodes: LocalCluster) -> None:
+def test_a_second_sending_replaces_the_first(nodes: LocalCluster) -> None:
     send(nodes, "again", b"old\n", agent=0)
     send(nodes, "again", b"new\n", agent=0)
     assert receive(nodes, "again") == b"new\n"
@@ -231,7 +231,7 @@ def test_an_agent_that_dies_takes_its_channels_along(tmp_path: Path) -> None:
         (("send", "--to", "x", "--agent", "10.0.0.1:1"), 1, "without a key"),
     ],
 )
-def test_what_cannot_be(
+def test_impossible_channels_are_refused(
     nodes: LocalCluster, words: tuple[str, ...], status: int, said: str
 ) -> None:
     places = {"agent": nodes.address_of(0), "master": nodes.leader}

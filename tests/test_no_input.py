@@ -38,7 +38,7 @@ def test_reading_raises_with_the_reason(read: str, monkeypatch: pytest.MonkeyPat
         READS[read](sys.stdin)
 
 
-def test_it_can_be_inspected_and_closed() -> None:
+def test_refused_input_can_be_inspected_and_closed() -> None:
     stdin = NoInput()
     assert (stdin.name, stdin.mode, stdin.encoding) == ("<stdin>", "r", "utf-8")
     assert (stdin.isatty(), stdin.fileno(), stdin.readable(), stdin.writable()) == (

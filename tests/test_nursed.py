@@ -40,7 +40,7 @@ def abandoned(place: Path, digit: str) -> Path:
     return path
 
 
-def test_what_was_abandoned_goes_with_the_next_run(tmp_path: Path, gate: Gate) -> None:
+def test_abandoned_directories_go_with_the_next_run(tmp_path: Path, gate: Gate) -> None:
     held, lost, own = made(tmp_path, "a"), abandoned(tmp_path, "b"), made(tmp_path, "c")
     with Nursery(gate.wait, str(held)) as other:
         other.start("e1", Secret.make())

@@ -277,7 +277,7 @@ def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
     assert in_fork(overlap) == "left both"
 
 
-def test_when_the_driver_is_killed_everything_of_it_ends(directory: Path) -> None:
+def test_processes_of_a_killed_driver_end(directory: Path) -> None:
     script = """
 import os, select, signal, sys
 from glowpy.driver.fleets.nursery import Nursery

@@ -133,7 +133,7 @@ def test_the_cause_of_a_loss_has_time_to_come() -> None:
         outlet.advance()
 
 
-def test_when_it_is_to_run_again_the_loss_is_told_at_once() -> None:
+def test_the_loss_of_a_group_that_runs_again_is_reported_at_once() -> None:
     outlet, pulls, _channel = live(1)
     outlet.group_begun(0, 10, "a1")
     outlet.advance()

@@ -272,9 +272,7 @@ def test_one_key_with_many_rows_on_the_left_streams_by(
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_goes_to_disk_and_what_fits_does_not(
-    tmp_path: Path, scratches: list[int]
-) -> None:
+def test_only_tables_over_budget_go_to_disk(tmp_path: Path, scratches: list[int]) -> None:
     rows = [(number * 7919 % 1000, 1) for number in range(3000)]
     for make in (lambda d: d.sort(), lambda d: d.sort(hash), lambda d: d.reduce_by_key(add)):
         last_group(make, [rows], tmp_path, 64 << 20)

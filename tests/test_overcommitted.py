@@ -87,7 +87,7 @@ def generous_master() -> Iterator[Generous]:
 
 
 @pytest.mark.slow
-def test_what_is_too_much_is_refused_and_asked_for_again(tmp_path: Path) -> None:
+def test_launches_over_the_limit_are_refused_and_repeated(tmp_path: Path) -> None:
     """The rows wait until the driver has asked again: one executor runs them all."""
     script = (
         SCRIPT

@@ -71,7 +71,7 @@ def test_a_disk_without_room_for_the_key(tmp_path: Path) -> None:
     assert "cannot make key file" in ended.stderr and "File too large" in ended.stderr
 
 
-def test_what_a_server_logs_later_appears_at_the_driver(tmp_path: Path) -> None:
+def test_later_log_lines_of_a_server_appear_at_the_driver(tmp_path: Path) -> None:
     action = "import atexit; atexit.register(os.write, 2, b'an error of the agent\\n')"
     (tmp_path / "script.py").write_text(SCRIPT)
     (tmp_path / "sabotage").mkdir()

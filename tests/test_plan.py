@@ -246,7 +246,7 @@ def test_a_run_passes_by_what_only_collects() -> None:
     assert [(ref.group, ref.dataset, ref.shard) for ref in second] == [(5, 5, 2), (6, 5, 3)]
 
 
-def test_what_collects_stays_where_its_rows_are_asked_for_or_read_otherwise() -> None:
+def test_collecting_groups_stay_if_requested_or_read_otherwise() -> None:
     parted = new_flow().slice([1], 3).partition(2)
     self_joined = parted.join(parted)
     assert groups(plan_of(self_joined)) == [

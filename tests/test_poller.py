@@ -74,7 +74,7 @@ def test_messages_and_news_of_a_link_are_reported_once(pair, pipe):
     assert poller.poll(BOUND_S) == ["pipe"]
 
 
-def test_what_is_no_longer_watched_is_not_reported(pair, pipe):
+def test_unregistered_sources_are_not_reported(pair, pipe):
     server, link = pair
     poller = Poller()
     for each in (server, link, pipe[0]):
@@ -101,7 +101,7 @@ def test_one_thing_with_several_descriptors_is_reported_once(pipe):
     os.close(other_write)
 
 
-def test_what_is_reported_need_be_neither_hashable_nor_unlike_others(pipe):
+def test_registered_objects_need_no_hash_and_may_be_equal(pipe):
     other_read, other_write = os.pipe()
     poller = Poller()
     poller.register(pipe[0], [1])

@@ -189,7 +189,7 @@ def test_signal_handlers_that_print_neither_hang_nor_lose_a_line() -> None:
 # --- as a file -----------------------------------------------------------------------------------
 
 
-def test_it_is_a_text_file_without_a_terminal_or_a_descriptor(sent: Sent) -> None:
+def test_the_stream_is_a_text_file_without_terminal_or_descriptor(sent: Sent) -> None:
     with forwarded(sent):
         out = sys.stdout
         assert isinstance(out, io.TextIOBase)
@@ -216,7 +216,7 @@ def test_bytes_written_to_its_buffer_are_text(sent: Sent) -> None:
     assert sent.texts == ["before ä\n", "€ \ufffd\n"]
 
 
-def test_it_can_be_wrapped_and_outlives_its_wrapper(sent: Sent) -> None:
+def test_the_stream_can_be_wrapped_and_outlives_its_wrapper(sent: Sent) -> None:
     with forwarded(sent):
         wrapper = io.TextIOWrapper(sys.stdout.buffer, "utf-8", write_through=True)
         wrapper.write("wrapped\n")
@@ -236,13 +236,13 @@ def test_half_surrogate_pairs_are_written_as_escapes(sent: Sent) -> None:
 # --- on every runner -----------------------------------------------------------------------------
 
 
-def short_repr(text: str) -> list[str]:
+def shown(text: str) -> list[str]:
     """The lines of all tasks, in order; on a cluster each stands behind its agent's address."""
     return sorted(line.rpartition("> ")[2] for line in text.splitlines())
 
 
 @ON_EVERY_RUNNER
-def test_what_tasks_print_is_shown_by_the_driver(
+def test_printed_lines_of_tasks_are_shown_by_the_driver(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def speak(row: int) -> None:
@@ -253,10 +253,10 @@ def test_what_tasks_print_is_shown_by_the_driver(
 
     new_flow("-glow.quiet").slice([1, 2], 2).map(speak).run()
     said = capsys.readouterr()
-    assert short_repr(said.out) == sorted(
+    assert shown(said.out) == sorted(
         f"{what} {row}" for row in (1, 2) for what in ("line", "no end", "thread")
     )
-    assert short_repr(said.err) == ["error 1", "error 2"]
+    assert shown(said.err) == ["error 1", "error 2"]
 
 
 @ON_EVERY_RUNNER
@@ -285,7 +285,7 @@ def test_a_stream_kept_from_an_earlier_task_still_leads_to_the_driver(
 
     flow = new_flow("-glow.quiet", *(["-glow.workers=1"] if new_flow.name == "standalone" else []))
     flow.slice([1]).map(speak).partition(2).partition(1).map(speak).run()
-    assert short_repr(capsys.readouterr().err) == ["row 1", "row 1"]
+    assert shown(capsys.readouterr().err) == ["row 1", "row 1"]
 
 
 @ON_EVERY_RUNNER

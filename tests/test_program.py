@@ -194,7 +194,7 @@ def test_an_archive_is_refused_with_advice(tmp_path: Path) -> None:
         assert "unpack" in error and ".zip" in error
 
 
-def test_what_cannot_be_launched_again_is_no_script(tmp_path: Path) -> None:
+def test_programs_that_cannot_be_launched_again_are_no_scripts(tmp_path: Path) -> None:
     write(tmp_path, {})
     assert shipped(tmp_path, ["-c", SHIP]) == {"error": None}
     assert shipped(tmp_path, ["-"], stdin=SHIP) == {"error": None}

@@ -67,7 +67,7 @@ def test_nothing_is_left_of_a_layout_that_failed(cache: ProgramCache, tmp_path: 
     assert list((tmp_path / "layouts").iterdir()) == []
 
 
-def test_what_is_missing_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+def test_missing_files_are_named_and_leave_nothing(tmp_path: Path) -> None:
     cache = ProgramCache(tmp_path, tmp_path / "layouts")
     assert cache.missing(Manifest(CODE)) == [A, B]
     with pytest.raises(ProgramError, match=f"the content {A} of the program is not here"):

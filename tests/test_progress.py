@@ -99,7 +99,7 @@ def test_the_state_of_every_running_group(tally: Tally) -> None:
     assert last == "1 task assigned and not begun"
 
 
-def test_what_there_is_room_for() -> None:
+def test_the_view_shows_as_many_lines_as_fit() -> None:
     def lines(states: str) -> list[StepLine]:
         done = {"r": (0, 1), "w": (0, 0), "d": (2, 0)}
         return [
@@ -107,18 +107,18 @@ def test_what_there_is_room_for() -> None:
             for n, state in enumerate(states)
         ]
 
-    def short_repr(states: str, room: int) -> tuple[list[int], int]:
+    def shown(states: str, room: int) -> tuple[list[int], int]:
         chosen, left_out = worth_showing(lines(states), room)
         return [line.number for line in chosen], left_out
 
-    assert short_repr("ddrw", 4) == ([0, 1, 2, 3], 0)
-    assert short_repr("ddrwr", 4) == ([0, 2, 3, 4], 1)
-    assert short_repr("dddrw", 2) == ([3, 4], 3)
-    assert short_repr("ddrwrr", 2) == ([2, 4], 4)
-    assert short_repr("dd", 0) == ([], 2)
+    assert shown("ddrw", 4) == ([0, 1, 2, 3], 0)
+    assert shown("ddrwr", 4) == ([0, 2, 3, 4], 1)
+    assert shown("dddrw", 2) == ([3, 4], 3)
+    assert shown("ddrwrr", 2) == ([2, 4], 4)
+    assert shown("dd", 0) == ([], 2)
     text = plain(lines("d" * 30), "the whole", 60, 5)
     assert len(text) == 5 and max(map(len, text)) < 60
-    assert text[-1] == "the whole; 26 more not short_repr"
+    assert text[-1] == "the whole; 26 more not shown"
     assert plain(lines("r"), "", 120, 5)[0].split() == ["0", "r", "." * 20, *"0/2 1".split()] + [
         "running",
         "0",

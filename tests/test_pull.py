@@ -128,7 +128,7 @@ def test_a_block_larger_than_a_frame() -> None:
     """)
 
 
-def test_nobody_makes_an_owner_queue_without_bound() -> None:
+def test_no_reader_makes_an_owner_queue_without_bound() -> None:
     index = ShardIndex()
     index.open(RUN, 1, "/a1", NONCE, SECRET)
     for number, more in ((1, 0), (2, 2**64)):
@@ -170,7 +170,7 @@ def test_a_stream_may_begin_at_a_later_block() -> None:
     """)
 
 
-def test_what_is_lost_is_lost_to_every_reader_and_for_ever() -> None:
+def test_a_lost_attempt_is_lost_to_every_reader_for_ever() -> None:
     transcript("""
         > a1 begins
         > a2 begins
@@ -220,7 +220,7 @@ def test_the_end_of_a_run() -> None:
     assert index.seal("other", 1) == [SendEnd("r", 9, 0, 0, "")]
 
 
-def test_who_has_enough_or_is_gone_gets_nothing_more() -> None:
+def test_cancelled_and_vanished_readers_get_nothing_more() -> None:
     transcript("""
         > a1 begins
         > r#1 wants a1.0

@@ -196,7 +196,9 @@ class World:
 @mock.patch.object(pull, "FRAME_BYTES", 8)
 @settings(max_examples=400)
 @given(STEPS, st.sampled_from(["as it is", "seal", "lose"]))
-def test_whatever_the_order_of_events(steps: list[tuple[str]], ending: str) -> None:
+def test_readers_get_every_block_in_any_order_of_events(
+    steps: list[tuple[str]], ending: str
+) -> None:
     world = World()
     for step in steps:
         world.step(*step)

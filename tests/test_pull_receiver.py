@@ -81,7 +81,7 @@ def test_an_end_in_the_midst_of_a_block_is_none(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("end", ["lost", "fail"])
-def test_what_is_lost_gives_nothing_more_not_even_what_has_come(end: str) -> None:
+def test_a_lost_stream_drops_received_blocks(end: str) -> None:
     receiver = PullReceiver(WINDOW)
     receiver.frame(block(1), 0, b"x")
     receiver.blocks("/a", NONCE, [block(1)])

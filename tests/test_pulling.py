@@ -143,7 +143,7 @@ def test_the_files_of_a_lost_owner_are_not_read_though_they_are_here(owner, poll
         assert owner.path(1).exists()
 
 
-def test_what_has_come_as_a_whole_is_read_though_its_owner_has_died_since(owner, poller):
+def test_complete_shards_are_read_after_their_owner_died(owner, poller):
     with Reader(poller, ELSEWHERE) as reader:
         owner.write(1, [1], [2])
         (stream,) = reader.streams((owner.address, 1, 0))

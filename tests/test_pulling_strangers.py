@@ -67,7 +67,7 @@ FRAME = Block(0, 44, 4, 1, 0)
         ([BlockFrame(1, Block(0, 44, 2**40, 1, 0), 0), bytes(17 << 20)], "more than it has credit"),
     ],
 )
-def test_whoever_speaks_another_language_is_no_owner(poller, impostor, frames, words):
+def test_a_peer_with_foreign_messages_is_no_owner(poller, impostor, frames, words):
     with Reader(poller, ELSEWHERE) as reader:
         pulls = [reader.pulls.open(impostor.address, 1, shard) for shard in (0, 1)]
         peer, _ = impostor.fetched()
@@ -99,7 +99,7 @@ def test_a_stranger_cannot_make_a_reader_read_other_files(poller, impostor, path
             pull.next_block()
 
 
-def test_what_belongs_to_no_stream_is_left_alone(poller, impostor):
+def test_messages_of_unknown_streams_are_ignored(poller, impostor):
     with Reader(poller, ELSEWHERE) as reader:
         pull, cancelled = (reader.pulls.open(impostor.address, 1, shard) for shard in (0, 1))
         peer, _ = impostor.fetched()

@@ -85,7 +85,7 @@ def test_rows_of_a_local_class_are_rows_of_that_class_again() -> None:
     assert type(point) is Point and point == Point(1) and made["new"] == 7
 
 
-def test_what_a_run_has_raised_is_raised_again_with_its_cause(
+def test_errors_of_a_recorded_run_are_raised_with_their_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = TaskFailed("it failed")

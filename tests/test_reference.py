@@ -19,7 +19,7 @@ def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
     assert reference_table() in FLAGS_PAGE.read_text(encoding="utf-8"), "run `make docs`"
 
 
-def test_it_has_a_row_for_each_flag_and_each_option() -> None:
+def test_the_reference_has_a_row_for_each_flag_and_option() -> None:
     head, line, *rows = reference_table().splitlines()
     assert {row.replace(r"\|", "").count("|") for row in (head, line, *rows)} == {6}
     for flag in FLAGS:

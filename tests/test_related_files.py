@@ -71,7 +71,9 @@ def test_without_a_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyP
         find_related("x")
 
 
-def test_what_cannot_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_related_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "x")
     write(tmp_path / "d" / "x", "other")

@@ -30,7 +30,7 @@ def test_lines_of_a_task_stand_behind_their_agent(report: Report) -> None:
     assert printed(report, "host:1", "no end") == "host:1> no end\n"
 
 
-def test_what_a_terminal_cannot_show_is_written_as_escapes(report: Report) -> None:
+def test_unprintable_characters_are_written_as_escapes(report: Report) -> None:
     assert printed(report, "", "für €\n", "ascii") == "f\\xfcr \\u20ac\n"
     assert printed(report, "a", "für €\n", "latin-1") == "a> für \\u20ac\n"
     assert printed(report, "", "\udcff\n") == "\\udcff\n"

@@ -98,7 +98,7 @@ def test_effects_can_be_allowed(cluster: str, tmp_path: Path) -> None:
     assert (ended.stdout, ended.stderr) == ("4\n", "")
 
 
-def test_what_main_is_in_a_task(cluster: str, tmp_path: Path) -> None:
+def test_main_in_a_task_is_the_script(cluster: str, tmp_path: Path) -> None:
     """The names of `__main__`, argv and the path are those of `python script.py`."""
     script = """
 import pickle, sys

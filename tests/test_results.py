@@ -260,7 +260,7 @@ print("after")
         ("x" * 300, "File name too long"),
     ],
 )
-def test_what_cannot_be_written_is_refused_before_anything_runs(
+def test_unwritable_results_are_refused_before_the_run(
     tmp_path: Path, name: str, words: str
 ) -> None:
     (tmp_path / "folder").mkdir()

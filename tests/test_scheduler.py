@@ -39,7 +39,7 @@ def test_one_executor_runs_all_with_an_assignment_always_behind_the_running_one(
     )
 
 
-def test_what_waits_behind_another_goes_to_an_executor_that_idles() -> None:
+def test_queued_assignments_move_to_an_idle_executor() -> None:
     transcript(
         summed(2),
         """
@@ -365,7 +365,7 @@ def test_groups_go_where_their_inputs_are() -> None:
     )
 
 
-def test_what_the_driver_has_got_is_not_done_again() -> None:
+def test_delivered_shards_are_not_computed_again() -> None:
     """Both groups were at the agent that is lost; one of them the driver has not read yet."""
     transcript(
         Flow(["-glow.inline"]).slice([1], 2).map(abs),

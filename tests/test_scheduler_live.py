@@ -96,7 +96,7 @@ def test_one_executor_hosts_a_whole_gang() -> None:
     )
 
 
-def test_who_waits_for_all_rows_takes_no_executor_meanwhile() -> None:
+def test_groups_that_wait_for_all_rows_take_no_executor() -> None:
     transcript(
         fed().sort(),
         """
@@ -198,7 +198,7 @@ def test_a_lost_live_group_runs_again_with_its_readers() -> None:
     )
 
 
-def test_what_depends_on_the_order_of_rows_is_not_done_twice() -> None:
+def test_groups_that_depend_on_row_order_have_no_second_attempt() -> None:
     """g2 deals what it took as it came: another try might deal other rows to g4 than g3 has got."""
     rows = fed(2).partition(1).round_robin(2).map(str)
     transcript(
@@ -244,7 +244,7 @@ they came, and is lost: done again, it could give others than Map5>LocalSort6 ta
     )
 
 
-def test_what_the_driver_has_got_is_not_done_again() -> None:
+def test_delivered_shards_are_not_computed_again() -> None:
     flow = Flow(["-glow.inline"])
     rows = flow.channel(Channel()).map(abs).add_output(Channel())  # g0
     rows.reduce(add)  # g1

@@ -65,7 +65,7 @@ def test_the_slow_one_is_faster_after_all() -> None:
     )
 
 
-def test_when_the_slow_one_is_lost_its_rival_takes_its_place() -> None:
+def test_a_speculative_attempt_replaces_a_lost_one() -> None:
     with_two_begun(
         """
         > 1 s pass
@@ -99,7 +99,7 @@ def test_a_rival_that_dies_changes_nothing() -> None:
     )
 
 
-def test_what_the_users_code_raises_in_a_rival_counts() -> None:
+def test_errors_in_a_speculative_attempt_count() -> None:
     with_two_begun(
         """
         > 1 s pass

@@ -44,7 +44,7 @@ def test_a_line_is_not_torn_by_another_thread(out: io.StringIO, above: _Above) -
     assert sorted(text.rpartition("\n")[2].replace("rest", " rest ").split()) == ["begun", "rest"]
 
 
-def test_whatever_else_it_is_asked_is_the_streams(out: io.StringIO, above: _Above) -> None:
+def test_other_attributes_are_those_of_the_stream(out: io.StringIO, above: _Above) -> None:
     assert above.isatty() is False and above.encoding == out.encoding
     with pytest.raises(TypeError):
         above.write(b"bytes")  # type: ignore[arg-type]

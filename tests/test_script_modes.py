@@ -73,7 +73,7 @@ def test_the_same_result(mode: str, cluster: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_who_wants_no_notes_gets_none(cluster: str, tmp_path: Path) -> None:
+def test_quiet_runs_print_no_notes(cluster: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SUMS, encoding="utf-8")
     ended = run(tmp_path, "script.py", *flags_of("own cluster", cluster), "-glow.quiet")
     assert (ended.stdout, ended.stderr) == (SUMS_PRINTED, "")
@@ -102,7 +102,9 @@ def test_word_count(mode: str, cluster: str, tmp_path: Path) -> None:
 
 
 @IN_EVERY_MODE
-def test_what_a_task_prints(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_printed_lines_of_tasks_are_complete_and_unmixed(
+    mode: str, cluster: str, tmp_path: Path
+) -> None:
     """Whole lines, never mixed, whatever pieces they are written in."""
     script = """
 import sys
@@ -135,9 +137,7 @@ Flow().slice(range(40), 4).map(say).run()
 
 
 @IN_EVERY_MODE
-def test_what_the_script_itself_prints_is_seen_once(
-    mode: str, cluster: str, tmp_path: Path
-) -> None:
+def test_output_of_the_script_itself_is_seen_once(mode: str, cluster: str, tmp_path: Path) -> None:
     """Tasks run the script as well; what their copies print does not reach the user."""
     script = """
 import sys

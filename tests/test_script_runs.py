@@ -179,7 +179,7 @@ flow.run()
 
 
 @IN_EVERY_MODE
-def test_what_stands_below_ready_is_the_drivers(mode: str, cluster: str, tmp_path: Path) -> None:
+def test_code_below_ready_runs_in_the_driver_only(mode: str, cluster: str, tmp_path: Path) -> None:
     script = f"""{NOTE}
 note("above")
 flow = Flow()

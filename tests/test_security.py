@@ -114,7 +114,7 @@ def test_a_key_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + b"x" * 5000,
     ],
 )
-def test_what_is_no_key_file_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_invalid_key_files_are_refused(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path / "key", data)
     with pytest.raises(ConfigError, match="is not a key file; make one with `glowpy keys FILE`"):
         load_key(path)
@@ -125,7 +125,7 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
         load_key(str(tmp_path / "key"))
 
 
-def test_what_is_no_file_at_all_is_refused_at_once(tmp_path: Path) -> None:
+def test_paths_without_a_file_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     (tmp_path / "folder").mkdir(mode=0o700)
     before = len(os.listdir("/proc/self/fd"))

@@ -172,7 +172,7 @@ def test_a_shard_is_read_while_it_is_written(owner, reader, host):
 
 
 @ON_BOTH
-def test_what_nobody_wants_any_more_is_not_sent(owner, reader, host):
+def test_blocks_for_vanished_readers_are_not_sent(owner, reader, host):
     with owner.begin(1) as writer:
         (stream,) = reader.streams((owner.address, 1, 0))
         blocks = [append(writer, 0, [number]) for number in range(3)]

@@ -62,7 +62,7 @@ def everything(point):
     pair = Pair(Colour.RED, {"k": [point]})
     return known, point.next(), pair, Base(point.tripled()), counts, tripled
 
-def short_repr(row):
+def shown(row):
     known, point, pair, base, counts, function = row
     known = known and type(point) is Point and type(pair) is Pair and pair.a is Colour.RED
     known = known and type(base) is Base and type(base).title() == "a Base"
@@ -70,8 +70,8 @@ def short_repr(row):
 
 flow = Flow(FLAGS)
 rows = flow.slice([Point(1), Point(2)], 2).map(everything)
-print(sorted(map(short_repr, rows.round_robin(2).collect())))
-print(sorted(rows.round_robin(2).map(lambda *row: short_repr(row)).collect()))
+print(sorted(map(shown, rows.round_robin(2).collect())))
+print(sorted(rows.round_robin(2).map(lambda *row: shown(row)).collect()))
 keys = flow.slice([Point(1), Point(2), Point(1)], 3).map(lambda point: (point, 1))
 totals = keys.reduce_by_key(lambda a, b: a + b, shards=2)
 print(sorted((point.x, n, type(point) is Point) for point, n in totals.collect()))

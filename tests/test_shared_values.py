@@ -152,7 +152,7 @@ def test_a_connection_is_found_in_defaults_globals_partials_and_objects(
     assert checked(Shop().convert) == [], "its method does not use the connection"
 
 
-def test_what_each_process_may_have_of_its_own_is_no_fault(tmp_path: Path) -> None:
+def test_values_that_may_differ_per_process_are_no_fault(tmp_path: Path) -> None:
     logger = logging.getLogger("shared values")
     handler = SocketHandler("localhost", 1)
     logger.addHandler(handler)

@@ -30,7 +30,7 @@ SUMS = "[(0, 18), (1, 22), (2, 26)]"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suspended", ["agent", "driver"])
-def test_whoever_comes_back_is_used_again(
+def test_a_returning_agent_is_used_again(
     suspended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.2")

@@ -38,7 +38,7 @@ def answer(master: Master, now: float, most: int = 100) -> Status:
     return told
 
 
-def test_what_the_master_knows() -> None:
+def test_status_shows_agents_and_runs() -> None:
     master = Master(Timing(), 100.0)
     master.handle(BEAT._replace(cores=8), 101.0)
     other = BEAT._replace(agent="b", address="127.0.0.2:1", executor_limit=3, memory_mb=10)
@@ -55,7 +55,7 @@ def test_what_the_master_knows() -> None:
     assert answer(master, 103.0 + 3.1).executors_wanted == 0, "a demand not repeated is over"
 
 
-def test_who_has_only_asked_is_no_run() -> None:
+def test_a_driver_without_executors_is_no_run() -> None:
     master = Master(Timing(), 0.0)
     master.handle(ASK._replace(executor_count=0), 1.0)
     assert answer(master, 1.0).runs_known == 0
@@ -201,7 +201,7 @@ def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_who_does_not_answer_is_named(master: Served, tmp_path: Path) -> None:
+def test_a_silent_master_is_named(master: Served, tmp_path: Path) -> None:
     def refusal(address: str, *words: str) -> str:
         ended = run(tmp_path, "-m", "glowpy", "status", "--master", address, *words, status=1)
         (line,) = ended.stderr.splitlines()

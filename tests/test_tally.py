@@ -75,7 +75,7 @@ def test_running_attempts_count_apart_until_they_are_sealed(told: Told) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INPUT_LOST, Outcome.ABORTED])
-def test_what_came_to_nothing_counts_for_nothing(told: Told, outcome: Outcome) -> None:
+def test_failed_attempts_do_not_count(told: Told, outcome: Outcome) -> None:
     told.begin(0, 1)
     told.tell(Progress("r", ((1, AttemptStats(rows_in=4)),)), ended(1, outcome))
     assert told.counts() == (0, 0, 0, 0, 0)
@@ -121,7 +121,7 @@ def test_executors_take_along_what_they_hold(told: Told, event: Any) -> None:
     assert told.counts() == (0, 0, 0, 0, 0)
 
 
-def test_what_it_does_not_know_is_nothing_to_it(told: Told) -> None:
+def test_unknown_attempts_are_ignored(told: Told) -> None:
     told.tell(object(), do.Demand(3), do.Finished(), do.Recalled("e1", 9), ended(9))
     assert told.counts() == (0, 0, 0, 0, 0)
 
@@ -151,7 +151,7 @@ class TalliedWorld(World):
 @pytest.mark.slow
 @settings(max_examples=100)
 @given(plans(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 6), st.data())
-def test_it_agrees_with_the_scheduler_whatever_dies(
+def test_the_tally_agrees_with_the_scheduler_under_faults(
     plan: Plan, executors: int, agents: int, faults: int, data: Any
 ) -> None:
     world = TalliedWorld(plan, most_executors=executors, agents=agents, faults=faults)

@@ -19,7 +19,7 @@ TEXT = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 _BOUND_S = 120.0
 
 
-def test_what_it_says_works(tmp_path: Path) -> None:
+def test_examples_of_the_document_work(tmp_path: Path) -> None:
     directory, temporary = tmp_path / "work", tmp_path / "tmp"
     directory.mkdir()
     temporary.mkdir()

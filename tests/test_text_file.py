@@ -162,7 +162,7 @@ def test_a_file_named_twice_is_read_twice(tmp_path: Path) -> None:
         ("\ud800", f"cannot read .* on {HOST}: .* surrogates not allowed"),
     ],
 )
-def test_what_is_no_file_is_refused_with_step_path_and_host(
+def test_missing_files_are_refused_with_step_path_and_host(
     tmp_path: Path, name: str, words: str
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -200,7 +200,7 @@ def test_a_file_that_may_not_be_read_is_refused() -> None:
         (None, "needs a path, a glob or a list, not None"),
     ],
 )
-def test_what_is_no_path_is_a_definition_error(path: Any, words: str) -> None:
+def test_invalid_paths_are_a_definition_error(path: Any, words: str) -> None:
     with pytest.raises(DefinitionError, match=rf"test_text_file.py:\d+: .*{words}"):
         Flow(["-glow.inline"]).text_file(path, 1)
 

@@ -114,7 +114,7 @@ def test_hosts_by_name_and_number(transport, host):
         assert Client(transport.connect(address)).ask(HELLO)[0] == HELLO
 
 
-def test_what_cannot_be_listened_on_is_named(transport, echo):
+def test_unusable_listening_addresses_are_named(transport, echo):
     with pytest.raises(
         ConfigError, match=rf"cannot listen on {echo}: its port is in use by \S+ \(process \d+\)$"
     ):
@@ -126,7 +126,7 @@ def test_what_cannot_be_listened_on_is_named(transport, echo):
         keyless.serve(Address("", 0))
 
 
-def test_what_cannot_be_connected_to_is_named(transport):
+def test_unreachable_addresses_are_named(transport):
     anywhere = Transport(Policy(insecure=True), TIMING)
     with anywhere, pytest.raises(ConfigError, match=r"connect to two words:1: Invalid argument$"):
         anywhere.connect(Address("two words", 1))

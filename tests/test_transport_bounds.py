@@ -179,7 +179,7 @@ with Transport(Policy(insecure=True), TIMING) as transport:
 
 
 @pytest.mark.slow
-def test_whoever_does_not_read_for_long_loses_neither_messages_nor_the_connection(echo):
+def test_a_slow_reader_loses_neither_messages_nor_the_connection(echo):
     timing = TIMING._replace(beat_s=0.2, peer_lost_s=2.0)
     with Transport(Policy(insecure=True), timing) as transport:
         client = Client(transport.connect(echo))

@@ -50,7 +50,7 @@ KEY, OTHER_KEY = Policy(PAIR), Policy(OTHER_PAIR)
     [(KEY, OTHER_KEY), (KEY, Policy(insecure=True)), (Policy(insecure=True), KEY)],
     ids=["another key", "no key", "a key, but not the server"],
 )
-def test_whoever_does_not_hold_the_servers_key_gets_nowhere(server, client):
+def test_a_peer_without_the_servers_key_is_refused(server, client):
     with echoing(server) as address, Transport(client, TIMING) as transport:
         stranger = Client(transport.connect(address))
         stranger.link.send(HELLO)
@@ -61,7 +61,7 @@ def test_whoever_does_not_hold_the_servers_key_gets_nowhere(server, client):
         assert set(stranger.events) <= {LinkEvent.REFUSED}  # it has never been connected
 
 
-def test_who_knows_only_the_public_half_is_kept_out_and_logged(caplog):
+def test_a_peer_with_only_the_public_key_is_refused_and_logged(caplog):
     with echoing(KEY) as address, zmq.Context() as context, context.socket(zmq.DEALER) as raw:
         raw.setsockopt(zmq.LINGER, 0)
         raw.curve_publickey, raw.curve_secretkey = OTHER_PAIR.public, OTHER_PAIR.secret
@@ -212,7 +212,7 @@ def test_a_frame_that_is_too_large_ends_the_connection_it_came_by(caplog):
     assert caplog.records == []
 
 
-def test_who_takes_anothers_name_gets_no_messages_of_that_one():
+def test_a_peer_with_a_stolen_name_gets_no_messages():
     """The server's peers are connections; ZeroMQ lets a client choose what its own is called."""
     with Transport(Policy(insecure=True), TIMING) as transport:
         server = transport.serve(LOOPBACK)

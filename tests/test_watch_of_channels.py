@@ -15,9 +15,7 @@ from glowpy.timing import Timing
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
-def test_it_is_shown_only_what_comes_to_an_end(
-    is_alone: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_ending_groups_are_shown(is_alone: bool, capsys: pytest.CaptureFixture[str]) -> None:
     flow = Flow(["-glow.inline"])
     live, static = flow.channel(Channel()).map(abs), flow.slice([1]).map(abs)
     datasets: list[Dataset] = [live, static]

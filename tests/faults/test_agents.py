@@ -87,7 +87,7 @@ def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalClus
     assert cluster.recomputed() == dict.fromkeys(lost | readers, 1)
 
 
-def test_what_nobody_needs_any_more_is_not_done_again(cluster: LocalCluster) -> None:
+def test_unneeded_groups_are_not_computed_again(cluster: LocalCluster) -> None:
     """Its readers have read it all, and what they have written is elsewhere."""
     rows = cluster.flow().slice(range(60), 3).map(abs).partition(2).map(abs).partition(3).map(abs)
     first = cluster.hold_executor(step="Map1", at_end=True, task=0)

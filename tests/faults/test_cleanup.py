@@ -115,7 +115,9 @@ def test_executors_outlive_neither_driver_nor_nursery(faults: Faults, tmp_path: 
         driver.await_nothing_left()
 
 
-def test_nobody_else_suffers_from_a_driver_that_dies(cluster: LocalCluster, tmp_path: Path) -> None:
+def test_other_drivers_are_unaffected_by_a_dying_driver(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
     """Another run goes on at the same agents; the dead one's executors are lent to it."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     faults = held(cluster, "Map1", at_row=50)

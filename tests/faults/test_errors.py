@@ -35,7 +35,7 @@ def tries(faults: Faults) -> int:
     ],
     ids=["exception", "sys.exit", "unpicklable row"],
 )
-def test_what_the_users_code_does_is_told_at_once(
+def test_errors_of_user_code_are_reported_at_once(
     place: Place, act: Callable[[int], Any], words: str
 ) -> None:
     with pytest.raises(TaskFailed, match=words):

@@ -100,7 +100,7 @@ def test_three_deaths_are_survived_and_four_are_told(place: Place, by: signal.Si
     assert f"task 3 of 4 killed its executor at each of 4 tries: signal {by.name}" in text
 
 
-def test_what_a_dead_executor_has_started_ends_too(place: Place, tmp_path: Path) -> None:
+def test_processes_of_a_dead_executor_end_too(place: Place, tmp_path: Path) -> None:
     fifo = tmp_path / "held"
     os.mkfifo(fifo)
     held = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

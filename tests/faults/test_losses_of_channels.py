@@ -46,7 +46,7 @@ def send_all(channel: Channel, rows: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("at_row", [0, 7])
-def test_what_nobody_has_received_is_done_again(place: Place, at_row: int) -> None:
+def test_undelivered_rows_are_computed_again(place: Place, at_row: int) -> None:
     """The output waits for the sort, which waits for the end of the channel."""
     source, out = Channel(), Channel()
     flow = place.flow()

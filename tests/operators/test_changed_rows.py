@@ -200,7 +200,7 @@ def test_a_row_is_sent_to_a_channel_as_it_is_then(new_flow: Runner) -> None:
     run.wait()
 
 
-def test_what_can_be_changed_is_copied() -> None:
+def test_mutable_values_are_copied() -> None:
     class Kind:
         def __init__(self) -> None:
             self.inner = [1]

@@ -298,7 +298,7 @@ def test_a_reader_that_has_enough_closes_its_channel(new_flow: Runner) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_what_live_steps_print_is_shown(
+def test_output_of_streaming_steps_is_shown(
     new_flow: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = Channel(), Channel()

@@ -134,7 +134,7 @@ def test_join_partitioned_sorted_joins_shard_by_shard(
     assert apart.collect() == []
 
 
-def test_what_cannot_be_joined_is_refused_at_its_line(new_flow: Runner) -> None:
+def test_invalid_joins_are_refused_at_the_users_line(new_flow: Runner) -> None:
     flow, other_flow = new_flow(), new_flow()
     dataset: Dataset = flow.slice(LEFT, 2)
     wrong: Any = LEFT

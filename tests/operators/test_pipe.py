@@ -139,7 +139,7 @@ def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
 
 @ON_EVERY_RUNNER
 @pytest.mark.slow
-def test_what_a_command_has_started_ends_with_it(new_flow: Runner, tmp_path: Path) -> None:
+def test_processes_of_a_command_end_with_the_command(new_flow: Runner, tmp_path: Path) -> None:
     command = f"(sleep 600 & echo $! >{tmp_path}/$!); cat"  # its parent has ended before
     rows = new_flow().slice([1, 0], 1).pipe(command).map(lambda row: 1 / int(row))
     with pytest.raises(TaskFailed, match="ZeroDivisionError"):

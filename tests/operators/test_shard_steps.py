@@ -99,7 +99,7 @@ def test_a_failure_before_map_partitions_is_told_as_such(new_flow: Runner, use: 
         rows.collect()
 
 
-def test_what_map_partitions_raises_is_told(new_flow: Runner) -> None:
+def test_errors_in_map_partitions_are_reported(new_flow: Runner) -> None:
     def use(rows: Iterator[int]) -> Iterator[int]:
         yield next(rows)
         raise OSError("the tape is torn")
@@ -147,7 +147,7 @@ def test_round_robin_of_many_short_shards_does_not_pile_up(new_flow: Runner) -> 
     assert len(shards_of(new_flow().slice(range(12), 12).round_robin(4))) == 4
 
 
-def test_what_was_dealt_is_dealt_again(new_flow: Runner) -> None:
+def test_dealt_rows_are_dealt_again(new_flow: Runner) -> None:
     rows = new_flow().slice(range(5), 2).round_robin(1).round_robin(3)
     assert rows.collect() == [0, 3, 1, 4, 2]
     assert rows.round_robin(4).collect() == [0, 3, 1, 4, 2]

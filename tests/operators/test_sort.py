@@ -110,7 +110,7 @@ def test_local_sort_and_merge_sorted_are_the_halves_of_a_sort(new_flow: Runner) 
     assert flow.slice([3, 1, 4, 2], 2).local_sort().collect() == [1, 3, 2, 4]
 
 
-def test_what_is_sorted_is_not_sorted_again(new_flow: Runner) -> None:
+def test_sorted_shards_are_not_sorted_again(new_flow: Runner) -> None:
     local = new_flow().slice([(2, "a"), (1, "b")], 2).partition(3).local_sort()
     assert repr(local.local_sort()) == repr(local)
     names = [step.name for step in local.group_by_key()._graph.steps]

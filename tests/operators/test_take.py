@@ -179,7 +179,7 @@ def test_a_count_that_is_none(count: Any) -> None:
         Flow(["-glow.inline"]).slice([1]).take(count)
 
 
-def test_what_is_pulled_and_what_is_not() -> None:
+def test_take_runs_only_groups_before_a_barrier() -> None:
     flow = Flow(["-glow.inline"])
     once = flow.slice(range(4), 2)
     twice = flow.slice(range(4), 2)

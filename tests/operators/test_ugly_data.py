@@ -116,7 +116,7 @@ def faulty(flow: Flow, fault: Fault) -> Dataset:
 @ON_EVERY_RUNNER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*USES, *CALLS])
-def test_what_cannot_work_says_so(name: str, new_flow: Runner, tmp_path: Path) -> None:
+def test_unsupported_data_is_an_error(name: str, new_flow: Runner, tmp_path: Path) -> None:
     entry = TABLE[name]
     assert isinstance(entry, (Use, Call))
     for fault in Fault:
@@ -140,7 +140,7 @@ def test_what_cannot_work_says_so(name: str, new_flow: Runner, tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "runner"), [(1, "inline"), (4_000_000_007, "standalone")])
-def test_whatever_the_hash_seed_is(seed: int, runner: str) -> None:
+def test_results_do_not_depend_on_the_hash_seed(seed: int, runner: str) -> None:
     """On the cluster it is another one in each run."""
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
     words += ["-k", f"come_back and {runner}"]

@@ -37,7 +37,7 @@ def test_keys_need_no_hash_of_their_own(new_flow: Runner) -> None:
     assert dataset.collect() == [({"x": 1}, "b"), ([1, 2], "ac")]
 
 
-def test_what_is_wrong_is_shown(new_flow: Runner) -> None:
+def test_invalid_keys_are_shown(new_flow: Runner) -> None:
     flow = new_flow()
     dataset = flow.slice([(1, 1), (0, 2)])
     with pytest.raises(TaskFailed, match="ZeroDivisionError") as failure:
