@@ -166,9 +166,9 @@ class AgentCore:
         """Lines that an executor's process has written past `print`."""
         return list(self._pool.said(executor, stream, text))
 
-    def noted_by(self, executor: str) -> str:
-        """The segment file beside which an executor notes its rows; empty if it does not."""
-        return self._pool.noted_by(executor)
+    def noted_attempts(self, *, run: str = "", executor: str = "") -> list[tuple[int, str]]:
+        """The attempts of a run or an executor that note their rows, each with its segment file."""
+        return list(self._pool.noted_attempts(run=run, executor=executor))
 
     def process_exited(self, executor: str, cause: str, last_row: str = "") -> list[Action]:
         """An executor's process is gone; `cause` names its exit status or signal."""

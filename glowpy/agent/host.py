@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glowpy.agent.actions import (
@@ -20,6 +20,7 @@ from glowpy.agent.actions import (
 from glowpy.agent.core import AgentCore
 from glowpy.agent.serving import ShardServer
 from glowpy.wire.run_messages import (
+    Beat,
     Commit,
     ExecutorHello,
     ExecutorReady,
@@ -27,6 +28,7 @@ from glowpy.wire.run_messages import (
     Noted,
     Printed,
     Progress,
+    RowReported,
     Stream,
 )
 from glowpy.wire.transport import Server
@@ -91,6 +93,20 @@ class AgentHost:
     def from_driver(self, peer: bytes, message: Any, payload: bytes = b"") -> None:
         """Handle a message of a driver."""
         self.carry_out(self.core.from_driver(peer, message, payload, time.monotonic()))
+        if isinstance(message, Beat):
+            self._report_rows(peer, message.run)
+
+    def _report_rows(self, peer: bytes, run: str) -> None:
+        """Send the rows of last attempts ahead: after the loss of this agent it is too late."""
+        for attempt, row in self._noted_rows(run=run):
+            if row:
+                self._perform(ToDriver(peer, RowReported(run, attempt, row)))
+
+    def _noted_rows(self, *, run: str = "", executor: str = "") -> Iterator[tuple[int, str]]:
+        for attempt, noted_by in self.core.noted_attempts(run=run, executor=executor):
+            from glowpy.agent.row_note import read_row_note  # after the loss of an executor
+
+            yield attempt, read_row_note(noted_by)
 
     # --- processes ---
 
@@ -107,11 +123,7 @@ class AgentHost:
 
     def process_ended(self, executor: str, cause: str) -> None:
         """A process is gone; `cause` names its exit status or signal."""
-        last_row, noted_by = "", self.core.noted_by(executor)
-        if noted_by:
-            from glowpy.agent.row_note import read_row_note  # after the loss of an executor
-
-            last_row = read_row_note(noted_by)
+        last_row = "".join(row for _attempt, row in self._noted_rows(executor=executor))
         self.carry_out(self.core.process_exited(executor, cause, last_row))
 
     def kill(self, executor: str, reason: str) -> None:

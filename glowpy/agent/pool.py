@@ -279,14 +279,13 @@ class ExecutorPool:
         if slot is not None and not slot.run.is_closing and not slot.keep_early(text):
             yield ToDriver(slot.run.peer, Printed(slot.run.name, executor, stream, text))
 
-    def noted_by(self, executor: str) -> str:
-        """The segment file beside which an executor notes its rows; empty if it does not."""
-        slot = self._slots.get(executor)
-        if slot is not None:
-            for assign in slot.running.values():
-                if assign.notes_rows:
-                    return _segment_path(slot.run, assign)
-        return ""
+    def noted_attempts(self, *, run: str = "", executor: str = "") -> Iterator[tuple[int, str]]:
+        """The attempts of a run or an executor that note their rows, each with its segment file."""
+        for name, slot in self._slots.items():
+            if slot.run.name == run or name == executor:
+                for number, assign in slot.running.items():
+                    if assign.notes_rows:
+                        yield number, _segment_path(slot.run, assign)
 
     def exited(self, executor: str, cause: str, last_row: str) -> tuple[Run | None, list[Action]]:
         """A process is gone; the run it was of, and what is to be done."""

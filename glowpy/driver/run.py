@@ -36,6 +36,7 @@ from glowpy.wire.run_messages import (
     Recalled,
     Refusal,
     Retire,
+    RowReported,
     RunRefused,
 )
 
@@ -75,6 +76,7 @@ class Run:
         self._until = clock()  # the latest time of the next step
         self._next_tick = self._until + self._tick_s
         self._agents: dict[str, str] = {}  # executor -> its agent
+        self._reported_rows: dict[int, str] = {}  # of last attempts, by number
         self._row_counts = [0] * plan.group_count  # of target groups that are sealed
         self._is_finished = False
         self._held_back: dict[int, do.GroupFailed] = {}  # failures that may not matter
@@ -155,6 +157,7 @@ class Run:
         elif isinstance(event, ShareChanged):
             self._decide(event)
         elif isinstance(event, AgentLost):
+            event = event._replace(last_rows=tuple(self._reported_rows.items()))
             self._report.note(f"agent {event.agent} is lost: {event.cause}")
             self._delivery.agent_lost(event.agent, event.cause)
             self._decide(event)
@@ -172,6 +175,8 @@ class Run:
             self._report.note_once(message.subject, message.text)
         elif isinstance(message, Progress):
             self._watch.heard(message)
+        elif isinstance(message, RowReported):
+            self._reported_rows[message.attempt] = message.row
         elif isinstance(message, GroupStarted):
             self._channels.group_begun(message.group, message.attempt, agent)
             self._decide(do.GroupStarted(message.attempt))

@@ -5,7 +5,8 @@ master   -> driver    Welcome, Grants, AskAgain
 agent    -> master    Hello, Heartbeat, Goodbye
 driver   -> agent     Hello, OpenRun, Launch, Assign, Recall, Abort, Retire, CloseRun, Beat
 agent    -> driver    Welcome, RunOpened, RunRefused, Launched, LaunchRefused, ExecutorExited,
-                      GroupStarted, GroupEnded, Recalled, Printed, Noted, RunClosed, Beat, Progress
+                      GroupStarted, GroupEnded, Recalled, Printed, Noted, RunClosed, Beat, Progress,
+                      RowReported
 executor -> agent     ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed, Noted
 agent    -> executor  Describe, Begin, Abort, Retire
 reader   -> owner     Fetch, MoreCredit, CancelFetch

@@ -253,6 +253,17 @@ class Progress(NamedTuple):
     attempts: tuple[tuple[int, AttemptStats], ...]
 
 
+class RowReported(NamedTuple):
+    """The row that the last attempt of a group works on, once per beat.
+
+    The driver shows it if the agent is lost.
+    """
+
+    run: Name
+    attempt: Size
+    row: str
+
+
 class GroupEnded(NamedTuple):
     """An attempt's end. To the agent with the last blocks, to the driver without.
 
@@ -312,6 +323,7 @@ RUN_MESSAGES: tuple[type, ...] = (
     GroupStarted,
     Commit,
     Progress,
+    RowReported,
     GroupEnded,
     Printed,
     Noted,
