@@ -49,6 +49,8 @@ MAY_PRINT = ("glowpy.cli", "glowpy.launch")
 MAY_EXIT = ("glowpy.cli", "glowpy.launch", "glowpy.task.script_start", MAIN)
 PURE = (  # machines: whoever embeds them tells them the time, and does what they want done
     "glowpy.driver.scheduling",
+    *("glowpy.driver.fleets.agent_connection", "glowpy.driver.fleets.cluster_actions"),
+    *("glowpy.driver.fleets.cluster_core", "glowpy.driver.fleets.master_client"),
     *("glowpy.driver.view.progress", "glowpy.driver.view.summary", "glowpy.driver.view.tally"),
     *("glowpy.agent.core", "glowpy.agent.executors", "glowpy.agent.pool", "glowpy.agent.runs"),
     *("glowpy.master.allocator", "glowpy.master.capacity", "glowpy.master.channels"),

@@ -2,7 +2,7 @@
 
 Whoever only asks (`glowpy status`, `send`, `receive`, a flow's named channels) may stand still
 until there is an answer. Drivers and agents have other things to do meanwhile, and do the same step
-by step (`driver/fleets/leasing.py`, `agent/membership.py`).
+by step (`driver/fleets/master_client.py`, `agent/membership.py`).
 """
 
 from __future__ import annotations

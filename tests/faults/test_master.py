@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from glowpy import Channel, Flow
-from glowpy.errors import NoMaster
+from glowpy import Channel
 from glowpy.testing import LocalCluster, started
 from tests.faults.checks import BOUND_S, Notes
 from tests.faults.flows import EXPECTED, agents_of, held, release, steps_of
-from tests.processes import await_idle, nobody
+from tests.processes import await_idle
 
 pytestmark = pytest.mark.slow
 
@@ -54,18 +53,6 @@ def test_the_master_stays_away_after_its_grants(cluster: LocalCluster) -> None:
     assert cluster.recomputed() == {}
 
 
-def test_the_master_stays_away_and_every_executor_dies(cluster: LocalCluster) -> None:
-    """Nobody can go on: the run ends by an error, after the patience."""
-    faults = held(cluster, "Map1", at_row=50)
-    cluster.kill_executor(step="Map4", times=3)
-    run = started(steps_of(cluster.flow()).collect)
-    agents_of(cluster, faults)
-    cluster.kill_master()
-    release(faults)
-    with pytest.raises(NoMaster, match=r"no master answers at \S+ \(waited 12 s\)"):
-        run.result(BOUND_S)
-
-
 def test_a_live_group_goes_to_another_executor_while_there_is_no_master(
     cluster: LocalCluster,
 ) -> None:
@@ -102,11 +89,3 @@ def test_the_master_comes_after_the_driver(
         notes.wait_for(r"waiting for the master at \S+\n")
     cluster.restart_master()
     assert sorted(run.result(BOUND_S)) == EXPECTED
-
-
-def test_the_master_does_not_come(cluster: LocalCluster) -> None:
-    with (
-        nobody() as leader,
-        pytest.raises(NoMaster, match=rf"no master answers at {leader} \(waited 2 s\)"),
-    ):
-        steps_of(Flow(["-glow", f"-glow.leader={leader}"])).collect()

@@ -1,46 +1,50 @@
-"""Executors on a cluster: leases of the master, and links to the agents that they are of."""
+"""Executors on a cluster: the sockets and files around `ClusterCore`."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from glowpy.driver.clock import Clock
-from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent, FleetFailed
+from glowpy.driver.fleets.cluster_actions import (
+    ClusterAction,
+    LeaveAgent,
+    LeaveMaster,
+    ReachAgent,
+    ReachMaster,
+    Report,
+    ToAgent,
+    ToMaster,
+)
+from glowpy.driver.fleets.cluster_core import ClusterCore
+from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
 from glowpy.driver.fleets.hints import with_hints
-from glowpy.driver.fleets.leasing import Leasing
 from glowpy.driver.fleets.own_server import OwnServer
-from glowpy.driver.fleets.remote_agent import RemoteAgent, State, opening_of
 from glowpy.driver.fleets.sent_environment import SentEnvironment
 from glowpy.driver.fleets.shipping import OwnPaths, Shipment
-from glowpy.driver.scheduling.events import AgentLost, ExecutorJoined, ShareChanged
 from glowpy.environment import UNSENT_SUBJECT
-from glowpy.errors import GlowError, VersionMismatch
+from glowpy.errors import GlowError
 from glowpy.flags import Options
-from glowpy.locality import Place
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
+from glowpy.resources import host_name
 from glowpy.secret import Secret
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
-from glowpy.wire.messages import Lease, Welcome
+from glowpy.wire.greeting import hello_of
 from glowpy.wire.run_messages import (
-    Beat,
-    CloseRun,
     ExecutorExited,
     GroupEnded,
-    Launch,
-    Launched,
     LaunchRefused,
     Noted,
+    OpenRun,
     Printed,
-    Refusal,
-    RunClosed,
-    RunOpened,
-    RunRefused,
 )
-from glowpy.wire.transport import LinkEvent, Poller, Transport
+from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 
 class ClusterFleet:
@@ -66,20 +70,15 @@ class ClusterFleet:
         self.transport = transport
         self.poller = Poller()
         self.secret = Secret.make()
-        self._description = description
+        self._leader = leader
+        self._run = description.run
         self._timing = timing
         self._clock = clock
-        self._memory_mb = options.task_memory_mb
         self._own_paths = OwnPaths(shipment)
-        self._unsent_read: set[str] = set()  # variables that tasks read and lack
+        self._unsent_read: set[str] = set()  # variables read by tasks and not sent
         self._events: list[FleetEvent] = []
-        self._agents: dict[str, RemoteAgent] = {}
-        self._launching: dict[str, tuple[RemoteAgent, Lease]] = {}  # by executor
-        self._launched: dict[str, RemoteAgent] = {}  # by executor, until it has ended
-        self._executor_count = 0
-        self._share: int | None = None
-        self._next_beat = 0.0
-        self._is_closing = False
+        self._master: Link | None = None
+        self._agents: dict[str, Link] = {}
         self._own = OwnServer(
             transport,
             self.poller,
@@ -92,15 +91,23 @@ class ClusterFleet:
         )
         self.store, self.store_owner = self._own.store, self._own.address
         self.reader_host = own_address.host
-        self._opening = opening_of(
-            description,
-            self.secret,
-            shipment.program,
-            self.store_owner,
-            environment,
-            options,
+        opening = OpenRun(
+            run=description.run,
+            run_number=description.run_number,
+            flow=description.flow,
+            manifest=shipment.program.to_json(),
+            program_server=self.store_owner,
+            working_directory=_working_directory(),
+            environment=environment.variables,
+            hash_seed=environment.hash_seed,
+            module=options.module,
+            secret=self.secret,
+            watches_effects=options.rerun_effects != "allow",
+            unsent_variables=environment.unsent,
+            python_options=environment.python_options,
         )
-        self._leasing = Leasing(transport, self.poller, leader, description.run, options, timing)
+        script = f"{os.path.basename(sys.argv[0]) or 'python'} at {host_name()}"
+        self._core = ClusterCore(leader, opening, description.to_bytes(), script, options, timing)
 
     def __enter__(self) -> ClusterFleet:
         return self
@@ -109,170 +116,130 @@ class ClusterFleet:
         try:
             self._close_runs()
         finally:
-            self._leasing.give_back_all()
+            self._carry_out(self._core.give_back_all())
+            if self._master is not None and not self._master.is_connected:
+                self._leave_master(is_lost=True)
             self._own.close()
 
     def demand(self, count: int) -> None:
-        self._leasing.demand = count
+        self._carry_out(self._core.demand(count))
 
     def send(self, agent: str, message: Any) -> None:
-        at = self._agents.get(agent)
-        if at is not None and at.state is not State.LOST:
-            at.link.send(message)
+        self._carry_out(self._core.send(agent, message))
 
     def advance(self, now: float) -> float:
-        launching = len(self._launching) + self._leases_held()
-        self._leasing.advance(now, launching=launching, held=len(self._launched))
-        for error in self._leasing.errors():
-            self._events.append(FleetFailed(error))
-        for lease in self._leasing.granted():
-            self._use(lease, now)
-        self._keep_to_share()
-        if now >= self._next_beat:
-            self._next_beat = now + self._timing.beat_s
-            for agent in list(self._agents.values()):
-                self._keep_up(agent, now)
-        return min(self._next_beat, self._leasing.next_ask)
+        self._carry_out(self._core.advance(now))
+        return self._core.due_at
 
     @property
     def is_settled(self) -> bool:
-        on_their_way = len(self._launching) + self._leases_held()
-        return not (self._events or on_their_way) and self._leasing.is_answered
+        return not self._events and self._core.is_settled
 
     def events(self) -> list[FleetEvent]:
         events, self._events = self._events, []
         return events
 
     def waiting_for(self) -> str:
-        if any(agent.state in (State.GREETED, State.OPENING) for agent in self._agents.values()):
-            return ""
-        return self._leasing.waiting_for(held=len(self._launched))
+        return self._core.waiting_for()
 
-    def _keep_to_share(self) -> None:
-        """What is held above the share goes: first what is not launched yet."""
-        share = self._leasing.share
-        if share is None or share == self._share:
+    def _carry_out(self, actions: Iterable[ClusterAction]) -> None:
+        for action in actions:
+            if isinstance(action, ToAgent):
+                self._agents[action.address].send(action.message, action.payload or None)
+            elif isinstance(action, Report):
+                event = action.event
+                self._events.append(self._as_here(event) if isinstance(event, AgentSaid) else event)
+            elif isinstance(action, ReachAgent):
+                self._reach_agent(action.address)
+            elif isinstance(action, LeaveAgent):
+                link = self._agents.pop(action.address)
+                self.poller.unregister(link)
+                link.close(is_lost=True)
+            elif isinstance(action, ToMaster):
+                if self._master is not None:
+                    self._master.send(action.message)
+            elif isinstance(action, ReachMaster):
+                self._master = self._greeted(self._leader)
+                self.poller.register(self._master, self._hear_master)
+            elif isinstance(action, LeaveMaster):
+                self._leave_master()
+
+    # --- connections ---
+
+    def _greeted(self, address: Address) -> Link:
+        link = self.transport.connect(address)
+        link.send(hello_of("driver", self._run))
+        return link
+
+    def _hear_master(self) -> None:
+        link = self._master
+        if link is None:
             return
-        self._share = share
-        excess = len(self._launched) + len(self._launching) + self._leases_held() - share
-        for agent in self._agents.values():
-            while agent.leases and excess > 0:
-                self._leasing.give_back(agent.leases.pop())
-                excess -= 1
-        self._events.append(ShareChanged(share))
-
-    # --- agents ---
-
-    def _leases_held(self) -> int:
-        return sum(len(agent.leases) for agent in self._agents.values())
-
-    def _use(self, lease: Lease, now: float) -> None:
-        agent = self._agents.get(lease.address)
-        if agent is None:
-            agent = self._greet(lease.address, now)
-        elif agent.state is State.LOST:
-            if now - agent.lost_at < self._timing.ask_s:
-                self._leasing.cannot_use(lease, agent.lost, now)
-                return
-            # It is there, after all. It knows nothing of what was lost with it: that run at it is
-            # over, or it will say that it is not yet.
-            agent = self._greet(lease.address, now)
-            agent.is_another_try = True
-        agent.leases.append(lease)
-        self._launch_all(agent)
-
-    def _greet(self, address: str, now: float) -> RemoteAgent:
-        link = self.transport.connect(parse_address(address))
-        agent = self._agents[address] = RemoteAgent(address, link, now)
-        self.poller.register(link, partial(self._hear, agent))
-        agent.greet(self._description.run)
-        return agent
-
-    def _launch_all(self, agent: RemoteAgent) -> None:
-        while agent.state is State.OPEN and agent.leases:
-            lease = agent.leases.popleft()
-            self._executor_count += 1
-            executor = f"{self._description.run}-{self._executor_count}"
-            self._launching[executor] = agent, lease
-            agent.link.send(Launch(self._description.run, executor, lease.lease, self._memory_mb))
-
-    def _keep_up(self, agent: RemoteAgent, now: float) -> None:
-        if agent.state is State.LOST:
+        if LinkEvent.REFUSED in link.events():
+            self._carry_out(self._core.master_refused())
             return
-        patience = self._timing.peer_lost_s
-        if not agent.is_connected:
-            patience = self._timing.first_contact_s
-        if now - agent.heard_at >= patience:
-            self._lose(agent, f"it has been silent for {patience:g} s")
-        elif agent.state in (State.OPENING, State.OPEN):  # a large program may take long
-            agent.link.send(Beat(self._description.run))
+        while (received := link.receive()) is not None:
+            self._carry_out(self._core.master_said(received[0]))
 
-    def _hear(self, agent: RemoteAgent) -> None:
-        events = agent.link.events()
-        agent.is_connected = agent.is_connected or LinkEvent.CONNECTED in events
+    def _leave_master(self, *, is_lost: bool = False) -> None:
+        if self._master is not None:
+            self.poller.unregister(self._master)
+            self._master.close(is_lost=is_lost)
+            self._master = None
+
+    def _reach_agent(self, address: str) -> None:
+        link = self._agents[address] = self._greeted(parse_address(address))
+        self.poller.register(link, partial(self._hear_agent, address, link))
+
+    def _hear_agent(self, address: str, link: Link) -> None:
+        core, now = self._core, self._clock()
+        events = link.events()
+        if LinkEvent.CONNECTED in events:
+            core.agent_connected(address)
         try:
-            while agent.state is not State.LOST and (received := agent.link.receive()) is not None:
-                agent.heard_at = self._clock()
-                self._take(agent, *received)
+            while self._agents.get(address) is link and (received := link.receive()) is not None:
+                self._carry_out(core.agent_said(address, *received, now))
         except GlowError as exc:
-            self._lose(agent, str(exc))
+            self._carry_out(core.agent_lost(address, str(exc), now))
+        if self._agents.get(address) is not link:
+            return
         if LinkEvent.DISCONNECTED in events:
-            self._lose(agent, "the connection was closed")
+            self._carry_out(core.agent_lost(address, "the connection was closed", now))
         elif LinkEvent.REFUSED in events:
-            self._lose(agent, "it holds another key")
+            self._carry_out(core.agent_lost(address, "it holds another key", now))
 
-    def _take(self, agent: RemoteAgent, message: Any, payload: bytes) -> None:
-        if isinstance(message, Welcome):
-            if message.refusal:
-                text = f"agent at {agent.address}: {message.refusal}"
-                self._events.append(FleetFailed(VersionMismatch(text)))
-            elif agent.state is State.GREETED:
-                agent.open_run(self._opening, self._description.to_bytes())
-        elif isinstance(message, RunOpened):
-            agent.state = State.OPEN
-            self._leasing.can_use(agent.address)
-            self._launch_all(agent)
-        elif isinstance(message, RunRefused):
-            self._lose(agent, message.reason)
-        elif isinstance(message, RunClosed):
-            agent.state = State.CLOSED
-            if not self._is_closing:
-                self._lose(agent, "it has closed the run: it had not heard of this driver for long")
-        elif isinstance(message, Launched):
-            if message.executor in self._launching:
-                _agent, lease = self._launching.pop(message.executor)
-                self._launched[message.executor] = agent
-                self._leasing.can_use(agent.address)
-                self._events.append(
-                    ExecutorJoined(
-                        message.executor, agent.address, _place_of(lease), lease.cpu_level
-                    )
-                )
-        elif isinstance(message, LaunchRefused) and message.executor in self._launching:
-            _agent, lease = self._launching.pop(message.executor)
-            if message.refusal is Refusal.NO_PROCESS:
-                self._leasing.cannot_use(lease, message.reason, agent.heard_at)
-            else:
-                self._leasing.give_back(lease)
-                self._leasing.ask_anew()
-        else:
-            if isinstance(message, ExecutorExited):
-                self._launched.pop(message.executor, None)
-                message = message._replace(
-                    log_tail=self._explained(message.log_tail), cause=self._own_paths(message.cause)
-                )
-            elif isinstance(message, GroupEnded):
-                message = message._replace(reason=self._explained(message.reason))
-            elif isinstance(message, Printed):
-                message = message._replace(text=self._own_paths(message.text))
-            elif isinstance(message, Noted):
-                subject, text = self._own_paths(message.subject), self._own_paths(message.text)
-                if subject.startswith(UNSENT_SUBJECT):
-                    self._unsent_read.add(subject.removeprefix(UNSENT_SUBJECT))
-                message = message._replace(subject=subject, text=text)
-            elif isinstance(message, LaunchRefused):
-                message = message._replace(reason=self._own_paths(message.reason))
-            self._events.append(AgentSaid(agent.address, message, payload))
+    def _close_runs(self) -> None:
+        """Close the run at each agent, and wait until its executors and files are gone."""
+        deadline = time.monotonic() + self._timing.shutdown_s
+        self._carry_out(self._core.close())
+        while not self._core.is_closed:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return
+            for handle in self.poller.poll(left_s):
+                handle()
+
+    # --- texts of tasks ---
+
+    def _as_here(self, said: AgentSaid) -> AgentSaid:
+        """The message of an agent with the paths of this host, and with hints."""
+        message: Any = said.message
+        if isinstance(message, ExecutorExited):
+            message = message._replace(
+                log_tail=self._explained(message.log_tail), cause=self._own_paths(message.cause)
+            )
+        elif isinstance(message, GroupEnded):
+            message = message._replace(reason=self._explained(message.reason))
+        elif isinstance(message, Printed):
+            message = message._replace(text=self._own_paths(message.text))
+        elif isinstance(message, Noted):
+            subject, text = self._own_paths(message.subject), self._own_paths(message.text)
+            if subject.startswith(UNSENT_SUBJECT):
+                self._unsent_read.add(subject.removeprefix(UNSENT_SUBJECT))
+            message = message._replace(subject=subject, text=text)
+        elif isinstance(message, LaunchRefused):
+            message = message._replace(reason=self._own_paths(message.reason))
+        return said._replace(message=message)
 
     def _explained(self, error: str) -> str:
         """The text of a task's error, with the paths of this host, and hints."""
@@ -280,52 +247,10 @@ class ClusterFleet:
             return ""
         return with_hints(self._own_paths(error), self._unsent_read, self._own_paths.of_file)
 
-    def _lose(self, agent: RemoteAgent, cause: str) -> None:
-        if agent.state is State.LOST:
-            return
-        was_open = agent.state in (State.OPEN, State.CLOSED)
-        agent.state = State.LOST
-        agent.lost, agent.lost_at = cause, self._clock()
-        self.poller.unregister(agent.link)
-        agent.link.close(is_lost=True)
-        for executor, (of_agent, lease) in list(self._launching.items()):
-            if of_agent is agent:
-                del self._launching[executor]
-                self._leasing.give_back(lease)
-        while agent.leases:
-            self._leasing.cannot_use(agent.leases.popleft(), cause, agent.lost_at)
-        for executor in [each for each, of in self._launched.items() if of is agent]:
-            del self._launched[executor]
-        if not agent.is_another_try:
-            self._leasing.ask_anew()
-        if was_open:
-            self._events.append(AgentLost(agent.address, cause))
-        elif not agent.is_another_try:
-            self._leasing.agent_refused(agent.address, cause)
 
-    def _close_runs(self) -> None:
-        """Tell every agent that the run is over, and wait until nothing of it is left there."""
-        self._is_closing = True
-        deadline = time.monotonic() + self._timing.shutdown_s
-        closing = []
-        for agent in self._agents.values():
-            while agent.leases:
-                self._leasing.give_back(agent.leases.popleft())
-            if agent.state is State.LOST:
-                continue
-            if agent.state is not State.GREETED:
-                agent.link.send(CloseRun(self._description.run))
-                closing.append(agent)
-            else:  # it knows nothing of the run
-                self.poller.unregister(agent.link)
-                agent.link.close(is_lost=True)
-        while any(agent.state in (State.OPENING, State.OPEN) for agent in closing):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            for ready in self.poller.poll(left):
-                ready()
-
-
-def _place_of(lease: Lease) -> Place:
-    return Place(lease.data_center, lease.rack, parse_address(lease.address).host)
+def _working_directory() -> str:
+    """The directory of this script; empty if the directory was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -1,17 +1,27 @@
-"""The driver's dealings with the master: its whole open demand, asked again while it is high."""
+"""The driver's side of the protocol with the master, as a pure machine.
+
+The client asks for all executors beyond those held, and repeats the ask while the demand is open.
+Grants become leases; a silence, a refusal or a cluster without usable agents becomes the error of
+the run.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TypeAlias
 
+from glowpy.driver.fleets.cluster_actions import (
+    ClusterAction,
+    LeaveMaster,
+    ReachMaster,
+    Report,
+    ToMaster,
+)
+from glowpy.driver.fleets.fleet import FleetFailed
 from glowpy.errors import ClusterError, NoAgents, NoMaster
 from glowpy.flags import Options
-from glowpy.resources import host_name
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.greeting import check_welcome, hello_of
+from glowpy.wire.greeting import check_welcome
 from glowpy.wire.messages import (
     AskAgain,
     AskExecutors,
@@ -20,50 +30,55 @@ from glowpy.wire.messages import (
     ReturnLeases,
     Welcome,
 )
-from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
-_Causes: TypeAlias = dict[str, tuple[str, float]]  # by agent's address: why, and when that was last
+_Causes: TypeAlias = dict[
+    str, tuple[str, float]
+]  # by address of the agent: the last cause, and its time
 _FIRST_ASK_FRACTION = 1 / 32  # of the interval between asks; it doubles while nothing is granted
 
 
-class Leasing:
-    """Asks a master for executors; never waits. What goes wrong is found in `errors`."""
+class MasterClient:
+    """Asks a master for executors.
+
+    Args:
+        script: the name of this driver in the status of the master.
+        actions: each action is appended here.
+    """
 
     def __init__(
         self,
-        transport: Transport,
-        poller: Poller,
         leader: Address,
         run: str,
+        script: str,
         options: Options,
         timing: Timing,
+        actions: list[ClusterAction],
     ) -> None:
         self._leader = leader
         self._run = run
         self._options = options
         self._timing = timing
-        self._transport = transport
-        self._poller = poller
-        self._script = f"{os.path.basename(sys.argv[0]) or 'python'} at {host_name()}"
-        self._link = self._reach()
+        self._script = script
+        self._actions = actions
+        self._has_link = True
         self._granted: list[Lease] = []
-        self._errors: list[ClusterError] = []
         self._demand = 0
         self._ask_number = 0  # of the last ask
-        self._demand_ask = 0  # of the first ask that tells, or will tell, the whole demand
-        self._answered_ask = 0  # of the last ask that was answered
+        self._demand_ask = 0  # the first ask with the whole demand
+        self._answered_ask = 0  # the last answered ask
         self._pause_s = timing.ask_s
         self.next_ask = 0.0
         self._last_ask = 0.0
-        self.share: int | None = None  # executors that the master lets this run hold
-        self._asked_at: float | None = None  # the first ask that has no answer yet
+        self.share: int | None = None  # the most executors of this run, by the master
+        self._asked_at: float | None = None  # the first ask without an answer
         self._agentless_since: float | None = None
         self._was_granted = False
         self._last: Grants | None = None
-        self._refusals: _Causes = {}  # agents that could not be used from the beginning
-        self._unusable: _Causes = {}  # agents whose leases were given back
+        self._refusals: _Causes = {}  # agents without any executor so far
+        self._unusable: _Causes = {}  # agents with returned leases
         self._unusable_since: float | None = None
         self._now = 0.0
+        actions.append(ReachMaster())
 
     @property
     def demand(self) -> int:
@@ -72,15 +87,15 @@ class Leasing:
 
     @demand.setter
     def demand(self, count: int) -> None:
-        if count > self._demand:  # less is told with the next ask: it changes with every group
-            self.ask_anew()
+        if count > self._demand:  # a smaller demand waits for the next ask
+            self.ask_again()
             self._pause_s = self._timing.ask_s * _FIRST_ASK_FRACTION
             self.next_ask = min(self.next_ask, self._last_ask + self._pause_s)
         self._demand = count
 
     @property
     def is_answered(self) -> bool:
-        """The master has granted what it could of the demand, or says nothing for long."""
+        """The master has answered the whole demand, or has been silent for long."""
         if (
             self._asked_at is not None
             and self._now - self._asked_at >= self._timing.first_contact_s
@@ -88,8 +103,8 @@ class Leasing:
             return True
         return self._answered_ask >= self._demand_ask and not self._granted
 
-    def ask_anew(self) -> None:
-        """What was answered so far does not count: more is wanted, or less will come of it."""
+    def ask_again(self) -> None:
+        """Ignore earlier answers: the demand has risen, or a lease was returned."""
         self._demand_ask = self._ask_number + 1
 
     def granted(self) -> list[Lease]:
@@ -97,17 +112,12 @@ class Leasing:
         granted, self._granted = self._granted, []
         return granted
 
-    def errors(self) -> list[ClusterError]:
-        """Why there will be no executors, found since the last call."""
-        errors, self._errors = self._errors, []
-        return errors
-
     def give_back(self, lease: Lease) -> None:
-        """This lease will not be used."""
+        """Return a lease."""
         self._send(ReturnLeases((lease.lease,)))
 
     def cannot_use(self, lease: Lease, cause: str, now: float) -> None:
-        """This lease is given back, because its agent is lost; the next ask may take a while."""
+        """Return a lease of an agent that is lost or starts no process; ask again later."""
         self.give_back(lease)
         self._unusable[lease.address] = cause, now
         if self._unusable_since is None:
@@ -116,34 +126,31 @@ class Leasing:
         self.next_ask = now + self._pause_s
 
     def can_use(self, address: str) -> None:
-        """An agent takes executors of this run."""
+        """An agent has opened the run, or started an executor."""
         self._refusals.pop(address, None)
         self._unusable.clear()
         self._unusable_since = None
 
     def agent_refused(self, address: str, cause: str) -> None:
-        """An agent whose executors were granted cannot be used."""
+        """An agent has refused the run before any executor of it started."""
         self._refusals[address] = cause, self._now
 
     def give_back_all(self) -> None:
-        """The run is over: nothing is wanted, nothing is kept."""
+        """End of the run: withdraw the demand and return every lease."""
         self._send(self._ask(0, 0))
         for lease in self.granted():
             self.give_back(lease)
-        if self._link is not None and not self._link.is_connected:
-            self._poller.unregister(self._link)
-            self._link.close(is_lost=True)
-            self._link = None
 
     def advance(self, now: float, launching: int, held: int) -> None:
-        """Ask if it is time to; `launching` executors are on their way, `held` are there."""
+        """Ask if an ask is due; `launching` executors start, `held` are running."""
         self._now = now
         wanted = max(0, self._demand - launching)
         if now >= self.next_ask:
-            if self._link is None and self._last is not None:
-                self._link = self._reach()
+            if not self._has_link and self._last is not None:
+                self._has_link = True
+                self._actions.append(ReachMaster())
             if wanted or held or launching or self._last is None:
-                # of nothing: whether to keep what is held
+                # an ask for none keeps the share up to date
                 self._send(self._ask(wanted, held + launching))
                 if self._asked_at is None:
                     self._asked_at = now
@@ -154,7 +161,7 @@ class Leasing:
             self._check(now, wanted)
 
     def waiting_for(self, held: int) -> str:
-        """In words, what is missing; `held` executors are there."""
+        """The missing part of the cluster, as text; `held` is the number of executors."""
         if self._last is None:
             return f"the master at {self._leader}"
         if not self._demand or held:
@@ -185,21 +192,17 @@ class Leasing:
             self._answered_ask,
         )
 
-    def _reach(self) -> Link | None:
-        link = self._transport.connect(self._leader)
-        link.send(hello_of("driver", self._run))
-        self._poller.register(link, self._hear)
-        return link
-
     def _send(self, message: AskExecutors | ReturnLeases) -> None:
-        if self._link is not None:
-            self._link.send(message)
+        self._actions.append(ToMaster(message))
+
+    def _fail(self, error: ClusterError) -> None:
+        self._actions.append(Report(FleetFailed(error)))
 
     def _check(self, now: float, wanted: int) -> None:
         first_s, later_s = self._timing.first_contact_s, self._timing.patience_s
         patience_s = first_s if self._last is None else later_s
         if self._asked_at is not None and now - self._asked_at >= patience_s:
-            self._errors.append(
+            self._fail(
                 NoMaster(
                     f"no master answers at {self._leader} (waited {patience_s:g} s); start one "
                     f"with `glowpy master --address {self._leader}`, or name another with "
@@ -210,13 +213,13 @@ class Leasing:
         if self._last is None or not wanted:
             self._agentless_since = None
         elif self._asked_at is not None and now - self._asked_at >= self._timing.notice_s:
-            self._agentless_since = None  # what the master knew is old
+            self._agentless_since = None  # the last answer of the master is old
         elif self._last.agents_known == 0:
             if self._agentless_since is None:
                 self._agentless_since = now
             patience_s = later_s if self._was_granted else first_s
             if now - self._agentless_since >= patience_s:
-                self._errors.append(
+                self._fail(
                     NoAgents(
                         f"the master at {self._leader} knows no agents (waited {patience_s:g} s); "
                         f"start one with `glowpy agent --master {self._leader}`"
@@ -225,16 +228,16 @@ class Leasing:
         else:
             self._agentless_since = None
             if self._was_granted and len(self._refusals) >= self._last.agents_known:
-                self._errors.append(NoAgents(f"no agent can be used: {_said(self._refusals)}"))
+                self._fail(NoAgents(f"no agent can be used: {_said(self._refusals)}"))
             elif self._none_is_usable(now, self._last.agents_known):
                 text = f"no agent can be used (waited {later_s:g} s): {_said(self._unusable)}"
-                self._errors.append(NoAgents(text))
+                self._fail(NoAgents(text))
 
     def _none_is_usable(self, now: float, agents_known: int) -> bool:
-        """Every agent that the master knows has been of no use for the whole patience.
+        """True if no known agent has launched an executor during the whole patience.
 
-        Others may be full, and will have room. The master offers what is idle again and again; what
-        it has not offered for long is no agent of its any more.
+        Other agents may be full, and will have room. The master offers idle agents repeatedly; an
+        agent without an offer for half the patience is gone.
         """
         patience_s = self._timing.patience_s
         if self._unusable_since is None or now - self._unusable_since < patience_s:
@@ -242,45 +245,38 @@ class Leasing:
         offered = sum(now - at < patience_s / 2 for _, at in self._unusable.values())
         return offered >= agents_known
 
-    def _hear(self) -> None:
-        if self._link is None:
-            return
-        if LinkEvent.REFUSED in self._link.events():
-            self._refused(self._link)
-            return
-        while (received := self._link.receive()) is not None:
-            message, _payload = received
-            if isinstance(message, Welcome):
-                try:
-                    check_welcome(message, "master", self._leader, "-glow.leader=")
-                except ClusterError as exc:
-                    self._errors.append(exc)
-            elif isinstance(message, Grants):
-                self._take(message)
-            elif isinstance(message, AskAgain):
-                self._ask_soon()
+    def take(self, message: object) -> None:
+        """A message of the master."""
+        if isinstance(message, Welcome):
+            try:
+                check_welcome(message, "master", self._leader, "-glow.leader=")
+            except ClusterError as exc:
+                self._fail(exc)
+        elif isinstance(message, Grants):
+            self._take_grants(message)
+        elif isinstance(message, AskAgain):
+            self._ask_soon()
+
+    def refused(self) -> None:
+        """The handshake with the master failed. ZeroMQ may not try again."""
+        self._has_link = False
+        self._actions.append(LeaveMaster())
+        if self._last is None:  # later, the master may be restarting: wait
+            self._fail(
+                NoMaster(
+                    f"the master at {self._leader} {self._key_words()}, or the listener is no "
+                    "glowpy master"
+                )
+            )
 
     def _ask_soon(self) -> None:
-        """The next ask would be granted more, or told a smaller share.
+        """The master asks for an early ask: more is free, or the share is smaller.
 
         Not sooner than a fraction of the interval: an agent may refuse, and be free, for ever.
         """
         if self._unusable_since is None:
             soon = self._last_ask + self._timing.ask_s * _FIRST_ASK_FRACTION
             self.next_ask = min(self.next_ask, soon)
-
-    def _refused(self, link: Link) -> None:
-        """No handshake came about. ZeroMQ may not try again, and would let us wait to send."""
-        self._poller.unregister(link)
-        link.close()
-        self._link = None
-        if self._last is None:  # else it is being restarted, perhaps: the patience decides
-            self._errors.append(
-                NoMaster(
-                    f"the master at {self._leader} {self._key_words()}, or the listener is no "
-                    "glowpy master"
-                )
-            )
 
     def _key_words(self) -> str:
         if self._options.key_file:
@@ -291,9 +287,9 @@ class Leasing:
             "does not hold your key; name its with -key.file, or use -glow.insecure if it has none"
         )
 
-    def _take(self, grants: Grants) -> None:
+    def _take_grants(self, grants: Grants) -> None:
         if self._last is not None and grants.agents_known < self._last.agents_known:
-            self._refusals.clear()  # of those that are gone, perhaps: they say nothing of others
+            self._refusals.clear()  # perhaps of agents that are gone
         self._asked_at = None
         self._answered_ask = grants.ask
         self._last = grants
@@ -304,7 +300,7 @@ class Leasing:
             self._pause_s = self._timing.ask_s * _FIRST_ASK_FRACTION
         memory = self._options.task_memory_mb
         if grants.agents_known and 0 < grants.largest_memory_mb < memory:
-            self._errors.append(
+            self._fail(
                 NoAgents(
                     f"a task asks for {memory} MB (-glow.task.memoryMB), but no agent has more "
                     f"than {grants.largest_memory_mb} MB"
