@@ -10,12 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from glowpy.secret import Secret
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, Endpoint
+from glowpy.wire.run_messages import Describe
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 BOUND_S = 60.0
+
+
+def said(text: str) -> Describe:
+    """A message that may have a payload."""
+    return Describe(text, "", "", Secret())
+
+
+HELLO = said("hello")
 LOOPBACK = Address("127.0.0.1", 0)
 # Nothing runs out during a test, unless the test says so.
 TIMING = Timing()._replace(linger_s=0.2)

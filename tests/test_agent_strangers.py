@@ -21,7 +21,8 @@ from glowpy.wire.channel_messages import (
     EndChannel,
     OpenChannel,
 )
-from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
+from glowpy.wire.coding import Coder
+from glowpy.wire.frame_bounds import CONTROL_BYTES
 from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import MESSAGES, Welcome
 from glowpy.wire.run_messages import Beat, Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
@@ -96,12 +97,11 @@ def test_rows_that_no_block_can_have(peer: Peer, row_count: int) -> None:
 
 
 def test_a_name_so_long_that_no_answer_can_repeat_it(peer: Peer) -> None:
-    overhead = len(Coder(MESSAGES).encode(Beat("x" * (1 << 20)))) - (1 << 20)
-    peer.say(Beat("x" * (MAX_FRAME_BYTES - overhead)))
     overhead = len(Coder(MESSAGES).encode(Fetch(1, "x" * (1 << 20), 1, 1, 1, 1, "", SECRET))) - (
         1 << 20
     )
-    peer.say(Fetch(1, "x" * (MAX_FRAME_BYTES - overhead), 1, 1, 1, 1, "", SECRET))
+    peer.say(Beat("x" * (CONTROL_BYTES - overhead)))
+    peer.say(Fetch(1, "x" * (CONTROL_BYTES - overhead), 1, 1, 1, 1, "", SECRET))
 
 
 @pytest.mark.parametrize("name", ["null\0byte", "equals=sign", "half \ud800"])

@@ -19,9 +19,10 @@ from glowpy.ranges import Characters, Within
 from glowpy.record import NamedTuple
 from glowpy.secret import Secret
 from glowpy.shards.segment import Block
-from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
+from glowpy.wire.coding import Coder
+from glowpy.wire.frame_bounds import CONTROL_BYTES, MAX_FRAME_BYTES
 from glowpy.wire.messages import MESSAGES, Heartbeat, Hello
-from glowpy.wire.run_messages import Commit, OpenRun, Printed, Stream
+from glowpy.wire.run_messages import Commit, Describe, OpenRun, Printed, Stream
 from glowpy.wire.status_messages import STATUS_MESSAGES
 
 
@@ -306,22 +307,26 @@ def test_deep_nesting_is_refused(depth: int) -> None:
 def test_no_frame_may_be_longer_than_the_longest() -> None:
     huge = bytes(MAX_FRAME_BYTES + 1)
     beat = Heartbeat("a", "h:1", "", "", 1, 1, 1, ())
-    with pytest.raises(ProtocolError, match="longer than any"):
+    with pytest.raises(ProtocolError, match="has 67108865 bytes, but may have 1048576"):
         CODER.decode(huge)
-    with pytest.raises(ProtocolError, match="Heartbeat has 67108865 bytes"):
-        CODER.frames(beat, huge)
+    with pytest.raises(ProtocolError, match=r"Heartbeat has a payload of 1 bytes, .* have none"):
+        CODER.frames(beat, b"x")
     with pytest.raises(ProtocolError, match="Hello has"):
-        CODER.frames(Hello(1, "", "", "", "x" * MAX_FRAME_BYTES))
-    assert len(CODER.frames(beat, memoryview(huge)[1:])) == 2
+        CODER.frames(Hello(1, "", "", "", "x" * CONTROL_BYTES))
+    describe = Describe("r", "", "", Secret())
+    with pytest.raises(ProtocolError, match="Describe has a payload of 67108865 bytes"):
+        CODER.frames(describe, huge)
+    assert len(CODER.frames(describe, memoryview(huge)[1:])) == 2
 
 
 def test_a_message_is_one_frame_or_two() -> None:
     hello = Hello(1, "0", "3", "agent", "a")
     assert CODER.unframe([bytes(each) for each in CODER.frames(hello)]) == (hello, b"")
     assert CODER.unframe([bytes(each) for each in CODER.frames(hello, b"")]) == (hello, b"")
-    assert CODER.unframe([bytes(each) for each in CODER.frames(hello, b"x")]) == (hello, b"x")
-    for count in (0, 3, 100):
-        with pytest.raises(ProtocolError, match=f"{count} frames"):
+    describe = Describe("r", "", "", Secret())
+    assert CODER.unframe([bytes(each) for each in CODER.frames(describe, b"x")]) == (describe, b"x")
+    for count, shown in ((0, "0"), (3, "3"), (100, "more than 8")):
+        with pytest.raises(ProtocolError, match=f"{shown} frames"):
             CODER.unframe([CODER.encode(hello)] * count)
 
 

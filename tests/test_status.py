@@ -18,7 +18,8 @@ from glowpy.master import status
 from glowpy.master.allocator import Allocator
 from glowpy.master.server import Master
 from glowpy.timing import Timing
-from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
+from glowpy.wire.coding import Coder
+from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from tests.gate import SCRIPT, Gate

@@ -16,13 +16,11 @@ import pytest
 
 from glowpy.errors import ConfigError, ProtocolError
 from glowpy.wire.address import Address, IpcAddress
-from glowpy.wire.coding import MAX_FRAME_BYTES
-from glowpy.wire.run_messages import Beat, RunClosed
+from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
-from tests.echoing import BOUND_S, LOOPBACK, TIMING, Client, echoing
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
 
-HELLO = Beat("hello")
 CONNECTED, DISCONNECTED = LinkEvent.CONNECTED, LinkEvent.DISCONNECTED
 
 
@@ -57,10 +55,10 @@ def test_many_peers_get_their_own_answers(policy):
         clients = [Client(transport.connect(address)) for _ in range(50)]
         for turn in range(3):
             for number, client in enumerate(clients):
-                client.link.send(Beat(f"{turn} {number}"))
+                client.link.send(said(f"{turn} {number}"))
         for turn in range(3):
             for number, client in enumerate(clients):
-                assert client.answer()[0] == Beat(f"{turn} {number}")
+                assert client.answer()[0] == said(f"{turn} {number}")
         assert [client.events for client in clients] == [[CONNECTED]] * 50
 
 
@@ -68,7 +66,7 @@ def test_many_peers_get_their_own_answers(policy):
 def test_ten_thousand_messages_keep_their_order(transport, echo):
     client = Client(transport.connect(echo))
     for number in range(10_000):
-        client.link.send(Beat(str(number)), b"x" * (number % 3))
+        client.link.send(said(str(number)), b"x" * (number % 3))
     for number in range(10_000):
         message, payload = client.answer()
         assert (message.run, len(payload)) == (str(number), number % 3)
@@ -81,7 +79,7 @@ def test_the_largest_payload_arrives_also_encrypted_and_a_larger_one_is_not_sent
     with echoing(policy) as address, Transport(policy, TIMING) as transport:
         client = Client(transport.connect(address))
         huge = bytes(MAX_FRAME_BYTES + 1)
-        with pytest.raises(ProtocolError, match="Beat has 67108865 bytes"):
+        with pytest.raises(ProtocolError, match="Describe has a payload of 67108865 bytes"):
             client.link.send(HELLO, huge)
         assert len(client.ask(HELLO, memoryview(huge)[1:])[1]) == MAX_FRAME_BYTES
         assert client.events == [CONNECTED]
@@ -194,8 +192,8 @@ def test_a_message_to_a_peer_that_has_gone_is_not_sent(transport):
         assert received is not None
         peer, message, payload = received
         assert (message, payload) == (HELLO, b"")
-        assert server.send(peer, RunClosed("r"), b"now") is True
-        assert client.answer() == (RunClosed("r"), b"now")
+        assert server.send(peer, said("r"), b"now") is True
+        assert client.answer() == (said("r"), b"now")
     deadline = time.monotonic() + BOUND_S
     while server.send(peer, HELLO):
         assert time.monotonic() < deadline

@@ -18,12 +18,10 @@ import pytest
 from glowpy.errors import ConfigError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.run_messages import Beat
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
-from tests.echoing import BOUND_S, LOOPBACK, TIMING, Client, echoing
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
 
-HELLO = Beat("hello")
 CONNECTED = LinkEvent.CONNECTED
 
 
@@ -81,7 +79,7 @@ def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed)
     with Transport(Policy(insecure=True), TIMING._replace(linger_s=BOUND_S)) as other:
         link = other.connect(address)
         for number in range(100):
-            link.send(Beat(str(number)))
+            link.send(said(str(number)))
         if is_link_closed:
             link.close()
         server = transport.serve(address)
@@ -90,7 +88,7 @@ def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed)
     for number in range(100):
         while (received := server.receive()) is None:
             assert poller.poll(BOUND_S), "a message is lost"
-        assert received[1] == Beat(str(number))
+        assert received[1] == said(str(number))
 
 
 def held() -> tuple[int, int]:
@@ -173,9 +171,9 @@ with Transport(Policy(insecure=True), TIMING) as transport:
     except ConfigError as exc:
         print(exc)
 """
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (said.stderr, said.returncode) == ("", 0)
-    assert "Too many open files" in said.stdout
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "Too many open files" in done.stdout
 
 
 @pytest.mark.slow
@@ -184,7 +182,7 @@ def test_a_slow_reader_loses_neither_messages_nor_the_connection(echo):
     with Transport(Policy(insecure=True), timing) as transport:
         client = Client(transport.connect(echo))
         for number in range(30_000):
-            client.link.send(Beat(str(number)))
+            client.link.send(said(str(number)))
         quiet = Poller()
         until = time.monotonic() + 3 * timing.peer_lost_s
         while (left_s := until - time.monotonic()) > 0:

@@ -95,7 +95,7 @@ class AgentServer:
         self._transport = transport
         self._timing = timing
         self._poller = Poller()
-        self._server = transport.serve(options.address, "--port PORT")
+        self._server = transport.serve(options.address, "--port PORT", has_reserve=True)
         assert isinstance(self._server.address, Address)
         self.address = self._server.address
         self._advertised = str(options.advertised or self.address)

@@ -135,13 +135,15 @@ class Allocator:
         `peer` is the driver's connection, for `to_call`.
         """
         self.expire(now)
+        if not self._drivers.accepts(ask.driver, peer):
+            return self._grants([], None, ask.number)
         claim = self._drivers.claim_of(ask.driver)
         driver = self._drivers.asks(ask, now, peer)
         if driver.claim != claim:
             self.has_changed = True
-        share = self._drivers.shares(now, ask.driver)[ask.driver]
+        share = self._drivers.share_of(ask.driver, now)
         leases: list[Lease] = []
-        count = min(driver.open_count, share - driver.held, MOST_LEASES_AT_ONCE)
+        count = min(driver.open_count, (share or 0) - driver.held, MOST_LEASES_AT_ONCE)
         while len(leases) < count:
             agent = self._order.best(driver.memory_mb, ask.data_center, ask.rack)
             if agent is None:
@@ -150,13 +152,16 @@ class Allocator:
         if leases:
             driver.unheard.append((ask.number, len(leases)))
         driver.told_share = share if ask.held <= driver.held else None
+        return self._grants(leases, driver.told_share, ask.number)
+
+    def _grants(self, leases: Sequence[Lease], share: int | None, ask: int) -> Grants:
         return Grants(
             leases=tuple(leases),
-            share=driver.told_share,
+            share=share,
             agents_known=len(self._rooms),
             executors_known=self._capacity.executors,
             largest_memory_mb=self._capacity.largest_memory_mb,
-            ask=ask.number,
+            ask=ask,
         )
 
     def give_back(self, leases: Iterable[str]) -> None:

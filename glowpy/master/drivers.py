@@ -13,6 +13,10 @@ from glowpy.wire.messages import AskExecutors
 from glowpy.wire.status_messages import RunStatus
 
 _MOST_WANTED = 1_000_000
+_MOST_OF_PEER = 16  # drivers of one connection; a run has a connection of its own
+_MOST_CHARACTERS = 200  # of a script, which is kept for `glowpy status` only
+# Asks for each computation of all shares, as a part of the drivers: an ask costs O(log n).
+_PART_PER_SHARES = 16
 _USUAL_BID = 100.0  # of a driver that holds executors and has not asked this master yet
 
 
@@ -55,11 +59,22 @@ class Drivers:
         self._demand_s = demand_s
         self._turn_s = turn_s
         self._drivers: dict[str, Driver] = {}
+        self._of_peer: dict[bytes, set[str]] = {}
+        self._shares: dict[str, int] = {}  # as they were computed last
+        self._least_served_s = 0.0  # of all drivers, at that time
+        self._asks_left = 0  # before shares are computed again
+
+    def accepts(self, name: str, peer: bytes) -> bool:
+        """False if a connection names one driver too many."""
+        of_peer = self._of_peer.get(peer, ())
+        return not peer or name in of_peer or len(of_peer) < _MOST_OF_PEER
 
     def asks(self, ask: AskExecutors, now: float, peer: bytes) -> Driver:
         """A driver says all that it wants; it has not heard yet of some that it was granted."""
         driver = self._known(ask.driver, now)
+        self._unbind(ask.driver, driver)
         driver.peer = peer
+        self._of_peer.setdefault(peer, set()).add(ask.driver)
         driver.is_called = False
         driver.unheard = [each for each in driver.unheard if each[0] > ask.answered]
         granted = sum([count for _, count in driver.unheard])
@@ -68,7 +83,7 @@ class Drivers:
         _reckon(driver, now)
         driver.bid = ask.bid
         driver.weight = max(LEAST_BID, ask.bid)
-        driver.script = ask.script
+        driver.script = ask.script[:_MOST_CHARACTERS]
         driver.module = ask.module
         driver.asked_at = now
         return driver
@@ -85,6 +100,17 @@ class Drivers:
         if driver.held == more == 1:
             driver.turn_ends_at = now + self._turn_s
 
+    def share_of(self, asking: str, now: float) -> int | None:
+        """How many executors a driver may hold; None: its share is computed with a later ask.
+
+        Where there are few drivers, all shares are computed at each ask. Where there are n, they
+        are computed at every n/16-th.
+        """
+        self._asks_left -= 1
+        if self._asks_left <= 0:
+            self.shares(now, asking)
+        return self._shares.get(asking)
+
     def shares(self, now: float, asking: str = "") -> dict[str, int]:
         """How many executors each driver may hold now, also the one that is asking for none."""
         claims: list[Claim] = []
@@ -93,13 +119,16 @@ class Drivers:
                 driver.open_count = 0
             held, wanted = driver.held, driver.held + driver.open_count
             if not wanted and each != asking:
-                del self._drivers[each]
+                self._unbind(each, self._drivers.pop(each))
                 continue
             served_s = driver.served_s + held * (now - driver.served_until) / driver.weight
             is_in_turn = held > 0 and now < driver.turn_ends_at
             capacity = self._capacity.of(driver.memory_mb)
             claims.append(Claim(driver.weight, held, wanted, capacity, served_s, is_in_turn))
-        return dict(zip(self._drivers, shares(claims), strict=True))
+        self._shares = dict(zip(self._drivers, shares(claims), strict=True))
+        self._least_served_s = min((each.served_s for each in self._drivers.values()), default=0.0)
+        self._asks_left = len(self._drivers) // _PART_PER_SHARES
+        return self._shares
 
     def to_call(self, now: float, free_count: int) -> list[Driver]:
         """Drivers for which the next ask brings a change, each once until it asks again.
@@ -153,9 +182,18 @@ class Drivers:
         driver = self._drivers.get(name)
         if driver is None:
             # It is not behind those that are there already: it would get every turn.
-            served_s = min((each.served_s for each in self._drivers.values()), default=0.0)
-            driver = self._drivers[name] = Driver(served_s=served_s, served_until=now)
+            if len(self._drivers) < _PART_PER_SHARES:
+                served = [each.served_s for each in self._drivers.values()]
+                self._least_served_s = min(served, default=0.0)
+            driver = Driver(served_s=self._least_served_s, served_until=now)
+            self._drivers[name] = driver
         return driver
+
+    def _unbind(self, name: str, driver: Driver) -> None:
+        of_peer = self._of_peer.get(driver.peer, set())
+        of_peer.discard(name)
+        if not of_peer:
+            self._of_peer.pop(driver.peer, None)
 
     def check_invariants(self, holders: Sequence[str]) -> None:
         """For tests: every count agrees with who holds each lease. Raises: AssertionError."""
@@ -163,6 +201,7 @@ class Drivers:
         for name, driver in self._drivers.items():
             assert driver.held == held.pop(name, 0), name
             assert driver.open_count >= 0, name
+            assert not driver.peer or name in self._of_peer[driver.peer], name
         assert not held, "somebody is forgotten who holds an executor"
 
 

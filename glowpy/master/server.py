@@ -21,6 +21,7 @@ from glowpy.master.topology import Agent, Topology
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel
+from glowpy.wire.frame_bounds import OF_MASTER
 from glowpy.wire.greeting import printable, welcome
 from glowpy.wire.messages import (
     AskAgain,
@@ -40,6 +41,8 @@ log = get_logger(__name__)
 
 # Messages taken in one go, before looking at the clock and whether to stop.
 _BATCH = 1000
+# A look at all drivers takes at most this part of the time, however many they are.
+_CALLS_PART = 20
 _STOP = object()
 
 
@@ -178,8 +181,11 @@ def serve_master(
     master = Master(timing, time.monotonic())
     # Agents tell of themselves: that a connection is dead need not be found out any sooner.
     transport_timing = timing._replace(beat_s=timing.heartbeat_s)
-    with Transport(policy, transport_timing, STATUS_MESSAGES | CHANNEL_MESSAGES) as transport:
-        server = transport.serve(address, "--address HOST:PORT")
+    more = STATUS_MESSAGES | CHANNEL_MESSAGES
+    with Transport(
+        policy, transport_timing, more, bounds=OF_MASTER, keeps_unread=False
+    ) as transport:
+        server = transport.serve(address, "--address HOST:PORT", has_reserve=True)
         poller = Poller()
         poller.register(server, server)
         poller.register(stop, _STOP)
@@ -198,9 +204,10 @@ def serve_master(
                 master.tick(now)
                 next_tick = now + timing.tick_s
             if now >= next_call and master.has_changed:
-                next_call = now + timing.call_s
                 for peer in master.to_call(now):
                     server.send(peer, AskAgain())  # a driver that is gone needs none
+                took_s = time.monotonic() - now
+                next_call = now + max(timing.call_s, _CALLS_PART * took_s)
 
 
 def _answer_all(server: Server, master: Master) -> None:

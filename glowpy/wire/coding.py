@@ -18,11 +18,10 @@ import msgpack
 from glowpy.errors import ProtocolError
 from glowpy.ranges import Characters, Within
 from glowpy.secret import SECRET_BYTES, Secret
+from glowpy.wire.frame_bounds import ALL_FRAMES, CONTROL_BYTES, FrameBounds
+from glowpy.wire.unpacking import SURROGATES, name_in, unpack
 
-MAX_FRAME_BYTES = 64 << 20  # a run description or one assignment; data frames are 4 MiB
-_SMALL_BYTES = 4096
-# Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
-_SURROGATES = "surrogatepass"
+MOST_PARTS = 8  # frames of one message that are kept until it is dropped
 _BUILTINS = {kind.__name__: kind for kind in (bool, bytes, float, int, str)}
 
 Payload: TypeAlias = bytes | memoryview
@@ -34,10 +33,14 @@ class Coder:
     """Encodes and decodes the messages of one table; compiles each class at its first use.
 
     On a socket, a message is one frame, or two: itself, and a payload that is opaque here.
+
+    Args:
+        bounds: of the frames that are accepted.
     """
 
-    def __init__(self, classes: Mapping[str, type]) -> None:
+    def __init__(self, classes: Mapping[str, type], bounds: FrameBounds = ALL_FRAMES) -> None:
         self._classes = classes
+        self._bounds = bounds
         self._checks: dict[str, Check] = {}
         self._packs: dict[type, Pack] = {}
 
@@ -47,22 +50,27 @@ class Coder:
         Raises:
             ProtocolError: no peer would take a frame of that size.
         """
-        frames: list[Payload] = [self.encode(message)]
-        if payload is not None:
-            frames.append(payload)
-        for frame in frames:
-            if len(frame) > MAX_FRAME_BYTES:
-                name = type(message).__name__
-                raise ProtocolError(
-                    f"{name} has {len(frame)} bytes, but a message may have {MAX_FRAME_BYTES}"
-                )
-        return frames
+        data = self.encode(message)
+        name = type(message).__name__
+        if len(data) > CONTROL_BYTES:
+            _check_size(name, "", len(data), ALL_FRAMES.of_message(name))
+        if payload is None:
+            return [data]
+        _check_size(name, "a payload of ", len(payload), ALL_FRAMES.of_payload(name))
+        return [data, payload]
 
     def unframe(self, frames: Sequence[bytes]) -> tuple[Any, bytes]:
         """The message and the payload that have come from a socket. Raises: ProtocolError."""
-        if not 1 <= len(frames) <= 2:
-            raise ProtocolError(f"a message has {len(frames)} frames")
-        return self.decode(frames[0]), frames[1] if len(frames) == 2 else b""
+        if len(frames) == 1:
+            return self.decode(frames[0]), b""
+        if len(frames) != 2:
+            count = f"more than {MOST_PARTS}" if len(frames) > MOST_PARTS else len(frames)
+            raise ProtocolError(f"a message has {count} frames")
+        message, payload = self.decode(frames[0]), frames[1]
+        if payload:
+            name = type(message).__name__
+            _check_size(name, "a payload of ", len(payload), self._bounds.of_payload(name))
+        return message, payload
 
     def encode(self, message: Any) -> bytes:
         """The bytes of a message."""
@@ -71,7 +79,7 @@ class Coder:
         if pack is None:
             pack = self._packs[kind] = _packer(kind)
         data: bytes = msgpack.packb(
-            [kind.__name__, *pack(message)], use_bin_type=True, unicode_errors=_SURROGATES
+            [kind.__name__, *pack(message)], use_bin_type=True, unicode_errors=SURROGATES
         )
         return data
 
@@ -81,16 +89,13 @@ class Coder:
         Raises:
             ProtocolError: they are no message of ours; says where they deviate.
         """
-        if len(data) > MAX_FRAME_BYTES:
-            raise ProtocolError(f"a message of {len(data)} bytes is longer than any of ours")
+        if len(data) > CONTROL_BYTES:
+            name = name_in(data)
+            _check_size(name, "", len(data), self._bounds.of_message(name))
         try:
-            if len(data) > _SMALL_BYTES:
-                # Nested headers can promise far more than they hold, and memory is set aside for
-                # each of them: a first pass that makes nothing finds out.
-                glance = msgpack.Unpacker()
-                glance.feed(data)
-                glance.skip()
-            values = msgpack.unpackb(data, raw=False, use_list=False, unicode_errors=_SURROGATES)
+            values = unpack(data)
+        except ProtocolError:
+            raise
         except Exception as exc:
             raise ProtocolError(f"a message cannot be unpacked: {type(exc).__name__}") from exc
         if type(values) is not tuple or not values or type(values[0]) is not str:
@@ -103,6 +108,13 @@ class Coder:
                 raise ProtocolError(f"unknown message {name[:64]!r}")
             check = self._checks[name] = _checker(kind)
         return check(values[1:], name)
+
+
+def _check_size(name: str, what: str, size_bytes: int, most_bytes: int) -> None:
+    if size_bytes > most_bytes:
+        raise ProtocolError(
+            f"{name} has {what}{size_bytes} bytes, but may have {most_bytes or 'none'}"
+        )
 
 
 def _packer(kind: Any) -> Pack:

@@ -19,13 +19,16 @@ from glowpy.errors import ConfigError
 from glowpy.signals import signals_blocked
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, Endpoint
-from glowpy.wire.coding import MAX_FRAME_BYTES, Coder
+from glowpy.wire.coding import Coder
+from glowpy.wire.frame_bounds import ALL_FRAMES, FrameBounds
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.security import ClusterKey, Policy
 from glowpy.wire.transport.poller import Poller, Watched
+from glowpy.wire.transport.routing_ids import seed_routing_ids
 from glowpy.wire.transport.sockets import Link, LinkEvent, Server
 
 if TYPE_CHECKING:
+    from glowpy.wire.transport.connections import Connections
     from glowpy.wire.transport.gate import Gate
 
 __all__ = [
@@ -41,9 +44,9 @@ __all__ = [
 ]
 
 _LEAST_LIBZMQ = (4, 3, 3)  # earlier ones let clients that do not authenticate fill the memory
-_QUEUE_MESSAGES = 10_000  # from one peer, or to a server
-# To one peer of a server. Whoever takes nothing is given up: this is beyond what a slow one needs.
-_ANSWERS = 1_000_000
+_QUEUE_MESSAGES = 10_000  # to or from one peer
+_SMALL_BYTES = 4096  # 10,000 frames of this size are 40 MB; larger ones are counted in bytes
+_SMALL_ON_THIS_HOST_BYTES = 64 << 10  # to processes that this one has started
 MOST_SOCKETS = 16_384  # of one transport: three for each link
 FEW_SOCKETS = 256  # for a run on this host: ZeroMQ needs 1.4 ms to make room for so many more
 _OVERHEAD_BYTES = 1024  # what encryption may add to a frame
@@ -66,6 +69,8 @@ class Transport:
     Args:
         more: messages beyond those that everybody knows.
         most_sockets: that may be open at a time.
+        bounds: of the frames that are accepted.
+        keeps_unread: queue messages for a peer that takes none, up to a size and for `send_s`.
 
     Raises:
         ConfigError: the policy's key is damaged, libzmq is too old or cannot encrypt, or this
@@ -79,6 +84,8 @@ class Transport:
         more: Mapping[str, type] | None = None,
         *,
         most_sockets: int = MOST_SOCKETS,
+        bounds: FrameBounds = ALL_FRAMES,
+        keeps_unread: bool = True,
     ) -> None:
         check_libzmq(zmq.zmq_version_info(), has_curve=zmq.has("curve"))
         if policy.key is not None and not _is_pair(policy.key):
@@ -86,25 +93,30 @@ class Transport:
         _check_descriptors()
         self._policy = policy
         self._timing = timing
-        self._coder = Coder(MESSAGES if more is None else {**MESSAGES, **more})
+        self._bounds = bounds
+        self._keeps_s = timing.send_s if keeps_unread else 0.0
+        self._coder = Coder(MESSAGES if more is None else {**MESSAGES, **more}, bounds)
         self._context = zmq.Context(io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, most_sockets)
         self._sockets: list[zmq.Socket[bytes]] = []
         self._gate: Gate | None = None
+        self._connections: list[Connections] = []
 
-    def serve(self, address: Endpoint, other: str = "") -> Server:
+    def serve(self, address: Endpoint, other: str = "", *, has_reserve: bool = False) -> Server:
         """Listen; port 0 takes a free one.
 
         Args:
             other: how the user names another port, where this one is in use.
+            has_reserve: keep descriptors free for other uses than connections.
 
         Raises:
             ConfigError: the address cannot be had, or the policy refuses it.
         """
         self._policy.check(address, is_server=True)
+        if isinstance(address, Address):
+            seed_routing_ids()
         socket = self._socket(zmq.ROUTER)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.SNDHWM, _ANSWERS)
         socket.setsockopt(zmq.IPV6, _is_ipv6(address))
         key = self._policy.key
         if key is not None and isinstance(address, Address):
@@ -116,12 +128,16 @@ class Transport:
             socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         with _explained(f"listen on {address}", socket, why=partial(_why_not, address, other)):
             socket.bind(_url(address, is_server=True))
-        if isinstance(address, Address):
-            endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
-            assert isinstance(endpoint, bytes)
-            port = int(endpoint.rstrip(b"\0").rpartition(b":")[2])
-            address = Address(address.host, port)
-        return Server(socket, address, self._coder, self._gate)
+        if not isinstance(address, Address):
+            small_bytes = _SMALL_ON_THIS_HOST_BYTES
+            return Server(socket, address, self._coder, None, None, small_bytes, self._keeps_s)
+        endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
+        assert isinstance(endpoint, bytes)
+        url = endpoint.rstrip(b"\0").decode()
+        address = Address(address.host, int(url.rpartition(":")[2]))
+        connections = self._watched(socket, url, has_reserve=has_reserve)
+        gate = self._gate if key is not None else None
+        return Server(socket, address, self._coder, gate, connections, _SMALL_BYTES, self._keeps_s)
 
     def connect(self, address: Endpoint) -> Link:
         """Reach a server; returns at once, whether or not it is there yet.
@@ -154,6 +170,8 @@ class Transport:
 
     def close(self) -> None:
         """Close every socket and end ZeroMQ's threads; last messages may leave meanwhile."""
+        for connections in self._connections:
+            connections.close()
         for socket in self._sockets:
             if not socket.closed:
                 socket.close(linger=_milliseconds(self._timing.linger_s))
@@ -164,6 +182,21 @@ class Transport:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    def _watched(self, server: zmq.Socket[bytes], url: str, *, has_reserve: bool) -> Connections:
+        from glowpy.wire.transport.connections import EVENTS, Connections  # of servers only
+
+        monitor = self._socket(zmq.PAIR)
+        # libzmq waits, and so do all connections, where the queue of events is full.
+        monitor.setsockopt(zmq.RCVHWM, 0)
+        events = f"inproc://events-{url}"
+        with _explained("watch connections", server, monitor), undisturbed():
+            server.monitor(events, EVENTS)
+            monitor.connect(events)
+        handshake_s = self._timing.handshake_s
+        connections = Connections(server, monitor, url, handshake_s, has_reserve=has_reserve)
+        self._connections.append(connections)
+        return connections
 
     def _new_gate(self, key: ClusterKey) -> Gate:
         from glowpy.wire.transport.gate import Gate  # most starts have no key
@@ -180,7 +213,7 @@ class Transport:
             (zmq.LINGER, _milliseconds(timing.linger_s)),
             (zmq.SNDHWM, _QUEUE_MESSAGES),
             (zmq.RCVHWM, _QUEUE_MESSAGES),
-            (zmq.MAXMSGSIZE, MAX_FRAME_BYTES + _OVERHEAD_BYTES),
+            (zmq.MAXMSGSIZE, self._bounds.most_bytes + _OVERHEAD_BYTES),
             (zmq.HANDSHAKE_IVL, _milliseconds(timing.handshake_s)),
             (zmq.HEARTBEAT_IVL, _milliseconds(timing.beat_s)),
             (zmq.HEARTBEAT_TIMEOUT, _milliseconds(timing.peer_lost_s)),

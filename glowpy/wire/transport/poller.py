@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import zmq
@@ -9,7 +10,10 @@ import zmq
 from glowpy.wire.transport.sockets import Link, Server
 
 if TYPE_CHECKING:
+    from glowpy.wire.transport.connections import Connections
     from glowpy.wire.transport.gate import Gate
+
+_FLUSH_S = 0.02  # between tries to send what peers did not take
 
 Watched: TypeAlias = Server | Link | int
 
@@ -20,8 +24,9 @@ class Poller:
     def __init__(self) -> None:
         self._poller = zmq.Poller()
         self._data: dict[Any, Any] = {}
-        self._gates: dict[Any, Gate] = {}  # by socket; answered in `poll`
-        self._guarded: dict[Any, set[Server]] = {}  # the registered servers of each gate's socket
+        self._servers: set[Server] = set()
+        self._attendants: dict[Any, Gate | Connections] = {}  # by socket; answered in `poll`
+        self._attended: dict[Any, set[Server]] = {}  # the registered servers of each attendant
 
     def register(self, watched: Watched, data: Any) -> None:
         """Report `data` whenever there may be something to receive from `watched`."""
@@ -30,12 +35,14 @@ class Poller:
             return
         for socket in watched.sockets():
             self._watch(socket, data)
-        if isinstance(watched, Server) and watched.gate is not None:
-            socket = watched.gate.socket
-            if socket not in self._gates:
-                self._poller.register(socket, zmq.POLLIN)
-                self._gates[socket] = watched.gate
-            self._guarded.setdefault(socket, set()).add(watched)
+        if isinstance(watched, Server):
+            self._servers.add(watched)
+            for attendant in watched.attendants:
+                socket = attendant.socket
+                if socket not in self._attendants:
+                    self._poller.register(socket, zmq.POLLIN)
+                    self._attendants[socket] = attendant
+                self._attended.setdefault(socket, set()).add(watched)
 
     def unregister(self, watched: Watched) -> None:
         """Stop waiting for `watched`, which may be closed afterwards."""
@@ -43,25 +50,40 @@ class Poller:
             if each in self._data:
                 self._poller.unregister(each)
                 del self._data[each]
-        if isinstance(watched, Server) and watched.gate is not None:
-            socket = watched.gate.socket
-            guarded = self._guarded.get(socket, set())
-            guarded.discard(watched)
-            if not guarded and self._gates.pop(socket, None) is not None:
-                del self._guarded[socket]
-                self._poller.unregister(socket)
+        if isinstance(watched, Server):
+            self._servers.discard(watched)
+            for attendant in watched.attendants:
+                socket = attendant.socket
+                attended = self._attended.get(socket, set())
+                attended.discard(watched)
+                if not attended and self._attendants.pop(socket, None) is not None:
+                    del self._attended[socket]
+                    self._poller.unregister(socket)
 
     def poll(self, timeout_s: float | None) -> list[Any]:
-        """The data of everything that is ready; waits at most `timeout_s`, or for ever if None."""
-        timeout_ms = None if timeout_s is None else max(0, round(timeout_s * 1000 + 0.5))
+        """The data of everything that is ready; waits at most `timeout_s`, or for ever if None.
+
+        Meanwhile, gates are answered, and servers send what their peers did not take before.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         ready = {}
-        for each, _flags in self._poller.poll(timeout_ms):
-            if each in self._gates:
-                self._gates[each].answer()
-            else:
-                data = self._data[each]
-                ready[id(data)] = data
-        return list(ready.values())
+        while True:
+            for each, _flags in self._poller.poll(self._wait_ms(deadline)):
+                if each in self._attendants:
+                    self._attendants[each].answer()
+                else:
+                    data = self._data[each]
+                    ready[id(data)] = data
+            if ready or (deadline is not None and time.monotonic() >= deadline):
+                return list(ready.values())
+
+    def _wait_ms(self, deadline: float | None) -> int | None:
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        for server in self._servers:
+            server.tend()
+            if server.has_waiting:
+                left_s = _FLUSH_S if left_s is None else min(left_s, _FLUSH_S)
+        return None if left_s is None else round(left_s * 1000 + 0.5)
 
     def _watch(self, each: Any, data: Any) -> None:
         self._poller.register(each, zmq.POLLIN)

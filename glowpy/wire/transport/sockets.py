@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ import zmq
 
 from glowpy.errors import ClusterError, ProtocolError
 from glowpy.wire.address import Endpoint
-from glowpy.wire.coding import Coder, Payload
+from glowpy.wire.coding import MOST_PARTS, Coder, Payload
+from glowpy.wire.transport.outgoing import Frames, MakeFrames, Outgoing
 
 if TYPE_CHECKING:
+    from glowpy.wire.transport.connections import Connections
     from glowpy.wire.transport.gate import Gate
 
 _TOLD, _TOLD_EVERY = 100, 10_000  # dropped messages: a stranger's flood must not fill the disk
@@ -33,34 +36,88 @@ class LinkEvent(Enum):
 
 
 class Server:
-    """A ROUTER: talks to any number of peers, each named by its connection."""
+    """A ROUTER: talks to any number of peers, each named by its connection.
+
+    Args:
+        gate: authenticates clients.
+        connections: reads the events of the socket.
+        small_bytes: frames up to this size count as messages only, see `outgoing`.
+        keeps_s: how long messages wait for a peer that takes none; 0: they are dropped.
+    """
 
     def __init__(
-        self, socket: zmq.Socket[bytes], address: Endpoint, coder: Coder, gate: Gate | None
+        self,
+        socket: zmq.Socket[bytes],
+        address: Endpoint,
+        coder: Coder,
+        gate: Gate | None,
+        connections: Connections | None,
+        small_bytes: int,
+        keeps_s: float,
     ) -> None:
         self._socket = socket
         self._coder = coder
+        self._small_bytes = small_bytes
+        self._keeps_s = keeps_s
         self._dropped = 0
+        self._outgoing: dict[bytes, Outgoing] = {}  # of peers that are slow or get large frames
         self.address = address
-        self.gate = gate  # for the poller: where ZeroMQ asks about clients
+        self.attendants: list[Gate | Connections] = [
+            each for each in (gate, connections) if each is not None
+        ]
+        self._connections = connections
 
     def send(self, peer: bytes, message: Any, payload: Payload | None = None) -> bool:
         """Send without waiting. False: the peer is gone, or takes nothing, or not so much."""
-        try:
-            frames: list[Any] = [peer, *self._coder.frames(message, payload)]
-        except ProtocolError as exc:  # an answer repeats what it was asked, which may be long
-            _warn("sent nothing to peer %s: %s", peer.hex(), exc)
+        frames = self._frames(peer, message, payload)
+        if frames is None:
             return False
-        send, last = self._socket.send, len(frames) - 1
+        if peer in self._outgoing or max(map(len, frames)) > self._small_bytes:
+            return self._queue(peer, frames)
+        send, last = self._socket.send, len(frames)
         try:
-            for number, frame in enumerate(frames):
-                flags = _AT_ONCE if number == last else _MORE_AT_ONCE
-                send(frame, flags, copy=number < 2 or _is_small(payload))
+            send(peer, _MORE_AT_ONCE)
+            for number, frame in enumerate(frames, 1):
+                send(frame, _AT_ONCE if number == last else _MORE_AT_ONCE)
         except zmq.ZMQError as exc:
             if exc.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
-            return False
+            return exc.errno == zmq.EAGAIN and self._queue(peer, frames)
         return True
+
+    def send_made(self, peer: bytes, make: Callable[[], tuple[Any, Payload] | None]) -> bool:
+        """Send a message with a large payload, which is made once the peer takes it.
+
+        False: the peer is gone, or takes nothing.
+        """
+
+        def frames() -> list[Payload] | None:
+            made = make()
+            return made and self._frames(peer, *made)
+
+        return self._queue(peer, frames)
+
+    def waiting_bytes(self, peer: bytes) -> int:
+        """The size of the messages that wait because the peer does not take them."""
+        outgoing = self._outgoing.get(peer)
+        return outgoing.waiting_bytes if outgoing is not None else 0
+
+    @property
+    def has_waiting(self) -> bool:
+        """Messages wait for peers: `tend` to them soon."""
+        return any(outgoing.is_waiting for outgoing in self._outgoing.values())
+
+    def tend(self) -> None:
+        """Send what peers take by now; listen again where that was not possible."""
+        if self._connections is not None:
+            self._connections.tick()
+        if not self._outgoing:
+            return
+        now = time.monotonic()
+        for peer, outgoing in list(self._outgoing.items()):
+            outgoing.flush(now)
+            if outgoing.is_idle and not outgoing.is_gone:
+                del self._outgoing[peer]
 
     def receive(self) -> tuple[bytes, Any, bytes] | None:
         """The next message: its peer, itself, its payload. None: wait for the poller again.
@@ -68,9 +125,8 @@ class Server:
         What is no message of ours is dropped with a line in the log; of many, some are told.
         """
         for _ in range(_DROPPED_AT_ONCE):
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            frames = _parts(self._socket, MOST_PARTS + 1)
+            if frames is None:
                 return None
             try:
                 message, payload = self._coder.unframe(frames[1:])
@@ -86,6 +142,24 @@ class Server:
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
         """For the poller."""
         yield self._socket
+
+    def _frames(self, peer: bytes, message: Any, payload: Payload | None) -> list[Payload] | None:
+        try:
+            return self._coder.frames(message, payload)
+        except ProtocolError as exc:  # an answer repeats what it was asked, which may be long
+            _warn("sent nothing to peer %s: %s", peer.hex(), exc)
+            return None
+
+    def _queue(self, peer: bytes, frames: Frames | MakeFrames) -> bool:
+        now = time.monotonic()
+        outgoing = self._outgoing.get(peer)
+        if outgoing is None:
+            outgoing = Outgoing(self._socket, peer, self._small_bytes, self._keeps_s, now)
+            self._outgoing[peer] = outgoing
+        is_kept = outgoing.send(frames, now)
+        if outgoing.is_gone:
+            del self._outgoing[peer]
+        return is_kept
 
 
 class Link:
@@ -123,11 +197,8 @@ class Link:
         """
         if self._socket.closed:
             return None
-        try:
-            frames = self._socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return None
-        return self._coder.unframe(frames)
+        frames = _parts(self._socket, MOST_PARTS)
+        return None if frames is None else self._coder.unframe(frames)
 
     def events(self) -> list[LinkEvent]:
         """What has happened to the connection since the last call."""
@@ -158,6 +229,19 @@ class Link:
         self._socket.disable_monitor()
         self._monitor.close(0)
         self._socket.close(linger=0 if is_lost else None)
+
+
+def _parts(socket: zmq.Socket[bytes], most: int) -> list[bytes] | None:
+    """The frames of the next message; of too many, one more than `most`. None: there is none."""
+    try:
+        frames = [socket.recv(_AT_ONCE)]
+    except zmq.Again:
+        return None
+    while socket.getsockopt(zmq.RCVMORE):
+        frame = socket.recv(_AT_ONCE)
+        if len(frames) <= most:
+            frames.append(frame)
+    return frames
 
 
 def _is_small(payload: Payload | None) -> bool:

@@ -1,0 +1,18 @@
+"""The numbers by which libzmq names the connections of a ROUTER.
+
+libzmq counts them up from `rand()`, which it never seeds: without a seed, the first number is the
+same in every process. A client may choose its own name; one that chooses the number that libzmq
+gives next makes it abort the process ("Assertion failed: ok", `routing_socket_base_t::
+add_out_pipe`).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+
+def seed_routing_ids() -> None:
+    """Begin with a number that no peer can guess."""
+    import ctypes
+
+    ctypes.CDLL(None).srand(secrets.randbits(32))

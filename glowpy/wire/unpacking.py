@@ -1,0 +1,81 @@
+"""Values of a msgpack text from the network, within a bound on the memory that they take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+from glowpy.errors import ProtocolError
+from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
+
+MOST_ITEMS = 700_000  # values in one message: those of 100,000 blocks, about 50 MB
+_MOST_PAIRS = 10_000  # of the one map, variables of an environment
+_SMALL_BYTES = 4096
+_LARGE_BYTES = 64 << 10
+_NAME_BYTES = 64  # within which the name of a message ends
+# Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
+SURROGATES = "surrogatepass"
+
+
+def name_in(data: bytes | memoryview) -> str:
+    """The name at the beginning of an encoded message; empty if there is none."""
+    reader = msgpack.Unpacker()
+    reader.feed(data[:_NAME_BYTES])
+    try:
+        reader.read_array_header()
+        name = reader.unpack()
+    except Exception:  # noqa: BLE001  # decoding says what is wrong
+        return ""
+    return name if type(name) is str else ""
+
+
+def unpack(data: bytes | memoryview) -> Any:
+    """The values of a message; a long one costs about 50 MB beyond its own bytes at most.
+
+    Raises:
+        ProtocolError: there are too many values, or some of a type that no message has.
+        Exception: of msgpack.
+    """
+    if len(data) <= _SMALL_BYTES:
+        return msgpack.unpackb(data, raw=False, use_list=False, unicode_errors=SURROGATES)
+    # Nested headers can promise far more than they hold, and memory is set aside for each of
+    # them: a first pass that makes nothing finds out.
+    glance = msgpack.Unpacker(max_buffer_size=MAX_FRAME_BYTES)
+    glance.feed(data)
+    glance.skip()
+    items_left = MOST_ITEMS
+    maps_left = 1  # OpenRun has one
+
+    def count_items(items: Any) -> Any:
+        nonlocal items_left
+        items_left -= len(items)
+        if items_left < 0:
+            raise ProtocolError(f"a message has more than {MOST_ITEMS} values")
+        return items
+
+    def count_maps(pairs: Any) -> dict[Any, Any]:
+        nonlocal maps_left
+        maps_left -= 1
+        if maps_left < 0:
+            raise ProtocolError("a message has more than one map")
+        return dict(pairs)
+
+    return msgpack.unpackb(
+        data,
+        raw=False,
+        use_list=False,
+        unicode_errors=SURROGATES,
+        list_hook=count_items if len(data) > _LARGE_BYTES else None,
+        object_pairs_hook=count_maps,
+        ext_hook=_refuse_extension,
+        max_array_len=MOST_ITEMS,
+        max_map_len=_MOST_PAIRS,
+        max_str_len=len(data),
+        max_bin_len=len(data),
+        max_ext_len=0,
+    )
+
+
+def _refuse_extension(_code: int, _data: bytes) -> Any:
+    raise ProtocolError("a message has a value of no type of ours")
