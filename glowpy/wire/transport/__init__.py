@@ -190,7 +190,7 @@ class Transport:
         # libzmq waits, and so do all connections, where the queue of events is full.
         monitor.setsockopt(zmq.RCVHWM, 0)
         events = f"inproc://events-{url}"
-        with _explained("watch connections", server, monitor), undisturbed():
+        with _explained("watch connections", server, monitor), signals_blocked():
             server.monitor(events, EVENTS)
             monitor.connect(events)
         handshake_s = self._timing.handshake_s
