@@ -14,19 +14,10 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "copies", "environment", "errors", "family", "flags", "installed"),
-        *("links", "locality", "logger", "logs", "notebook", "paths", "private_folder", "ranges"),
-        *(
-            "record",
-            "resources",
-            "secret",
-            "signals",
-            "stacks",
-            "stdio",
-            "task_scope",
-            "timing",
-            "version",
-        ),
+        *("amounts", "channel", "copies", "descriptors", "environment", "errors", "family"),
+        *("flags", "installed", "links", "locality", "logger", "logs", "notebook", "paths"),
+        *("private_folder", "ranges", "record", "resources", "secret", "signals", "stacks"),
+        *("stdio", "task_scope", "timing", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),

@@ -64,7 +64,7 @@ FRAME = Block(0, 44, 4, 1, 0)
         ([b"", b"", b""], "is lost: a message has 3 frames"),
         ([BlockFrame(1, FRAME, 2), b"xx"], "is lost: a frame at byte 2 of a block follows byte 0"),
         ([BlockFrame(1, FRAME, 0), b"xxxxx"], "is lost: a frame at byte 0"),
-        ([BlockFrame(1, Block(0, 44, 2**40, 1, 0), 0), bytes(17 << 20)], "more than it has credit"),
+        ([BlockFrame(1, Block(0, 44, 2**40, 1, 0), 0), bytes(3 << 20)], "more than it has credit"),
     ],
 )
 def test_a_peer_with_foreign_messages_is_no_owner(poller, impostor, frames, words):

@@ -15,7 +15,7 @@ from glowpy.wire.transport import Poller
 
 _READ_BYTES = 1 << 16  # what a pipe holds
 _MOST_READS = 16  # at a time: others have their turn, too
-_MOST_CHARACTERS = 1 << 20  # of a line; longer ones are given in pieces
+_MOST_CHARACTERS = 200_000  # of a line; longer ones are given in pieces
 
 
 class OutputPipe:

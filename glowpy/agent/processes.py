@@ -13,6 +13,7 @@ from types import TracebackType
 
 from glowpy.agent.executors import exit_cause
 from glowpy.agent.output import OutputPipe
+from glowpy.descriptors import restore_limit
 from glowpy.environment import EXECUTOR_VARIABLE, LIFELINE_VARIABLE, SECRET_VARIABLE
 from glowpy.family import kill_family, new_mark
 from glowpy.secret import Secret, secret_pipe
@@ -96,6 +97,7 @@ class Processes:
             )
             failed.callback(popen.wait)
             failed.callback(kill_group, popen.pid)
+            restore_limit(popen.pid)
             descriptor = os.pidfd_open(popen.pid)
             failed.pop_all()
         for pipe in (out, err):

@@ -90,7 +90,7 @@ class ProgramCache:
             ProgramError: this host cannot store it.
         """
         if not is_sha256(sha256):
-            raise ProtocolError(f"{sha256!r:.200} is not a SHA-256 in hex")
+            raise ProtocolError(f"{sha256!r:.100} is not a SHA-256 in hex")
         return Incoming(self._files / sha256, size_bytes)
 
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes]) -> None:

@@ -19,6 +19,7 @@ from glowpy.agent.host import AgentHost, EmbedderAction
 from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
 from glowpy.agent.named_channels import NamedChannels
+from glowpy.agent.printed import PrintedOutput
 from glowpy.agent.processes import Processes
 from glowpy.agent.run_programs import RunPrograms
 from glowpy.agent.told import ids_of, log_told
@@ -31,6 +32,7 @@ from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.greeting import welcome
 from glowpy.wire.messages import Heartbeat, Hello
+from glowpy.wire.run_messages import Printed
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
@@ -137,6 +139,7 @@ class AgentServer:
             lambda: self._membership.changed(),
             self._host.shards.let_go,
         )
+        self._printed = PrintedOutput(self._server)
         self._name = f"{self._advertised}-{secrets.token_hex(4)}"
         self._membership = Membership(
             transport, self._poller, options.master, self._name, self._heartbeat, timing
@@ -169,6 +172,7 @@ class AgentServer:
                 handle()
             now = time.monotonic()
             self._programs.tick()
+            self._printed.tick()
             self._host.carry_out(self._core.tick(now))
             self._host.carry_out(self._channels.tick(now))
             for executor, reason, _ in self._host.condemned(now):
@@ -232,7 +236,7 @@ class AgentServer:
 
     def _perform(self, action: EmbedderAction) -> None:
         if isinstance(action, ToDriver):
-            if self._server.send(action.peer, action.message, action.payload or None):
+            if self._send(action):
                 log_told(log, action.message)
                 return
             name = type(action.message).__name__
@@ -244,6 +248,11 @@ class AgentServer:
             self._delete(action.run, action.directory)
         else:
             self._membership.changed()
+
+    def _send(self, action: ToDriver) -> bool:
+        if isinstance(action.message, Printed):
+            return self._printed.send(action.peer, action.message)
+        return self._server.send(action.peer, action.message, action.payload or None)
 
     # --- runs ---
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from glowpy.errors import ShardError
@@ -14,6 +15,7 @@ from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchE
 from glowpy.wire.transport import Server
 
 _OPEN_FILES = 64
+_MOST_BROKEN = 10_000  # streams that are remembered
 
 
 class Served:
@@ -31,6 +33,7 @@ class ShardServer:
         self._server = server
         self._host = host
         self._readers: OrderedDict[str, SegmentReader] = OrderedDict()
+        self._broken: set[tuple[Any, int]] = set()
         self._served: dict[str, Served] = {}  # by directory of segment files
 
     def receive(self, peer: bytes, message: Any) -> bool:
@@ -60,17 +63,8 @@ class ShardServer:
     def carry_out(self, sends: Iterable[Send]) -> None:
         """Send blocks, frames and ends; a reader that is gone is forgotten."""
         gone: set[Any] = set()
-        broken: set[Any] = set()  # streams
         for send, end in _with_ends(sends):
-            if send.reader in gone or (send.reader, send.fetch) in broken:
-                continue
-            try:
-                is_sent = self._send(send, end)
-            except ShardError as exc:
-                broken.add((send.reader, send.fetch))
-                self._index.cancel(send.reader, send.fetch)
-                is_sent = self._send(SendEnd(send.reader, send.fetch, 0, 0, str(exc)))
-            if not is_sent:
+            if send.reader not in gone and not self._send(send, end):
                 gone.add(send.reader)
                 self._index.reader_gone(send.reader)
 
@@ -98,13 +92,36 @@ class ShardServer:
             )
             return self._server.send(peer, message)
         if isinstance(send, SendFrame):
+            return self._server.send_made(peer, partial(self._frame, send))
+        if self._server.is_behind(peer):  # frames of the stream wait, and may not be readable
+            return self._server.send_made(peer, partial(self._end, send))
+        made = self._end(send)
+        return made is None or self._server.send(peer, made[0])
+
+    def _end(self, send: SendEnd) -> tuple[FetchEnd, None] | None:
+        return None if (send.reader, send.fetch) in self._broken else (_in_words(send), None)
+
+    def _frame(self, send: SendFrame) -> tuple[Any, bytes | None] | None:
+        """The frame, read when the reader takes it; the end of the stream if that fails."""
+        stream = send.reader, send.fetch
+        if stream in self._broken:
+            return None
+        try:
             data = self._reader(send).read_part(send.block, send.position_bytes, send.length_bytes)
-            served = self._served.setdefault(os.path.dirname(send.path), Served())
-            served.frames += 1
-            served.size_bytes += len(data)
-            message = BlockFrame(send.fetch, send.block, send.position_bytes)
-            return self._server.send(peer, message, data)
-        return self._server.send(peer, _in_words(send))
+        except ShardError as exc:
+            self._break(stream)
+            self._index.cancel(*stream)
+            return FetchEnd(send.fetch, 0, 0, str(exc)), None
+        served = self._served.setdefault(os.path.dirname(send.path), Served())
+        served.frames += 1
+        served.size_bytes += len(data)
+        return BlockFrame(send.fetch, send.block, send.position_bytes), data
+
+    def _break(self, stream: tuple[Any, int]) -> None:
+        """Send no more of a stream: a reader takes no frame after its end."""
+        if len(self._broken) >= _MOST_BROKEN:
+            self._broken.clear()
+        self._broken.add(stream)
 
     def _reader(self, send: SendFrame) -> SegmentReader:
         reader = self._readers.pop(send.path, None)

@@ -27,6 +27,8 @@ from glowpy.wire.transport import Link, Poller, Transport
 
 _LISTENING = " listening on "
 _STOP = "stop"
+_ABORTS = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
+_MOST_RESTARTS = 5  # of one server
 _READ_BYTES = 4096
 
 
@@ -39,7 +41,9 @@ class Child:
     """A server of ours in its own process."""
 
     role: str
+    arguments: tuple[str, ...]
     process: subprocess.Popen[bytes]
+    restarts: int = 0
     text: bytes = b""
     address: str = ""  # known once it has announced it
     ended: bool = False
@@ -48,6 +52,12 @@ class Child:
     def output(self) -> int:
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
+
+    @property
+    def has_aborted(self) -> bool:
+        """The process has ended by a fault of its own, such as an assertion of libzmq."""
+        status = self.process.poll()
+        return status is not None and -status in _ABORTS
 
     def read(self) -> None:
         """Take in what it has printed; its first line says where it listens."""
@@ -121,7 +131,7 @@ class LocalCluster:
             self._await_registration(transport.connect(parse_address(master.address)))
         return master.address
 
-    def _spawn(self, role: str, *arguments: str) -> Child:
+    def _spawn(self, role: str, *arguments: str, restarts: int = 0) -> Child:
         command = [sys.executable, "-m", "glowpy", role, *arguments]
         process = subprocess.Popen(
             [*command, "--log-level", self.log_level, "--until-stdin-closes"],
@@ -129,7 +139,7 @@ class LocalCluster:
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for us alone: we end the children in order
         )
-        child = Child(role, process)
+        child = Child(role, arguments, process, restarts)
         self._children.append(child)
         self._poller.register(child.output, child)
         return child
@@ -177,14 +187,27 @@ class LocalCluster:
         self._poller.unregister(link)
 
     def _watch(self) -> None:
-        """A cluster may lose agents, which is what some tests are about, but not its master."""
+        """Restart servers that abort. A cluster may lose agents otherwise, but not its master."""
         alive = self.agents
         while True:
             for child in self._poll(None):
+                obituary = self._obituary(child)
+                if child.has_aborted and child.address and child.restarts < _MOST_RESTARTS:
+                    notify_user(f"glowpy: {obituary}; it is restarted")
+                    self._restart(child)
+                    continue
                 alive -= child.role == "agent"
                 if child.role == "master" or not alive:
-                    raise ClusterError(f"the cluster is over: {self._obituary(child)}")
-                notify_user(f"glowpy: {self._obituary(child)}")
+                    raise ClusterError(f"the cluster is over: {obituary}")
+                notify_user(f"glowpy: {obituary}")
+
+    def _restart(self, child: Child) -> None:
+        """Start a server again, at the address that it had."""
+        self._children.remove(child)
+        self._end([child])
+        port = str(parse_address(child.address).port)
+        place = ("--address", child.address) if child.role == "master" else ("--port", port)
+        self._spawn(child.role, *child.arguments, *place, restarts=child.restarts + 1)
 
     def _obituary(self, child: Child) -> str:
         where = f" at {child.address}" if child.address else ""

@@ -71,6 +71,7 @@ def master(
 ) -> None:
     """Register agents and lease their executors to drivers."""
     from glowpy.cli.folders import removed
+    from glowpy.descriptors import raise_limit
     from glowpy.master.server import serve_master
     from glowpy.wire.address import parse_address
     from glowpy.wire.security import policy_for
@@ -84,6 +85,7 @@ def master(
         )
     policy = policy_for(where, key_file=key_file, insecure=insecure, is_server=True)
     _warn_if_keyless(policy, "master")
+    raise_limit()
     lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
     with removed(leftovers), until_told(stdin_closes=until_stdin_closes) as stop:
         serve_master(where, policy, Timing.from_environment(), _announce("master", lines), stop)
@@ -179,6 +181,7 @@ def agent(
     """Run executors for drivers and serve the shards that they write."""
     from glowpy.agent.server import AgentOptions, serve_agent
     from glowpy.cli.folders import agent_folder
+    from glowpy.descriptors import raise_limit
     from glowpy.resources import cores
     from glowpy.wire.address import Address, parse_address
     from glowpy.wire.security import policy_for
@@ -188,6 +191,7 @@ def agent(
     leader_address = parse_address(leader, MASTER_PORT)
     policy = policy_for(where, leader_address, key_file=key_file, insecure=insecure, is_server=True)
     _warn_if_keyless(policy, "agent")
+    raise_limit()
     if policy.key is not None and not key_file:
         key_file = user_key_path()
     lines = start_log(log_level, file=log_file, file_mb=log_file_mb)

@@ -26,8 +26,10 @@ MAX_ROOTS = 64
 MAX_FILES = 100_000
 MAX_PROGRAM_BYTES = 1024 * MEGABYTE
 MAX_RECORDED_BYTES = 64 * MEGABYTE
-MAX_JSON_CHARACTERS = 64 * MEGABYTE
+MAX_JSON_CHARACTERS = 16 * MEGABYTE
+MAX_JSON_VALUES = 1_000_000  # those of a list of MAX_FILES, and the words of a command line
 MAX_PATH_BYTES = 1024
+MAX_DEPTH = 64  # folders of a path
 MAX_NAME_BYTES = 255  # limit of Linux file systems
 MAX_RUNS = 2**31 - 1
 
@@ -162,6 +164,8 @@ def decoded_json(text: str) -> Any:
     """
     if len(text) > MAX_JSON_CHARACTERS:
         raise ProtocolError(f"a program's description has {len(text)} characters, too many")
+    if sum(map(text.count, ",[{")) > MAX_JSON_VALUES:
+        raise ProtocolError(f"a program's description has more than {MAX_JSON_VALUES} values")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -207,7 +211,7 @@ def _rows(value: Any, types: tuple[type, ...]) -> list[list[Any]]:
 def _row(value: Any, types: tuple[type, ...]) -> list[Any]:
     if type(value) is not list or tuple(map(type, value)) != types:
         shown = ", ".join(each.__name__ for each in types)
-        raise ProtocolError(f"a manifest's entry is not a list of {shown}: {value!r:.200}")
+        raise ProtocolError(f"a manifest's entry is not a list of {shown}: {value!r:.100}")
     return value
 
 
@@ -226,12 +230,12 @@ def _fault(manifest: Manifest) -> str:
         return f"{count} files; the bound is {MAX_FILES}"
     for file in manifest.files:
         if not 0 <= file.root < MAX_ROOTS:
-            return f"root {file.root} of {file.path!r:.200} is outside 0..{MAX_ROOTS - 1}"
+            return f"root {file.root} of {file.path!r:.100} is outside 0..{MAX_ROOTS - 1}"
     paths = [file.path for file in manifest.files] + [file.path for file in manifest.related]
     for path in paths:
         fault = path_fault(path)
         if fault:
-            return f"path {path!r:.200} {fault}"
+            return f"path {path!r:.100} {fault}"
     for run in manifest.recorded:
         if not 0 < run.run_number <= MAX_RUNS:
             return f"run number {run.run_number} is outside 1..{MAX_RUNS}"
@@ -261,6 +265,8 @@ def path_fault(path: str) -> str:
         return "is not a plain relative path"
     if len(encoded) > MAX_PATH_BYTES or any(len(part) > MAX_NAME_BYTES for part in parts):
         return "is too long"
+    if len(parts) > MAX_DEPTH:
+        return f"is more than {MAX_DEPTH} folders deep"
     return ""
 
 
@@ -268,7 +274,7 @@ def _content_fault(manifest: Manifest) -> str:
     sizes: dict[str, int] = {}
     for part in _parts(manifest):
         if not is_sha256(part.sha256):
-            return f"{part.sha256!r:.200} is not a SHA-256 in hex"
+            return f"{part.sha256!r:.100} is not a SHA-256 in hex"
         if part.size_bytes < 0 or sizes.setdefault(part.sha256, part.size_bytes) != part.size_bytes:
             return f"{part.sha256} has size {part.size_bytes}"
     total = sum(entry.size_bytes for entry in manifest.files)
@@ -291,7 +297,7 @@ def is_sha256(text: str) -> bool:
 def _order_fault(places: list[tuple[Any, ...]]) -> str:
     for before, after in pairwise(places):
         if before >= after:
-            return f"{after!r:.200} is repeated, or out of order"
+            return f"{after!r:.100} is repeated, or out of order"
     return ""
 
 
@@ -300,5 +306,5 @@ def _nesting_fault(places: set[tuple[int, str]]) -> str:
         while (cut := path.rfind("/")) > 0:
             path = path[:cut]
             if (root, path) in places:
-                return f"{path!r:.200} is both a file and a directory"
+                return f"{path!r:.100} is both a file and a directory"
     return ""

@@ -47,9 +47,9 @@ class Script:
             raise ProgramError("a script has no payload")
         if self.is_module:
             if not _is_word(self.entry) or self.entry[:1] in ("", "-", "."):
-                raise ProgramError(f"{self.entry!r:.200} is not the name of a module")
+                raise ProgramError(f"{self.entry!r:.100} is not the name of a module")
         elif self.entry not in {f"r{file.root}/{file.path}" for file in self.manifest.files}:
-            raise ProgramError(f"the script {self.entry!r:.200} is not among its files")
+            raise ProgramError(f"the script {self.entry!r:.100} is not among its files")
 
     @property
     def is_module(self) -> bool:
@@ -124,7 +124,7 @@ def program_from_json(text: str) -> Program:
             return Script(tuple(argv), entry, manifest_of(manifest))
     except ProgramError as exc:
         raise ProtocolError(f"a peer sent a bad program: {exc}") from exc
-    raise ProtocolError(f"a peer sent a program of kind {kind!r:.200}")
+    raise ProtocolError(f"a peer sent a program of kind {kind!r:.100}")
 
 
 def _is_word(word: str) -> bool:

@@ -14,7 +14,7 @@ from glowpy.wire.run_messages import Stream
 
 Send = Callable[[Stream, str], None]
 
-_MOST_CHARACTERS = 1 << 20  # of one message; longer text is split
+_MOST_CHARACTERS = 200_000  # of one message, within 1 MiB of UTF-8; longer text is split
 
 
 class LineForwarder(io.TextIOBase):

@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import resource
 import socket
 import struct
 import time
 from contextlib import suppress
 
 import zmq
+
+from glowpy.descriptors import take
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ _REASONS: dict[int, str] = {
 }
 _GARBAGE = "it does not speak the protocol"
 _LEFT_IT = "the peer has closed it"
+_UNKNOWN = "a peer whose address libzmq does not tell"  # it closes garbage at once
 _OTHER_KEY = "it holds another key"  # logged by the authenticator
 
 
@@ -71,7 +73,7 @@ class Connections:
         self._doubtful: set[int] = set()  # those of which `_completed` have completed it
         self._completed = 0
         self._failure = ""  # of the connection whose end is the next event
-        self._reserve = take_descriptors(RESERVE) if has_reserve else []
+        self._reserve = take(RESERVE) if has_reserve else []
         self._has_reserve = has_reserve
         self._next_look = 0.0
 
@@ -89,7 +91,7 @@ class Connections:
         if self.is_listening or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
-        taken = take_descriptors(2 * RESERVE)
+        taken = take(2 * RESERVE)
         spare = taken if len(taken) < 2 * RESERVE else taken[RESERVE:]
         for descriptor in spare:
             os.close(descriptor)
@@ -133,18 +135,18 @@ class Connections:
             self._failure = _OTHER_KEY
 
     def _ended(self, descriptor: int) -> None:
-        address = self._pending.pop(descriptor, "")
+        address = self._pending.pop(descriptor, None)  # None: its handshake was complete
         failure, self._failure = self._failure, ""
         if descriptor in self._doubtful:
             self._doubtful.discard(descriptor)
             self._completed -= not failure
             self._resolve()
-        elif address and not failure:
+        elif address is not None and not failure:
             failure = _GARBAGE
         if failure == _LEFT_IT:
             log.debug("a connection of %s ended before its handshake", address)
         elif failure and failure != _OTHER_KEY:
-            log.warning("refused a handshake of %s: %s", address or "a peer", failure)
+            log.warning("refused a handshake of %s: %s", address or _UNKNOWN, failure)
 
     def _resolve(self) -> None:
         """Forget the connections in doubt, if all of them have completed the handshake."""
@@ -169,24 +171,6 @@ class Connections:
     def _release(self) -> None:
         while self._reserve:
             os.close(self._reserve.pop())
-
-
-def take_descriptors(count: int) -> list[int]:
-    """Open this many descriptors, or as many as there are."""
-    taken: list[int] = []
-    with suppress(OSError):  # there are no more
-        taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        while len(taken) < count:
-            taken.append(os.dup(taken[0]))
-    return taken
-
-
-def raise_descriptor_limit() -> tuple[int, int]:
-    """Let this process open as many files as it may; returns the limits before."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return soft, hard
 
 
 def _peer_of(descriptor: int) -> str:

@@ -38,7 +38,7 @@ class Outgoing:
         self._underway: deque[tuple[zmq.MessageTracker, int]] = deque()
         self._underway_bytes = 0
         self._waiting: deque[tuple[Frames | MakeFrames, int]] = deque()
-        self.waiting_bytes = 0
+        self._waiting_bytes = 0
         self.is_gone = False
 
     @property
@@ -60,13 +60,13 @@ class Outgoing:
         if self.is_gone:
             return False
         self._waiting.append((frames, size := _size_of(frames)))
-        self.waiting_bytes += size
+        self._waiting_bytes += size
         self.flush(now)
         if self.is_gone or not self._waiting:
             return not self.is_gone
-        is_too_much = self.waiting_bytes > _WAITING_BYTES or len(self._waiting) > _MOST_WAITING
+        is_too_much = self._waiting_bytes > _WAITING_BYTES or len(self._waiting) > _MOST_WAITING
         if is_too_much or not self._keeps_s:
-            self.waiting_bytes -= self._waiting.pop()[1]
+            self._waiting_bytes -= self._waiting.pop()[1]
             return False
         return True
 
@@ -77,17 +77,17 @@ class Outgoing:
             frames = source() if callable(source) else source
             if frames is not None and not self._put(frames):
                 self._waiting[0] = frames, _size_of(frames)
-                self.waiting_bytes += _size_of(frames) - size
+                self._waiting_bytes += _size_of(frames) - size
                 break
             self._waiting.popleft()
-            self.waiting_bytes -= size
+            self._waiting_bytes -= size
             self._moved_at = now
         if not self._waiting:
             self._moved_at = now
         elif self.is_gone or now - self._moved_at > self._keeps_s > 0:
             self.is_gone = True
             self._waiting.clear()
-            self.waiting_bytes = 0
+            self._waiting_bytes = 0
 
     def _has_room(self) -> bool:
         """ZeroMQ has not too many of the peer's large frames: the next may be larger than all."""

@@ -85,7 +85,7 @@ class Server:
             return exc.errno == zmq.EAGAIN and self._queue(peer, frames)
         return True
 
-    def send_made(self, peer: bytes, make: Callable[[], tuple[Any, Payload] | None]) -> bool:
+    def send_made(self, peer: bytes, make: Callable[[], tuple[Any, Payload | None] | None]) -> bool:
         """Send a message with a large payload, which is made once the peer takes it.
 
         False: the peer is gone, or takes nothing.
@@ -97,10 +97,10 @@ class Server:
 
         return self._queue(peer, frames)
 
-    def waiting_bytes(self, peer: bytes) -> int:
-        """The size of the messages that wait because the peer does not take them."""
+    def is_behind(self, peer: bytes) -> bool:
+        """Messages wait because the peer does not take them."""
         outgoing = self._outgoing.get(peer)
-        return outgoing.waiting_bytes if outgoing is not None else 0
+        return outgoing is not None and outgoing.is_waiting
 
     @property
     def has_waiting(self) -> bool:
