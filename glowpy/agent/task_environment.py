@@ -43,5 +43,5 @@ def checked_options(options: Iterable[str]) -> list[str]:
     """
     for option in options:
         if _OPTION.fullmatch(option) is None:
-            raise ValueError(f"{option!r:.200} is no option of Python that a driver may send")
+            raise ValueError(f"{option!r:.100} is no option of Python that a driver may send")
     return list(options)

@@ -8,7 +8,6 @@ server stops listening, uses its reserve of descriptors, and listens again once 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import socket
 import struct
@@ -18,8 +17,9 @@ from contextlib import suppress
 import zmq
 
 from glowpy.descriptors import take
+from glowpy.logger import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 RESERVE = 64  # descriptors
 _EVENT = struct.Struct("=HI")  # event, value; then the address
