@@ -34,4 +34,6 @@ class PrintedOutput:
             if not self._server.is_behind(peer):
                 del self._dropped[peer, run, executor]
                 text = f"glowpy: {count} lines that were printed here before are lost: {_REASON}\n"
-                self._server.send(peer, Printed(run=run, executor=executor, stream=Stream.STDERR, text=text))
+                self._server.send(
+                    peer, Printed(run=run, executor=executor, stream=Stream.STDERR, text=text)
+                )

@@ -111,7 +111,7 @@ class ShardServer:
         except ShardError as exc:
             self._break(stream)
             self._index.cancel(*stream)
-            return FetchEnd(send.fetch, 0, 0, str(exc)), None
+            return FetchEnd(fetch=send.fetch, block_count=0, row_count=0, lost=str(exc)), None
         served = self._served.setdefault(os.path.dirname(send.path), Served())
         served.frames += 1
         served.size_bytes += len(data)
