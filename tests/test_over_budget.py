@@ -94,7 +94,7 @@ def last_group(
             context = Context(task, step_group.task_count, budget_bytes, str(directory))
             edges = [
                 [batches(written[s.group, s.shard if s.group < 0 else 0]) for s in edge]
-                for edge in plan.reads(group)
+                for edge in plan.task_group(group).reads
             ]
             stream = build(step_group, context, edges, {})
             written[group, 0] = [row for batch in stream for row in batch]

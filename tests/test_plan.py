@@ -237,7 +237,7 @@ def test_a_run_passes_by_what_only_collects() -> None:
         [5, 6],
         [7, 8, 9],
     ]
-    first, second = plan.reads(8)
+    first, second = plan.task_group(8).reads
     assert [(ref.group, ref.dataset, ref.shard) for ref in first] == [
         (2, 2, 3),
         (3, 2, 4),
@@ -265,17 +265,15 @@ def test_collecting_groups_stay_if_requested_or_read_otherwise() -> None:
 def test_task_groups_are_numbered_in_order_and_named() -> None:
     plan = plan_of(new_flow().source(lambda: [1], 3).map(abs).reduce(max))
     assert plan.group_count == 5
-    assert [plan.task_group(n) for n in range(5)] == [
-        (0, 0, 0),
-        (1, 1, 0),
-        (2, 1, 1),
-        (3, 1, 2),
-        (4, 2, 0),
+    found = [plan.task_group(n) for n in range(5)]
+    assert [(each.number, each.step_group.number) for each in found] == [
+        *((0, 0), (1, 1), (2, 1), (3, 1), (4, 2))
     ]
+    assert [each.task for each in found] == [0, 0, 1, 2, 0]
     line = plan.step_groups[2].steps[0].location
     assert line.startswith("test_plan.py:")
-    assert plan.label(2) == f"Map1>LocalReduce2 ({line}) task 1 of 3"
-    assert plan.label(4) == f"MergeReduce3 ({line})"
+    assert plan.task_group(2).label == f"Map1>LocalReduce2 ({line}) task 1 of 3"
+    assert plan.task_group(4).label == f"MergeReduce3 ({line})"
     assert [list(each.groups) for each in plan.step_groups] == [[0], [1, 2, 3], [4]]
 
 
@@ -291,22 +289,22 @@ def test_every_shard_of_a_partition_is_written_once_and_read_once(writers: int, 
         ]
         assert sorted(written) == list(range(step_group.output.shard_count))
     for reader in plan.step_groups[1:]:
-        refs = [ref for group in reader.groups for edge in plan.reads(group) for ref in edge]
+        reads = [plan.task_group(group).reads for group in reader.groups]
+        refs = [ref for edges in reads for edge in edges for ref in edge]
         for dataset_id in {ref.dataset for ref in refs}:
             shards = [ref.shard for ref in refs if ref.dataset == dataset_id]
             assert len(shards) == len(set(shards))
         for ref in refs:
             writer = plan.task_group(ref.group)
-            step_group = plan.step_groups[writer.step_group]
-            assert step_group.output.id == ref.dataset
-            assert ref.shard in shards_written(step_group, writer.task)
+            assert writer.step_group.output.id == ref.dataset
+            assert ref.shard in writer.writes
 
 
 def test_a_collecting_task_reads_its_part_of_every_writer_in_order() -> None:
     plan = plan_of(new_flow().slice([1], 3).partition(2))
     first, second = plan.step_groups
     assert first.output.output_kind is OutputKind.SCATTER
-    reads = [plan.reads(group) for group in second.groups]
+    reads = [plan.task_group(group).reads for group in second.groups]
     assert [[ref.group for ref in edges[0]] for edges in reads] == [[0, 1, 2], [0, 1, 2]]
     assert [[ref.shard for ref in edges[0]] for edges in reads] == [[0, 1, 2], [3, 4, 5]]
     assert not second.inputs[0].is_pairwise
@@ -314,7 +312,8 @@ def test_a_collecting_task_reads_its_part_of_every_writer_in_order() -> None:
 
 def test_a_slice_is_read_from_the_drivers_store() -> None:
     plan = plan_of(new_flow().slice(range(4), 2).map(abs), stored=True)
-    assert [plan.reads(group) for group in range(2)] == [(((-1, 0, 0),),), (((-1, 0, 1),),)]
+    reads = [plan.task_group(group).reads for group in range(2)]
+    assert reads == [(((-1, 0, 0),),), (((-1, 0, 1),),)]
     assert [tuple(ref) for ref in plan.output_shards(plan.targets[0])] == [(0, 1, 0), (1, 1, 1)]
 
 

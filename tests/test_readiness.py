@@ -114,7 +114,12 @@ def test_marking_and_unmarking_in_any_order(plan: Plan, data: st.DataObject) -> 
 @given(plans())
 def test_a_group_reads_only_from_groups_it_waits_for(plan: Plan) -> None:
     for group in range(plan.group_count):
-        read = {shard.group for edge in plan.reads(group) for shard in edge if shard.group >= 0}
+        read = {
+            shard.group
+            for edge in plan.task_group(group).reads
+            for shard in edge
+            if shard.group >= 0
+        }
         assert read <= waited_for(plan, group)
 
 

@@ -137,7 +137,7 @@ def _noted(job: Job) -> Iterator[None]:
 def _run_group(job: Job, group: int, store: _InlineStore) -> int:
     plan, metrics = job.plan, AttemptMetrics()
     edges: list[list[Stream]] = [
-        [store.read(shard, metrics) for shard in edge] for edge in plan.reads(group)
+        [store.read(shard, metrics) for shard in edge] for edge in plan.task_group(group).reads
     ]
     try:
         outcome = run_attempt(
@@ -163,5 +163,5 @@ def _run_group(job: Job, group: int, store: _InlineStore) -> int:
 
 def _as_failed(plan: Plan, failure: StepFailed, group: int) -> GlowError:
     """What the user is told of a failure in a group."""
-    task = group - plan.step_group_of(group).first_group
+    task = plan.task_group(group).task
     return unpacked(explain(failure, task, ""), packed(failure.cause))

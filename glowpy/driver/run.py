@@ -256,7 +256,16 @@ class Run:
         run = self._description.run
         if isinstance(action, do.Assign):
             self._channels.group_assigned(action.group, action.attempt)
-            self._tell(action.executor, Assign(run, *action))
+            assign = Assign(
+                run=run,
+                executor=action.executor,
+                group=action.group,
+                attempt=action.attempt,
+                inputs=action.inputs,
+                is_streaming=action.is_streaming,
+                notes_rows=action.is_last_try,
+            )
+            self._tell(action.executor, assign)
         elif isinstance(action, do.Demand):
             self._fleet.demand(action.executor_count)
         elif isinstance(action, do.GroupDone):

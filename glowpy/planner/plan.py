@@ -77,9 +77,31 @@ _FIRST_GROUP = itemgetter(StepGroup._fields.index("first_group"))
 class TaskGroup(NamedTuple):
     """One task of every step of a step group: the unit of work of an executor."""
 
-    group: int
-    step_group: int
+    plan: Plan
+    number: int
+    step_group: StepGroup
     task: int  # 0 .. task_count - 1
+
+    @property
+    def reads(self) -> tuple[tuple[ShardRef, ...], ...]:
+        """The input shards: by input edge, in the order of consumption."""
+        return tuple(
+            tuple(self.plan.shard(edge, number) for number in shards_read(edge, self.task))
+            for edge in self.step_group.inputs
+        )
+
+    @property
+    def writes(self) -> range:
+        """The shard numbers of the output that the task writes, in the order of its parts."""
+        return shards_written(self.step_group, self.task)
+
+    @property
+    def label(self) -> str:
+        """The group for messages: `Filter1>Map2>LocalReduce4 (hello.py:8) task 0 of 2`."""
+        steps, count = self.step_group.steps, self.step_group.task_count
+        lines = ", ".join(dict.fromkeys(step.location for step in steps))
+        names = f"{'>'.join(step.label for step in steps)} ({lines})"
+        return names if count == 1 else f"{names} task {self.task} of {count}"
 
 
 class Plan(NamedTuple):
@@ -96,32 +118,14 @@ class Plan(NamedTuple):
 
     def task_group(self, group: int) -> TaskGroup:
         """Return the task group of this number, in O(log n)."""
-        number = self.step_group_number(group)
-        return TaskGroup(group, number, group - self.step_groups[number].first_group)
-
-    def step_group_number(self, group: int) -> int:
-        return bisect_right(self.step_groups, group, key=_FIRST_GROUP) - 1
+        number = bisect_right(self.step_groups, group, key=_FIRST_GROUP) - 1
+        step_group = self.step_groups[number]
+        return TaskGroup(
+            plan=self, number=group, step_group=step_group, task=group - step_group.first_group
+        )
 
     def step_group_of(self, group: int) -> StepGroup:
-        return self.step_groups[self.step_group_number(group)]
-
-    def label(self, group: int) -> str:
-        """Return the group for messages: `Filter1>Map2>LocalReduce4 (hello.py:8) task 0 of 2`."""
-        step_group = self.step_group_of(group)
-        lines = ", ".join(dict.fromkeys(step.location for step in step_group.steps))
-        names = f"{'>'.join(step.label for step in step_group.steps)} ({lines})"
-        if step_group.task_count == 1:
-            return names
-        return f"{names} task {group - step_group.first_group} of {step_group.task_count}"
-
-    def reads(self, group: int) -> tuple[tuple[ShardRef, ...], ...]:
-        """Return the input shards of a task group: by input edge, in the order of consumption."""
-        step_group = self.step_group_of(group)
-        task = group - step_group.first_group
-        return tuple(
-            tuple(self.shard(edge, number) for number in shards_read(edge, task))
-            for edge in step_group.inputs
-        )
+        return self.task_group(group).step_group
 
     def shard(self, edge: InputEdge, number: int) -> ShardRef:
         if edge.source < 0:

@@ -120,7 +120,7 @@ class Assignment:
             place = "" if isinstance(exc, InputError) else f" on {host}"
             return _End(
                 outcome=Outcome.FAILED,
-                reason=f"{plan.label(assign.group)}{place}: {exc}",
+                reason=f"{plan.task_group(assign.group).label}{place}: {exc}",
                 payload=packed(exc),
             )
         except BaseException as exc:  # noqa: BLE001
@@ -166,7 +166,7 @@ class Assignment:
 
     def _failed(self, failure: StepFailed, assign: Assign) -> _End:
         context = self._executor_context
-        task = assign.group - context.plan.step_group_of(assign.group).first_group
+        task = context.plan.task_group(assign.group).task
         if context.failed is not None:
             context.failed(failure.cause)
         story = explain(failure, task, context.host)

@@ -57,7 +57,7 @@ def run_attempt(
         StepFailed: the user's code raised.
         ShardError, InputError, OutputError: an input or the output failed.
     """
-    step_group = plan.step_group_of(group)
+    _plan, _number, step_group, task = plan.task_group(group)
     metrics = metrics or AttemptMetrics()
     wanted = 0
     if description.limit and step_group.output in plan.targets:
@@ -65,7 +65,7 @@ def run_attempt(
 
         wanted = wanted_rows(step_group, description.limit)
     context = Context(
-        task=group - step_group.first_group,
+        task=task,
         task_count=step_group.task_count,
         budget_bytes=description.memory_mb << 20,
         directory=os.path.dirname(segment_path),
@@ -111,11 +111,11 @@ def _pulled(
 ) -> Stream:
     from glowpy.task.pulled import build_take
 
+    task_group = plan.task_group(group)
     given = {
         (place, shard.shard): stream
-        for place, (shards, streams) in enumerate(zip(plan.reads(group), edges, strict=True))
+        for place, (shards, streams) in enumerate(zip(task_group.reads, edges, strict=True))
         for shard, stream in zip(shards, streams, strict=True)
     }
-    step_group = plan.step_group_of(group)
     listings, limit = description.listings, description.limit
-    return build_take(step_group, context, given, listings, limit, observe_rows)
+    return build_take(task_group.step_group, context, given, listings, limit, observe_rows)

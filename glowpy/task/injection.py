@@ -54,9 +54,8 @@ class Injector:
 
     def begin(self, plan: Plan, run: str, group: int, attempt: int, host: str) -> AttemptFaults:
         """Report the start of an attempt, and return the faults armed for its task group."""
-        step_group = plan.step_group_of(group)
+        _plan, _number, step_group, task = plan.task_group(group)
         steps = [step.label for step in step_group.steps]
-        task = group - step_group.first_group
         name = {"steps": ">".join(steps)[:_MOST_LABEL_CHARACTERS], "task": task, "run": run}
         self.tell("began", **name, group=group, attempt=attempt, host=host)
         mine = [fault for fault in self._armed() if fault.is_for(steps, task)]

@@ -10,7 +10,7 @@ from glowpy.errors import OutputError, RowError, short_repr, unexpected
 from glowpy.flow.graph import SCATTERED, OutputKind, Step
 from glowpy.flow.ops.kernel import Batch, deal_round_robin
 from glowpy.flow.ops.memory import size_of
-from glowpy.planner.plan import Plan, shards_written
+from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import Sink
 from glowpy.shards.codec import encode
 from glowpy.shards.segment import Block, SegmentWriter
@@ -40,12 +40,13 @@ class ShardWriter:
         metrics: AttemptMetrics,
         hash_seed: int = 0,
     ) -> None:
-        step_group = plan.step_group_of(group)
+        task_group = plan.task_group(group)
+        step_group = task_group.step_group
         self._step = step_group.steps[-1]
         self._is_stored = step_group.is_stored
         self._sink = sink if step_group.output in plan.targets else Sink.ROWS
         self._kind = step_group.output.output_kind
-        self._shards = shards_written(step_group, group - step_group.first_group)
+        self._shards = task_group.writes
         self._segment = segment
         self._commit = commit
         self._metrics = metrics

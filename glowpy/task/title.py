@@ -54,7 +54,7 @@ class ProcessTitle:
 
 def short_label(plan: Plan, group: int) -> str:
     """Return the task and the first step with an effect: `3/8 Map1`."""
-    step_group = plan.step_group_of(group)
-    steps = step_group.steps
+    task_group = plan.task_group(group)
+    steps = task_group.step_group.steps
     step = steps[1] if steps[0].name == "Input" and len(steps) > 1 else steps[0]
-    return f"{group - step_group.first_group}/{step_group.task_count} {step.label}"
+    return f"{task_group.task}/{task_group.step_group.task_count} {step.label}"

@@ -180,7 +180,8 @@ def test_steps_behind_a_union_run_in_its_tasks() -> None:
     union = plan.step_groups[-1]
     assert [edge.edge.kind for edge in union.inputs] == [EdgeKind.OFFSET] * 2
     reads = [
-        [(ref.group, ref.shard) for edge in plan.reads(g) for ref in edge] for g in union.groups
+        [(ref.group, ref.shard) for edge in plan.task_group(g).reads for ref in edge]
+        for g in union.groups
     ]
     assert reads == [[(0, 0)], [(1, 1)], [(2, 0)], [(3, 1)], [(4, 2)]]
     dot = to_dot(plan)

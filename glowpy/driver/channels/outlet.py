@@ -130,7 +130,7 @@ class Outlet:
                 self._pending = None
 
     def _delivered(self, position: int, cause: str) -> RowsDelivered:
-        label = self._plan.label(self._shards[position].group)
+        label = self._plan.task_group(self._shards[position].group).label
         return RowsDelivered(
             f"{label}: {counted(self._given[position], 'row')} of it had been received from its "
             f"output channel when it was lost: {cause}; they are not repeated, so the run cannot "

@@ -102,7 +102,9 @@ class StandaloneFleet(LocalFleet):
     def _task_of(self, executor: str) -> str:
         """The task groups that an executor runs, for messages."""
         groups = self._core.about(executor).get("group", "")
-        return ", ".join(self._plan.label(int(group)) for group in groups.split(",") if group)
+        return ", ".join(
+            self._plan.task_group(int(group)).label for group in groups.split(",") if group
+        )
 
     def _receive(self) -> None:
         while (received := self._server.receive()) is not None:

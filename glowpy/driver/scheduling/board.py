@@ -247,7 +247,7 @@ class Board:
         del self.current[group]
         self.early.unmark(group)
         self.live.unmark(group)
-        self.inputs.changed(self._plan.task_group(group).step_group)
+        self.inputs.changed(self._plan.task_group(group).step_group.number)
 
     def bound_to(self, groups: Iterable[int]) -> Iterator[Attempt]:
         """Every current attempt that reads what these groups have written."""

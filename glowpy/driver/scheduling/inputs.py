@@ -50,14 +50,12 @@ class Inputs:
 
     def sources(self, group: int) -> tuple[Sources, ...]:
         """The shards that a group reads, by input edge."""
-        step_group = self._plan.step_group_of(group)
-        task = group - step_group.first_group
+        _plan, _number, step_group, task = self._plan.task_group(group)
         return tuple([self._of_edge(edge, task) for edge in step_group.inputs])
 
     def origin(self, group: int) -> Origin:
         """Where a group's shards are, for the market."""
-        step_group = self._plan.step_group_of(group)
-        task = group - step_group.first_group
+        _plan, _number, step_group, task = self._plan.task_group(group)
         key: list[object] = []
         for edge in step_group.inputs:
             if edge.source < 0:
@@ -70,8 +68,7 @@ class Inputs:
         return Origin(tuple(key), lambda: self._places(group))
 
     def _places(self, group: int) -> Iterable[tuple[Place, int]]:
-        step_group = self._plan.step_group_of(group)
-        task = group - step_group.first_group
+        _plan, _number, step_group, task = self._plan.task_group(group)
         places: Counter[Place] = Counter()
         for edge in step_group.inputs:
             if edge.source < 0:

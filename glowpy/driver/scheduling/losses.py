@@ -50,7 +50,7 @@ class Losses:
         if len(causes) < self._most_deaths:
             return None
         text = (
-            f"{self._plan.label(group)} killed its executor at each of {len(causes)} tries: "
+            f"{self._label(group)} killed its executor at each of {len(causes)} tries: "
             + _counted(causes)
         )
         if last_row:
@@ -65,7 +65,7 @@ class Losses:
             return None
         row = last_row or "not reported before the loss of its agent"
         return ExecutorsDied(
-            f"{self._plan.label(group)} was running at the loss of its agent in each of "
+            f"{self._label(group)} was running at the loss of its agent in each of "
             f"{len(causes)} attempts: {_counted(causes)}\nthe last row that it took: {row}"
         )
 
@@ -79,7 +79,7 @@ class Losses:
         self._inputs[group] += 1
         if self._inputs[group] <= _OF_SHARDS * self._most_deaths:
             return None
-        label, times = self._plan.label(group), self._inputs[group]
+        label, times = self._label(group), self._inputs[group]
         return ShardError(f"{label} lost an input {times} times, at last: {reason}")
 
     def shard_lost(self, group: int, reason: str) -> ShardError | None:
@@ -87,7 +87,7 @@ class Losses:
         self._shards[group] += 1
         if self._shards[group] <= _OF_SHARDS * self._most_deaths:
             return None
-        label, times = self._plan.label(group), self._shards[group]
+        label, times = self._label(group), self._shards[group]
         return ShardError(f"what {label} writes could not be read {times} times, at last: {reason}")
 
     def cannot_repeat(self, group: int, readers: Iterable[int]) -> ShardError | None:
@@ -96,10 +96,13 @@ class Losses:
             return None
         for reader in readers:
             return ShardError(
-                f"{self._plan.label(group)} took rows of a channel as they came, and is lost: "
-                f"done again, it could give others than {self._plan.label(reader)} has read"
+                f"{self._label(group)} took rows of a channel as they came, and is lost: "
+                f"done again, it could give others than {self._label(reader)} has read"
             )
         return None
+
+    def _label(self, group: int) -> str:
+        return self._plan.task_group(group).label
 
 
 def _counted(causes: list[str]) -> str:

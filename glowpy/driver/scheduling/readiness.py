@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from glowpy.flow.graph import EdgeKind
-from glowpy.planner.plan import InputEdge, Plan, StepGroup
+from glowpy.planner.plan import InputEdge, Plan, StepGroup, TaskGroup
 
 
 class Readiness:
@@ -41,10 +41,10 @@ class Readiness:
         if self._marked[group]:
             return []
         self._marked[group] = 1
-        step_group = self._plan.step_group_number(group)
-        self._unmarked[step_group] -= 1
+        of = self._plan.task_group(group)
+        self._unmarked[of.step_group.number] -= 1
         found = []
-        for consumer in self._affected(group, step_group, was_complete=False):
+        for consumer in self._affected(of, was_complete=False):
             self._missing[consumer] -= 1
             if self._missing[consumer] == 0:
                 found.append(consumer)
@@ -56,10 +56,10 @@ class Readiness:
             return []
         self._marked[group] = 0
         of = self._plan.task_group(group)
-        was_complete = self._unmarked[of.step_group] == 0
-        self._unmarked[of.step_group] += 1
+        was_complete = self._unmarked[of.step_group.number] == 0
+        self._unmarked[of.step_group.number] += 1
         found = []
-        for consumer in self._affected(group, of.step_group, was_complete=was_complete):
+        for consumer in self._affected(of, was_complete=was_complete):
             self._missing[consumer] += 1
             if self._missing[consumer] == 1:
                 found.append(consumer)
@@ -68,7 +68,7 @@ class Readiness:
     def consumers(self, group: int) -> Iterator[int]:
         """Every group that reads what this one writes."""
         of = self._plan.task_group(group)
-        for step_group, edge in self._consumers[of.step_group]:
+        for step_group, edge in self._consumers[of.step_group.number]:
             if edge.is_pairwise:
                 yield from _pair(edge, step_group, of.task)
             else:
@@ -80,8 +80,8 @@ class Readiness:
         crossed: set[tuple[int, int]] = set()
         for group in groups:
             of = self._plan.task_group(group)
-            for step_group, edge in self._consumers[of.step_group]:
-                boundary = of.step_group, step_group.number
+            for step_group, edge in self._consumers[of.step_group.number]:
+                boundary = of.step_group.number, step_group.number
                 if edge.is_pairwise:
                     found.update(dict.fromkeys(_pair(edge, step_group, of.task)))
                 elif boundary not in crossed:
@@ -89,12 +89,12 @@ class Readiness:
                     found.update(dict.fromkeys(step_group.groups))
         return found
 
-    def _affected(self, group: int, step_group: int, *, was_complete: bool) -> Iterator[int]:
-        task = group - self._plan.step_groups[step_group].first_group
-        crosses_barrier = was_complete or self._unmarked[step_group] == 0
-        for consumer, edge in self._consumers[step_group]:
+    def _affected(self, of: TaskGroup, *, was_complete: bool) -> Iterator[int]:
+        number = of.step_group.number
+        crosses_barrier = was_complete or self._unmarked[number] == 0
+        for consumer, edge in self._consumers[number]:
             if edge.is_pairwise:
-                yield from _pair(edge, consumer, task)
+                yield from _pair(edge, consumer, of.task)
             elif crosses_barrier:
                 yield from consumer.groups
 

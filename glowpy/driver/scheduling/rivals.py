@@ -28,7 +28,7 @@ class Rivals:
     def sealed(self, attempt: Attempt, now: float) -> None:
         """An attempt is whole."""
         if attempt.started_at is not None:
-            step_group = self._plan.task_group(attempt.group).step_group
+            step_group = self._plan.task_group(attempt.group).step_group.number
             self._sealed_counts[step_group] += 1
             self._sealed_s[step_group] += now - attempt.started_at
 
@@ -43,7 +43,7 @@ class Rivals:
             attempt.is_started
             and not attempt.is_streaming
             and not attempt.is_early  # it waits, perhaps, for others
-            and self._plan.step_groups[step_group].task_count > 1
+            and step_group.task_count > 1
             and self._begun.get(attempt.group, 0) < _MOST_RIVALS
         )
 
@@ -56,7 +56,7 @@ class Rivals:
 
     def _slowness(self, attempt: Attempt, now: float) -> float:
         """How many times as long it has taken as its siblings, on average."""
-        step_group = self._plan.task_group(attempt.group).step_group
+        step_group = self._plan.task_group(attempt.group).step_group.number
         count = self._sealed_counts[step_group]
         if not count or attempt.started_at is None:
             return 0.0

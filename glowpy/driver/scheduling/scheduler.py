@@ -244,7 +244,7 @@ class Scheduler:
             board.unseal(lost)
             self._is_over = False
             yield GroupUndone(lost)
-            for edge in self._plan.reads(lost):
+            for edge in self._plan.task_group(lost).reads:
                 for shard in edge:
                     source = board.current.get(shard.group)
                     if source is not None and source.is_lost:

@@ -105,7 +105,7 @@ class RunProgress:
         if work.rows_in or work.rows_out:
             parts.append(f"{format_rows(work.rows_in)} rows in, {format_rows(work.rows_out)} out")
         return (
-            f"{self._tally.plan.label(attempt.group)}, group {attempt.group}, "
+            f"{self._tally.plan.task_group(attempt.group).label}, group {attempt.group}, "
             f"attempt {attempt.number} on executor {attempt.executor}{where}: {', '.join(parts)}"
         )
 

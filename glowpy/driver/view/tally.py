@@ -127,7 +127,7 @@ class Tally:
         return iter(self._held.values())
 
     def step_of(self, group: int) -> StepTally:
-        return self.steps[self.plan.task_group(group).step_group]
+        return self.steps[self.plan.task_group(group).step_group.number]
 
     def sealed_work(self, groups: range) -> Iterator[SealedWork]:
         """What those of some task groups have cost that are sealed."""
