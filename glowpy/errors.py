@@ -32,13 +32,28 @@ GlowError
 
 from __future__ import annotations
 
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 _SHOWN_CHARACTERS = 500
 
 
 class GlowError(Exception):
-    """Base of every error that glowpy raises on purpose."""
+    """Base of every error that glowpy raises on purpose.
+
+    The first one has Python show uncaught errors without frames of glowpy, unless the program has
+    a hook of its own for them.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        hide_own_frames()
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows for it."""
+        from glowpy.tracebacks import ipython_lines
+
+        return ipython_lines(self)
 
 
 class DefinitionError(GlowError):
@@ -164,6 +179,40 @@ RunRunning = WaitTimeout  # the name of earlier releases, to be removed in 0.3
 
 class RunCancelled(GlowError):
     """The run was cancelled before it was complete."""
+
+
+def hide_own_frames() -> None:
+    """Have `glowpy.tracebacks`, which is loaded then, show uncaught errors from now on."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _show_exception
+    threading: Any = sys.modules.get("threading")
+    if threading is not None and threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _show_exception_of_thread
+
+
+def _show_exception(*exception: Any) -> None:
+    from glowpy.tracebacks import show_exception
+
+    show_exception(*exception)
+
+
+def _show_exception_of_thread(arguments: Any) -> None:
+    from glowpy.tracebacks import show_exception_of_thread
+
+    show_exception_of_thread(arguments)
+
+
+def interrupted(what: str) -> KeyboardInterrupt:
+    """Return what ends a run, or a wait for it, by Ctrl-C: shown without a traceback.
+
+    No subclass: Python ends a process by the signal only for a KeyboardInterrupt itself.
+    """
+    hide_own_frames()
+    error: Any = KeyboardInterrupt(what)
+    error.is_told = True  # for `tracebacks`
+    error._render_traceback_ = lambda: [f"KeyboardInterrupt: {what}"]  # for IPython
+    made: KeyboardInterrupt = error
+    return made
 
 
 def reason_of(error: Exception) -> str:

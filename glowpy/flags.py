@@ -38,6 +38,7 @@ class Options(NamedTuple):
     ca_file: str = ""
     inline: bool = False
     quiet: bool = False
+    debug: bool = False
     speculate: bool = False
     hash_seed: int = 0
     rerun_effects: str = "refuse"
@@ -192,6 +193,7 @@ FLAGS = (
         may_be_empty=True,
     ),
     Flag("glow.quiet", "quiet", "print no notes and no live view on stderr"),
+    Flag("glow.debug", "debug", "show frames of glowpy, and all causes, in tracebacks"),
     Flag("glow.workers", "workers", "number of executors; 0: one per core", place="standalone"),
     Flag(
         "glow.start",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from glowpy.command_line import BY_HAND, Mode, mode, parse
 from glowpy.environment import RUN_VARIABLE, named_variables
-from glowpy.errors import ConfigError, FlagError, ProgramError
+from glowpy.errors import ConfigError, FlagError, ProgramError, hide_own_frames, interrupted
 from glowpy.flags import Options
 from glowpy.flow.entry import (
     Call,
@@ -27,6 +27,7 @@ from glowpy.flow.entry import (
     no_flows_in_tasks,
 )
 from glowpy.flow.graph import DatasetNode, Graph
+from glowpy.flow.location import user_location
 from glowpy.stdio import flush, hold_descriptors, notify_user
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ def ready() -> None:
 def flow_created(graph: Graph) -> None:
     """Check the command line, or the flow's own flags, before a flow uses them."""
     options = _options_of(graph)
+    if options.debug:
+        from glowpy.tracebacks import show_all
+
+        show_all()
     if graph.arguments is not None:
         if mode(_current().options) is not Mode.TASK:
             for note in parse(graph.arguments)[2]:
@@ -165,10 +170,10 @@ def _execute(
     try:
         value = execute_call(call, run, options, number, session.rest, session.recorded, control)
     except KeyboardInterrupt:
-        if mode(options) is Mode.INLINE:
-            raise  # the traceback ends in the user's function
-        # Without the frames of the driver, which are useless to the user.
-        raise KeyboardInterrupt from None
+        hide_own_frames()
+        if mode(options) is Mode.INLINE or options.debug:
+            raise  # its traceback ends in the user's function
+        raise interrupted(f"{call.terminal.value}() at {user_location()}") from None
     except Exception as exc:
         if _is_recording(session):
             from glowpy.driver.recording import record_failure
@@ -289,22 +294,16 @@ def _become_executor(session: _Session) -> NoReturn:
 
 def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
     """Return the plan of a dataset's `collect()`, see `flow.entry.plan_of`."""
-    from glowpy.driver.view.plans import Shown, drawing, plan_text, svg_of
+    from glowpy.driver.view.plans import plan_of
 
-    shown = [Shown(graph=graph, datasets=(dataset,))]
-    if kind == "text":
-        return plan_text(shown)
-    if kind == "svg":
-        return svg_of(drawing(shown, "steps")) or ""
-    return drawing(shown, kind)
+    return plan_of(graph, dataset, kind)
 
 
 def _show_plans(options: Options, call: Call | None = None) -> None:
     """Print the plans of the flows defined so far and end the process.
 
-    Args:
-        call: the script's first run; None: the script has called `ready()`, and goes on if it has
-            defined no flow.
+    `call` is the script's first run; without one, the script has called `ready()`, and goes on if
+    it has defined no flow.
     """
     from glowpy.driver.view.plans import show_plans
 

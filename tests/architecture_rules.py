@@ -16,8 +16,8 @@ FLOORS = (
     (
         *("amounts", "channel", "copies", "descriptors", "environment", "errors", "family"),
         *("flags", "installed", "links", "locality", "logger", "logs", "notebook", "paths"),
-        *("private_folder", "ranges", "record", "resources", "secret", "signals", "stacks"),
-        *("stdio", "task_scope", "timing", "version"),
+        *("private_folder", "pytest_errors", "ranges", "record", "resources", "secret", "signals"),
+        *("stacks", "stdio", "task_scope", "timing", "tracebacks", "version"),
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),
@@ -26,7 +26,10 @@ FLOORS = (
     ("launch",),
 )
 # What every room stands on, those of floor 0 too.
-GROUND = {"copies", "environment", "errors", "task_scope", "links", "record", "stdio", "timing"}
+GROUND = {
+    *("copies", "environment", "errors", "installed", "links", "notebook", "record", "stdio"),
+    *("task_scope", "timing", "tracebacks"),
+}
 FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() reaches launch, lazily

@@ -150,7 +150,7 @@ rows.map(inverse).run()
     ]
     assert lines[5] == f'  File "{tmp_path}/script.py", line 5, in inverse'
     assert lines[6] == '    return 1 / row["number"]'
-    assert lines[-1] == "ZeroDivisionError: division by zero"
+    assert text.count("ZeroDivisionError: division by zero") == 1
 
 
 @IN_EVERY_MODE

@@ -64,8 +64,8 @@ def test_the_traceback_begins_at_the_users_function() -> None:
     text = told(slice_of(7).map(nested))
     assert_only_user_frames(text)
     assert re.findall(r"in (\w+)\n", text) == ["inner", "nested", "inner"]
-    cause, outer = text.index("KeyError: 7"), text.rindex("LookupError: outer")
-    assert cause < text.index("direct cause of the following exception") < outer
+    assert text.index("KeyError: 7") < text.index("direct cause of the following exception")
+    assert text.count("LookupError: outer") == 1
     text = told(slice_of(7).map(in_context))
     assert_only_user_frames(text)
     assert "During handling of the above exception" in text and "ValueError: invalid" in text
@@ -111,9 +111,7 @@ def test_exceptions_behind_exceptions_may_be_many() -> None:
 
 def test_a_function_without_python_code_has_no_frames() -> None:
     text = told(slice_of("x").map(int))
-    assert text.endswith(
-        "Traceback in the task:\nValueError: invalid literal for int() with base 10: 'x'"
-    )
+    assert text.endswith(": ValueError: invalid literal for int() with base 10: 'x'\nrow: 'x'")
 
 
 def test_our_own_errors_need_no_traceback() -> None:

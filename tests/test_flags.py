@@ -20,7 +20,7 @@ GLOW_FLAGS = """
 """.split()
 OUR_FLAGS = """
     glow.inline glow.flow.explain glow.speculate glow.quiet glow.run.id glow.workers glow.log.level
-    glow.seed glow.hash.seed glow.start glow.insecure
+    glow.seed glow.hash.seed glow.start glow.insecure glow.debug
     glow.rerun.effects glow.env
 """.split()
 NOT_YET = """

@@ -125,8 +125,10 @@ print("the end")
     of_tasks = [line for line in said if not line.startswith("thread ")]
     kinds = ("printed", "logged", "child", "descriptor", "kept", "end less")
     expected = [f"{kind} {row}" for kind in kinds for row in range(20)]
-    assert sorted(of_tasks) == sorted([*expected, "the end"])
-    assert text.endswith("the end\n"), "the lines are gone"
+    (end,) = [line for line in of_tasks if line.startswith("glowpy: ")]
+    assert sorted(of_tasks) == sorted([*expected, end, "the end"])
+    assert re.fullmatch(r"glowpy: run 2 done in .*s: 23 tasks on at most 2 executors", end)
+    assert of_tasks[-2:] == [end, "the end"], "the lines are gone"
 
 
 def test_a_line_for_each_step_group(mode: str, cluster: str, gate: Gate, tmp_path: Path) -> None:
@@ -138,9 +140,9 @@ def test_a_line_for_each_step_group(mode: str, cluster: str, gate: Gate, tmp_pat
         terminal.await_match(r"\d of 23 tasks done, \d running on \d executors")
         gate.open()
         assert terminal.finish() == 0, terminal.text()
-    assert sorted(lines_of(terminal.text())) == sorted(
-        [*(f"at work {row}" for row in range(20)), "the end"]
-    )
+    *others, end, last = lines_of(terminal.text())
+    assert sorted(others) == sorted(f"at work {row}" for row in range(20)) and last == "the end"
+    assert re.match(r"glowpy: run 1 done in .*s: 23 tasks on at most \d executors$", end)
 
 
 def test_a_plain_view_without_rich(gate: Gate, tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_a_plain_view_without_rich(gate: Gate, tmp_path: Path) -> None:
         assert b"\x1b[38" not in terminal.raw and b"\x1b[1m" not in terminal.raw
         gate.open()
         assert terminal.finish() == 0, terminal.text()
-    assert terminal.text() == "the end\n"
+    assert re.fullmatch(r"glowpy: run 1 done in .*\nthe end\n", terminal.text())
 
 
 def test_more_step_groups_than_the_terminal_has_lines(gate: Gate, tmp_path: Path) -> None:
@@ -239,7 +241,8 @@ def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, gate: Gate, tmp_p
         terminal.press(b"\x03")
         assert terminal.finish() == -signal.SIGINT, terminal.text()
     text = terminal.text()
-    assert text.rstrip().endswith("KeyboardInterrupt")
+    assert text.rstrip().endswith("\nKeyboardInterrupt: count() at script.py:17")
+    assert "Traceback" not in text
     assert_states_are_told(text, text.count("running for"))
     assert text.count("running for") >= int(found[1])
 
@@ -272,6 +275,9 @@ def test_a_line_now_and_then(mode: str, cluster: str, gate: Gate, tmp_path: Path
         ended = running.finish()
     assert ended.status == 0 and "the end" in ended.stdout
     assert "\x1b" not in ended.stdout + ended.stderr
+    assert re.search(
+        r"\nglowpy: run 1 done in .*s: 23 tasks on at most \d executors\n$", ended.stderr
+    )
 
 
 # --- at the end ---------------------------------------------------------------------------------

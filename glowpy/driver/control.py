@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from glowpy.errors import RunCancelled
@@ -23,9 +23,11 @@ class Control:
     def __init__(self, *, is_awaited: bool = True) -> None:
         self._waiter_count = int(is_awaited)
         self._reason = ""
+        self._wants_states = False
         self._descriptor = -1  # of an eventfd, while the loop runs
         self._lock = threading.Lock()
         self.begun = threading.Event()
+        self._has_told = threading.Event()
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
@@ -76,6 +78,20 @@ class Control:
         """End the run at once. Any thread may call this, at any time."""
         self._reason = self._reason or reason
         self.ring()
+
+    def ask_states(self, patience_s: float) -> None:
+        """Have the run's thread say what is running, and wait until it has, but not for long."""
+        self._has_told.clear()
+        self._wants_states = True
+        self.ring()
+        self._has_told.wait(patience_s)
+
+    def answer(self, tell_states: Callable[[], None]) -> None:
+        """Say what is running if a thread has asked for it. Called by the run's thread."""
+        if self._wants_states:
+            self._wants_states = False
+            tell_states()
+            self._has_told.set()
 
     def check(self) -> None:
         """Raises: RunCancelled: `cancel` was called."""

@@ -88,6 +88,7 @@ def execute_call(
             outputs=tuple(dataset.id for dataset in plan.outputs),
             seeds=seeds_of(options.seed),
             hash_seed=options.hash_seed,
+            is_debug=options.debug,
         )
         job = Job(
             call.graph,

@@ -123,6 +123,7 @@ class Run:
             self._decide(do.FleetSettled())
         check_stopped()
         self._job.control.check()
+        self._job.control.answer(self._watch.tell_states)
         now = self._clock()
         self._until = min(
             self._fleet.advance(now),

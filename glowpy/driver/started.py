@@ -11,13 +11,17 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
 from glowpy.driver.control import Control
-from glowpy.errors import GlowError, WaitTimeout
+from glowpy.errors import GlowError, WaitTimeout, interrupted
+from glowpy.flow.location import user_location
 from glowpy.stdio import flush, notify_user
+from glowpy.tracebacks import shows_all
 
+_STATES_S = 1.0  # a user who has pressed Ctrl-C waits no longer to read what is running
 _CANCEL_S = 120.0  # longer than every deadline within a run that stops
 _unseen: set[StartedRun] = set()  # whose end no `wait` has seen
 
@@ -68,8 +72,15 @@ class StartedRun:
             self.wait()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        with self._control.awaited():
-            self._thread.join(timeout_s)
+        try:
+            with self._control.awaited():
+                self._thread.join(timeout_s)
+        except KeyboardInterrupt:
+            if shows_all():
+                raise
+            with suppress(KeyboardInterrupt):  # pressed again
+                self._control.ask_states(_STATES_S)
+            raise interrupted(f"wait() at {user_location()}") from None
         if self._thread.is_alive():
             raise WaitTimeout(f"the run has not ended within {timeout_s:g} s; it goes on")
         _unseen.discard(self)

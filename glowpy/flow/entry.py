@@ -148,6 +148,10 @@ def _checked_call(call: Call, function: Callable[[Call], Any]) -> Any:
     try:
         return function(call)
     except GlowError as exc:
+        from glowpy.tracebacks import shows_all
+
+        if shows_all():
+            raise
         # The message is complete. Our own frames, and the system's exception, would only separate
         # it from the user's line; the exception of the user's code stays.
         raise exc.with_traceback(None) from exc.__cause__ if isinstance(exc, TaskFailed) else None

@@ -64,6 +64,7 @@ class RunDescription(NamedTuple):
     captures: Captures | None = None  # for scripts run again by executors
     seeds: Seeds = Seeds(0, 0)
     hash_seed: int = 0  # of the distribution of keys over shards
+    is_debug: bool = False  # tracebacks show frames of glowpy
 
     def plan(self, graph: Graph) -> Plan:
         """Return the plan of this run for a flow's graph.

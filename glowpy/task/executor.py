@@ -100,6 +100,10 @@ class Executor:
             self._loop = ExecutorLoop(self._run, self._executor, self._link, self._poller, timing)
             describe_message, description = self._greet()
             host, secret = describe_message.host, describe_message.secret
+            if description.is_debug:
+                from glowpy.tracebacks import show_all
+
+                show_all()
             plan = self._agree(description)
             pulls = Pulls(transport, self._poller, host, self._run, secret, timing)
             forwarded = Forwarding(self._print).of_group

@@ -63,8 +63,8 @@ def explain(failure: StepFailed, task: int, host: str) -> str:
     lines = [f"{step.describe()} failed on {host or host_name()}{place}: {_summary(cause)}"]
     if failure.row is not NO_ROW:
         lines.append(f"row: {short_repr(failure.row)}")
-    if not isinstance(cause, GlowError):
-        lines += ["", "Traceback in the task:", _cut(_traceback(cause), _MOST_TRACEBACK)]
+    if trace := _traceback(cause):
+        lines += ["", "Traceback in the task:", _cut(trace, _MOST_TRACEBACK)]
     text = "\n".join(lines)
     return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates cannot be encoded
 
@@ -119,15 +119,36 @@ def _cut(text: str, most: int) -> str:
 
 
 def _traceback(cause: BaseException) -> str:
-    """Format the whole chain, each traceback from the first frame of the user's code."""
+    """Format the whole chain, each traceback from the first frame of the user's code.
+
+    The line of the exception itself is left out: the summary has it. Errors of glowpy have no
+    traceback, except with `-glow.debug`, which shows all frames.
+    """
+    from glowpy.tracebacks import shows_all
+
+    if isinstance(cause, GlowError) and not shows_all():
+        return ""
     import traceback  # slow to import, and seldom needed
 
     story = traceback.TracebackException.from_exception(cause)
-    pending = [story]
+    pending = [] if shows_all() else [story]
     while pending:
         each = pending.pop()
         while each.stack and each.stack[0].filename.startswith((_PACKAGE, FUSED)):
             del each.stack[0]
         others = (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ()))
         pending += [other for other in others if other is not None]
-    return "".join(story.format()).rstrip()
+    text = "".join(story.format())
+    if getattr(story, "exceptions", None):
+        return text.rstrip()  # a group stands in the midst of its members
+    end = list(story.format_exception_only())  # the text of a SyntaxError, the line, its notes
+    kept = [line for line in end if not line.startswith(_name_of(cause))]
+    return (text.removesuffix("".join(end)) + "".join(kept)).rstrip()
+
+
+def _name_of(error: BaseException) -> str:
+    """The name of its class, as tracebacks have it."""
+    kind = type(error)
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"

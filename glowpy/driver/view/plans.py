@@ -143,6 +143,16 @@ def drawing(flows: Sequence[Shown], kind: str) -> Drawing:
     return Drawing(groups_to_dot(plans))
 
 
+def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
+    """The plan of a dataset's `collect()`, as `flow.entry.plan_of` describes it."""
+    shown = [Shown(graph, (dataset,))]
+    if kind == "text":
+        return plan_text(shown)
+    if kind == "svg":
+        return svg_of(drawing(shown, "steps")) or ""
+    return drawing(shown, kind)
+
+
 def svg_of(dot: str) -> str | None:
     """The picture as SVG; None where graphviz is not installed or fails."""
     program = shutil.which("dot")

@@ -71,6 +71,18 @@ class RunProgress:
             f"{tally.running} running on {at_work}"
         )
 
+    def end(self, run_number: int, outcome: str, now: float) -> str:
+        """One line that stays when the run has ended."""
+        tally = self._tally
+        done = f"{tally.sealed} of {tally.plan.group_count} tasks"
+        if tally.sealed == tally.plan.group_count:
+            done = counted(tally.sealed, "task")
+        took = format_duration(now - self._begun_at)
+        return (
+            f"run {run_number} {outcome} in {took}: {done} on at most "
+            f"{counted(tally.most_executors, 'executor')}"
+        )
+
     def sentence(self, now: float) -> str:
         """One line for a log: the whole run, and the step groups that are being run."""
         busy = [line for line in self.lines(now) if line.running]

@@ -115,6 +115,13 @@ class Screen:
                 if self._takes_more():
                     self._write(_CLEAR_BELOW)
 
+    def leave(self, text: str) -> None:
+        """Take the lines away and put one in their place, if the terminal takes it now."""
+        with self._lock:
+            self.erase()
+            if self._takes_more():
+                self._write(f"{text}\n")
+
     def print(self, target: TextIO, text: str) -> None:
         """Write something of somebody else's, where the lines are now."""
         with self._lock:

@@ -58,6 +58,7 @@ class Watch:
         self._screen: Screen | None = None
         self._paint: Paint | None = None
         self._painted: list[str] = []
+        self._was_shown = False
         self._drawn_at = 0.0
         self._next = self._begun_at + timing.view_after_s
         self._log: RunLog | None = None
@@ -102,12 +103,14 @@ class Watch:
             since_s = now - self._begun_at
             if since_s >= self._timing.progress_s:
                 if not self._only_serves():
+                    self._was_shown = True
                     self._report.note(progress.sentence(now))
                 return self._timing.progress_s
             return self._timing.progress_s - since_s
         size = self._screen.size()
         lines = progress.lines(now)  # also while nobody sees them: rates need them
         if size is not None and self._paint is not None:
+            self._was_shown = True
             self._painted = self._paint(lines, progress.whole(now), *size)
             self._screen.draw(self._painted)
             self._drawn_at = now
@@ -157,21 +160,33 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._screen is not None:
-            self._screen.__exit__(None, None, None)
         now = time.monotonic()
         outcome = "done" if kind is None else "failed"
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             outcome = "interrupted"
-            if not self._is_quiet:
-                if is_screen(sys.stderr):
-                    self._report.show("")  # it shows a ^C at the beginning of this line
-                for text in self._follow().states(now):
-                    self._report.note(text)
+        elif self._was_shown and not self._stat:
+            end = self._follow().end(self._description.run_number, outcome, now)
+            if self._screen is None:
+                self._report.note(end)
+            else:
+                self._screen.leave(f"glowpy: {end}")
+        if self._screen is not None:
+            self._screen.__exit__(None, None, None)
+        if outcome == "interrupted":
+            self.tell_states()
         if self._log is not None:
             self._log.ended(outcome, now - self._begun_at)
         if self._stat:
             self._report.show(self._summary(outcome, now - self._begun_at))
+
+    def tell_states(self) -> None:
+        """Say what is running, after Ctrl-C."""
+        if self._is_quiet:
+            return
+        if is_screen(sys.stderr):
+            self._report.show("")  # the terminal shows ^C at the beginning of this line
+        for text in self._follow().states(time.monotonic()):
+            self._report.note(text)
 
     def _summary(self, outcome: str, took_s: float) -> str:
         from glowpy.driver.view.summary import as_json, as_table, summary_of
