@@ -21,7 +21,7 @@ FLOORS = (
     ),
     ("flow", "shards", "command_line"),
     ("planner", "program", "wire"),
-    ("task", "master", "agent"),
+    ("task", "master", "agent", "servers"),
     ("driver", "cli", "testing"),
     ("launch",),
 )

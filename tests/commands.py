@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from glowpy.servers.output_lines import OutputLines
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.messages import AskExecutors, Grants
@@ -54,25 +54,21 @@ class Running:
             command(*args),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            encoding="utf-8",
             env={**os.environ, **environment},
             start_new_session=True,
         )
         self.pid = self.process.pid
-        self._deadline = time.monotonic() + PATIENCE_S
-        self._text = b""
+        assert self.process.stdout is not None
+        self._output = OutputLines(self.process.stdout)
+        self._line_count = 0  # read by the test
 
     def line(self) -> str:
         """The next line of its standard output."""
-        assert self.process.stdout is not None
-        output = self.process.stdout.fileno()
-        while b"\n" not in self._text:
-            left_s = self._deadline - time.monotonic()
-            assert left_s > 0 and select.select([output], [], [], left_s)[0], "no line in time"
-            data = os.read(output, 4096)
-            assert data, f"ended with {self.process.wait(PATIENCE_S)}, printed {self._text!r}"
-            self._text += data
-        line, _, self._text = self._text.partition(b"\n")
-        return line.decode()
+        self._line_count += 1
+        line = self._output.wait_for(r"^.*\n", PATIENCE_S, self._line_count)
+        assert line is not None, f"no more than this was printed:\n{self._output.text}"
+        return line[0].rstrip("\n")
 
     def address(self) -> str:
         return self.line().rpartition(" listening on ")[2]
@@ -85,12 +81,11 @@ class Running:
         return self.process.wait(PATIENCE_S)
 
     def cleanup(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            stream.close()
+        self.close_stdin()
         if self.process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
+        self._output.finish(PATIENCE_S)
 
 
 @contextmanager

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import atexit
 import os
-import queue
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from glowpy.servers.output_lines import OutputLines
 from tests.batch import batch_of
 from tests.runners import INLINE, Runner, flags_of_runner
 
 _START_S = 30.0
 _STOP_S = 30.0
-_READY = re.compile(r"ready, leader (\S+:\d+)")
+_READY = r"ready, leader (\S+:\d+)"
 
 # Whoever runs the tests in the background of a shell, or by nohup, has these ignored; processes
 # that the tests start would inherit that, and some of them are to end by a signal.
@@ -83,9 +81,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         start_new_session=True,  # a Ctrl-C at pytest is not the cluster's
     )
     assert process.stdout is not None
-    said = _Said(process.stdout)
+    said = OutputLines(process.stdout)
+    killed: list[str] = []
     try:
-        yield said.leader(_START_S)
+        ready = said.wait_for(_READY, _START_S)
+        if ready is None:
+            pytest.fail(f"no cluster within {_START_S:g} s; it said:\n{said.text}")
+        yield ready[1]
     finally:
         processes = [process_of(process.pid), *family_of(process.pid)]
         process.send_signal(signal.SIGINT)
@@ -95,12 +97,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             for each in processes:
                 if each.is_running() and each.status() != psutil.STATUS_ZOMBIE:
                     each.kill()
-                    said.lines.append(f"(killed by the test: {each})\n")
-        said.finish()
-        process.stdout.close()
-        text = "".join(said.lines)
+                    killed.append(str(each))
+        said.finish(_STOP_S)
+        text = said.text
         assert status in (0, 130, -signal.SIGINT), f"the cluster ended with {status}:\n{text}"
-        assert "killed by the test" not in text, text
+        assert not killed, f"killed by the test: {killed}\n{text}"
         assert left_in(temporary) == [], text
 
 
@@ -119,32 +120,3 @@ def family_of(pid: int) -> list[psutil.Process]:
 def left_in(directory: Path) -> list[str]:
     """Every file and folder below a directory."""
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
-
-
-class _Said:
-    """What a process says, read on a thread so that its pipe never fills."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.lines: list[str] = []
-        self._leader: queue.Queue[str] = queue.Queue()
-        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
-        self._thread.start()
-
-    def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            self.lines.append(line)
-            if found := _READY.search(line):
-                self._leader.put(found[1])
-        self._leader.put("")
-
-    def leader(self, timeout_s: float) -> str:
-        try:
-            address = self._leader.get(timeout=timeout_s)
-        except queue.Empty:
-            address = ""
-        if not address:
-            pytest.fail(f"no cluster within {timeout_s:g} s; it said:\n{''.join(self.lines)}")
-        return address
-
-    def finish(self) -> None:
-        self._thread.join(_STOP_S)

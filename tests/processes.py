@@ -16,16 +16,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import psutil
 import pytest
+
+from glowpy.servers.output_lines import OutputLines
 
 BOUND_S = 60.0
 MASTER_PORT = 8930
@@ -69,48 +69,19 @@ class Ended:
         return sorted(self.stdout.splitlines())
 
 
-class Heard:
-    """The lines that a process writes to one stream, taken in by a thread as they come."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._lines: list[str] = []
-        self._news = threading.Condition()
-        self._has_ended = False
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    @property
-    def text(self) -> str:
-        with self._news:
-            return "".join(self._lines)
+class Heard(OutputLines):
+    """The lines that a process writes to one stream."""
 
     def await_match(self, pattern: str, number: int = 1) -> re.Match[str]:
         """The `number`-th place of the text that matches, as soon as it is there."""
+        match = self.wait_for(pattern, BOUND_S, number)
+        assert match is not None, f"{pattern!r} was not said {number} times:\n{self.text}"
+        return match
 
-        def found() -> bool:
-            return self._has_ended or len(re.findall(pattern, "".join(self._lines))) >= number
-
-        with self._news:
-            self._news.wait_for(found, BOUND_S)
-        matches = list(re.finditer(pattern, self.text))
-        assert len(matches) >= number, f"{pattern!r} was not said {number} times:\n{self.text}"
-        return matches[number - 1]
-
-    def finish(self) -> None:
+    def finish(self, timeout_s: float = BOUND_S) -> None:
         """Wait for the end of the stream; whoever has it open keeps it from ending."""
-        self._thread.join(BOUND_S)
-        assert not self._thread.is_alive(), f"an output is kept open by a process:\n{self.text}"
-        self._stream.close()
-
-    def _read(self) -> None:
-        for line in self._stream:
-            with self._news:
-                self._lines.append(line)
-                self._news.notify_all()
-        with self._news:
-            self._has_ended = True
-            self._news.notify_all()
+        super().finish(timeout_s)
+        assert self.is_finished, f"an output is kept open by a process:\n{self.text}"
 
 
 class Running:

@@ -322,6 +322,21 @@ def test_a_cluster_survives_its_agents_but_not_its_master(tmp_path):
         nothing_is_left(leader, children, tmp_path)
 
 
+@pytest.mark.slow
+def test_a_cluster_restarts_servers_that_abort(tmp_path):
+    with started("cluster", "--port", "0", TMPDIR=str(tmp_path)) as cluster:
+        leader, children = start_cluster(cluster)
+        for role in ROLES:
+            (victim, *_) = [child for child in children if role in child.cmdline()]
+            victim.send_signal(signal.SIGABRT)
+            assert cluster.line().startswith(f"glowpy {role} listening on 127.0.0.1:")
+        await_agents(leader, 3)
+        children += psutil.Process(cluster.pid).children(recursive=True)
+        cluster.process.send_signal(signal.SIGINT)
+        assert cluster.status() == 0
+        nothing_is_left(leader, children, tmp_path)
+
+
 ROLES = ("master", "agent")
 
 

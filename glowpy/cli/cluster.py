@@ -1,89 +1,56 @@
 """A test cluster in one terminal: a master and some agents as child processes on loopback.
 
-Each child holds the read end of a pipe from us as its standard input and ends when that closes, so
-the children go however we go. Agents on 127.0.0.1, 127.0.0.2, ... count as different hosts.
+Agents on 127.0.0.1, 127.0.0.2, ... count as different hosts.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import time
+from collections import Counter
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 
 from glowpy.cli.folders import temporary_folder
 from glowpy.errors import ClusterError
-from glowpy.signals import signal_name
+from glowpy.servers.server_process import ServerProcess, StartStopped, end_servers
 from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
 from glowpy.wire.messages import AskExecutors, Grants
-from glowpy.wire.security import policy_for
-from glowpy.wire.transport import Link, Poller, Transport
+from glowpy.wire.security import Policy, policy_for
+from glowpy.wire.transport import Poller, Transport
 
-_LISTENING = " listening on "
 _STOP = "stop"
-_ABORTS = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
-_MOST_RESTARTS = 5  # of one server
-_READ_BYTES = 4096
+_HOST = "127.0.0.1"
+_MOST_RESTARTS = 5  # of the server at one address
+_MOST_LINES = 1000  # of a server's standard error, for the error of a failed start
 
 
-class _Stopped(Exception):
-    """The user wants the end before the cluster is ready."""
-
-
-@dataclass(slots=True)
-class Child:
-    """A server of ours in its own process."""
-
-    role: str
-    arguments: tuple[str, ...]
-    process: subprocess.Popen[bytes]
-    restarts: int = 0
-    text: bytes = b""
-    address: str = ""  # known once it has announced it
-    ended: bool = False
-
-    @property
-    def output(self) -> int:
-        assert self.process.stdout is not None
-        return self.process.stdout.fileno()
-
-    @property
-    def has_aborted(self) -> bool:
-        """The process has ended by a fault of its own, such as an assertion of libzmq."""
-        status = self.process.poll()
-        return status is not None and -status in _ABORTS
-
-    def read(self) -> None:
-        """Take in what it has printed; its first line says where it listens."""
-        data = os.read(self.output, _READ_BYTES)
-        self.ended = not data
-        self.text = (self.text + data)[:_READ_BYTES]
-        line, newline, _rest = self.text.partition(b"\n")
-        if newline and not self.address:
-            self.address = line.decode(errors="replace").rpartition(_LISTENING)[2].strip()
-
-
-@dataclass(slots=True)
 class LocalCluster:
-    """Starts a master and `agents` agents, and ends them. A context manager."""
+    """A master and agents on this host. A context manager: leaving it ends them.
 
-    agents: int
-    executors: int  # of each agent
-    port: int  # of the master; 0: any
-    log_level: str
-    timing: Timing
-    stop: int  # a file descriptor that becomes readable when all should end
+    Args:
+        executors: of each agent.
+        port: of the master; 0: any free port.
+        stop: a file descriptor that becomes readable to end the cluster.
+    """
 
-    _children: list[Child] = field(default_factory=list)
-    _poller: Poller = field(default_factory=Poller)
-    _stack: ExitStack = field(default_factory=ExitStack)
-    _deadline: float = 0.0
+    def __init__(
+        self, agents: int, executors: int, port: int, log_level: str, timing: Timing, stop: int
+    ) -> None:
+        self._agent_count = agents
+        self._executors = executors
+        self._port = port
+        self._log_level = log_level
+        self._timing = timing
+        self._stop = stop
+        self._master: ServerProcess | None = None
+        self._agents: list[ServerProcess] = []
+        self._restarts: Counter[str] = Counter()  # by address
+        self._poller = Poller()
+        self._stack = ExitStack()
 
     def __enter__(self) -> LocalCluster:
         return self
@@ -94,147 +61,116 @@ class LocalCluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end_children()
+        end_servers(self._master, self._agents, self._timing.shutdown_s)
         self._stack.close()
 
     def run(self) -> None:
-        """Start everything, say so on standard output, and wait for the end.
+        """Start the servers, print their addresses, and wait for `stop`.
 
         Raises:
             ConfigError: the port cannot be had.
-            ClusterError: a process did not start, or the cluster has fallen apart.
+            ClusterError: a server did not start, or the master or all agents have ended.
         """
-        self._poller.register(self.stop, _STOP)
-        with suppress(_Stopped):
+        self._poller.register(self._stop, _STOP)
+        with suppress(StartStopped):
             leader = self._start()
             print(f"glowpy cluster ready, leader {leader}", flush=True)
             self._watch()
 
     def _start(self) -> str:
-        self._deadline = time.monotonic() + self.timing.patience_s
-        policy = policy_for(Address("127.0.0.1", self.port))
-        if self.port:
-            with Transport(policy, self.timing) as transport:  # the master would say it its way
-                transport.serve(Address("127.0.0.1", self.port), "--port PORT")
+        deadline = time.monotonic() + self._timing.patience_s
+        policy = policy_for(Address(_HOST, self._port))
+        if self._port:
+            with Transport(policy, self._timing) as transport:  # the error names this --port
+                transport.serve(Address(_HOST, self._port), "--port PORT")
         folder = self._stack.enter_context(temporary_folder("glowpy-cluster-"))
-        master = self._spawn("master", "--address", f"127.0.0.1:{self.port}")
-        self._await_addresses()
-        for number in range(1, self.agents + 1):
-            self._spawn(
-                "agent",
-                *("--host", f"127.0.0.{number}", "--port", "0", "--master", master.address),
-                *("--dir", os.path.join(folder, f"agent-{number}")),
-                *("--max.executors", str(self.executors)),
-            )
-        self._await_addresses()
-        with Transport(policy, self.timing) as transport:
-            self._await_registration(transport.connect(parse_address(master.address)))
-        return master.address
+        self._folder = folder
+        log = ["--log-level", self._log_level]
+        self._master = self._spawn("master", ["--address", f"{_HOST}:{self._port}", *log])
+        leader = self._listening(self._master, deadline)
+        for number in range(1, self._agent_count + 1):
+            where = ["--host", f"127.0.0.{number}", "--port", "0", "--master", leader]
+            own = ["--dir", os.path.join(folder, f"agent-{number}")]
+            limit = ["--max.executors", str(self._executors)]
+            self._agents.append(self._spawn("agent", [*where, *own, *limit, *log]))
+        for agent in self._agents:
+            self._listening(agent, deadline)
+        self._await_registration(leader, policy, deadline)
+        return leader
 
-    def _spawn(self, role: str, *arguments: str, restarts: int = 0) -> Child:
-        command = [sys.executable, "-m", "glowpy", role, *arguments]
-        process = subprocess.Popen(
-            [*command, "--log-level", self.log_level, "--until-stdin-closes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us alone: we end the children in order
-        )
-        child = Child(role, arguments, process, restarts)
-        self._children.append(child)
-        self._poller.register(child.output, child)
-        return child
+    def _spawn(self, role: str, arguments: list[str]) -> ServerProcess:
+        return ServerProcess(role, arguments, self._folder, most_lines=_MOST_LINES)
 
-    def _poll(self, timeout_s: float | None) -> list[Child]:
-        """Take in what children print, and return those that have ended just now."""
-        ended = []
-        ready = self._poller.poll(timeout_s)
-        if _STOP in ready:
-            raise _Stopped
-        for child in ready:
-            if isinstance(child, Child):
-                was_known = bool(child.address)
-                child.read()
-                if child.address and not was_known:
-                    print(f"glowpy {child.role}{_LISTENING}{child.address}", flush=True)
-                if child.ended:
-                    self._poller.unregister(child.output)
-                    ended.append(child)
-        return ended
+    def _listening(self, server: ServerProcess, deadline: float) -> str:
+        address = server.await_address(max(0.0, deadline - time.monotonic()), self._stop)
+        server.log.pass_on(notify_user)
+        print(f"glowpy {server.role} listening on {address}", flush=True)
+        self._poller.register(server.output, server)
+        return address
 
-    def _poll_start(self, waiting_for: str) -> None:
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            raise ClusterError(f"the cluster does not start: waited for {waiting_for}")
-        # a part of a beat: `_await_registration` asks again each time, and the user waits for it
-        for child in self._poll(min(left_s, self.timing.beat_s / 10)):
-            raise ClusterError(f"the cluster does not start: {self._obituary(child)}")
-
-    def _await_addresses(self) -> None:
-        while missing := [child.role for child in self._children if not child.address]:
-            self._poll_start(f"{len(missing)} to listen, first the {missing[0]}")
-
-    def _await_registration(self, link: Link) -> None:
-        """Ask the master for nothing until it knows all agents."""
-        self._poller.register(link, link)
+    def _await_registration(self, leader: str, policy: Policy, deadline: float) -> None:
+        """Ask the master for no executors until it knows all agents."""
         known = 0
-        while known < self.agents:
-            link.send(AskExecutors("glowpy cluster", 0, 0, 0, "", "", 0.0))
-            self._poll_start(f"{self.agents - known} agents to reach the master")
-            link.events()
-            while (received := link.receive()) is not None:
-                if isinstance(received[0], Grants):
-                    known = received[0].agents_known
-        self._poller.unregister(link)
+        with Transport(policy, self._timing) as transport:
+            link = transport.connect(parse_address(leader))
+            self._poller.register(link, link)
+            while known < self._agent_count:
+                link.send(AskExecutors("glowpy cluster", 0, 0, 0, "", "", 0.0))
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    missing = self._agent_count - known
+                    raise ClusterError(
+                        f"the cluster does not start: {missing} agents have not reached the master"
+                    )
+                # a part of a beat: the next ask follows, and the user waits for the answer
+                for server in self._poll(min(left_s, self._timing.beat_s / 10)):
+                    raise ClusterError(f"the cluster does not start: {self._ending(server)}")
+                link.events()
+                while (received := link.receive()) is not None:
+                    if isinstance(received[0], Grants):
+                        known = received[0].agents_known
+            self._poller.unregister(link)
 
     def _watch(self) -> None:
-        """Restart servers that abort. A cluster may lose agents otherwise, but not its master."""
-        alive = self.agents
+        """Restart servers that abort; wait for another end of the master or of all agents."""
+        alive = len(self._agents)
         while True:
-            for child in self._poll(None):
-                obituary = self._obituary(child)
-                if child.has_aborted and child.address and child.restarts < _MOST_RESTARTS:
-                    notify_user(f"glowpy: {obituary}; it is restarted")
-                    self._restart(child)
+            for server in self._poll(None):
+                ending = self._ending(server)
+                if server.has_aborted and self._restarts[server.address] < _MOST_RESTARTS:
+                    notify_user(f"glowpy: {ending}; it is restarted")
+                    self._restart(server)
                     continue
-                alive -= child.role == "agent"
-                if child.role == "master" or not alive:
-                    raise ClusterError(f"the cluster is over: {obituary}")
-                notify_user(f"glowpy: {obituary}")
+                alive -= server.role == "agent"
+                if server.role == "master" or not alive:
+                    raise ClusterError(f"the cluster is over: {ending}")
+                notify_user(f"glowpy: {ending}")
 
-    def _restart(self, child: Child) -> None:
-        """Start a server again, at the address that it had."""
-        self._children.remove(child)
-        self._end([child])
-        port = str(parse_address(child.address).port)
-        place = ("--address", child.address) if child.role == "master" else ("--port", port)
-        self._spawn(child.role, *child.arguments, *place, restarts=child.restarts + 1)
+    def _restart(self, server: ServerProcess) -> None:
+        """Start a server again at the same address."""
+        self._restarts[server.address] += 1
+        server.end(self._timing.shutdown_s)
+        port = str(parse_address(server.address).port)
+        place = ("--address", server.address) if server.role == "master" else ("--port", port)
+        again = self._spawn(server.role, [*server.arguments, *place])
+        if server.role == "master":
+            self._master = again
+        else:
+            self._agents[self._agents.index(server)] = again
+        self._listening(again, time.monotonic() + self._timing.patience_s)
 
-    def _obituary(self, child: Child) -> str:
-        where = f" at {child.address}" if child.address else ""
-        try:
-            status = child.process.wait(self.timing.shutdown_s)
-        except subprocess.TimeoutExpired:
-            return f"the {child.role}{where} has closed its output"
-        if status < 0:
-            return f"the {child.role}{where} was killed by {signal_name(-status) or -status}"
-        return f"the {child.role}{where} ended with status {status}"
+    def _poll(self, timeout_s: float | None) -> list[ServerProcess]:
+        """The servers that have ended since the last call."""
+        ready = self._poller.poll(timeout_s)
+        if _STOP in ready:
+            raise StartStopped
+        ended = [server for server in ready if isinstance(server, ServerProcess)]
+        for server in ended:
+            self._poller.unregister(server.output)
+        return ended
 
-    def _end_children(self) -> None:
-        """Agents first: one whose master is gone would linger over its last heartbeat."""
-        self._end([child for child in self._children if child.role == "agent"])
-        self._end([child for child in self._children if child.role == "master"])
-
-    def _end(self, children: list[Child]) -> None:
-        for child in children:
-            assert child.process.stdin is not None
-            child.process.stdin.close()
-        deadline = time.monotonic() + self.timing.shutdown_s
-        for child in children:
-            try:
-                child.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.process.pid, signal.SIGKILL)
-                child.process.wait()
-            assert child.process.stdout is not None
-            child.process.stdout.close()
+    def _ending(self, server: ServerProcess) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(self._timing.shutdown_s)
+            return f"the {server.role} at {server.address} {server.ending()}"
+        return f"the {server.role} at {server.address} has closed its output"

@@ -16,8 +16,8 @@ from glowpy.environment import SCALE_VARIABLE
 from glowpy.errors import ClusterError, ConfigError
 from glowpy.flow.flow import Flow
 from glowpy.paths import expand_path
+from glowpy.servers.server_process import ServerProcess, end_servers
 from glowpy.testing.faults import BOUND_S, ArmedFault, Attempt, Faults
-from glowpy.testing.server import ServerProcess
 from glowpy.timing import Timing
 from glowpy.wire.security import save_key
 from glowpy.wire.transport import make_key
@@ -88,7 +88,7 @@ class LocalCluster:
                 self._agents.append(self._start_agent(number, "0"))
                 self._addresses.append("")
             for number in range(self._agent_count):
-                self._addresses[number] = self._agents[number].await_address()
+                self._addresses[number] = self._agents[number].await_address(BOUND_S)
             for number in range(self._agent_count):
                 self._await_member(number)
         except BaseException:
@@ -98,12 +98,7 @@ class LocalCluster:
 
     def __exit__(self, *_exception: object) -> None:
         patience_s = max(self._timing.shutdown_s, BOUND_S)
-        for agent in self._agents:
-            agent.terminate()
-        for agent in self._agents:
-            agent.end(patience_s)
-        if self._master is not None:
-            self._master.end(patience_s)
+        end_servers(self._master, self._agents, patience_s)
         if self.faults.directory:
             self.faults.__exit__()
         if self._time_scale is not None:
@@ -199,7 +194,7 @@ class LocalCluster:
 
     def pause_agent(self, agent: int = 0) -> None:
         """SIGSTOP an agent; its executors continue, and their messages wait."""
-        self._agents[agent].stop()
+        self._agents[agent].suspend()
 
     def resume_agent(self, agent: int = 0) -> None:
         """SIGCONT an agent."""
@@ -213,7 +208,7 @@ class LocalCluster:
         assert self._master is not None
         self._joined_before[agent] = self._master.log.count(self._joining(agent))
         self._agents[agent] = self._start_agent(agent, port)
-        self._agents[agent].await_address()
+        self._agents[agent].await_address(BOUND_S)
 
     def add_agent(self, advertise: str = "") -> int:
         """Start one more agent and return its number.
@@ -225,7 +220,7 @@ class LocalCluster:
         agent = len(self._agents)
         self._advertised[agent] = advertise
         self._agents.append(self._start_agent(agent, "0"))
-        self._addresses.append(self._agents[agent].await_address())
+        self._addresses.append(self._agents[agent].await_address(BOUND_S))
         return agent
 
     # --- the master ---
@@ -272,7 +267,7 @@ class LocalCluster:
 
     def _start_master(self, address: str) -> None:
         self._master = ServerProcess("master", ["--address", address, *self._key], self._directory)
-        self.leader = self._master.await_address()
+        self.leader = self._master.await_address(BOUND_S)
         self._joined_before.clear()
 
     def _start_agent(self, number: int, port: str) -> ServerProcess:

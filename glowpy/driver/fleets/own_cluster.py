@@ -1,8 +1,7 @@
 """The driver's own cluster: a real master and a real agent on loopback, with a throw-away key.
 
-Used when no leader was named and none answers on localhost. It is started by the first run that
-needs it and serves the later ones. Its processes read the end of a pipe when the driver ends,
-however that happens; then they end, too, and remove their files.
+Used when no leader was named and none answers on localhost. The first run starts the cluster, and
+later runs share it. The servers end with the driver, even by SIGKILL, and remove their files.
 """
 
 from __future__ import annotations
@@ -11,22 +10,24 @@ import atexit
 import os
 import socket
 import threading
-import time
 
-from glowpy.driver.fleets.own_process import OwnProcess
 from glowpy.driver.scratch import make_directory, remove
+from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
+from glowpy.servers.server_process import ServerProcess, end_servers
 from glowpy.signals import signals_blocked
+from glowpy.stdio import notify_user
 from glowpy.timing import Timing
-from glowpy.wire.address import Address
+from glowpy.wire.address import Address, parse_address
 from glowpy.wire.security import policy_of, save_key
 from glowpy.wire.transport import make_key
 
 _HOST = "127.0.0.1"
+_MOST_LINES = 1000  # of a server's standard error, for the error of a failed start
 
 
 def is_answering(address: Address, timeout_s: float) -> bool:
-    """True when something accepts connections there."""
+    """True if a server accepts connections at an address."""
     try:
         with socket.create_connection((address.host, address.port), timeout=timeout_s):
             return True
@@ -39,10 +40,10 @@ _lock = threading.Lock()
 
 
 def shared_cluster(timing: Timing) -> tuple[OwnCluster, bool]:
-    """The own cluster of this process, and whether it has just been started.
+    """The own cluster of this process; True if this call has started the cluster.
 
     Raises:
-        ClusterError: it did not start.
+        ClusterError: a server did not start.
     """
     global _shared
     with _lock:
@@ -55,7 +56,7 @@ def shared_cluster(timing: Timing) -> tuple[OwnCluster, bool]:
 
 
 def end_shared_cluster() -> None:
-    """End it before the process does."""
+    """End the cluster before the process ends."""
     global _shared
     if _shared is not None:
         atexit.unregister(_shared.close)
@@ -64,53 +65,60 @@ def end_shared_cluster() -> None:
 
 
 class OwnCluster:
-    """One master and one agent, started when made.
+    """One master and one agent, started by the constructor.
 
     Raises:
-        ClusterError: a process did not start; says what it wrote.
+        ClusterError: a server did not start; shows its output.
     """
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._driver = os.getpid()
-        self._processes: list[OwnProcess] = []
+        self._servers: list[ServerProcess] = []
         self.executor_count = cores()
         self._directory = ""
         try:
-            with signals_blocked():  # once something is there, it is known
+            with signals_blocked():  # so that `close` finds the new directory
                 self._directory = make_directory("glowpy-cluster-")
             key_file = os.path.join(self._directory, "key")
             save_key(key_file, make_key())
             self.policy = policy_of(key_file)
-            common = ["--key-file", key_file, "--until-stdin-closes", "--log-level", "error"]
+            common = ["--key-file", key_file, "--log-level", "error"]
             address = ["--address", f"{_HOST}:0", "--then-remove", self._directory]
             self.leader = self._start("master", [*address, *common])
             place = ["--master", str(self.leader), "--host", _HOST, "--port", "0"]
             limits = ["--max-executors", str(self.executor_count), "--memory", str(memory_mb())]
             self._start("agent", [*place, *limits, *common])
-        except BaseException:
+        except BaseException as exc:
             self.close()
-            raise
+            if not isinstance(exc, ClusterError):
+                raise
+            raise ClusterError(
+                f"{exc}\n(-glow.leader names a cluster that runs already; without -glow the flow "
+                "runs on the cores of this host)"
+            ) from None
 
     def is_alive(self) -> bool:
-        """True while both processes run, in the process that started them."""
-        running = [process.is_alive for process in self._processes]
+        """True while both servers run; False in a fork of the driver."""
+        running = [server.is_alive for server in self._servers]
         return len(running) == 2 and all(running) and os.getpid() == self._driver
 
     def close(self) -> None:
-        """End the processes, at once if they do not end when told to; remove their files."""
+        """End the servers, by force after a timeout; remove their files."""
         if os.getpid() != self._driver:
             return  # they are the parent's
-        deadline = time.monotonic() + self._timing.shutdown_s
-        # The agent first: it would linger over a last word to a master that is gone.
-        for process in reversed(self._processes):
-            process.close(deadline)
-        self._processes.clear()
+        end_servers(next(iter(self._servers), None), self._servers[1:], self._timing.shutdown_s)
+        self._servers.clear()
         if self._directory:
             remove(self._directory)
 
     def _start(self, role: str, arguments: list[str]) -> Address:
-        """Start `glowpy ROLE`; the address that it announces."""
-        process = OwnProcess(role, arguments, self._directory)
-        self._processes.append(process)
-        return process.await_address(self._timing.patience_s)
+        """Start `glowpy ROLE` and return the announced address."""
+        owner = " of the driver's own cluster"
+        server = ServerProcess(
+            role, arguments, self._directory, owner=owner, most_lines=_MOST_LINES
+        )
+        self._servers.append(server)
+        address = parse_address(server.await_address(self._timing.patience_s))
+        server.log.pass_on(notify_user)
+        return address

@@ -1,0 +1,1 @@
+"""Servers of a cluster on this host as child processes."""
