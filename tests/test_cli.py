@@ -326,8 +326,8 @@ def test_a_cluster_survives_its_agents_but_not_its_master(tmp_path):
 def test_a_cluster_restarts_servers_that_abort(tmp_path):
     with started("cluster", "--port", "0", TMPDIR=str(tmp_path)) as cluster:
         leader, children = start_cluster(cluster)
-        for role in ROLES:
-            (victim, *_) = [child for child in children if role in child.cmdline()]
+        first = {role: next(c for c in children if role in c.cmdline()) for role in ROLES}
+        for role, victim in first.items():
             victim.send_signal(signal.SIGABRT)
             assert cluster.line().startswith(f"glowpy {role} listening on 127.0.0.1:")
         await_agents(leader, 3)
