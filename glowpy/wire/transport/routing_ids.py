@@ -8,11 +8,11 @@ add_out_pipe`).
 
 from __future__ import annotations
 
-import secrets
+import os
 
 
 def seed_routing_ids() -> None:
     """Begin with a number that no peer can guess."""
     import ctypes
 
-    ctypes.CDLL(None).srand(secrets.randbits(32))
+    ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "little"))
