@@ -7,7 +7,7 @@ the next `poll` returns without waiting.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -26,7 +26,7 @@ class LocalServer(Server):
 
     def __init__(self, receive: Callable[[bytes, Any, bytes], object]) -> None:
         self.address = HERE
-        self.gate = None
+        self.attendants = []
         self.take = receive
         self._links: dict[bytes, LocalLink] = {}
         self._numbers = count(1)
@@ -41,6 +41,26 @@ class LocalServer(Server):
         if link is not None:
             link.deliver(message, payload or b"")
         return link is not None
+
+    def send_made(self, peer: bytes, make: Callable[[], tuple[Any, Any] | None]) -> bool:
+        made = make()
+        return made is None or self.send(peer, *made)
+
+    def is_behind(self, peer: bytes) -> bool:
+        return False
+
+    @property
+    def has_waiting(self) -> bool:
+        return False
+
+    def tend(self) -> None:
+        """Nothing waits: links are unbounded."""
+
+    def receive(self) -> None:
+        """Messages go to the function of the constructor."""
+
+    def sockets(self) -> Iterator[Any]:
+        return iter(())
 
 
 class LocalLink(Link):
@@ -63,6 +83,9 @@ class LocalLink(Link):
 
     def events(self) -> list[LinkEvent]:
         return [LinkEvent.CONNECTED]
+
+    def sockets(self) -> Iterator[Any]:
+        return iter(())
 
     def close(self, *, is_lost: bool = False) -> None:
         self._inbox.clear()
