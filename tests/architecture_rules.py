@@ -14,7 +14,16 @@ from pathlib import Path
 
 FLOORS = (
     (
-        *("amounts", "channel", "copies", "descriptors", "environment", "errors", "family"),
+        *(
+            "amounts",
+            "channel",
+            "columns",
+            "copies",
+            "descriptors",
+            "environment",
+            "errors",
+            "family",
+        ),
         *("flags", "installed", "links", "locality", "logger", "logs", "notebook", "paths"),
         *("private_folder", "pytest_errors", "ranges", "record", "resources", "secret", "signals"),
         *("stacks", "stdio", "task_scope", "timing", "tracebacks", "version"),

@@ -134,7 +134,7 @@ def test_the_summary_counts_what_is_sealed(tally: Tally) -> None:
     assert first.total == AttemptStats(2000, 9, 1, 8, 7, 1.0, 2.0)
     assert (first.slowest_task, first.agents, first.skew) == (0, {"a1:1": 1}, None)
     assert (second.sealed, second.slowest, second.total) == (0, None, AttemptStats())
-    text = as_table(summary)
+    text = as_table(summary, None)
     assert text.splitlines()[0] == (
         "glowpy: run 3 failed in 12.0 s: 1 task on at most 2 executors of 1 agent"
     )

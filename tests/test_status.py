@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from glowpy.cli.status import to_json, to_lines
 from glowpy.master import status
 from glowpy.master.allocator import Allocator
 from glowpy.master.server import Master
 from glowpy.timing import Timing
+from glowpy.wire.address import Address
 from glowpy.wire.coding import Coder
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.messages import MESSAGES
@@ -85,6 +87,36 @@ def test_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(data) / 50 * most_in_a_message < MAX_FRAME_BYTES
 
 
+def test_an_agent_that_missed_a_heartbeat_is_late() -> None:
+    timing = Timing()
+    master = Master(timing, 0.0)
+    master.handle(BEAT, 0.0)
+    assert not answer(master, timing.heartbeat_s + 0.9).agents[0].is_late
+    told = answer(master, timing.heartbeat_s + 1.5)
+    assert told.agents[0].is_late
+    assert to_lines(Address("h", 1), told)[3].endswith("  6.5 s ago, late")
+    assert json.loads(to_json(told))["agents"][0]["is_late"] is True
+
+
+def test_lines_of_80_columns_keep_the_heartbeat_and_the_demand() -> None:
+    master = Master(Timing(), 0.0)
+    for number in range(3):
+        address = f"worker-{number}.example.com:8931"
+        master.handle(BEAT._replace(agent=address, address=address, rack="r" * 40), 0.0)
+    script = f"{'long_name' * 9}.py at {'host' * 9}"
+    master.handle(ASK._replace(script=script, module="nightly"), 0.0)
+    told = answer(master, 7.0)
+    for width in (80, 60):
+        lines = to_lines(Address("master.example.com", 8930), told, width)
+        assert max(map(len, lines)) <= width
+        agents, runs = [lines[n:] for n, line in enumerate(lines) if not line][:2]
+        assert agents[1].split()[-2:] == ["last", "heartbeat"]
+        assert all(line.endswith("7.0 s ago, late") for line in agents[2:5])
+        assert "wanted" in runs[1] and "long_name" in runs[2]
+        assert lines[-1].endswith("--json has them") or "--json has them" in " ".join(lines[-2:])
+    assert "r" * 40 in "\n".join(to_lines(Address("h", 1), told)), "elsewhere nothing is left out"
+
+
 def test_asking_changes_nothing() -> None:
     master = Master(Timing(), 0.0)
     master.handle(BEAT, 0.0)
@@ -142,6 +174,21 @@ def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     assert titles.split()[:5] == ["agent", "place", "cores", "executors", "busy"]
     assert rows[0].startswith("127.0.0.1:") and rows[-1].startswith(one["run"])
     assert rows[-2].split()[-1] == "module" and rows[-1].endswith("  nightly")
+
+
+@pytest.mark.slow
+def test_a_terminal_of_80_columns(cluster: str, tmp_path: Path) -> None:
+    await_idle(cluster)
+    words = ("-m", "glowpy", "status", "--master", cluster)
+    with on_terminal(tmp_path, *words, size=(80, 24)) as terminal:
+        assert terminal.finish() == 0
+    text = terminal.text()
+    assert re.search(r"(?m)^agent .* busy  free .* last heartbeat$", text), text
+    assert len(re.findall(r"(?m)^127\.0\.0\.\d:\d+ .* ago(, late)?$", text)) == 3, text
+    with on_terminal(tmp_path, *words, "--watch", size=(80, 6)) as terminal:
+        terminal.await_match(r"(?m)^and \d more lines: the terminal is too low$")
+        terminal.press(b"\x03")
+        assert terminal.finish() == 0
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
 import time
 from collections.abc import Sequence
+from textwrap import wrap
 
 from glowpy.amounts import counted, format_duration
+from glowpy.columns import Column, fitted, width_of
 from glowpy.errors import ClusterError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -89,7 +91,8 @@ def show_once(client: StatusClient, master: Address, *, as_json: bool) -> None:
         status = client.ask()
     except Stopped:
         return
-    print(to_json(status) if as_json else "\n".join(to_lines(master, status)), flush=True)
+    lines = [to_json(status)] if as_json else to_lines(master, status, width_of(sys.stdout))
+    print("\n".join(lines), flush=True)
 
 
 def watch(client: StatusClient, master: Address, pause_s: float, *, as_json: bool) -> None:
@@ -111,7 +114,10 @@ def watch(client: StatusClient, master: Address, pause_s: float, *, as_json: boo
                 _print_again([str(exc)], is_terminal)
             else:
                 was_answered = True
-                lines = [to_json(status)] if as_json else to_lines(master, status)
+                width = width_of(sys.stdout)
+                if is_terminal and width is not None:
+                    width -= 1  # the last column takes no more: clearing the line would empty it
+                lines = [to_json(status)] if as_json else to_lines(master, status, width)
                 _print_again(lines, is_terminal)
             while time.monotonic() < next_ask:
                 client.wait(next_ask)
@@ -121,8 +127,11 @@ def watch(client: StatusClient, master: Address, pause_s: float, *, as_json: boo
 
 def _print_again(lines: Sequence[str], is_terminal: bool) -> None:
     if is_terminal:
-        columns, height = shutil.get_terminal_size()
-        body = "".join(f"{line[: columns - 1]}{_CLEAR_LINE}\n" for line in lines[: height - 1])
+        columns, height = os.get_terminal_size(sys.stdout.fileno())
+        if len(lines) >= height:
+            left_out = len(lines) - height + 2
+            lines = [*lines[:-left_out], f"and {left_out} more lines: the terminal is too low"]
+        body = "".join(f"{line[: columns - 1]}{_CLEAR_LINE}\n" for line in lines)
         sys.stdout.write(f"{_HOME}{body}{_CLEAR_BELOW}")
     else:
         end = "\n" if len(lines) > 1 else ""
@@ -138,16 +147,43 @@ def to_json(status: Status) -> str:
     return json.dumps(fields)
 
 
-def to_lines(master: Address, status: Status) -> list[str]:
-    """A head, and a table each of agents and runs."""
+_AGENT = (
+    Column("agent", least_width=21, is_left=True),
+    Column("place", 1, least_width=12, is_left=True, usual=("defaultDataCenter/defaultRack",)),
+    Column("cores", 2),
+    Column("executors", 5),
+    Column("busy"),
+    Column("free"),
+    Column("memory", 3),
+    Column("used", 4, usual=("0 MB",)),
+    Column("last heartbeat", is_left=True),
+)
+_RUN = (
+    Column("run", least_width=12, is_left=True),
+    Column("script", least_width=12, is_left=True),
+    Column("executors", 5),
+    Column("wanted"),
+    Column("memory each", 1),
+    Column("bid", 3),
+    Column("last request", 4, is_left=True),
+    Column("module", 2, least_width=8, is_left=True, usual=("",)),
+)
+
+
+def to_lines(master: Address, status: Status, width: int | None = None) -> list[str]:
+    """A head, and a table each of agents and runs.
+
+    Args:
+        width: characters in a line; None: no limit.
+    """
     free = max(0, status.executors_known - status.executors_busy)
-    lines = [
+    head = (
         f"master {master}, up {format_duration(status.up_s)}: "
         f"{counted(status.agents_known, 'agent')}, "
         f"{counted(status.executors_known, 'executor')} ({status.executors_busy} busy, "
         f"{free} free); {counted(status.runs_known, 'run')}, "
         f"{counted(status.executors_wanted, 'executor')} wanted"
-    ]
+    )
     agents = [
         (
             agent.address,
@@ -158,12 +194,10 @@ def to_lines(master: Address, status: Status) -> list[str]:
             str(max(0, agent.executor_limit - agent.executors_busy)),
             f"{agent.memory_mb:,} MB",
             f"{agent.memory_used_mb:,} MB",
-            f"{format_duration(agent.silent_s)} ago",
+            f"{format_duration(agent.silent_s)} ago{', late' * agent.is_late}",
         )
         for agent in status.agents
     ]
-    titles = "agent|place|cores|executors|busy|free|memory|used|heard of"
-    lines += _table(titles, agents, status.agents_known)
     runs = [
         (
             run.run,
@@ -177,17 +211,29 @@ def to_lines(master: Address, status: Status) -> list[str]:
         )
         for run in status.runs
     ]
-    return lines + _table(
-        "run|script|executors|wanted|memory each|bid|asked|module", runs, status.runs_known
-    )
+    left_out: list[str] = []
+    lines = [
+        *wrap(head, width or len(head), subsequent_indent="  "),
+        *_table(_AGENT, agents, status.agents_known, width, left_out),
+        *_table(_RUN, runs, status.runs_known, width, left_out),
+    ]
+    if left_out:
+        rest = f"not shown: {', '.join(left_out)}; a wider terminal or --json has them"
+        lines += ["", *wrap(rest, width or len(rest), subsequent_indent="  ")]
+    return lines
 
 
-def _table(titles: str, rows: Sequence[Sequence[str]], known: int) -> list[str]:
+def _table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    known: int,
+    width: int | None,
+    left_out: list[str],
+) -> list[str]:
     if not rows:
         return []
-    table = [tuple(titles.split("|")), *(tuple(map(_printable, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+    lines, titles = fitted(columns, [tuple(map(_printable, row)) for row in rows], width)
+    left_out += titles
     if known > len(rows):
         lines.append(f"and {known - len(rows)} more")
     return ["", *lines]

@@ -81,7 +81,10 @@ class Master:
                 return self._channels.find(message.channel)
             case AskStatus():
                 up_s = now - self._begun_at
-                return status_of(message, self._topology, self._allocator, up_s, now)
+                late_s = self._timing.heartbeat_s + self._timing.tick_s
+                return status_of(
+                    message, self._topology, self._allocator, up_s=up_s, late_s=late_s, now=now
+                )
             case Hello():
                 answer = welcome(message, "master")
                 if answer.refusal:

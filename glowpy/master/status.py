@@ -13,9 +13,19 @@ _MOST_CHARACTERS = 200  # of a name that somebody has chosen
 
 
 def status_of(
-    ask: AskStatus, topology: Topology, allocator: Allocator, up_s: float, now: float
+    ask: AskStatus,
+    topology: Topology,
+    allocator: Allocator,
+    *,
+    up_s: float,
+    late_s: float,
+    now: float,
 ) -> Status:
-    """All agents and runs, in order of their names."""
+    """All agents and runs, in order of their names.
+
+    Args:
+        late_s: silence of an agent after which a heartbeat is missing.
+    """
     most = max(0, min(ask.most, MOST_LISTED))
     usage = allocator.usage()
     runs = sorted(allocator.runs(now))
@@ -28,7 +38,12 @@ def status_of(
         sum(executors for executors, _memory_mb in usage.values()),
         sum(run.executors_wanted for run in runs),
         tuple(
-            _agent(agent, usage.get(agent.agent, (0, 0)), now - topology.heard_at(agent.agent))
+            _agent(
+                agent,
+                usage.get(agent.agent, (0, 0)),
+                max(0.0, now - topology.heard_at(agent.agent)),
+                late_s,
+            )
             for agent in islice(agents, most)
         ),
         tuple(
@@ -38,7 +53,7 @@ def status_of(
     )
 
 
-def _agent(agent: Agent, usage: tuple[int, int], silent_s: float) -> AgentStatus:
+def _agent(agent: Agent, usage: tuple[int, int], silent_s: float, late_s: float) -> AgentStatus:
     executors, memory_mb = usage
     return AgentStatus(
         _cut(agent.agent),
@@ -51,7 +66,8 @@ def _agent(agent: Agent, usage: tuple[int, int], silent_s: float) -> AgentStatus
         executors,
         agent.memory_mb,
         memory_mb,
-        max(0.0, silent_s),
+        silent_s,
+        silent_s > late_s,
     )
 
 

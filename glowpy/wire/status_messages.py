@@ -29,6 +29,7 @@ class AgentStatus(NamedTuple):
     memory_mb: Megabytes
     memory_used_mb: Size
     silent_s: OptionalSeconds  # since its last heartbeat
+    is_late: bool  # a heartbeat is missing
 
 
 class RunStatus(NamedTuple):

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from textwrap import wrap
 from typing import Any
 
 from glowpy.amounts import counted, format_bytes, format_duration
+from glowpy.columns import Column, fitted
 from glowpy.driver.view.tally import SealedWork, Tally, work_of
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import AttemptStats
 
-_MOST_LABEL = 40
-_TITLES = (
-    "step group",
-    "tasks",
-    "rows in",
-    "bytes in",
-    "rows out",
-    "bytes out",
-    "waiting",
-    "running",
-    "slowest task",
-    "skew",
-    "agent",
-    "retries",
-    "spilled",
-)
 _HERE = "here"  # the socket file of a standalone run is no place
-_LEFT = ("step group", "slowest task")  # aligned; numbers are aligned right
+_COLUMNS = (
+    Column("step group", least_width=16, is_left=True),
+    Column("tasks"),
+    Column("rows in", 12),
+    Column("bytes in", 6),
+    Column("rows out", 11),
+    Column("bytes out", 5),
+    Column("waiting", 7),
+    Column("running"),
+    Column("slowest task", 10, is_left=True, usual=("-",)),
+    Column("skew", 4, usual=("-",)),
+    Column("agent", 3, usual=("-", _HERE)),
+    Column("retries", 9, usual=("0",)),
+    Column("spilled", 8, usual=("0 B",)),
+)
+_MOST_LABEL = 40
 
 
 class StepSummary(NamedTuple):
@@ -152,8 +153,12 @@ def _step_as_json(step: StepSummary) -> dict[str, Any]:
     }
 
 
-def as_table(summary: RunSummary) -> str:
-    """A head, and a line for each step group, without an end of line."""
+def as_table(summary: RunSummary, width: int | None) -> str:
+    """A head, and a line for each step group, without an end of line.
+
+    Args:
+        width: characters in a line; None: no limit.
+    """
     agents = {agent for step in summary.steps for agent in step.agents}
     tasks = sum(step.sealed for step in summary.steps)
     head = (
@@ -161,8 +166,13 @@ def as_table(summary: RunSummary) -> str:
         f"{counted(tasks, 'task')} on at most {counted(summary.most_executors, 'executor')} "
         f"of {counted(len(agents), 'agent')}"
     )
-    rows = [_TITLES, *(_cells(step) for step in summary.steps)]
-    return "\n".join([head, *_aligned(rows)])
+    lines, left_out = fitted(_COLUMNS, [_cells(step) for step in summary.steps], width)
+    if left_out:
+        rest = (
+            f"not shown: {', '.join(left_out)}; a wider terminal or -glow.flow.stat=json has them"
+        )
+        lines += wrap(rest, width or len(rest), subsequent_indent="  ")
+    return "\n".join([*wrap(head, width or len(head), subsequent_indent="  "), *lines])
 
 
 def _cells(step: StepSummary) -> tuple[str, ...]:
@@ -190,18 +200,6 @@ def _cells(step: StepSummary) -> tuple[str, ...]:
         str(step.retries),
         format_bytes(total.spilled_bytes),
     )
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if title in _LEFT else cell.rjust(width)
-            for cell, width, title in zip(row, widths, _TITLES, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
 
 
 def _places(agents: Collection[str]) -> str:

@@ -189,13 +189,14 @@ class Watch:
             self._report.note(text)
 
     def _summary(self, outcome: str, took_s: float) -> str:
+        from glowpy.columns import width_of
         from glowpy.driver.view.summary import as_json, as_table, summary_of
 
         self._follow()
         assert self._tally is not None
         description = self._description
         summary = summary_of(self._tally, description.run, description.run_number, outcome, took_s)
-        return as_json(summary) if self._stat == "json" else as_table(summary)
+        return as_json(summary) if self._stat == "json" else as_table(summary, width_of(sys.stderr))
 
 
 def _run_log(level: str, description: RunDescription, plan: Plan) -> RunLog:
