@@ -1,4 +1,4 @@
-"""An allocator to try things on: a clock, agents that report, drivers that ask."""
+"""A bench for the allocator: a clock, agents with heartbeats, drivers that request executors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def agent(
 
 
 class Bench:
-    """An allocator with a clock, agents that report, and drivers that ask."""
+    """An allocator with a clock, agents with heartbeats, and drivers that request executors."""
 
     def __init__(self, *agents: Agent) -> None:
         numbers = count(1)

@@ -1,8 +1,8 @@
-"""Datasets that the tests of a file collect inline, collected again by one run on other runners.
+"""Compare the inline results of a test file with one run on each of the other runners.
 
-A run inline takes milliseconds, a run on the cluster starts processes. So `new_flow` runs inline,
-its results are recorded here, and the last test of the file, `test_in_one_run = in_one_run()`,
-computes all of them by one run standalone and one on the cluster, and compares rows and order.
+An inline run takes milliseconds; a run on the cluster starts processes. So `new_flow` runs inline
+and records the results here. The last test of the file, `test_in_one_run = in_one_run()`, computes
+all of them by one run standalone and one on the cluster, and compares rows and order.
 
 Results of `collect` and `count` are recorded. Tests of other terminal calls, of channels and of
 effects take every runner: `ON_EVERY_RUNNER` in tests/runners.py.
@@ -25,7 +25,7 @@ from tests.ugly_rows import same
 
 
 class Result(NamedTuple):
-    """What a test has got from a terminal call."""
+    """The result of one terminal call in a test."""
 
     test: str
     call: Call
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Flags of the flow, without that of the runner."""
+        """Flags of the flow, without the flag of the runner."""
         return tuple(flag for flag in self.call.graph.arguments or () if flag not in INLINE)
 
     def is_value_of(self, rows: list[Any]) -> bool:
@@ -50,7 +50,7 @@ class Batch:
         self.results: list[Result] = []
 
     def record(self, test: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Record the inline results of this test, from here to its end."""
+        """Record the inline results of a test until the test ends."""
         self.tests.add(test)
         execute = launch.execute
 
@@ -64,7 +64,8 @@ class Batch:
         monkeypatch.setattr(launch, "execute", execute_and_record)
 
     def check(self, flags: Iterable[str]) -> None:
-        """Compute all datasets with these flags; each set of a flow's own flags makes a run."""
+        """Compute all datasets with these flags; datasets whose flows have equal flags share one
+        run."""
         for own in sorted({result.flags for result in self.results}):
             some = [result for result in self.results if result.flags == own]
             flow = Flow([*flags, *own])
@@ -86,14 +87,14 @@ def batch_of(path: Path) -> Batch:
 
 
 def is_recorded(item: pytest.Item) -> bool:
-    """A test whose results are compared with those of other runners."""
+    """Return whether the results of a test are compared with those of other runners."""
     if not isinstance(item, pytest.Function) or "new_flow" not in item.fixturenames:
         return False
     return "new_flow" not in item.callspec.params if hasattr(item, "callspec") else True
 
 
 def is_repeatable(call: Call) -> bool:
-    """Its dataset can be computed again: it runs inline, and no channel feeds it."""
+    """Return whether a dataset can be computed again: an inline run that no channel feeds."""
     if call.terminal not in (Terminal.COLLECT, Terminal.COUNT):
         return False
     return (call.graph.arguments or ())[:1] == INLINE and not any(
@@ -126,7 +127,7 @@ def needed_steps(graph: Graph, dataset: DatasetNode) -> list[Any]:
 
 
 def in_one_run() -> Callable[..., None]:
-    """The last test of a file: its datasets by one run on each of the other runners."""
+    """Return the last test of a file: one run of its datasets on each other runner."""
 
     @pytest.mark.slow
     @pytest.mark.parametrize("runner", ["standalone", "cluster"])

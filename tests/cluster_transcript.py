@@ -1,11 +1,11 @@
 """Plays a script of events to a `ClusterCore` and compares the actions with the script.
 
 `>` is an event, the lines below it are the actions. `a1` is an agent, `L1` a lease, `r-1` the first
-executor. `> 60 s pass` is a step a second, up to an error; the asks and beats of these steps are
-left out. Meanwhile a master may answer each ask, and an agent refuse to launch:
+executor. `> 60 s pass` is a step a second, up to an error; the transcript omits the requests and
+heartbeats of these steps. A master can answer each request, and an agent can refuse to launch:
 
     > 60 s pass, of 2 agents          no lease is granted
-    > 60 s pass, a1 starts nothing    each ask is granted a lease at a1, the only agent
+    > 60 s pass, a1 starts nothing    each request is granted a lease at a1, the only agent
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ from pathlib import Path
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ('scope="module"', "in_one_run()")  # a fixture of a file, results that are compared
+SHARED = ('scope="module"', "in_one_run()")  # a fixture of a file; results to compare
 
 
 class ByFileOrTest(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests that share something in their file stay in one process; all others go one by one."""
+    """Keep tests with a shared fixture in one process; distribute all others one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
@@ -21,7 +21,8 @@ class ByFileOrTest(LoadScopeScheduling):  # type: ignore[misc]
 
 @cache
 def is_kept_together(path: str) -> bool:
-    """Does the file, or the conftest.py of its folder, have something for all tests of the file?"""
+    """Return whether the file or its folder's conftest.py defines something for all tests of the
+    file."""
     file = ROOT / path
     texts = [
         each.read_text("utf-8") for each in (file, file.with_name("conftest.py")) if each.exists()

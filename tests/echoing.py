@@ -1,4 +1,4 @@
-"""A server that sends every message back, in a thread of its own, and a client to wait at."""
+"""A server thread that sends every message back, and a client that waits for the answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def said(text: str) -> Describe:
 
 HELLO = said("hello")
 LOOPBACK = Address("127.0.0.1", 0)
-# Nothing runs out during a test, unless the test says so.
+# Timeouts that no test reaches; a test of a timeout sets its own.
 TIMING = Timing()._replace(linger_s=0.2)
 
 
@@ -35,7 +35,7 @@ TIMING = Timing()._replace(linger_s=0.2)
 def echoing(
     policy: Policy | None = None, timing: Timing = TIMING, address: Endpoint = LOOPBACK
 ) -> Iterator[Any]:
-    """The address of a server that echoes; leaving stops it."""
+    """Serve echoes in a thread and yield the server's address; the end of the block stops it."""
     started: queue.Queue[Endpoint] = queue.Queue()
     stop_read, stop_write = os.pipe()
 
@@ -62,7 +62,7 @@ def echoing(
 
 
 class Client:
-    """A link and what has come over it."""
+    """A link with the events and messages that it has received."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -72,7 +72,7 @@ class Client:
         self.poller.register(link, self)
 
     def ask(self, message: Any, payload: bytes | memoryview | None = None) -> tuple[Any, bytes]:
-        """Send a message and wait for the next one."""
+        """Send a message and return the next answer."""
         self.link.send(message, payload)
         return self.answer()
 

@@ -1,7 +1,7 @@
 """Print a digest of the rows of every operator: `python -m tests.every_operator_script`.
 
-All operators run in one flow. tests/golden/every_operator.txt has its output, which is the same in
-every mode, with any number of workers, and under every memory budget and PYTHONHASHSEED.
+All operators run in one flow. tests/golden/every_operator.txt holds the output, which is the same
+in every mode, with any number of workers, and under every memory budget and PYTHONHASHSEED.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tests.ugly_rows import City, Colour, Level
 
 ROWS = 3000
 KEYS = 700
-PADDING = "-" * 1500  # so that tables outgrow 1 MB
+PADDING = "-" * 1500  # makes tables larger than 1 MB
 KINDS = 12
 DAY = datetime.date(2024, 1, 1)
-SORTED = ("sort", "local_sort", "merge_sorted")  # these need keys with an order
+SORTED = ("sort", "local_sort", "merge_sorted")  # operators whose keys need an order
 
 
 def key_of(number: int) -> Any:
-    """One of many keys, of a dozen types; some are equal to keys of another type."""
+    """Return one of many keys of a dozen types; some keys equal keys of another type."""
     kind, number = number % KINDS, number // KINDS
     return (
         number,
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def text_of(row: Any) -> str:
-    """With types, which `==` does not tell apart."""
+    """Text of a row with the types of its values, which `==` does not compare."""
     if isinstance(row, (tuple, list)):
         return f"{type(row).__name__}({', '.join(map(text_of, row))})"
     return f"{type(row).__name__} {row!r}"

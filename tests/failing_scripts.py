@@ -1,4 +1,4 @@
-"""A user's script or a server that must fail: what its user is told, and that nothing is left."""
+"""Scripts and servers that must fail: the error that the user sees, and the cleanup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 from glowpy.errors import GlowError
 from tests.processes import Ended, Running, flags_of, run, started
 
-# From here on no byte can be written to any file, whoever tries.
+# From here on every write of a byte to a file fails, for every user.
 FULL_DISK = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -25,7 +25,7 @@ def failure(
     *words: str,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a script of this text to its end, which must not be a good one."""
+    """Run a script of this text to its end; it must fail."""
     (directory / "script.py").write_text(text, encoding="utf-8")
     all_words = ["script.py", *flags_of(mode, leader), *words]
     with started(directory, *all_words, environment=environment) as running:
@@ -33,7 +33,7 @@ def failure(
 
 
 def ended_badly(running: Running) -> Ended:
-    """Wait for its end, which must not be a good one; no agent may keep anything of a run."""
+    """Wait for the end of a script, which must fail and leave no files of its run at the agents."""
     ended = running.finish()
     assert ended.status != 0, running.so_far()
     assert "Exception ignored" not in ended.stderr, ended.stderr
@@ -43,7 +43,7 @@ def ended_badly(running: Running) -> Ended:
 
 
 def told(ended: Ended, error: type[GlowError]) -> str:
-    """The text of an error that nobody caught: the last that is said."""
+    """The text of an uncaught error, which is the last line of stderr."""
     assert ended.status == 1, ended.stderr
     _, name, text = ended.stderr.rpartition(f"\n{error.__module__}.{error.__qualname__}: ")
     assert name, ended.stderr
@@ -51,7 +51,7 @@ def told(ended: Ended, error: type[GlowError]) -> str:
 
 
 def usage_error(ended: Ended) -> str:
-    """The one line that is said of a command line that cannot be understood."""
+    """The one line on stderr for an invalid command line."""
     assert ended.status == 2, ended.stderr
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
@@ -60,11 +60,11 @@ def usage_error(ended: Ended) -> str:
 
 
 def refusal(directory: Path, *words: str, before: str = "") -> str:
-    """The last line that a server says which has to end by an error.
+    """Start a server that must fail and return the last line on its stderr.
 
     Args:
         words: of the glowpy command.
-        before: code that runs in its process before it does anything.
+        before: code that runs in the process before the command.
     """
     ended = run(directory, *command(directory, *words, before=before), status=1)
     assert "Traceback" not in ended.stderr, ended.stderr
@@ -74,14 +74,14 @@ def refusal(directory: Path, *words: str, before: str = "") -> str:
 
 
 def command(directory: Path, *words: str, before: str) -> list[str]:
-    """Words for Python: the glowpy command, in a process that has been changed."""
+    """Arguments for Python: the glowpy command, in a process that runs `before` first."""
     text = f"{before}\nfrom glowpy.cli import main\nmain()\n"
     (directory / "changed.py").write_text(text, encoding="utf-8")
     return ["changed.py", *words]
 
 
 def run_folders() -> list[Path]:
-    """Where the agents that this test session has started keep what belongs to runs."""
+    """Directories in which the agents of this test session keep files of runs."""
     folders = []
     for process in psutil.Process().children(recursive=True):
         try:

@@ -1,4 +1,4 @@
-"""A function in a process of its own, with limits or rights that the test itself must not have."""
+"""Run a function in a separate process, with limits or rights that the test must not have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOBODY = 65534
 
 
 def in_fork(function: Callable[[], str]) -> str:
-    """What the function returns; it fails the test with whatever it raises."""
+    """Return the function's result; an exception of the function fails the test."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # threads of other fixtures
@@ -31,7 +31,7 @@ def in_fork(function: Callable[[], str]) -> str:
             data += some
     finally:
         os.close(reader)
-        os.kill(pid, signal.SIGKILL)  # not reaped yet: the number is still its own
+        os.kill(pid, signal.SIGKILL)  # a child that is not reaped keeps its pid
         os.waitpid(pid, 0)
     kind, _, text = data.decode("utf-8", "surrogateescape").partition(" ")
     if kind != "returned":
@@ -40,10 +40,10 @@ def in_fork(function: Callable[[], str]) -> str:
 
 
 def leave_descriptors(spare: int) -> None:
-    """Limit this process to `spare` descriptors more than it has open; for good.
+    """Limit this process to `spare` descriptors more than are open; the limit stays.
 
-    RLIMIT_NOFILE bounds the numbers of descriptors, not their count. Numbers that are free below
-    the highest one are filled first, so that the limit is the same after any other tests.
+    RLIMIT_NOFILE bounds the numbers of descriptors, not their count. Free numbers below the highest
+    are filled first, so that the limit is the same after any other tests.
     """
     highest = max(int(number) for number in os.listdir("/proc/self/fd"))
     while (number := os.open(os.devnull, os.O_RDONLY)) <= highest:
@@ -53,7 +53,7 @@ def leave_descriptors(spare: int) -> None:
 
 
 def become_nobody() -> None:
-    """Give up root's rights, if this process has them; for good."""
+    """Drop root's rights, if the process runs as root; the process cannot regain them."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)

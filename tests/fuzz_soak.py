@@ -16,7 +16,12 @@ from tests.processes import server
 
 
 def main() -> None:
-    """Raises: what a machine raises, or AssertionError where a server does not answer."""
+    """Run the command.
+
+    Raises:
+        Exception: a machine raised an error.
+        AssertionError: a server does not answer.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--machine", type=int, default=500_000, help="messages to each machine")
     parser.add_argument("--live", type=int, default=20_000, help="messages to each live server")

@@ -1,7 +1,7 @@
-"""A gate that task groups wait at, so that a test knows which of them run and says when they end.
+"""A gate that blocks task groups until the test releases them one by one.
 
-A function in a script goes through by `pass_gate(name, row)` of `SCRIPT`: it tells who it is and
-waits until the test lets it through.
+A function in a script calls `pass_gate(name, row)` of `SCRIPT`, which sends the name of the group
+and waits until the test lets the row through.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Waiting:
 
 
 class Gate:
-    """Where groups wait. A context manager; leaving it lets everybody through."""
+    """Blocks groups until the test releases them; on leaving the block, opens for all groups."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0), backlog=100)
@@ -48,7 +48,7 @@ class Gate:
         self._news = threading.Condition()
         self._is_open = False
         self._thread = threading.Thread(target=self._accept)
-        self.pids: dict[str, set[int]] = {}  # of all that have come, by name
+        self.pids: dict[str, set[int]] = {}  # of all arrivals, by name
         self.most_waiting = 0  # at one time
 
     def __enter__(self) -> Gate:
@@ -70,13 +70,13 @@ class Gate:
         return dict(Counter(each.name for each in self.waiting()))
 
     def wait_until(self, is_so: Callable[[list[Waiting]], bool]) -> list[Waiting]:
-        """Wait for arrivals until it is so; who is here then."""
+        """Wait for arrivals until the condition holds; return the waiting groups."""
         with self._news:
             assert self._news.wait_for(lambda: is_so(self._waiting), BOUND_S), self._waiting
             return list(self._waiting)
 
     def wait_for(self, **counts: int) -> list[Waiting]:
-        """Wait until so many of each name are here."""
+        """Wait until the number of waiting groups of each name is `counts`."""
         return self.wait_until(lambda here: Counter(each.name for each in here) == counts)
 
     def let_through(self, *groups: Waiting) -> None:
@@ -86,9 +86,9 @@ class Gate:
                 each.connection.close()
 
     def let_until(self, names: str, **counts: int) -> list[Waiting]:
-        """Let groups of these names through, one after another, until so many of each are here.
+        """Let groups of these names through, one after another, until `counts` of each are waiting.
 
-        Names that have no more than their count are left alone.
+        Groups of a name that is within its count are not released.
         """
         while True:
             here = self.wait_until(
@@ -106,7 +106,7 @@ class Gate:
         return name in names.split() and here > counts.get(name, 0)
 
     def open(self) -> None:
-        """Whoever is here and whoever comes goes through."""
+        """Let all waiting and all later groups through."""
         with self._news:
             self._is_open = True
             while self._waiting:
@@ -122,7 +122,7 @@ class Gate:
                 line = connection.makefile().readline()
             except ConnectionError:
                 line = ""
-            if not line.endswith("\n"):  # whoever came was killed before it had said its name
+            if not line.endswith("\n"):  # the process was killed before it had sent its name
                 connection.close()
                 continue
             name, row, pid = line.split()

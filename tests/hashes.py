@@ -1,4 +1,4 @@
-"""Hashes and parts of keys, as tasks find them."""
+"""Hashes and partitions of keys, computed as in tasks."""
 
 from __future__ import annotations
 

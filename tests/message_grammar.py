@@ -1,7 +1,7 @@
 """Random messages by the grammar of their annotations: valid ones, extreme ones, broken ones.
 
 Names and numbers are drawn from small pools, so that a message often names a run, an executor or a
-lease that an earlier message has made.
+lease of an earlier message.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ BAD_NUMBERS = [-1, -(2**63), 2**31, 2**32, 2**63, 2**64 - 1]
 BAD_FLOATS = [float("nan"), float("inf"), float("-inf"), 1e308, -1e308, -0.5, 5e-324]
 FOREIGN: list[Any] = [None, True, 7, 7.5, "seven", b"seven", [], {}, [[]], {"x": 7}, [None] * 3]
 SECRETS = [Secret(letter * 16) for letter in (b"s", b"t")]
-SOMETIMES = 0.02  # the part of values that break a rule
+SOMETIMES = 0.02  # the fraction of values that break a rule
 
 
 class Grammar:
     """Makes messages of one table.
 
     Args:
-        broken: the part of values that break the type or the range of their field.
+        broken: the fraction of values that break the type or the range of their field.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Grammar:
         self._broken = broken
 
     def encoded(self) -> bytes:
-        """One encoded message; some of them break a rule."""
+        """Return one encoded message, sometimes an invalid message."""
         kind = self._random.choice(self._kinds)
         fields = [kind.__name__, *self._fields(kind)]
         data: bytes = msgpack.packb(fields, use_bin_type=True, unicode_errors="surrogatepass")

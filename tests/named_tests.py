@@ -12,7 +12,7 @@ NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 
 
 def faults_of_test(name: str) -> Iterator[str]:
-    """Why a name in a document is not the name of a test; yields nothing if it is one."""
+    """Yield an error for a name in a document that is not the name of a test."""
     found = NAMED.fullmatch(name)
     if found is None:
         yield f"not the name of a test: {name}"

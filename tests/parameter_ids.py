@@ -1,4 +1,4 @@
-"""Names of parameters that are the same in every process: pytest-xdist compares them."""
+"""Names of parameters that are equal in every process: pytest-xdist compares the names."""
 
 from __future__ import annotations
 

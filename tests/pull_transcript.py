@@ -1,6 +1,6 @@
-"""Transcripts of an owner of shards: what it is told, and what it sends to whom.
+"""Transcripts of an owner of shards: its input events and the messages that it sends.
 
-`>` is what happens, the lines below it what the owner sends. `a1` is an attempt, `a1.0` its shard
+`>` is an event, the lines below it the messages of the owner. `a1` is an attempt, `a1.0` its shard
 0, `r#7` the stream that reader r calls 7. Blocks are named by their length; each has two rows.
 """
 
@@ -17,7 +17,7 @@ SECRETS = {"right": bytes(SECRET), "another": b"t" * 16, "none": b""}
 
 
 def transcript(script: str) -> None:
-    """Play what happens in a script and compare what is sent with it."""
+    """Play the events of a script and compare the sent messages with it."""
     index = ShardIndex()
     said = []
     expected = dedent(script).strip("\n").rstrip()

@@ -1,4 +1,4 @@
-"""Rules for records: built by keyword, and their ids have types of their own."""
+"""Rules for records: built by keyword, with a separate type for each kind of id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.architecture_rules import Module, Modules, Rule, inside, ours
 
-# A record with more fields is built by keyword: a position names nothing, and a new field moves it.
+# Larger records are built by keyword: a position names nothing, and a new field moves positions.
 MOST_BY_POSITION = 3
 TABLES = {"glowpy.flags.Flag"}  # read by columns
 YET_TO_FOLLOW = ("glowpy.agent", "glowpy.cli", "glowpy.driver", "glowpy.master", "glowpy.wire")
@@ -34,7 +34,7 @@ def records_by_keyword(modules: Modules) -> Iterator[str]:
 
 
 def records_of(modules: Modules) -> Iterator[tuple[str, int]]:
-    """The full name of each record of ours, and the number of its fields."""
+    """The full name of each record of glowpy, and the number of its fields."""
     for module in ours(modules):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ClassDef) and is_record(node):
@@ -52,7 +52,7 @@ def is_record(node: ast.ClassDef) -> bool:
 
 
 def names_in(module: Module, records: dict[str, int]) -> dict[str, str]:
-    """The records that a module defines or imports, by their names there."""
+    """The records that a module defines or imports, by their local names."""
     found = {record.rpartition(".")[2]: record for record in records if own(record, module)}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom):

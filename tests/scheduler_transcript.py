@@ -1,7 +1,7 @@
-"""Plays a script of events to a scheduler and compares what it wants done.
+"""Plays a script of events to a scheduler and compares its actions with the script.
 
 `>` is an event, the lines below it the actions. `e1` is an executor, `a1` an agent; `g0#4` is the
-attempt numbered 4 of task group 0, and `a1#4` what it has written there.
+attempt numbered 4 of task group 0, and `a1#4` its output at the agent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def transcript(
 ) -> None:
     """Play the events of a script and compare the actions with it.
 
-    Time stands still, but for `> 5 s pass`.
+    Only `> 5 s pass` advances the clock.
     """
     targets = datasets if isinstance(datasets, list) else [datasets]
     graph = targets[0]._graph
@@ -92,7 +92,7 @@ def _event(line: str) -> Any:
 
 
 def _told(actions: list[Any]) -> list[str]:
-    # a label ends in the user's line, which is one of these files
+    # a label ends in the user's line, which is a line of a test file
     return [
         re.sub(r" \(\S+\.py:\d+(, \S+\.py:\d+)*\)", "", "  " + _words(action)) for action in actions
     ]
@@ -126,5 +126,5 @@ def _words(action: Any) -> str:
 
 
 def summed(shards: int) -> Dataset:
-    """`shards` groups that read a slice, and one that reads them all: g0, g1 … and the last."""
+    """`shards` groups that read a slice, and a last group that reads all of them: g0, g1 …"""
     return Flow(["-glow.inline"]).slice([1], shards).map(abs).reduce(add)

@@ -1,4 +1,4 @@
-"""An owner of shards and readers of them, on real sockets, all waited for with one poller."""
+"""An owner of shards and its readers, on real sockets, served by one poller."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Source = tuple[str, int, int]  # owner, attempt, shard
 
 
 class Owner:
-    """Serves what it has written. A context manager."""
+    """Writes shards and serves them to readers. A context manager."""
 
     def __init__(self, poller: Poller, directory: Path) -> None:
         self.directory = directory
@@ -55,7 +55,7 @@ class Owner:
         return self.directory / f"{attempt}.seg"
 
     def begin(self, attempt: int) -> SegmentWriter:
-        """Open an attempt; the writer of its file."""
+        """Open an attempt and return the writer of its file."""
         path = str(self.path(attempt))
         self.index.open(RUN, attempt, path, NONCE, SECRET)
         return SegmentWriter(path, NONCE)
@@ -70,7 +70,7 @@ class Owner:
         self.shards.carry_out(self.index.lose(RUN, attempt, reason))
 
     def write(self, attempt: int, *batches: list[Any], shard: int = 0) -> list[Block]:
-        """A whole attempt with one shard, a block of it for each batch of rows."""
+        """Write a complete attempt with one shard of one block for each batch of rows."""
         with self.begin(attempt) as writer:
             blocks = [append(writer, shard, batch) for batch in batches]
             writer.flush()
@@ -79,12 +79,12 @@ class Owner:
         return blocks
 
     def sent(self) -> tuple[int, int]:
-        """Frames and bytes that have left through the socket since the last call."""
+        """Frames and bytes sent through the socket since the last call."""
         served = self.shards.forget(str(self.directory))
         return served.frames, served.size_bytes
 
     def close(self) -> None:
-        """End it, as the death of its process would; once more does nothing."""
+        """Close the sockets, as the death of the process would; repeated calls do nothing."""
         if not self.is_closed:
             self.is_closed = True
             self.poller.unregister(self.server)
@@ -103,7 +103,7 @@ def append(writer: SegmentWriter, shard: int, batch: list[Any]) -> Block:
 
 
 def skip(writer: SegmentWriter, size_bytes: int) -> None:
-    """Leave a hole in the file, as if so much had been written; it takes no disk."""
+    """Leave a hole of this size in the file, which uses no disk space."""
     writer._end_bytes = os.lseek(writer._descriptor, size_bytes, os.SEEK_CUR)
 
 
@@ -120,7 +120,7 @@ class Reader:
     def streams(self, *sources: Source) -> list[Iterator[list[Any]]]:
         """A stream of batches for each source."""
         edges: list[list[Source]] = []
-        for source in sources:  # one edge as long as their numbers go on
+        for source in sources:  # consecutive shards of one attempt make one edge
             if not edges or source[2] != edges[-1][-1][2] + 1:
                 edges.append([])
             edges[-1].append(source)
@@ -152,7 +152,7 @@ class Reader:
 
 
 def wait(poller: Poller, until: float) -> None:
-    """Handle what comes, once, waiting at most until a monotonic time."""
+    """Handle the next events, waiting at most until a monotonic time."""
     for handle in poller.poll(max(0.0, until - time.monotonic())):
         handle()
 
@@ -165,7 +165,7 @@ def wait_until(poller: Poller, is_so: Callable[[], bool], what: str) -> None:
 
 
 def open_files(directory: Path) -> int:
-    """How many files of a directory this process holds open."""
+    """Number of files of a directory that this process holds open."""
     found = 0
     for name in os.listdir("/proc/self/fd"):
         try:

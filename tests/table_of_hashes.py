@@ -1,6 +1,6 @@
 """Print the hash of each of these keys: `python -m tests.table_of_hashes`.
 
-tests/golden/hashes.txt has what it prints on each Python. A change of that table moves keys of all
+tests/golden/hashes.txt holds the output for every Python. A change of that table moves keys of all
 users to other shards, and changes the order of their results.
 """
 
@@ -23,7 +23,7 @@ NOON = datetime.datetime(2024, 1, 2, 12, 30, 0, 5)  # noqa: DTZ001 - without a z
 
 
 class Named:
-    """Hashed by fields, as many classes are, and by the class."""
+    """A user's class, hashed by class and fields."""
 
     def __init__(self, name: str, note: object) -> None:
         self.name, self.note = name, note
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def text_of(key: Any) -> str:
-    """As `ascii`; the order of a set is that of its builtin hashes."""
+    """The text of `ascii`, with sorted items for sets, whose order depends on builtin hashes."""
     if isinstance(key, frozenset):
         return f"frozenset of {sorted(map(text_of, key))}"
     return ascii(key)

@@ -1,6 +1,6 @@
 """Rows of several datasets by one run.
 
-Executors import this file: it loads nothing that they have not loaded already.
+Executors import this file, so it loads no module that is not loaded in an executor anyway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def tagged(number: int, row: Any) -> tuple[int, Any]:
 
 
 def collected(datasets: list[Dataset]) -> list[list[Any]]:
-    """The rows of each, by one run."""
+    """The rows of each dataset, by one run."""
     first, *others = [each.map(partial(tagged, n)) for n, each in enumerate(datasets)]
     rows: list[list[Any]] = [[] for _ in datasets]
     for number, row in first.union(*others).collect():

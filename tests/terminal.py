@@ -1,4 +1,4 @@
-"""A real terminal for a process: a pty, and an emulator that knows what stands on its screen."""
+"""A real terminal for a process: a pty, and an emulator of the screen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.processes import BOUND_S, executors, family_of
 
 
 class Terminal:
-    """A process on a terminal, whose screen can be read."""
+    """A process on a terminal whose screen a test can read."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int, size: tuple[int, int]):
         self.process = process
@@ -34,7 +34,7 @@ class Terminal:
         self.raw = b""
 
     def text(self) -> str:
-        """Everything on it, with what has been scrolled away, without blanks at ends of lines."""
+        """The whole screen with scrolled lines, without blanks at ends of lines."""
         scrolled = [self._line(line) for line in self._screen.history.top]
         return "\n".join([*scrolled, *map(str.rstrip, self._screen.display)]).rstrip("\n") + "\n"
 
@@ -47,7 +47,7 @@ class Terminal:
         return cells
 
     def await_match(self, pattern: str) -> re.Match[str]:
-        """The place of the screen that matches, as soon as there is one."""
+        """Wait until a part of the screen matches, and return the match."""
         return self.await_true(lambda text: re.search(pattern, text), pattern)
 
     def await_true(self, found: Callable[[str], re.Match[str] | None], what: str) -> re.Match[str]:
@@ -74,11 +74,11 @@ class Terminal:
         return self.process.wait(BOUND_S)
 
     def read(self, timeout_s: float) -> bool:
-        """Take in what has come; False: that was all."""
+        """Read the available output; return False at the end."""
         if select.select([self._descriptor], [], [], timeout_s)[0]:
             try:
                 data = os.read(self._descriptor, 1 << 16)
-            except OSError:  # nobody has the other end any more
+            except OSError:  # the other end has been closed by all processes
                 return False
             self.raw += data
             self._stream.feed(data)
@@ -95,7 +95,7 @@ def on_terminal(
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> Iterator[Terminal]:
-    """`python WORDS…` on a terminal of its own. Within the block it has to end, by `finish()`."""
+    """`python WORDS…` on a separate terminal; the block has to end the process by `finish()`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
     with tempfile.TemporaryDirectory(prefix="gw-") as temporary:
@@ -113,7 +113,7 @@ def on_terminal(
             stdout=theirs if stdout is None else stdout,
             stderr=theirs if stderr is None else stderr,
             start_new_session=True,
-            # the terminal becomes its own, so that Ctrl-C there reaches it
+            # the terminal becomes the controlling one, so that Ctrl-C reaches the process
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)

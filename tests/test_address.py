@@ -1,4 +1,4 @@
-"""Addresses: what is read comes back the same, and what is none is refused in words."""
+"""Addresses: parsing and formatting are inverse, and the error for an invalid address says why."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_unguarded_socket_files_are_refused(path: str) -> None:
         ("128.0.0.1", False),
         ("localhost.example.org", False),
         ("127.0.0.1.example.org", False),
-        ("127.1", False),  # the system would take it for 127.0.0.1, but better safe
+        ("127.1", False),  # resolved as 127.0.0.1 by the system, but not counted as loopback
     ],
 )
 def test_loopback_is_what_nobody_else_can_reach(host: str, is_so: bool) -> None:

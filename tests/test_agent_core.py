@@ -1,4 +1,4 @@
-"""The agent's core: what it answers, what it starts and kills, which shards it gives away."""
+"""The agent's core: answers, starts and kills of executors, and access to shards."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def test_a_silent_driver_is_dead(core: Any) -> None:
 
 
 def test_a_silent_driver_is_written_to_now_and_then(core: Any) -> None:
-    """If its connection is gone, that shows when it is used."""
+    """A closed connection is only noticed by sending."""
     opened(core)
     beat = ToDriver(DRIVER, Beat("r1"))
     assert tell(core, Beat("r1"), now=20.0) == [beat]

@@ -1,4 +1,4 @@
-"""An agent's folder: marked, locked, and the only place where an agent deletes anything."""
+"""An agent's directory: marked, locked, and the only place where an agent deletes files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_a_restart_forgets_programs_unless_told_otherwise(
 ) -> None:
     with AgentDirectory(str(tmp_path), clean_restart=True) as first:
         (first.cache / "x").touch()
-    (first.runs / "left" / "over").mkdir(parents=True)  # by an agent that was killed
-    (first.path / "notes.txt").touch()  # by its user
+    (first.runs / "left" / "over").mkdir(parents=True)  # of an agent that was killed
+    (first.path / "notes.txt").touch()  # of the user
     with AgentDirectory(str(tmp_path), clean_restart=clean_restart) as second:
         assert (second.cache / "x").exists() == (not clean_restart)
         assert list(second.runs.iterdir()) == []

@@ -1,4 +1,4 @@
-"""How executors greet an agent: those that its core takes, and those that it drops."""
+"""Greetings of executors that an agent accepts or drops."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_secret_counts_once(core: Any) -> None:
     begun(core, 1)
     replayed = hello_of("e1")
     assert core.from_executor(OTHER, replayed, b"") == [LogImpostor(OTHER, "r1", "e1")]
-    again = replayed._replace(secret=Secret())  # what the core keeps of it afterwards
+    again = replayed._replace(secret=Secret())  # the secret that the core keeps afterwards
     assert core.from_executor(OTHER, again, b"") == [LogImpostor(OTHER, "r1", "e1")]
     forged = GroupEnded("r1", "e1", 101, 1, Outcome.FAILED, (), reason="forged")
     for message in (forged, Commit("r1", 1, (BLOCK,)), Printed("r1", "e1", Stream.STDOUT, "x")):

@@ -1,4 +1,4 @@
-"""An agent that is killed under a run, on a host of its own: its shards are truly out of reach."""
+"""An agent on a separate host is killed during a run: its shards are really out of reach."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.processes import BOUND_S, run, server, started
 
 pytestmark = pytest.mark.slow
 
-# Three groups meet, so that each of three agents with one executor holds a shard of the first
-# step. The first row of the next step kills one of the agents.
+# Three groups wait for each other, so that each of three agents with one executor holds a shard of
+# the first step. The first row of the next step kills an agent.
 SCRIPT = """
 import os, signal, socket
 import glowpy
@@ -76,7 +76,7 @@ def test_a_killed_agents_shards_are_computed_again(tmp_path: Path) -> None:
     sums = [(rest, sum(range(rest, 15000, 997))) for rest in range(997)]
     lines = ended.stdout.splitlines()
     assert lines[-1] == f"997 {hash(tuple(sums))}"
-    # The lost agent's group is begun again; its own word of having begun it may be lost with it.
+    # The lost agent's group starts again; its report of the first start may be lost.
     begun = [line.partition("> ")[2] for line in lines[:-1]]
     assert set(begun) == {"begun 0", "begun 1", "begun 2"} and len(begun) <= 4, lines
     assert f"agent {address} is lost" in ended.stderr

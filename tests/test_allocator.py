@@ -24,7 +24,7 @@ def test_an_ask_repeated_before_its_answer_came_is_granted_once():
     assert bench.allocator.ask(ask._replace(number=2), 0.0).leases == ()
     more = ask._replace(number=3, executor_count=5)
     assert len(bench.allocator.ask(more, 0.0).leases) == 3
-    heard = ask._replace(number=4, answered=1)  # three are on their way still
+    heard = ask._replace(number=4, answered=1)  # three leases are in transit
     assert bench.allocator.ask(heard, 0.0).leases == ()
     heard = ask._replace(number=5, answered=4)
     assert len(bench.allocator.ask(heard, 0.0).leases) == 2
@@ -191,7 +191,7 @@ def test_an_agent_that_shrinks_gets_nothing_until_it_has_room():
 
 
 class Cluster(RuleBasedStateMachine):
-    """Agents that start what is launched, drivers that launch, return or forget their leases."""
+    """Agents that start launched executors, drivers that launch, return or forget their leases."""
 
     @initialize(sizes=st.lists(st.integers(0, 4), min_size=1, max_size=5))
     def build(self, sizes):
@@ -200,7 +200,7 @@ class Cluster(RuleBasedStateMachine):
             *(agent(name, size, 256) for name, size in zip(names, sizes, strict=True))
         )
         self.sizes = dict(zip(names, sizes, strict=True))
-        self.unused: list[tuple[float, Lease]] = []  # with the time when it runs out
+        self.unused: list[tuple[float, Lease]] = []  # with the time of expiry
         self.running: dict[str, list[Lease]] = {name: [] for name in names}
         self.gone: set[str] = set()
 
@@ -217,7 +217,7 @@ class Cluster(RuleBasedStateMachine):
 
     @rule()
     def called_drivers_ask(self):
-        """Until none is called; then nothing is free that a driver might hold and wants."""
+        """Ask until no driver is called; then every free executor that a driver wants is leased."""
         for _ in range(50):
             called = self.bench.allocator.to_call(self.bench.now)
             if not called:
@@ -235,7 +235,7 @@ class Cluster(RuleBasedStateMachine):
             lease = self.pick(data)
             if lease.agent not in self.gone:
                 self.running[lease.agent].append(lease)
-                # the agent's heartbeat comes at once: an executor starts within lease_s
+                # the agent's heartbeat comes in time: an executor starts within lease_s
                 self.bench.report(lease.agent, *self.running[lease.agent])
 
     @rule(data=st.data())

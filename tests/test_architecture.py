@@ -174,7 +174,8 @@ def test_importing_glowpy_is_light_and_changes_nothing(statement: str) -> None:
     source = IMPORT_AND_LOOK_AROUND.format(statement=statement)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", source],
-        cwd=ROOT,  # -c puts it on sys.path: the sources beside this test, installed or not
+        # -c puts the directory on sys.path: the sources beside this test, installed or not
+        cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""How a user's function gets its arguments, and which functions are refused where."""
+"""Arguments of users' functions, and functions that are refused, with the place of the error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def named(a: Any, b: Any, c: Any = 0, *more: Any, d: Any = 0, **rest: Any) -> An
 
 
 def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, as no plain function: `inspect` has to look at it."""
+    """A wrapper of the function, so that `inspect` has to read the signature."""
 
     @wraps(function)
     def wrapper(*arguments: Any) -> Any:

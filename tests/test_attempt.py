@@ -1,4 +1,4 @@
-"""One attempt of a task group: input streams in, blocks of its shards out."""
+"""One attempt of a task group, from input streams to blocks of its shards."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NONCE = bytes(range(NONCE_BYTES))
 
 @dataclass
 class Attempt:
-    """Runs one task group of a dataset's plan, and reads what it has written."""
+    """Runs one task group of a dataset's plan, and reads the group's output."""
 
     dataset: Dataset
     directory: Path
@@ -49,7 +49,7 @@ class Attempt:
         group: int = 0,
         check_cancelled: Callable[[], None] = lambda: None,
     ) -> AttemptResult:
-        """Each edge is given as its shards, each shard as its batches."""
+        """Run the group; an edge is a list of shards, a shard a list of batches."""
         graph, node = self.dataset._graph, self.dataset._node
         plan = make_plan(graph, [node], stored=self.sink is not Sink.DRAIN)
         description = RunDescription("r", 1, 0, (node.id,), self.sink, 1, {}, "", "here")
@@ -67,7 +67,7 @@ class Attempt:
         return result
 
     def rows(self) -> dict[int, list[Any]]:
-        """By shard, in the order in which blocks were announced."""
+        """Rows by shard, in the order in which the blocks were announced."""
         found: dict[int, list[Any]] = {}
         if self.blocks:
             with SegmentReader(str(self.path), NONCE) as reader:
@@ -108,7 +108,7 @@ def test_a_plain_step_writes_its_own_shard(tmp_path: Path) -> None:
 def test_a_source_deals_its_rows_in_turn(rows: list[int], shards: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         attempt = Attempt(Flow(["-glow.inline"]).source(lambda: rows, shards), Path(directory))
-        # the last step of this group is the one that deals
+        # the last step of this group deals the rows
         attempt.dataset = attempt.dataset.map(lambda row: row)
         attempt.run()
         dealt = {shard: rows[shard::shards] for shard in range(shards) if rows[shard::shards]}
@@ -141,7 +141,8 @@ def test_no_rows_make_no_file(tmp_path: Path) -> None:
 def test_blocks_hold_about_a_megabyte_and_are_announced_early(
     tmp_path: Path, row_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "_FIRST_ROWS", 1)  # so many are stored before a size is known
+    # rows in the first block, before the size of a row is known
+    monkeypatch.setattr(output, "_FIRST_ROWS", 1)
     rows = [bytes([number % 251]) * row_bytes for number in range(12_000_000 // row_bytes)]
     per_batch = max(1, 50_000 // row_bytes)
     attempt = Attempt(slice_of(), tmp_path)

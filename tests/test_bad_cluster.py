@@ -1,4 +1,4 @@
-"""Clusters that a driver or an agent cannot work with: both say so, and end in time."""
+"""Clusters that a driver or an agent cannot work with: a clear error in time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from glowpy.version import __version__
 from tests.failing_scripts import FULL_DISK, command, ended_badly, failure, refusal, told
 from tests.processes import Ended, Served, nobody, run, server, started
 
-pytestmark = pytest.mark.slow  # each of them starts servers, or a driver in every mode
+pytestmark = pytest.mark.slow  # each test starts servers, or a driver in every mode
 
 GOOD = """
 from glowpy import Flow
 print(Flow().slice(range(10), 2).map(str).count())
 """
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-# What makes a process of ours look like one of another release.
+# Makes a process of glowpy look like another release.
 OTHER_GLOWPY = 'import glowpy.version\nglowpy.version.__version__ = "9.9.9"\n'
 OTHER_PYTHON = 'import glowpy.wire.greeting\nglowpy.wire.greeting.PYTHON = "3.99"\n'
 OTHERS = pytest.mark.parametrize(
@@ -36,7 +36,7 @@ OTHERS = pytest.mark.parametrize(
     ids=["glowpy", "python"],
 )
 ANY_PORT = ("--address", "127.0.0.1:0")
-NOBODY = {"GLOWPY_TIME_SCALE": "0.05"}  # for cases without anybody who could be slow
+NOBODY = {"GLOWPY_TIME_SCALE": "0.05"}  # for cases without any process that could be slow
 SOMEBODY = {"GLOWPY_TIME_SCALE": "0.2"}
 
 
@@ -47,14 +47,14 @@ def driver_failure(
     text: str = GOOD,
     environment: Mapping[str, str] = SOMEBODY,
 ) -> Ended:
-    """What becomes of a driver with little patience."""
+    """The failure of a driver with little patience."""
     flags = ["-glow", f"-glow.leader={leader}", *words]
     return failure(directory, "plain", "", text, *flags, environment=environment)
 
 
 @contextmanager
 def changed_server(directory: Path, before: str, role: str, *options: str) -> Iterator[str]:
-    """The address of a server whose process is changed before it does anything."""
+    """The address of a server whose process is changed before its start."""
     with started(directory, *command(directory, role, *options, before=before)) as running:
         yield running.stdout.await_match(rf"(?m)^glowpy {role} listening on (\S+)$")[1]
         running.process.send_signal(signal.SIGTERM)
@@ -75,7 +75,7 @@ def keys(tmp_path: Path) -> None:
         run(tmp_path, "-m", "glowpy", "keys", name)
 
 
-# --- nobody is there ----------------------------------------------------------------------------
+# --- no server listens --------------------------------------------------------------------------
 
 
 def test_no_master(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_agent_that_is_taken_for_a_master(master: Served, tmp_path: Path) -> 
 )
 @pytest.mark.usefixtures("keys")
 def test_keys_that_do_not_fit(theirs: str, ours: str, tmp_path: Path) -> None:
-    """The master has one key, the driver and the agent have another, named or the user's own."""
+    """The master's key differs from that of driver and agent, which is named or the user's own."""
     with server(tmp_path, "master", *ANY_PORT, *key_option("--key-file", theirs)) as served:
         ended = driver_failure(tmp_path, served.address, *key_option("-key.file", ours))
         text = told(ended, NoMaster)
@@ -226,7 +226,7 @@ def test_a_master_of_another_release(
 def test_an_agent_of_another_release(
     other: str, what: str, there: str, here: str, tmp_path: Path
 ) -> None:
-    """It ends, and has not become a member: the master would lend its executors to drivers."""
+    """The agent ends before registration; else the master would grant its executors to drivers."""
     with server(tmp_path, "master", *ANY_PORT) as master:
         options = ["--port", "0", "--master", master.address]
         line = refusal(tmp_path, "agent", *options, before=other)
@@ -237,7 +237,7 @@ def test_an_agent_of_another_release(
 
 
 def test_another_release_on_the_agents_path(cluster: str, tmp_path: Path) -> None:
-    """The agent is ours, but the script in its task finds another glowpy."""
+    """The agent has the driver's release, but the script in its task finds another glowpy."""
     script = f"import glowpy\nif glowpy.is_task():\n    {OTHER_GLOWPY.replace(chr(10), ';')}\n"
     ended = failure(tmp_path, "cluster", cluster, script + GOOD)
     text = told(ended, ProgramError)
@@ -276,7 +276,7 @@ def test_servers_that_find_no_temporary_directory(words: tuple[str, ...], tmp_pa
     assert "No usable temporary directory" in line
 
 
-# --- a cluster that goes away -------------------------------------------------------------------
+# --- a cluster that stops -----------------------------------------------------------------------
 
 
 def test_a_cluster_that_goes_away_under_a_run(tmp_path: Path) -> None:

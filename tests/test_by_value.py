@@ -1,4 +1,4 @@
-"""Values whose classes no module can be asked for: the same classes on each side."""
+"""Values with classes that cannot be imported by name: both sides have the same classes."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_the_identity_does_not_depend_on_use_or_on_the_process() -> None:
 
 
 def in_another_process(payload: bytes, text: str) -> str:
-    """What a process prints that has not run this file, with `value` unpickled there."""
+    """The output of a process that has unpickled `value` without having run this file."""
     prelude = "import pickle, sys; value = pickle.load(sys.stdin.buffer)\n"
     return subprocess.run(
         [sys.executable, "-c", prelude + text], input=payload, capture_output=True, check=True

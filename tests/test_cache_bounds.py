@@ -1,4 +1,4 @@
-"""The contents of programs that an agent keeps are bounded in size and age."""
+"""The agent's cache of program files is bounded in size and age."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KB = 1 << 10
 
 
 def aged(path: Path, days: float) -> Path:
-    """As if it had been used so many days ago."""
+    """Set the time of the last use this many days back."""
     then = time.time_ns() - int(days * DAY_S * 1e9)
     os.utime(path, ns=(then, then))
     return path

@@ -1,7 +1,7 @@
-"""The values that functions capture: which count, which do not, and the text of a difference.
+"""Captured values of functions: the compared and the ignored ones, and the text of a difference.
 
-Each script below runs twice in this process, as `process` 1 and 2: once as the driver runs it and
-once as a task does.
+Each script below runs twice in this process, as `process` 1 and 2: first in the way of the driver,
+then in the way of a task.
 """
 
 from __future__ import annotations

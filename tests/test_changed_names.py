@@ -1,4 +1,4 @@
-"""Which variables outside of a function its code changes."""
+"""Detection of the outer variables that a function's code changes."""
 
 from __future__ import annotations
 

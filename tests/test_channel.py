@@ -25,7 +25,7 @@ _BOUND_S = 30.0
 
 
 def in_thread(function: Callable[[], Any]) -> Callable[[], Any]:
-    """Begin a call on another thread; what is given waits for its value, or raises its error."""
+    """Call a function on another thread; returns a call for its value or error."""
     found: list[Any] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Which agent has the channel of a name, by what agents say; and what an agent keeps."""
+"""The agent that holds a named channel, by the reports of agents; and the state at an agent."""
 
 from __future__ import annotations
 

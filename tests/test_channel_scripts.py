@@ -1,4 +1,4 @@
-"""Scripts that start flows with channels, in every mode: how they end, and what is not repeated."""
+"""Scripts that start flows with channels, in every mode: their end, and code that runs once."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ print(flow.slice([3]).map(lambda x: x + 1).collect())
 @pytest.mark.slow
 @ON_EVERY_CLUSTER
 def test_a_run_after_a_loop_needs_ready(mode: str, cluster: str, tmp_path: Path) -> None:
-    """A task of the second run would have to go through the loop again: it cannot."""
+    """A task of the second run would have to run the loop again, which is impossible."""
     (tmp_path / "script.py").write_text(SECOND.format(ready=""), encoding="utf-8")
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.quiet", status=1)
     assert ended.stdout == "answer 2\n"

@@ -1,4 +1,4 @@
-"""Channels that do not move: an input that is never closed, an output that is never read."""
+"""Blocked channels: an input that is never closed, an output that is never read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTICE_S = 10.0
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
-    """The lines for the user; a channel that has not moved is noted at once."""
+    """The notices for the user; a blocked channel is reported immediately."""
     timing = Timing(channel_notice_s=0.0, beat_s=0.1)
     monkeypatch.setattr(Timing, "from_environment", lambda: timing)
     lines: queue.Queue[str] = queue.Queue()
@@ -89,7 +89,7 @@ def test_a_sender_without_a_run_is_noted_with_its_line(monkeypatch: pytest.Monke
 
 
 class Waits:
-    """The channels of a run at a time that the test sets."""
+    """The channels of a run, with a clock that the test sets."""
 
     def __init__(self, flow: Flow, control: Control, capsys: pytest.CaptureFixture[str]) -> None:
         timing = Timing(channel_notice_s=NOTICE_S)

@@ -1,7 +1,7 @@
-"""A cluster whose servers are started one by one, its agents on three hosts: what goes where.
+"""A cluster of separately started servers on three hosts: distribution of files, groups and shards.
 
 Agents on 127.0.0.1, 127.0.0.2 and 127.0.0.3 count as different hosts: they read each other's
-shards over sockets only, and say in their logs how much that was.
+shards over sockets only, and log the number of bytes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LOGGED = (
     r"fetched (\d+) program files, (\d+) bytes"
 )
 
-# Three rows in three groups that meet: each waits for the other two, so that each needs an executor
-# of its own. Then a shuffle, whose readers need shards of all three.
+# Three groups wait for each other at a row each, so that each needs its own executor. Then a
+# shuffle, whose readers need shards of all three.
 MEETING = """
 import socket
 import glowpy
@@ -51,7 +51,7 @@ MET = f"997 {hash(tuple((rest, sum(range(rest, 15000, 997))) for rest in range(9
 
 @dataclass(frozen=True, slots=True)
 class OfRun:
-    """What an agent says of a run that is over."""
+    """An agent's log line about a completed run."""
 
     run: str
     frames_served: int
@@ -73,7 +73,7 @@ class Cluster:
         return ["-glow", f"-glow.leader={self.leader}"]
 
     def of_next_run(self, host: str) -> OfRun:
-        """What the agent there says of the first run not asked about yet; waits for it."""
+        """Wait for the agent's log line about its next run that has not been read yet."""
         number = self._runs_read[host] = self._runs_read.get(host, 0) + 1
         name, *counts = self.agents[host].log.await_match(LOGGED, number).groups()
         return OfRun(name, *map(int, counts))
@@ -81,7 +81,7 @@ class Cluster:
 
 @contextmanager
 def started_by_hand(directory: Path, hosts: list[str], executors: int) -> Iterator[Cluster]:
-    """A master and an agent on each host, which the master knows."""
+    """A master and a registered agent on each host."""
     with ExitStack() as stack:
         info = ["--log-level", "info"]
         master = stack.enter_context(server(directory, "master", "--address", "127.0.0.1:0", *info))
@@ -106,7 +106,7 @@ def on_three_hosts(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def run_meeting(directory: Path, cluster: Cluster, more: str = "") -> Ended:
-    """Run the script of that name on the cluster; its groups meet here."""
+    """Run the script MEETING on the cluster; the groups meet at a port of this process."""
     (directory / "meeting.py").write_text(MEETING + more, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as place, ExitStack() as guests:
         place.settimeout(BOUND_S)
@@ -143,7 +143,7 @@ def test_three_hosts_share_work_and_shards(on_three_hosts: Cluster, tmp_path: Pa
     assert {(each.files_fetched, each.bytes_fetched) for each in second.values()} == {(0, 0)}
     assert {each.run for each in first.values()}.isdisjoint({each.run for each in second.values()})
 
-    # After a change of the script, they fetch it again.
+    # After a change of the script, the agents fetch the script again.
     assert run_meeting(tmp_path, on_three_hosts, "\n").stdout.splitlines()[-1] == MET
     third = {host: on_three_hosts.of_next_run(host) for host in HOSTS}
     assert {each.bytes_fetched for each in third.values()} == {size + 1}
@@ -168,7 +168,7 @@ def test_the_examples(on_three_hosts: Cluster, tmp_path: Path) -> None:
 
 
 def test_one_executor_runs_everything(tmp_path: Path) -> None:
-    """Group after group in one process, both sides of every barrier too."""
+    """Group after group in one process, on both sides of every barrier."""
     script = """
 import os
 from glowpy import Flow

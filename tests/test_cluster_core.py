@@ -142,7 +142,7 @@ def test_all_executors_are_taken() -> None:
 
 
 def test_an_agent_that_starts_no_process() -> None:
-    """The next asks are a second apart, and the patience of a run that worked before ends them."""
+    """The next requests are a second apart; the patience of a run that has begun ends the wait."""
     transcript("""
     > demand 1
     reach the master

@@ -120,7 +120,7 @@ def test_rows_nested_too_deep_are_an_error() -> None:
         row = [row]
     with pytest.raises(RowError, match=r"cannot be pickled: .*recursion"):
         encode([row])
-    while row:  # taken apart by hand: dropping it whole would recurse as well
+    while row:  # taken apart level by level: dropping the whole row would recurse as well
         row = row.pop()
 
 

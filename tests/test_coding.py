@@ -1,4 +1,4 @@
-"""Messages as bytes: every class comes back equal, and nothing else is taken for a message."""
+"""Encoded messages: decoding returns an equal message or refuses the bytes."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Mood(Enum):
 
 
 class Pair(NamedTuple):
-    """Looks like msgpack's ExtType, which is a tuple."""
+    """A tuple with the fields of msgpack's ExtType."""
 
     code: int
     data: bytes
 
 
 class Odd(NamedTuple):
-    """Kinds of fields that a message may have, whether or not one of ours has them now."""
+    """Every supported kind of field, whether or not a message uses the kind today."""
 
     number: float
     moods: tuple[Mood, ...]
@@ -63,7 +63,7 @@ SCALARS: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False),
     Secret: st.one_of(st.just(Secret()), st.builds(Secret.make)),
 }
-# What msgpack can say, one of each kind
+# One value of each msgpack type
 RAW: list[Any] = [True, 7, 7.5, "seven", b"seven", None, [], [7, "x"], {}, {"x": 7}]
 EACH_MESSAGE = pytest.mark.parametrize("kind", TABLE.values(), ids=list(TABLE))
 
@@ -111,12 +111,12 @@ def outside(kind: type, bounds: Within | Characters) -> list[Any]:
 
 
 def wrong(kind: Any, raw: Any) -> Iterator[Any]:
-    """What is no encoding of such a value, made from one that is."""
+    """Invalid encodings for an annotation, made from a valid encoding."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if hasattr(kind, "_fields"):
         hints = list(typing.get_type_hints(kind, include_extras=True).values())
         yield from (each for each in RAW if not isinstance(each, list))
-        yield from ([], raw[:-1]) if hints else ()  # a message without fields is whole
+        yield from ([], raw[:-1]) if hints else ()  # valid for a message without fields
         yield from ([*raw, 7], [*raw, None], msgpack.ExtType(7, b"x"))
         for position, hint in enumerate(hints):
             for bad in wrong(hint, raw[position]):
@@ -151,7 +151,7 @@ def wrong(kind: Any, raw: Any) -> Iterator[Any]:
 
 
 def raw_of(message: Any) -> list[Any]:
-    """The fields of an encoded message, without its name."""
+    """The fields of an encoded message, without the message's name."""
     raw = msgpack.unpackb(CODER.encode(message), raw=False, unicode_errors="surrogatepass")
     assert raw[0] == type(message).__name__
     fields: list[Any] = raw[1:]

@@ -1,4 +1,4 @@
-"""Drivers that want more than there is: each has its part, by bid, and none starves."""
+"""Drivers that want more executors than exist: shares by bid, without starvation."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_more_drivers_than_executors_take_turns():
 
 @dataclass
 class Held:
-    """An executor and when the group that it runs will have ended."""
+    """An executor, with the time at which its current group ends."""
 
     lease: Lease
     busy_until: float
@@ -232,7 +232,7 @@ def report(
 
 
 def compete(drivers: list[Driver], executors: int, duration_s: float) -> None:
-    """Drivers begin one after another, a step apart; then time goes by."""
+    """Start one driver in each step, then let the time pass."""
     IN_USE.clear()
     bench = Bench(*(agent(f"a{n}", executors=2, memory_mb=10_000) for n in range(executors // 2)))
     started: list[Driver] = []
@@ -286,6 +286,6 @@ def test_everybody_is_served_and_nobody_holds_more_than_its_part(drawn, executor
     held = [len(driver.held) for driver in drivers]
     assert sum(held) <= executors
     claims = [claim(d.most, d.bid, capacity=executors) for d in drivers]
-    if min(shares(claims)) > 0:  # else they take turns
+    if min(shares(claims)) > 0:  # drivers with a share of 0 take turns
         for count, fair in zip(held, shares(claims), strict=True):
             assert abs(count - fair) <= 1, (held, shares(claims))

@@ -1,4 +1,4 @@
-"""Drivers, agents and masters that come, go and compete, all of them real processes."""
+"""Real drivers, agents and masters that start, stop and compete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ rows = Flow().slice(range(int(count)), int(count)).map(lambda row: pass_gate(nam
 print(sorted(rows.collect()) == list(range(int(count))))
 """
 )
-# 50 groups: 20, 16, 13 and one
+# 50 groups in four steps: 20, 16, 13 and one
 FIFTY = (
     SCRIPT
     + """
@@ -38,7 +38,7 @@ print(again.map(lambda key, row: row).map(lambda row: row).reduce(lambda x, y: x
 
 
 class Cluster:
-    """A master, agents and drivers that a test starts one by one."""
+    """A master, agents and drivers that a test starts separately."""
 
     def __init__(self, directory: Path, gate: Gate, stack: ExitStack) -> None:
         self.directory = directory
@@ -84,7 +84,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def agent_of(pid: int) -> int:
-    """The process that has started an executor."""
+    """The parent process of an executor."""
     return psutil.Process(pid).ppid()
 
 
@@ -99,7 +99,7 @@ def test_drivers_share_by_bid_and_use_their_executors_again(cluster: Cluster) ->
     gate.let_until("one", one=2, two=2)
     pids = {name: gate.pids[name] for name in ("one", "two")}
     assert (len(pids["one"]), len(pids["two"])) == (4, 2)
-    for _ in range(3):  # and so it stays
+    for _ in range(3):  # the distribution stays the same
         for each in gate.waiting():
             gate.let_through(each)
         gate.wait_for(one=2, two=2)
@@ -135,7 +135,7 @@ def test_more_drivers_than_executors_take_turns(cluster: Cluster) -> None:
     cluster.agent("--max.executors", "1")
     drivers = [cluster.driver(NAMED, name, "10000") for name in ("one", "two")]
     served: list[str] = []
-    while len(served) < 3:  # one, the other, and the one again
+    while len(served) < 3:  # the first driver, the second, and the first again
         (group,) = gate.wait_until(lambda here: len(here) == 1)
         if served[-1:] != [group.name]:
             served.append(group.name)
@@ -168,7 +168,7 @@ def test_fifty_groups_on_an_executor_or_two_that_come_and_go(cluster: Cluster) -
         assert finish(driver).stdout == "[190]\n", "with a late one"
         assert len(gate.pids["first"]) == 2 and pid not in gate.pids["first"]
 
-    with Gate() as gate:  # one of them leaves in the middle
+    with Gate() as gate:  # one agent leaves in the middle
         cluster.gate = gate
         driver = cluster.driver(FIFTY)
         here = gate.wait_for(first=2)
@@ -181,7 +181,7 @@ def test_fifty_groups_on_an_executor_or_two_that_come_and_go(cluster: Cluster) -
 
 
 def test_readers_run_where_their_inputs_are(cluster: Cluster) -> None:
-    """Two writers at two places, and two readers of each: those that wait do so where they read."""
+    """Two writers at two agents, two readers of each: waiting readers run at their inputs."""
     script = (
         SCRIPT
         + """
@@ -202,7 +202,7 @@ flow.run()
     writers = {each.row: each for each in gate.wait_for(writer=2)}
     wrote = {row: agent_of(each.pid) for row, each in writers.items()}
     assert sorted(wrote.values()) == sorted(places)
-    # The second has its readers, one of them queued, while the first is not done yet.
+    # The second writer has two readers, one of them queued, before the first writer is complete.
     gate.let_through(writers["1"])
     (reader,) = (each for each in gate.wait_for(writer=1, reader=1) if each.name == "reader")
     assert (reader.row, agent_of(reader.pid)) == ("1", wrote["1"])
@@ -238,7 +238,7 @@ def test_tasks_spread_and_keep_to_preferred_places_and_fast_cores(cluster: Clust
         names[cluster.agent("--max.executors", "2", *where).process.pid] = f"{center} {rack}"
 
     def placed(count: int, *flags: str) -> dict[str, int]:
-        """Where so many groups run at once."""
+        """Distribution over agents of `count` concurrent groups."""
         await_idle(cluster.leader)
         with Gate() as gate:
             cluster.gate = gate

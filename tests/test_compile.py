@@ -1,4 +1,4 @@
-"""Fused row steps: one call per row and step, and blame where it belongs."""
+"""Fused row steps: one call per row and step, and errors attributed to the right step and row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.ugly_rows import Point
 
 
 class RowStep(NamedTuple):
-    """A row step that this test can also do by itself."""
+    """A row step that the test can also apply by itself."""
 
     kind: RowKind
     function: Callable[..., Any]
@@ -44,13 +44,13 @@ def steps_of(row_steps: Iterable[RowStep]) -> list[Step]:
 
 
 def run_fused(fused: FusedSteps, rows: Batch, rows_at_a_time: int = 16) -> Batch:
-    """What comes out for these rows."""
+    """The output of fused steps for these rows."""
     sizer = BatchSizer(1 << 20, rows=rows_at_a_time)
     return [row for batch in fused.run(sizer.resize(iter([rows])), sizer) for row in batch]
 
 
 def one_after_another(row_steps: Sequence[RowStep], rows: Batch) -> Batch:
-    """What the steps mean."""
+    """The expected output: apply step after step to all rows."""
     for kind, function in row_steps:
         if kind is RowKind.MAP:
             rows = [function(row) for row in rows]
@@ -178,7 +178,7 @@ class Refused(Exception):
 
 
 def blamed(row_steps: Sequence[RowStep], rows: Batch) -> tuple[int, Any, str]:
-    """Number of the step that failed, the row it had, and the name of what it raised."""
+    """Number of the step that failed, its input row, and the name of the raised exception."""
     fused = fuse(steps_of(row_steps))
     try:
         run_fused(fused, rows)
@@ -277,7 +277,7 @@ def test_no_step_is_blamed_for_an_error_from_elsewhere() -> None:
 
 
 def stream_of(row_steps: Sequence[RowStep], rows: Batch) -> Stream:
-    """What a task makes of these rows by a chain of any length."""
+    """The output stream of a task for these rows and a chain of any length."""
     dataset = dataset_of(row_steps)
     (step_group,) = make_plan(dataset._graph, [dataset._node], stored=True).step_groups
     context = Context(0, 1, 1 << 20, "no directory")

@@ -1,4 +1,4 @@
-"""What fused loops end in: blame, calls, and how many rows are held, whatever these come in."""
+"""The consumers of fused loops: error attribution, call counts, and the number of buffered rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def keep_larger(x: Any, y: Any) -> Any:
     return max(x, y)
 
 
-# What may follow on rows, and what it makes of them.
+# Possible consumers of rows, with the expected output.
 ENDS: dict[str, tuple[Shape, Callable[[Batch], Batch]]] = {
     "rows": (lambda rows: rows, list),
     "map": (lambda rows: rows.map(lambda row: row + 1), lambda rows: [row + 1 for row in rows]),
@@ -53,7 +53,7 @@ forms = pytest.mark.parametrize("form", FORMS, ids=["list", "tuple", "iter", "ge
 
 
 def stream_of(shape: Shape, batches: Iterable[Batch], budget_bytes: int = 1 << 20) -> Stream:
-    """What a task makes of these rows."""
+    """The output stream of a task for these rows."""
     dataset = shape(Flow(["-glow.inline"]).slice([]))
     (step_group,) = make_plan(dataset._graph, [dataset._node], stored=True).step_groups
     context = Context(0, 1, budget_bytes, "no directory")
@@ -104,9 +104,9 @@ def test_rows_come_once_each_in_order(
     assert calls == counts * 2
 
 
-# --- blame ---------------------------------------------------------------------------------------
+# --- attribution of errors ----------------------------------------------------------------------
 
-# Steps that pass a row on as it is; any of them may stand before and behind the one that fails.
+# Steps that return each row unchanged; any of them may stand before and behind the failing step.
 BY: dict[str, Shape] = {
     "map": lambda rows: rows.map(lambda row: row),
     "filter": lambda rows: rows.filter(lambda row: True),
@@ -153,7 +153,7 @@ FAILING: dict[str, Shape] = {
 def test_the_step_that_raised_is_named_with_its_row(
     end: str, failing: str, before: list[str], behind: list[str], long: bool
 ) -> None:
-    """Wherever it stands, and whichever loop it is in: the first batches have little room."""
+    """At any position of the step, in any loop; the first batches have little room."""
 
     def shape(rows: Dataset) -> Dataset:
         if long:
@@ -237,7 +237,7 @@ def test_batches_are_never_longer_than_is_due(form: Callable[..., Any]) -> None:
 
 
 def numbers(made: list[int]) -> Iterator[int]:
-    """More than anybody can hold; what has been taken is in the list."""
+    """More rows than memory can hold; `made` lists the consumed rows."""
     for number in range(1_000_000_000):
         made.append(number)
         yield number

@@ -1,4 +1,4 @@
-"""Which numbers of shards and rows are accepted: whole numbers of any library, within bounds."""
+"""Accepted numbers of shards and rows: whole numbers of any library, within bounds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_numbers_of_numpy_count_shards_and_rows(new_flow: Runner) -> None:
     assert rows.sample(np.float32(1.0), seed=three).count() == 3
     assert flow.source(lambda: range(4), two).count() == 4
     assert flow.text_file(__file__, two).count() > 0
-    # The rest of the graph has numbers of Python's own, which can be shown, packed and compared.
+    # All other numbers of the graph are Python's own, which can be printed, packed and compared.
     assert all(type(step.task_count) is int for step in flow._graph.steps)
 
 

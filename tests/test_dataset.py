@@ -1,4 +1,4 @@
-"""A dataset is no container: whoever takes it for one is told what to call."""
+"""A dataset is no container: the error of len, indexing and iteration names the right method."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def test_a_misuse_names_the_line_and_the_call(misuse: Callable[[Any], Any], said
 
 
 def test_a_dataset_is_true_with_rows_or_without() -> None:
-    """`if dataset` asks whether there is one; nothing is computed for that."""
+    """`if dataset` tests for None; no row is computed."""
     assert dataset()
     assert Flow(["-glow.inline"]).slice([])

@@ -1,4 +1,4 @@
-"""A parameter with a default gets no field of a row; where rows have as many fields, a note."""
+"""A parameter with a default gets no field of a row; a note reports rows with enough fields."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def bound(c: int) -> Callable[..., Any]:
 
 
 def computed(words: list[str]) -> Callable[..., Any]:
-    return lambda row, length=len(words): (row, length)  # noqa: B008  # that is the case
+    return lambda row, length=len(words): (row, length)  # noqa: B008 - the tested case
 
 
 @pytest.mark.parametrize(

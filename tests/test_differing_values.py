@@ -1,6 +1,6 @@
-"""A script that executors run again must compute the driver's values: as real scripts.
+"""Scripts whose captured values differ between driver and executor, as real processes.
 
-`test_captures.py` has the kinds of values.
+`test_captures.py` tests the kinds of values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ for country in {order}(orders.map(lambda c, v: c).collect()):
 
 
 def test_a_loop_over_a_set(cluster: str, tmp_path: Path) -> None:
-    """Each task would filter by the country that comes first in its own set."""
+    """Each task would filter by the first country in its own set."""
     script = SHOP.format(order="lambda rows: sorted(set(rows), key=lambda c: hash((PID, c)))")
     script = script.replace("in lambda", "in (lambda").replace("c)))(", "c))))(")
     script = "import os\nPID = os.getpid()" + script
@@ -49,7 +49,7 @@ def test_a_loop_over_a_sorted_set(mode: str, cluster: str, tmp_path: Path) -> No
 
 
 def test_modules_of_a_folder_that_the_script_names_in_full(cluster: str, tmp_path: Path) -> None:
-    """A task on the driver's host loads them from there, not their copies."""
+    """A task on the driver's host loads the modules from this folder, not the copies."""
     app, lib = tmp_path / "app", tmp_path / "lib"
     app.mkdir()
     lib.mkdir()
@@ -153,7 +153,7 @@ print(rows.map(operator.itemgetter(1)).collect())
 
 @IN_EVERY_MODE
 def test_values_that_differ_by_nature_are_no_error(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Paths, flags, streams, locks, caches, and variables that `is_task()` decides."""
+    """Paths, flags, streams, locks, caches, and variables that depend on `is_task()`."""
     (tmp_path / "script.py").write_text(ORDINARY, encoding="utf-8")
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.quiet", "--n", "4")
     assert ended.stdout == "[4, 6, 6, 8, 10, 14, 20, 30, 46, 72]\n"

@@ -1,4 +1,4 @@
-"""Examples in docstrings run as they stand and give what they say; none is left out."""
+"""Every example in a docstring runs unchanged and prints the documented output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def module_of(path: Path) -> ModuleType:
 
 
 def failures(module: ModuleType, source: str) -> list[str]:
-    """What is wrong with a module's examples: one that fails, or one that doctest does not find."""
+    """Errors of a module's examples: a failing example, or one that doctest does not find."""
     found = []
     runner = doctest.DocTestRunner(verbose=False)
     example_count = 0

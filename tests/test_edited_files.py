@@ -45,7 +45,7 @@ def replace(old: str, new: str) -> Edit:
 
 
 def move(path: Path) -> None:
-    """Another file takes its place, with the size and time of an old one."""
+    """Replace a file by another file with an old modification time."""
     other = path.with_suffix(".new")
     other.write_text(TEXT.replace("* 2", "* 3"), encoding="utf-8")
     os.utime(other, (1, 1))
@@ -87,7 +87,7 @@ def test_a_constant_that_python_has_written_down_is_compared(
 
 
 def test_an_edited_module_does_not_go_along_with_a_pickled_flow(words: ModuleType) -> None:
-    """As in a notebook that has not loaded the module again."""
+    """The case of a notebook that has not reloaded the module."""
     pickled_program(b"flow")
     replace("LIMIT = 1", "LIMIT = 20")(Path(str(words.__file__)))
     with pytest.raises(ProgramError, match="has changed"):

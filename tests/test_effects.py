@@ -1,4 +1,4 @@
-"""Side effects of a script, told from audit events, and the line that caused them."""
+"""Side effects of a script, detected by audit events, and the line that caused them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         _seen.append((event, arguments))
 
 
-sys.addaudithook(_hook)  # once: Python cannot remove it
+sys.addaudithook(_hook)  # once: Python cannot remove an audit hook
 
 
 def effects_of(statement: str, folder: Path) -> list[Effect]:
@@ -142,7 +142,7 @@ def called_through(files: Sequence[str], call: Callable[[], object]) -> None:
 
 
 def judged(guard: RerunGuard, event: str, *arguments: object, files: Sequence[str]) -> list[str]:
-    """The notes that an event below these files makes."""
+    """The notes about an event below frames of these files."""
     called_through(files, lambda: guard.judge(event, arguments, sys._getframe()))
     return [note.text for note in notes.take_notes()]
 
@@ -244,7 +244,7 @@ def test_other_threads_stop_while_the_task_ends(guard: RerunGuard, tmp_path: Pat
 
 
 def test_the_hook_does_nothing_once_the_run_is_reached(tmp_path: Path) -> None:
-    """In a process of its own: Python cannot remove an audit hook."""
+    """In a separate process: Python cannot remove an audit hook."""
     script = tmp_path / "code" / "x.py"
     script.parent.mkdir()
     script.write_text(

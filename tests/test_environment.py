@@ -1,4 +1,4 @@
-"""Environment variables and options of Python that tasks get, of their driver and their agent."""
+"""Environment variables and options of Python in tasks, from the driver or from the agent."""
 
 from __future__ import annotations
 

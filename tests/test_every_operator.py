@@ -1,4 +1,4 @@
-"""Every operator gives equal rows in equal order, of equal types, wherever and however it runs."""
+"""Every operator returns equal rows of equal types in equal order, in every mode."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ("-m", "tests.every_operator_script")
 EXPECTED = (ROOT / "tests" / "golden" / "every_operator.txt").read_text(encoding="utf-8")
 
-# Modes, budgets in MB, workers and hash seeds: each two values of two of them meet in some run,
-# but for workers, which only a standalone run counts.
+# Modes, budgets in MB, workers and hash seeds. Each pair of values of two settings occurs in some
+# run, but for workers, which only a standalone run counts.
 RUNS = [
     ("inline", 1, 0, "0"),
     ("inline", 64, 0, "random"),
@@ -45,7 +45,8 @@ def test_rows_of_every_operator_are_the_same_in_every_run(
 
 
 def test_rows_of_every_operator_are_the_same_on_every_python() -> None:
-    """On those of the search path that have what glowpy needs; others compare with the table."""
+    """On each Python of the search path that has glowpy's libraries; all others compare with the
+    table."""
     for minor in range(10, 16):
         python = shutil.which(f"python3.{minor}")
         if python is not None and is_able(python):
@@ -61,6 +62,6 @@ def test_rows_of_every_operator_are_the_same_on_every_python() -> None:
 
 
 def is_able(python: str) -> bool:
-    """It starts, and imports what glowpy needs."""
+    """Return whether this Python starts and has glowpy's libraries."""
     needed = [python, "-c", "import click, cloudpickle, msgpack, psutil, zmq"]
     return subprocess.run(needed, capture_output=True, timeout=60).returncode == 0

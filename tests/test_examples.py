@@ -1,4 +1,4 @@
-"""The examples, in every mode: they print what plain Python makes of the same data."""
+"""The examples, in every mode, against plain Python on the same data."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 USERS = "root:x:0:0:root\n# no user\nbin:x:1:1:bin\nann:x:7:0:Ann Rot:root\n"
 GROUPS = "root:x:0\nBin, x7 ann\nbin\n"
 
-# what a test that is run in every mode gets
+# runs an example in one mode
 Print = Callable[..., list[str]]
 
 
 @pytest.fixture
 def printed(mode: str, cluster: str, tmp_path: Path) -> Print:
-    """Runs an example; gives the lines that it prints, without the addresses of agents."""
+    """Run an example and return the printed lines, without the addresses of agents."""
     (tmp_path / "users").write_text(USERS, encoding="utf-8")
     (tmp_path / "groups").write_text(GROUPS, encoding="utf-8")
 

@@ -23,7 +23,7 @@ class Plain(Exception):
 
 
 class Other(Exception):
-    """Made from other arguments than it passes on."""
+    """An exception whose constructor takes other arguments than `args`."""
 
     def __init__(self, code: int, *, why: str) -> None:
         super().__init__(f"{code}: {why}")
@@ -31,7 +31,7 @@ class Other(Exception):
 
 
 class Prefixing(Exception):
-    """Made from its own arguments, but not the same again."""
+    """An exception whose constructor changes its argument, so that `args` makes another text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"error: {text}")

@@ -1,4 +1,4 @@
-"""The plan in words."""
+"""The plan as text."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_other_ways_of_rows() -> None:
 
 
 def test_plans_of_runs_on_other_threads_end_the_script(tmp_path: Path) -> None:
-    """Its main thread waits for rows that will never come."""
+    """The main thread of the script waits for rows of a flow that is only explained."""
     script = """
 import threading
 from glowpy import Channel, Flow

@@ -1,6 +1,6 @@
-"""The processes that an executor has started end with it, whatever session they are in.
+"""The processes that an executor has started end with the executor, in every session.
 
-Inline, the executor is the test itself, so these run standalone and on the cluster.
+Inline, the executor is the test itself, so these tests run standalone and on the cluster.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.runners import Runner
 from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
 
 LASTING = [sys.executable, "-c", "import time; time.sleep(600)"]
-# Its parent ends at once, and leaves it to init.
+# The shell ends immediately, so that init adopts the process.
 ORPHANED = ["/bin/sh", "-c", 'setsid "$@" </dev/null >/dev/null 2>&1 & echo $!', "sh", *LASTING]
 
 
 def start_processes() -> list[int]:
-    """A child in a session of its own, and an orphan in another; their process ids."""
+    """Start a child in a new session and an orphan in another; return their process ids."""
     child = subprocess.Popen(LASTING, start_new_session=True)
-    child.returncode = 0  # the warning about a running child is not wanted here
+    child.returncode = 0  # prevents the warning about a running child
     orphan = subprocess.run(ORPHANED, stdout=subprocess.PIPE, text=True, check=True)
     return [child.pid, int(orphan.stdout)]
 

@@ -1,4 +1,4 @@
-"""docs/faults.md says what is: every deadline and bound, with its default."""
+"""docs/faults.md lists every deadline and limit, with the defaults of the code."""
 
 from __future__ import annotations
 

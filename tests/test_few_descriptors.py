@@ -1,4 +1,4 @@
-"""A process that may open few files: it does its work, or says what is missing; it never hangs."""
+"""A process with few file descriptors completes its work or reports the limit, and never hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/fidelity.md: every row is filled in, and names tests that are there."""
+"""docs/fidelity.md: every row is complete and names existing tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATES = ("kept", "changed", "planned", "added")
 
 
 def faults(text: str) -> Iterator[str]:
-    """What is wrong with the tables of a text, a line for each."""
+    """Errors in the tables of a text, a line for each."""
     head: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.startswith("|"):

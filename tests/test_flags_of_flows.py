@@ -1,4 +1,4 @@
-"""Flags that a flow gets in a list, and those that are a task's: the messages are the same."""
+"""Flags of a flow from a list, and flags of a task: both have the same error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executors of a standalone run that start as new processes, and when they do."""
+"""Executors of a standalone run that start as new processes instead of forks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function that cannot be pickled: the step is named, at its line, before anything runs."""
+"""A function that cannot be pickled: the error names step and line before the run starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glowpy.errors import ProgramError
 
 
 class Holds:
-    """A function that holds something that is of this process."""
+    """A function with an attribute that cannot be pickled."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

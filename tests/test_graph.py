@@ -1,4 +1,4 @@
-"""The graph that the user's calls build: steps, edges, marks and the places they name."""
+"""The graph that the user's calls build: steps, edges, marks, and source lines."""
 
 from __future__ import annotations
 

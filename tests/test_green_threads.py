@@ -1,4 +1,4 @@
-"""Programs that gevent or eventlet has patched end in an error, where they would hang."""
+"""Programs patched by gevent or eventlet end by an error instead of hanging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executors that grow without end or stand still."""
+"""Executors that grow without limit or stop responding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def growing(row: int) -> int:
-    """Takes memory, a piece at a time, until somebody ends it."""
+    """Allocate memory step by step until another process kills this one."""
     held = []
     while True:
         held.append(os.urandom(1 << 20) * 8)

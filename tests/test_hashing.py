@@ -39,7 +39,7 @@ class Bag(frozenset[Any]):
 
 
 class Loose(tuple[Any, ...]):
-    """A subclass with an equality of its own: the case of letters does not matter."""
+    """A subclass with its own equality, which ignores the case of letters."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Loose) and str(self).lower() == str(other).lower()
@@ -54,7 +54,7 @@ class Coordinates(tuple[Any, ...], enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A dataclass with an equality of its own."""
+    """A dataclass with its own equality."""
 
     name: str
 
@@ -229,7 +229,7 @@ def python_versions() -> list[str]:
 
 @pytest.mark.slow
 def test_hashes_are_those_of_the_golden_table_in_every_process_and_version() -> None:
-    """Under four hash seeds, and on each Python that is installed."""
+    """Under four hash seeds, and on each installed Python."""
     expected = (ROOT / "tests" / "golden" / "hashes.txt").read_text(encoding="utf-8")
     runs = [(sys.executable, str(seed)) for seed in range(4)]
     runs += [(path, "random") for path in python_versions()]
@@ -312,7 +312,7 @@ def test_a_key_that_is_long_is_cut() -> None:
 
 
 def is_spread_evenly(parts: list[int], part_count: int) -> bool:
-    """By chi squared; a value beyond this comes once in 10^6 for random parts."""
+    """Chi-squared test; random parts fail once in 10^6."""
     counts = Counter(parts)
     expected = len(parts) / part_count
     deviation = sum((counts[part] - expected) ** 2 / expected for part in range(part_count))
@@ -324,7 +324,7 @@ def is_spread_evenly(parts: list[int], part_count: int) -> bool:
     "step", [1, 2, 7, 8, 16, 34, 144, 1000, 10**9, 2**20, 2**32, 2**51, 2**-3, 2**-10, 0.1]
 )
 def test_multiples_spread_evenly_over_the_parts(step: float, part_count: int) -> None:
-    """Those of fractions do by themselves, those of integers under a seed."""
+    """Fractions are spread evenly with any seed, integers with a seed other than 0."""
     seed = 1 if isinstance(step, int) else 0
     assert is_spread_evenly(parts_of([n * step for n in range(2000)], part_count, seed), part_count)
 

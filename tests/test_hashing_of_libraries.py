@@ -77,7 +77,7 @@ class Struct(msgspec.Struct, frozen=True):
 
 
 NOON = datetime.datetime(2024, 1, 2, 12)  # noqa: DTZ001 - without a zone
-# In each row all are one dict key.
+# The values of each row are one dict key.
 EQUAL: list[list[Any]] = [
     [1, 1.0, True, 1 + 0j, Decimal(1), Fraction(1), Metres(1), Level.LOW, Digit.ONE]
     + [kind(1) for kind in (np.int8, np.uint64, np.int64, np.float16, np.float32, np.float64)]

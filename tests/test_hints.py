@@ -1,4 +1,4 @@
-"""Hints for errors of tasks that lack what the driver has."""
+"""Hints for errors of tasks on hosts without the driver's modules or files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inline runs as a debugger sees them: frames, terminal and exceptions of the user, one thread."""
+"""Inline runs in a debugger: frames, terminal and exceptions of the user, on one thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A driver that is killed leaves nothing: neither processes nor files, here or at agents."""
+"""A killed driver leaves neither processes nor files, on its host or at agents."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_watched_process_may_end_before_the_janitor_starts(
     with janitor(str(tmp_path / "x")):
         (keeper,) = family_of(str(tmp_path))
         keeper.kill()
-        os.waitpid(keeper.pid, 0)  # as a script may that waits for all its children
+        os.waitpid(keeper.pid, 0)  # as in a script that waits for all its children
 
 
 def test_without_a_shell_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

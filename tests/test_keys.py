@@ -1,4 +1,4 @@
-"""The key of a row, and which rows are pairs."""
+"""The key of a row, and the test for pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs: each line says what it is about, and there are never too many of them."""
+"""Logs: each line names its subject by ids, and the number of lines is limited."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_kinds_without_end_take_no_memory_without_end() -> None:
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """Of a logger that is as it was afterwards."""
+    """The name of a logger that is reset afterwards."""
     logger = logging.getLogger("glowpy.of.this.test")
     yield logger.name
     for handler in list(logger.handlers):
@@ -150,7 +150,7 @@ print(Flow().slice(range(6), 3).map(work).reduce(max).collect())
 
 
 def ids_in(text: str) -> list[tuple[str, dict[str, str]]]:
-    """Of each line, its logger and what it is about."""
+    """The logger and the ids of each line."""
     found = []
     for line in text.splitlines():
         match = LINE.fullmatch(line)
@@ -162,7 +162,7 @@ def ids_in(text: str) -> list[tuple[str, dict[str, str]]]:
 
 @pytest.mark.slow
 def test_an_attempt_is_found_in_all_logs(tmp_path: Path) -> None:
-    """One executor dies: driver, agent and master tell the same story under the same ids."""
+    """One executor dies: driver, agent and master log the events under the same ids."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     log_file = tmp_path / "agent.log"
     level = ("--log-level", "debug")

@@ -1,4 +1,4 @@
-"""Executors that die under a run: it goes on, its result is whole, or it says who died and why.
+"""Executors that die during a run: the run completes, or its error names executor and cause.
 
 Inline, the user's function would kill the test itself, so these run standalone and on the cluster.
 """
@@ -29,7 +29,7 @@ def new_flow(request: pytest.FixtureRequest) -> Runner:
 
 
 def dying_once(marker: Path, row: Any) -> Any:
-    """The row; but the first process that gets here dies by SIGKILL."""
+    """Return the row, but kill the first calling process by SIGKILL."""
     try:
         marker.touch(exist_ok=False)
     except FileExistsError:

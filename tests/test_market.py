@@ -1,6 +1,6 @@
-"""The market: which group goes to which executor, and that looking at all pairs finds the same.
+"""The market matches groups to executors, with the same result as a search over all pairs.
 
-An executor is written `e1@host`, a group by its number and where it reads from.
+An executor is written `e1@host`, a group by its number and the place of its input.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Fair:
         self.market.demand(group, origin(*places))
 
     def trade(self) -> list[tuple[int, str]]:
-        """All that can be matched now."""
+        """All matches that are possible now."""
         made = []
         for group, executor in self.market.match(self.supply):
             made.append((group, executor))

@@ -1,4 +1,4 @@
-"""A driver that asks a master which is slow, or silent: the answers that count, and the errors."""
+"""The driver's client of a slow or silent master: valid answers, and errors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LEASE = Lease("lease", "a", "127.0.0.1:1", "dc", "r", 1, 64)
 
 
 class Slow:
-    """A master that answers when a test says so, and the client that asks it."""
+    """A master that answers when a test says so, and its client."""
 
     def __init__(self) -> None:
         self._actions: list[ClusterAction] = []
         self.client = MasterClient(LEADER, "run", "script", Options(), TIMING, self._actions)
 
     def asked(self) -> AskExecutors:
-        """The oldest ask that was not looked at."""
+        """The oldest request that has not been read."""
         while True:
             action: Any = self._actions.pop(0)
             if isinstance(action, ToMaster) and isinstance(action.message, AskExecutors):
@@ -88,7 +88,7 @@ def test_granted_leases_are_used_first(master: Slow) -> None:
     assert not client.is_answered
     assert client.granted() == [LEASE]
     assert client.is_answered
-    client.ask_again()  # the agent has refused it
+    client.ask_again()  # the agent has refused the executor
     assert not client.is_answered
     client.advance(1.0, launching=0, held=0)
     master.answer(master.asked())
@@ -106,7 +106,7 @@ def test_a_lost_answer_is_made_up_for_by_the_next(master: Slow) -> None:
 
 
 def test_a_master_that_is_gone_is_not_waited_for(master: Slow) -> None:
-    """Whoever has an executor goes on with it."""
+    """A driver with an executor continues."""
     client = master.client
     client.advance(0.0, launching=0, held=1)
     master.answer(master.asked())
@@ -148,7 +148,7 @@ def test_an_agent_that_refused_and_is_gone_is_not_taken_for_the_one_there_is(mas
 
 
 def test_an_agent_that_is_gone_is_not_taken_for_the_one_there_is(master: Slow) -> None:
-    """What the master offered once, and not again, is no agent of its any more."""
+    """An agent that the master has offered once, and not again, has left the cluster."""
     client = master.client
     client.demand = 1
     client.advance(0.0, launching=0, held=0)

@@ -1,8 +1,8 @@
-"""The master as transcripts: topology and allocator behind the messages that it takes.
+"""Transcripts of the master: topology and allocator behind the messages of agents and drivers.
 
-`>` is what happens, the lines below it the answer. `a1` is an agent; d1's leases are `d1.1`,
-`d1.2` … in the order in which they are granted. Time goes by where that is said. The drivers that
-the master calls to ask again stand last.
+`>` is an event, the lines below it the answer. `a1` is an agent; d1's leases are `d1.1`,
+`d1.2` … in the order in which they are granted. Only lines that say so advance the clock. The
+drivers that the master calls to ask again stand last.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _FIELDS = {"executors": "executor_limit", "level": "cpu_level", "MB": "memory_mb
 
 
 class Play:
-    """A master, the agents' ideas of what they have, and names for leases."""
+    """A master, the states that its agents report, and names for leases."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.master = Master(Timing(), self.now)
         self.agents: dict[str, Heartbeat] = {}
-        self.leases: dict[str, LeaseInUse] = {}  # by the name here
+        self.leases: dict[str, LeaseInUse] = {}  # by the name in the transcript
         self._counts: Counter[str] = Counter()
 
     def tell(self, line: str) -> list[str]:
-        """What is answered, and who is called."""
+        """The answer to an event, and the called drivers."""
         said = self._said(line)
         called = [peer.decode() for peer in self.master.to_call(self.now)]
         return [*said, *([f"calls {', '.join(called)}"] if called else [])]
@@ -102,7 +102,7 @@ class Play:
 
 
 def transcript(script: str) -> None:
-    """Play what happens in a script and compare the answers with it."""
+    """Play the events of a script and compare the answers with it."""
     play = Play()
     said = []
     expected = dedent(script).strip("\n").rstrip()
@@ -192,7 +192,7 @@ def test_drivers_compete() -> None:
 
 
 def test_waiting_drivers_are_called_as_far_as_executors_are_free() -> None:
-    """Each once until it asks again."""
+    """A driver is called once until it asks again."""
     transcript(
         """
         > a1 beats executors 4
@@ -275,7 +275,7 @@ def test_another_master_learns_who_holds_what() -> None:
 
 
 def test_a_master_that_stood_still_takes_nobody_for_lost() -> None:
-    """What agents sent meanwhile is heard after its first tick; who is gone is lost later."""
+    """The master first reads messages sent during its suspension; dead agents time out later."""
     transcript(
         """
         > a1 beats

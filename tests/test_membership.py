@@ -1,4 +1,4 @@
-"""An agent and whoever listens where its master is to be."""
+"""An agent and a peer at the master's address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEARTBEAT = Heartbeat("a", "127.0.0.1:1", "", "", 1, 1, 1, ())
 
 
 class Listening:
-    """Somebody at the master's address, and an agent that greets."""
+    """A peer at the master's address, and an agent that greets."""
 
     def __init__(self, transport: Transport) -> None:
         self._server: Server = transport.serve(LOOPBACK)
@@ -36,7 +36,7 @@ class Listening:
         self.peer = b""
 
     def hear(self, kind: type) -> Any:
-        """The next message of a kind that the agent sends. Raises: whatever ends the agent."""
+        """The next message of a kind from the agent; raises the error that ends the agent."""
         deadline = time.monotonic() + BOUND_S
         while time.monotonic() < deadline:
             self.membership.advance(time.monotonic())

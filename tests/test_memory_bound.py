@@ -1,4 +1,5 @@
-"""Rows that do not fit: finished, correct, and no process takes much more than its budget."""
+"""Rows that exceed the memory budget: the run is correct, and no process exceeds its budget by
+much."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "memory.py"
-MOST_MB = 25  # a process that holds no rows takes about 10; without a budget these take 45 and 96
+MOST_MB = 25  # a process without rows takes about 10; without a budget these take 45 and 96
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Standard input of a task: reading it raises with the reason, asking about it does not."""
+"""Standard input of a task: reading raises an error with the reason, other calls do not."""
 
 from __future__ import annotations
 

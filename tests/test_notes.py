@@ -1,4 +1,4 @@
-"""Notes of tasks to the user: one line each, of a bounded length and number."""
+"""Notes of tasks to the user: one line each, of limited length and number."""
 
 from __future__ import annotations
 

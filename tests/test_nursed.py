@@ -1,4 +1,4 @@
-"""Directories of standalone runs that were killed at once are removed by a later run, no others."""
+"""A later run removes the directories of killed standalone runs, and no other directories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def made(place: Path, digit: str) -> Path:
 
 
 def abandoned(place: Path, digit: str) -> Path:
-    """A run's directory whose nursery was killed before it had started anybody."""
+    """A run's directory whose nursery was killed before it had started an executor."""
     path = made(place, digit)
     with Nursery(lambda _executor, _secret: None, str(path)) as nursery:
         deadline = time.monotonic() + BOUND_S
@@ -44,7 +44,7 @@ def test_abandoned_directories_go_with_the_next_run(tmp_path: Path, gate: Gate) 
     held, lost, own = made(tmp_path, "a"), abandoned(tmp_path, "b"), made(tmp_path, "c")
     with Nursery(gate.wait, str(held)) as other:
         other.start("e1", Secret.make())
-        gate.arrived()  # it has been held for long
+        gate.arrived()  # the directory is held before the other nursery starts
         aged(held)
         (lost / "below").mkdir()
         (lost / "below" / "rows-0.seg").touch()

@@ -1,4 +1,4 @@
-"""The nursery: executors are forked, watched, killed, and never outlive their driver."""
+"""The nursery forks, watches and kills executors, which end with their driver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Event = Started | Exited | Unstarted
 
 
 class Gate:
-    """A pipe: executors wait at it until it is opened, and say that they are there."""
+    """A pipe at which executors announce themselves and wait until the test opens it."""
 
     def __init__(self) -> None:
         self._wait, self._open = os.pipe()
@@ -38,7 +38,7 @@ class Gate:
         os.read(self._wait, 1)
 
     def arrived(self) -> str:
-        """In the test: what the next executor has said."""
+        """The name of the next executor that has arrived."""
         text = b""
         while not text.endswith(b"\n"):
             assert select.select([self._hear], [], [], BOUND_S)[0], "no executor at the gate"
@@ -66,7 +66,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def take(nursery: Nursery, count: int) -> list[Event]:
-    """The next events, that many at least."""
+    """The next `count` or more events."""
     found: list[Event] = []
     while len(found) < count:
         assert select.select([nursery], [], [], BOUND_S)[0], f"only {found}"
@@ -135,9 +135,9 @@ def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate)
         nursery.kill("e1")
         nursery.kill("unknown")
         assert take(nursery, 1) == [Exited("e1", -signal.SIGKILL)]
-        nursery.kill("e1")  # it has ended already
+        nursery.kill("e1")  # has ended already
         assert psutil.Process(pids[1]).is_running()
-        nursery.start("e1", SECRET)  # a replacement may have its name
+        nursery.start("e1", SECRET)  # a replacement may have the same name
         assert gate.arrived() == "e1"
     await_end(*pids)
 
@@ -187,7 +187,7 @@ def test_a_process_that_cannot_be_made_is_told() -> None:
     assert in_fork(start_one) == repr(expected)
 
 
-# --- what the driver was before ------------------------------------------------------------------
+# --- the state of the driver at the start --------------------------------------------------------
 
 
 def test_output_that_waits_in_the_drivers_buffers_is_written_once(tmp_path: Path) -> None:

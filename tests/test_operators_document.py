@@ -1,4 +1,4 @@
-"""docs/operators.md: every public method has its row, and the steps that it says it adds."""
+"""docs/operators.md has a row for every public method, with the steps that the method adds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_method_has_a_row_and_every_row_is_filled_in() -> None:
 
 
 def test_arguments_are_those_of_the_method() -> None:
-    """Names and defaults, as the user writes them; functions are `f`."""
+    """Names and defaults, in the user's form; functions are `f`."""
     import inspect
 
     for row in rows():

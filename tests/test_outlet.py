@@ -1,4 +1,4 @@
-"""Rows on their way to an output channel: in turns or in order, and what is lost meanwhile."""
+"""Rows on the way to an output channel, in turns or in order, and losses in between."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRACE_S = 2.0
 
 
 class Shard:
-    """One shard as the outlet reads it: `None` is what has not come yet."""
+    """One shard in the form that the outlet reads: `None` while no block has arrived."""
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
@@ -42,7 +42,7 @@ class Shard:
 
 
 class Pulls:
-    """Every shard that was asked for, by (attempt, shard)."""
+    """Every requested shard, by (attempt, shard)."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -118,7 +118,7 @@ def test_a_live_shard_that_is_lost_before_a_row_is_given_begins_anew() -> None:
 
 
 def test_the_cause_of_a_loss_has_time_to_come() -> None:
-    """By another connection: that the user's code raised says more."""
+    """An error of the user's code arrives on another connection and has more information."""
     outlet, pulls, _channel = live(1)
     outlet.group_begun(0, 10, "a1")
     outlet.advance()

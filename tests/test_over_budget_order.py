@@ -74,7 +74,7 @@ def test_rows_and_their_order_do_not_depend_on_the_budget(
 
 
 def nested(left: str, right: str) -> str:
-    """Shows in which order and nesting values are folded."""
+    """Show the order and nesting in which values are folded."""
     return f"({left} {right})" if len(left) < 300 else f"({left[:100]}… {hash_of(left)} {right})"
 
 
@@ -111,7 +111,7 @@ def test_values_are_folded_alike_under_every_budget(name: str, rows: Batch, tmp_
 
 
 def text_of(row: Any) -> str:
-    """With types, which `==` does not tell apart; the repr of a set has no order."""
+    """The text of a row with types, which `==` does not compare; sets are sorted."""
     if isinstance(row, LoneKey):
         return text_of(row.value)
     if isinstance(row, (tuple, list)):

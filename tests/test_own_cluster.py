@@ -1,4 +1,4 @@
-"""The cluster of a driver's own that cannot start: the error says why, and nothing is left."""
+"""A failing start of the driver's own cluster: the error has the cause, and no process remains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if {role!r} in sys.orig_argv and "glowpy" in sys.orig_argv:
 
 
 def failure(tmp_path: Path, role: str, action: str, scale: str = "1") -> str:
-    """What the driver writes where `glowpy ROLE` does this before anything else."""
+    """The driver's error when `glowpy ROLE` runs this action first."""
     (tmp_path / "script.py").write_text(SCRIPT)
     (tmp_path / "sabotage").mkdir()
     text = IN_ROLE.format(role=role, action=action)

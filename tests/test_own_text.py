@@ -1,4 +1,4 @@
-"""Paths of a task as the driver has them."""
+"""Paths of a task, shown as the driver's paths."""
 
 from __future__ import annotations
 

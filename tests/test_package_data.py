@@ -1,4 +1,4 @@
-"""Data files of local packages, which travel to tasks with the modules."""
+"""Data files of local packages, which are sent to tasks together with the modules."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The wheel works where no checkout is: fresh environment, commands, hello world in every mode.
+"""The wheel works without a checkout: fresh environment, commands, hello world in every mode.
 
-Dependencies come through pip by name, from whatever index this machine is set up for.
+pip installs the dependencies by name, from the index that this machine is set up for.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COUNT = 6
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that no earlier build/ folder can lend it a file."""
+    """Build the wheel from a copy, so that no earlier build/ folder can add a file."""
     source = tmp_path_factory.mktemp("source")
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
@@ -63,7 +63,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin/ folder of a fresh environment that holds the wheel."""
+    """The bin/ folder of a fresh environment with the wheel installed."""
     folder = tmp_path_factory.mktemp("venv")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_DEADLINE_S)
     pip(str(folder / "bin" / "python"), "install", str(wheel))
@@ -72,7 +72,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
-    """A folder outside the checkout: a script, its input, and a folder for what is temporary."""
+    """A folder outside the checkout: a script, its input, and a folder for temporary files."""
     (tmp_path / "hello_world.py").write_text(HELLO_WORLD, encoding="utf-8")
     (tmp_path / "people.txt").write_text(PEOPLE, encoding="utf-8")
     (tmp_path / "tmp").mkdir()
@@ -86,7 +86,7 @@ def pip(python: str, command: str, *arguments: str) -> None:
 
 
 def clean_environment(workplace: Path) -> dict[str, str]:
-    """Nothing that leads back to the checkout or to the environment of this test."""
+    """An environment without any path to the checkout or to the environment of this test."""
     leads_back = {"PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "VIRTUAL_ENV"}
     kept = {name: value for name, value in os.environ.items() if name not in leads_back}
     return kept | {"TMPDIR": str(workplace / "tmp"), "PYTHONUNBUFFERED": "1"}
@@ -113,7 +113,7 @@ def lines_with(text: str, part: str) -> list[str]:
 
 
 def assert_nothing_is_left(installed: Path, workplace: Path) -> None:
-    """No process of the fresh environment, no file in its temporary folder."""
+    """Assert that no process of the fresh environment and no temporary file remains."""
     environment = str(installed.parent)
     left = [
         process
@@ -127,7 +127,7 @@ def assert_nothing_is_left(installed: Path, workplace: Path) -> None:
 
 @contextmanager
 def server(installed: Path, workplace: Path, command: str, *options: str) -> Iterator[str]:
-    """`glowpy COMMAND` while the block runs; gives the host:port that it says it listens on."""
+    """`glowpy COMMAND` while the block runs; yields the host:port of its first line."""
     log = workplace / f"{command}.log"
     with (
         log.open("wb") as stderr,

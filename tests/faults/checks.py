@@ -1,4 +1,4 @@
-"""What every test of a fault has to show besides: the time it took is bounded, nothing is left."""
+"""Checks of every fault test: the run ends within a bound, and no files or processes remain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOUND_S = 60.0
 
 
 class Notes(io.StringIO):
-    """Within: the standard error of this process, and of drivers in it; it can be waited for."""
+    """Captures the standard error of this process and of drivers; a test can wait for text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Notes(io.StringIO):
             return super().write(text)
 
     def wait_for(self, pattern: str, times: int = 1) -> None:
-        """Wait until it has been said so many times."""
+        """Wait until the pattern occurs this many times."""
 
         def is_said() -> bool:
             return len(re.findall(pattern, self.getvalue())) >= times
@@ -46,19 +46,19 @@ class Notes(io.StringIO):
 
 
 def kill_and_await_loss(cluster: LocalCluster, agent: int) -> None:
-    """Kill an agent; return once a driver knows: readers that go on sooner may be whole before."""
+    """Kill an agent and wait until a driver has noticed the loss, before readers continue."""
     with Notes() as notes:
         cluster.kill_agent(agent)
         notes.wait_for(rf"agent {re.escape(cluster.address_of(agent))} is lost")
 
 
 def assert_clean(cluster: LocalCluster) -> None:
-    """Nothing of any run is left at the agents, once those that were lost have closed theirs."""
+    """Assert that no agent keeps files of a run, after lost executors have ended."""
     for attempt in cluster.attempts():
         await_end(attempt.pid)
     deadline = time.monotonic() + BOUND_S
     left = cluster.left_behind()
-    with select.epoll() as nothing:  # directories tell nobody that they go
+    with select.epoll() as nothing:  # a removed directory raises no event
         while left and time.monotonic() < deadline:
             nothing.poll(0.02)
             left = cluster.left_behind()

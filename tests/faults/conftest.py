@@ -1,4 +1,4 @@
-"""A cluster of three agents for the tests of one file, and a whole one for each test."""
+"""A cluster of three agents for the tests of one file, complete again before each test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.place import Place
 
 @pytest.fixture(scope="module")
 def shared_cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
-    """Its intervals run at the module's TIME_SCALE, if it has one."""
+    """Start three agents, with intervals scaled by the module's TIME_SCALE, if defined."""
     scale = getattr(request.module, "TIME_SCALE", None)
     with LocalCluster(3, time_scale=scale) as cluster:
         yield cluster
@@ -21,7 +21,7 @@ def shared_cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def cluster(shared_cluster: LocalCluster) -> Iterator[LocalCluster]:
-    """Three agents with one executor each, on hosts of their own; whole at the beginning."""
+    """Three agents with one executor each, on separate hosts; killed agents are started again."""
     shared_cluster.restore()
     yield shared_cluster
     shared_cluster.faults.disarm()

@@ -1,4 +1,4 @@
-"""A flow on three agents, held at a row while a test does something to them."""
+"""A flow on three agents whose executors wait at a row while a test injects faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EXPECTED = sorted((row % 50, row + 1) for row in range(300))
 
 
 def steps_of(flow: Flow) -> Dataset:
-    """Three producers, one for each agent, and three that read of all of them."""
+    """Three producers, one for each agent, and three readers of all producers."""
     return (
         flow.slice(range(300), 3)
         .map(lambda row: (row % 50, row))
@@ -20,12 +20,12 @@ def steps_of(flow: Flow) -> Dataset:
 
 
 def held(cluster: LocalCluster, step: str, at_row: int = 0) -> list[ArmedFault]:
-    """Three executors will wait at a row of a step: each has one task, at an agent of its own."""
+    """Arm three executors to wait at a row of a step: each has one task, at a separate agent."""
     return [cluster.hold_executor(at_row, step=step, task=task) for task in range(3)]
 
 
 def agents_of(cluster: LocalCluster, faults: list[ArmedFault]) -> list[int]:
-    """Where the executors are, once all of them wait."""
+    """Wait until the executors reach the row and return their agents."""
     return [cluster.agent_of(fault.wait()) for fault in faults]
 
 

@@ -1,4 +1,4 @@
-"""Where a flow runs while faults come to it: on this machine's executors, or on a cluster."""
+"""The place where a flow runs under faults: the executors of this machine, or a cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from glowpy.testing import Faults
 
 
 class Place:
-    """Where a flow runs, and the faults that come to its executors."""
+    """Flags of a flow and the fault injector for its executors."""
 
     def __init__(self, flags: list[str], faults: Faults) -> None:
         self._flags = flags

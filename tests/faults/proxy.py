@@ -1,4 +1,4 @@
-"""A TCP proxy whose network can be made bad: slow, cut, cut in mid-message, deaf one way."""
+"""A TCP proxy that delays, cuts or swallows traffic."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Way(Enum):
 
 
 class Proxy:
-    """Stands before a server. What it does to the traffic may be changed at any time."""
+    """Forwards connections to a server; a test can change the faults at any time."""
 
     def __init__(self) -> None:
         self.address = ""
-        self.target = ""  # of the server, once it is known
+        self.target = ""  # address of the server, set when the server has started
         self.delay_s = 0.0
         self.swallows: set[Way] = set()
         self.is_refusing = False
@@ -46,7 +46,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._cut)
 
     def cut_after(self, size_bytes: int, way: Way) -> None:
-        """Close the next connection that has carried so many bytes from now on; once."""
+        """Close the next connection that carries this number of bytes; once."""
         self._cut_after[way] = size_bytes
 
     def _cut(self) -> None:
@@ -100,7 +100,7 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            return  # one end is gone: so goes the other
+            return  # when one end closes, close the other
 
     def _run(self, started: threading.Event, host: str) -> None:
         async def listen() -> None:

@@ -16,7 +16,7 @@ _MOST_ROWS = 3000
 
 def _rows(random: Random, directory: Path) -> Callable[[Flow], Dataset]:
     count, shards = random.choice([0, 1, 7, 100, 1000, _MOST_ROWS]), random.randint(1, 6)
-    size = random.choice([0, 0, 0, 20, 2000])  # of what each row carries along
+    size = random.choice([0, 0, 0, 20, 2000])  # bytes of padding in each row
     keys = random.choice([1, 5, 97])
     kind = random.choice(["slice", "slice", "source", "text"])
     if kind == "text":
@@ -35,7 +35,7 @@ def _rows(random: Random, directory: Path) -> Callable[[Flow], Dataset]:
 
 
 def _changes(random: Random) -> dict[str, Change]:
-    """Operators that take pairs, and give pairs."""
+    """Operators from pairs to pairs."""
     parts, factor = random.randint(1, 5), random.randint(2, 9)
     return {
         "map": lambda rows: rows.map(lambda pair: (pair[0] * factor % 101, pair[1])),
@@ -77,7 +77,7 @@ def _changes(random: Random) -> dict[str, Change]:
 
 
 def random_flow(random: Random, directory: Path) -> tuple[str, Callable[[Flow], Dataset]]:
-    """A flow in words, and how it is made; the same for the same random numbers."""
+    """Return a description of a random flow and its constructor; equal seeds make equal flows."""
     source = _rows(random, directory)
     changes = _changes(random)
     names = [random.choice(list(changes)) for _ in range(random.randint(1, 5))]
@@ -92,7 +92,7 @@ def random_flow(random: Random, directory: Path) -> tuple[str, Callable[[Flow], 
 
 
 def terminal_call(random: Random, directory: Path) -> tuple[str, Callable[[Dataset], list[str]]]:
-    """How a result is asked for, in words, and its rows as a multiset."""
+    """Return the text of a random terminal call, and a function for its rows as a multiset."""
     name = random.choice(["collect", "collect", "collect", "count", "save"])
     path = directory / "result.txt"
 

@@ -1,7 +1,7 @@
 """Random flows on random clusters, under random faults, each compared with its inline run.
 
 python -m tests.faults.soak --runs 500 --seed 7           (make soak N=500 SEED=7)
-python -m tests.faults.soak --runs 500 --seed 7 --only 42  run number 42 of these, alone
+python -m tests.faults.soak --runs 500 --seed 7 --only 42  run number 42 alone
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SoakError(Exception):
 
 
 class _Story:
-    """What happens in one run, in words."""
+    """The events of one run as text."""
 
     def __init__(self, name: str) -> None:
         self.lines = [name]
@@ -54,7 +54,7 @@ def _arm(random: Random, faults: Faults, story: _Story) -> None:
 
 
 class _Disturber:
-    """Does things to the servers of a cluster while a run goes on, when so many attempts begin."""
+    """Injects faults into the servers of a cluster when the run has begun a number of attempts."""
 
     def __init__(self, random: Random, cluster: LocalCluster, agents: int, story: _Story) -> None:
         self._cluster = cluster
@@ -97,7 +97,7 @@ class _Disturber:
             cluster.restart_agent(agent)
         elif kind in ("pause", "blink"):
             cluster.pause_agent(agent)
-            # an agent that is silent for 3 s is lost
+            # an agent that misses heartbeats for 3 s is lost
             self._is_over.wait(4.0 if kind == "pause" else self._pause_s)
             cluster.resume_agent(agent)
         elif kind == "master":
@@ -109,10 +109,10 @@ class _Disturber:
 
 
 def soak(runs: int, seed: int, *, only: int = -1, say: Callable[[str], Any] = print) -> str:
-    """Run them; a summary.
+    """Run the flows and return a summary.
 
     Raises:
-        SoakError: one went wrong; says which, and how to have it again.
+        SoakError: a run failed; the message has its number and the command that repeats it.
     """
     begun_at = time.monotonic()
     happened: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Agents that die, come back and join: what is lost with them is done again, and nothing else."""
+"""Agents that die, restart or join: only lost groups are computed again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_an_agent_dies_with_a_running_group(cluster: LocalCluster) -> None:
-    """The others' groups go on, and are not begun again."""
+    """The groups at other agents continue and are not started again."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
     victim = agents_of(cluster, faults)[1]
     cluster.kill_agent(victim)
-    await_end(faults[1].pid)  # its executor has ended by itself
+    await_end(faults[1].pid)  # the agent's executor has ended by itself
     release(faults)
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert again(cluster, MAPS) == {1: 1}
@@ -36,7 +36,7 @@ def test_two_agents_die_at_once(cluster: LocalCluster) -> None:
 
 
 def test_an_agent_dies_with_shards_that_are_still_to_be_read(cluster: LocalCluster) -> None:
-    """What it held is computed again; whoever reads of that begins again, and nobody else."""
+    """The shards at the dead agent are computed again; only their readers start again."""
     producers = held(cluster, "Map1")
     readers = held(cluster, "Map4")
     run = started(steps_of(cluster.flow()).collect)
@@ -51,7 +51,7 @@ def test_an_agent_dies_with_shards_that_are_still_to_be_read(cluster: LocalClust
 
 
 def test_an_agent_dies_under_a_reader_in_mid_pull(cluster: LocalCluster) -> None:
-    """Its readers are elsewhere; they have taken less than they were sent, and that is not all."""
+    """Readers at other agents detect the incomplete pull and start again."""
     rows = cluster.flow().slice(range(60), 3).map(lambda row: bytes([row]) * (3 << 20))
     sizes = rows.round_robin(2).map(lambda row: (row[0], len(row)))
     producer = cluster.hold_executor(18, step="Map1", task=0)
@@ -66,13 +66,13 @@ def test_an_agent_dies_under_a_reader_in_mid_pull(cluster: LocalCluster) -> None
 
 
 def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalCluster) -> None:
-    """The shards that are needed, and what of their ancestors has died with them."""
+    """Recompute the needed shards and those of their ancestors that were at the dead agent."""
     rows = cluster.flow().slice(range(90), 3).map(lambda row: (row, 1))
     for _ in range(3):
         rows = rows.partition(3).map(lambda pair: (pair[0] + 1, pair[1]))
     stages = [held(cluster, step) for step in ("Map1", "Map4", "Map7", "Map10")]
     run = started(rows.collect)
-    for stage in stages[:-1]:  # each agent has one group of each
+    for stage in stages[:-1]:  # each agent has one group of each stage
         agents_of(cluster, stage)
         release(stage)
     agents_of(cluster, stages[-1])
@@ -88,7 +88,7 @@ def test_an_agent_dies_that_held_an_ancestor_three_steps_back(cluster: LocalClus
 
 
 def test_unneeded_groups_are_not_computed_again(cluster: LocalCluster) -> None:
-    """Its readers have read it all, and what they have written is elsewhere."""
+    """The shards' readers have completed, and the readers' output is at other agents."""
     rows = cluster.flow().slice(range(60), 3).map(abs).partition(2).map(abs).partition(3).map(abs)
     first = cluster.hold_executor(step="Map1", at_end=True, task=0)
     middle = [cluster.hold_executor(step="Map4", at_end=True, task=task) for task in range(2)]
@@ -99,7 +99,7 @@ def test_unneeded_groups_are_not_computed_again(cluster: LocalCluster) -> None:
     first.release()
     assert victim not in agents_of(cluster, middle)
     release(middle)
-    agents_of(cluster, last)  # on every executor: so the driver knows that the middle is whole
+    agents_of(cluster, last)  # on every executor: the driver has registered the middle as complete
     lost = {each.name for each in cluster.attempts() if cluster.agent_of(each.pid) == victim}
     cluster.kill_agent(victim)
     release(last)
@@ -109,21 +109,21 @@ def test_unneeded_groups_are_not_computed_again(cluster: LocalCluster) -> None:
 
 
 def test_consumers_that_wait_give_way_to_their_producer(cluster: LocalCluster) -> None:
-    """They have all the executors that are left, and what they wait for has to run again."""
+    """The consumers occupy all remaining executors while their input has to be computed again."""
     producer = cluster.hold_executor(50, step="Map1", task=0)
     run = started(steps_of(cluster.flow()).collect)
     victim = cluster.agent_of(producer.wait())
-    cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # both have begun early
+    cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # both consumers are pipelined
     cluster.kill_agent(victim)
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert again(cluster, MAPS) == {0: 1}
-    # A reader that knows before the driver may be begun again too soon, or another in its place.
+    # A reader that detects the loss before the driver may be started once more, or its neighbour.
     assert set(again(cluster, READS)) >= {0, 1}
     assert victim not in {cluster.agent_of(each.pid) for each in cluster.attempts()[5:]}
 
 
 def test_an_agent_is_restarted_without_its_shards(cluster: LocalCluster) -> None:
-    """On the same port: nobody takes it for the one that had them."""
+    """A restarted agent on the same port is not mistaken for its predecessor."""
     producers = held(cluster, "Map1")
     readers = held(cluster, "Map4")
     run = started(steps_of(cluster.flow()).collect)
@@ -152,7 +152,7 @@ def test_all_agents_are_gone_for_a_while(cluster: LocalCluster) -> None:
 
 
 def test_an_agent_joins_late() -> None:
-    """The first one when the driver has long been asking, the second in the midst of the run."""
+    """The first agent joins while the driver waits for executors, the second during the run."""
     with LocalCluster(agents=0) as cluster:
         first = cluster.hold_executor(50, step="Map1", task=0)
         run = started(steps_of(cluster.flow()).collect)

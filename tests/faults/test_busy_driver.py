@@ -1,4 +1,4 @@
-"""A driver that has much to do with its result: agents and new executors are not kept waiting."""
+"""A driver that is busy with its result still sends heartbeats and serves new executors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_result_of_many_blocks_is_taken_between_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taking it lasts longer than a driver may be silent, and nobody gives the driver up.
+    """Receiving the result lasts longer than the heartbeat timeout; the driver is not lost.
 
     The agent is on the driver's own host, where no credit makes the driver pause.
     """

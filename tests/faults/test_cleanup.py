@@ -1,4 +1,4 @@
-"""What is left when somebody dies, or a run ends, fails or is cancelled: nothing, in time."""
+"""No file and no process remains when a run ends, fails or is cancelled, or a process dies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROMISED_S = 30.0
 
 
 def test_nothing_is_left_when_a_run_ends(cluster: LocalCluster) -> None:
-    """At once: the driver waits until it knows."""
+    """Immediately: the driver waits for the confirmation of the agents."""
     assert sorted(steps_of(cluster.flow()).collect()) == EXPECTED
     assert cluster.left_behind() == []
 
@@ -49,7 +49,7 @@ def test_nothing_is_left_when_a_run_fails(cluster: LocalCluster) -> None:
 
 
 def test_nothing_is_left_when_an_agent_dies(cluster: LocalCluster) -> None:
-    """Its executors end by themselves; its files go when an agent next uses its folder."""
+    """The executors end by themselves; the next agent that uses the directory deletes the files."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
     victim = agents_of(cluster, faults)[0]
@@ -66,7 +66,7 @@ def test_nothing_is_left_when_an_agent_dies(cluster: LocalCluster) -> None:
 def test_a_drivers_end_by_sigkill_ends_everything_of_it(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    """On the cluster: executors, what they have started, and their files."""
+    """On the cluster: executors, their child processes, and their files."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     faults = held(cluster, "Map1", at_row=50)
     with started_script(tmp_path, "script.py", *cluster.flags) as driver:
@@ -98,14 +98,14 @@ def test_a_standalone_drivers_end_by_sigkill_ends_everything_of_it(
 
 
 def test_executors_outlive_neither_driver_nor_nursery(faults: Faults, tmp_path: Path) -> None:
-    """Both are killed at once, while functions of the user's are at work: executors see to it."""
+    """Executors detect the end of both, also while a user's function runs."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     armed = [faults.hold_executor(50, step="Map1", task=task) for task in range(3)]
     with started_script(tmp_path, "script.py", "-glow.workers=3") as driver:
         pids = [fault.wait() for fault in armed]
         (nursery,) = {psutil.Process(pid).ppid() for pid in pids}
         assert nursery != driver.process.pid
-        os.kill(nursery, signal.SIGSTOP)  # else it might clean up before it dies
+        os.kill(nursery, signal.SIGSTOP)  # so that the nursery cannot clean up before its end
         driver.process.kill()
         assert driver.process.wait() == -signal.SIGKILL
         os.kill(nursery, signal.SIGKILL)
@@ -118,7 +118,7 @@ def test_executors_outlive_neither_driver_nor_nursery(faults: Faults, tmp_path: 
 def test_other_drivers_are_unaffected_by_a_dying_driver(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    """Another run goes on at the same agents; the dead one's executors are lent to it."""
+    """Another run at the same agents continues and gets the dead run's executors."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     faults = held(cluster, "Map1", at_row=50)
     with started_script(tmp_path, "script.py", *cluster.flags) as driver:
@@ -133,7 +133,7 @@ def test_other_drivers_are_unaffected_by_a_dying_driver(
 def test_an_error_of_the_drivers_own_leaves_nothing(
     cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A result that cannot be kept."""
+    """The error is raised while the driver stores a row of the result."""
     monkeypatch.setattr("glowpy.driver.results.Rows.add", lambda self, batch: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         steps_of(cluster.flow()).collect()
@@ -161,7 +161,7 @@ Flow().slice(range(10), 2).map(act).save_text_to_file("result.txt")
 def test_a_script_that_cannot_go_on_says_why_and_leaves_nothing(
     mode: str, cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    """The last line names the row; the exit status is 1; there is neither a result nor half one."""
+    """The last line names the row; the exit status is 1; no result is written, not even a part."""
     (tmp_path / "script.py").write_text(POISONED, encoding="utf-8")
     flags = cluster.flags if mode == "cluster" else []
     ended = run_script(tmp_path, "script.py", *flags, status=1)

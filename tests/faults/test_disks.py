@@ -1,4 +1,4 @@
-"""Disks that are full, files that may not grow, few descriptors, and blocks that were damaged."""
+"""Full disks, limits on file sizes and descriptors, and damaged blocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of its own, of 16 MiB. Its path is short: a driver makes sockets there."""
+    """A separate file system of 16 MiB. Its path is short: a driver makes sockets there."""
     with tempfile.TemporaryDirectory(prefix="gw-") as place:
         mounted = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "none", place],
@@ -66,7 +66,7 @@ def test_a_full_disk_under_a_sort(small_disk: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_disk_at_an_agent(small_disk: Path) -> None:
-    """The agent lives on: what has failed is deleted, and the next run finds room."""
+    """The agent deletes the output of the failed run and has room for the next one."""
     with LocalCluster(1, executors=2, directory=str(small_disk)) as cluster:
         with pytest.raises(OutputError, match=r"on 127\.0\.0\.1: .*: No space left on device"):
             too_much(cluster.flow()).run()
@@ -95,7 +95,7 @@ def test_a_full_disk_at_the_driver(
 
 @pytest.fixture
 def limited() -> Iterator[Callable[[int, int], None]]:
-    """Sets a limit of this process, which what it starts inherits, until the test ends."""
+    """Set a limit of this process and its future children until the test ends."""
     before: dict[int, Any] = {}
 
     def limit(kind: int, value: int) -> None:
@@ -108,7 +108,7 @@ def limited() -> Iterator[Callable[[int, int], None]]:
 
 
 def test_files_that_may_not_grow(limited: Callable[[int, int], None]) -> None:
-    """A limit on the size of files (`ulimit -f`) is told like a full disk."""
+    """A limit on the size of files (`ulimit -f`) is reported like a full disk."""
     limited(resource.RLIMIT_FSIZE, 2 << 20)
     with pytest.raises(OutputError, match=r"cannot write .*: File too large"):
         too_much(Flow(["-glow.workers=2"])).run()
@@ -133,7 +133,7 @@ print(rows.round_robin(3).filter(lambda row: row[1] == 2999).take(2))
 def test_few_descriptors_are_enough_for_many_shards(
     mode: str, tmp_path: Path, limited: Callable[[int, int], None]
 ) -> None:
-    """300 shards, and 90,000 between two steps, with `ulimit -n 256` for everybody."""
+    """300 shards, and 90,000 between two steps, with `ulimit -n 256` for every process."""
     limited(resource.RLIMIT_NOFILE, 256)
     (tmp_path / "wide.py").write_text(WIDE, encoding="utf-8")
     expected = f"{sum(range(3000))}\n{[(2999 % 7, 2999)]}\n"
@@ -169,7 +169,7 @@ def cut(path: Path) -> None:
 def test_a_damaged_shard_is_computed_again(
     cluster: LocalCluster, damage: Callable[[Path], None]
 ) -> None:
-    """Its readers find it out, on its own host and elsewhere."""
+    """Readers on the same host and on other hosts detect the damage by checksum."""
     ends = [cluster.hold_executor(at_end=True, step="Map1", task=task) for task in range(3)]
     run = started(steps_of(cluster.flow()).collect)
     victim = agents_of(cluster, ends)[1]
@@ -181,7 +181,7 @@ def test_a_damaged_shard_is_computed_again(
 
 
 def test_a_damaged_result_is_computed_again(cluster: LocalCluster) -> None:
-    """The driver itself finds it out."""
+    """The driver detects the damage by checksum."""
     end = cluster.hold_executor(at_end=True, step="Map1", task=1)
     run = started(cluster.flow().slice(range(10), 2).map(str).collect)
     victim = cluster.agent_of(end.wait())
@@ -192,7 +192,7 @@ def test_a_damaged_result_is_computed_again(cluster: LocalCluster) -> None:
 
 
 def test_a_disk_that_damages_everything_is_told(cluster: LocalCluster) -> None:
-    """After bounded tries, with what the checksum says."""
+    """The retry limit ends the run; the error has the text of the failed checksum."""
     end = cluster.hold_executor(at_end=True, step="Map1", task=1)
     run = started(cluster.flow("-glow.quiet").slice(range(10), 2).map(str).collect)
     for _ in range(13):

@@ -1,4 +1,4 @@
-"""A driver is killed while its program waits at a channel: for a row, or for room to send one."""
+"""A driver is killed while its program waits at a channel: for a row, or for room to send a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.processes import started as started_script
 
 pytestmark = pytest.mark.slow
 
-# The program says "waiting" once it is certain that it waits, and for good.
+# The program prints "waiting" when it is blocked for good.
 SCRIPT = """
 import threading
 import glowpy
@@ -70,7 +70,7 @@ PROMISED_S = 30.0
 
 @pytest.mark.parametrize("call", ["receive", "send"])
 def test_on_a_cluster(call: str, cluster: LocalCluster, tmp_path: Path) -> None:
-    """Its executors end, its files go, and the agents' executors are free for others."""
+    """The executors end, the files are deleted, and the executors are free for other runs."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     with started_script(tmp_path, "script.py", *cluster.flags, call) as driver:
         driver.stdout.await_match(AT_WORK)

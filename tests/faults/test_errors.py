@@ -1,4 +1,4 @@
-"""What must end in a clear error: at once where another try would be the same, else after four."""
+"""Errors that end a run: at the first attempt if deterministic, else after four."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def tries(faults: Faults) -> int:
-    """How often the group that fails was begun."""
+    """Number of attempts of the failing group."""
     return len([each for each in faults.attempts() if each.task == 1])
 
 
@@ -44,7 +44,7 @@ def test_errors_of_user_code_are_reported_at_once(
 
 
 def _read_nowhere() -> None:
-    """A segmentation fault; pytest's own fault handler, which a fork inherits, would report it."""
+    """Cause a segmentation fault; pytest's fault handler, inherited by a fork, would report it."""
     faulthandler.disable()
     ctypes.string_at(0)
 
@@ -76,7 +76,7 @@ def test_a_row_that_kills_its_executor_at_each_try_is_named(
 
 
 def test_an_executor_that_takes_too_much_memory_is_named(place: Place) -> None:
-    """By its agent, with what it took and its limit; and the row that it was at."""
+    """The agent's error has the memory used, the limit, and the last row."""
 
     def growing(row: int) -> int:
         held = []
@@ -101,7 +101,8 @@ def test_no_row_is_named_where_none_was_taken(place: Place) -> None:
 
 
 def test_the_row_is_the_one_that_a_later_step_dies_of(place: Place) -> None:
-    """A reducer dies of the rows that a shuffle has brought it: the one that it got is told."""
+    """A reducer dies at a row that a shuffle sent; the error names the row that the reducer
+    received."""
 
     def add(left: int, right: int) -> int:
         if right == 13:

@@ -1,4 +1,4 @@
-"""Executors that are killed at any row: their task groups, and no others, are done once more."""
+"""Executors that are killed at any row: only their task groups are computed again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.faults.place import Place
 pytestmark = pytest.mark.slow
 
 ROWS = 40
-# Before the first row; at the first, a middle and the last one; after it, before anybody is told.
+# Before the first row; at the first, middle and last row; after the last, before the report.
 MOMENTS = [{"at_row": 0}, {"at_row": 1}, {"at_row": 5}, {"at_row": 9}, {"at_end": True}]
 PRODUCERS, CONSUMERS = "Input0>Map1", "Partition_collect3>Map4"
 INLINE = ("-glow.inline",)
@@ -34,7 +34,7 @@ def mapped(flow: Flow) -> Dataset:
 
 
 def shuffled(flow: Flow) -> Dataset:
-    """The same, and two groups that read of each of them."""
+    """The mapped rows, and two groups that read from each producer."""
     return mapped(flow).partition(2).map(lambda row: row + 1)
 
 
@@ -49,10 +49,10 @@ def test_an_executor_dies_at_a_row(
     assert capfd.readouterr().err.count("died: signal SIGKILL") == 1
 
 
-# Half of the 40 rows are this task's, more or less: which ones is another matter in each run.
+# This task gets about half of the 40 rows; the exact rows differ from run to run.
 @pytest.mark.parametrize("moment", [{"at_row": 0}, {"at_row": 4}, {"at_end": True}], ids=str)
 def test_an_executor_dies_that_reads_of_others(place: Place, moment: dict[str, Any]) -> None:
-    """What it reads is at the agents still, and is not done again."""
+    """The reader's input is still at the agents and is not computed again."""
     fault = place.faults.kill_executor(step="Map4", task=1, **moment)
     assert sorted(shuffled(place.flow()).collect()) == sorted(shuffled(Flow(INLINE)).collect())
     assert fault.has_happened
@@ -60,7 +60,7 @@ def test_an_executor_dies_that_reads_of_others(place: Place, moment: dict[str, A
 
 
 def test_executors_die_everywhere(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    """In every group, and in some of them twice; in sources, combiners, sorts and merges, too."""
+    """Each group loses an executor, some groups two: sources, combiners, sorts and merges."""
 
     def together(flow: Flow) -> Dataset:
         source = flow.source(lambda: range(200), 3).map(lambda row: (row % 10, row))
@@ -79,7 +79,7 @@ def test_executors_die_everywhere(place: Place, capfd: pytest.CaptureFixture[str
     assert together(place.flow()).collect() == expected
     assert all(fault.has_happened for fault in faults)
     again = place.faults.recomputed()
-    # A reader that had begun early is begun again, too, with what it reads.
+    # A pipelined reader starts again with its input.
     assert set(again) == {f"{steps} task {task}" for steps, task in groups}
     assert again["Source0 task 0"] == 2
     assert capfd.readouterr().err.count("died: signal SIGKILL") == len(faults)
@@ -119,7 +119,7 @@ def test_processes_of_a_dead_executor_end_too(place: Place, tmp_path: Path) -> N
 
 
 def read_to_end(descriptor: int, within_s: float) -> bytes:
-    """What others write, until the last of them has ended."""
+    """Return the output of other processes, up to the end of the last writer."""
     deadline = time.monotonic() + within_s
     data = b""
     while select.select([descriptor], [], [], deadline - time.monotonic())[0]:
@@ -132,7 +132,7 @@ def read_to_end(descriptor: int, within_s: float) -> bytes:
 
 
 def test_a_held_executor_goes_on(place: Place) -> None:
-    """What is armed for it later does not come to it: it has begun."""
+    """A fault armed after the start of an attempt does not apply to the attempt."""
     held = place.faults.hold_executor(2, task=1)
     other = place.faults.hold_executor(at_end=True, task=2)
     run = started(mapped(place.flow()).collect)

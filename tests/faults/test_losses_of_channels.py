@@ -1,7 +1,7 @@
 """Executors, agents and drivers that die while a channel feeds a flow.
 
-What has not been given out is done again from the rows that the driver has kept; what has been is
-never repeated: then the run ends, and says so.
+Rows that have not been delivered are computed again from the input that the driver has kept.
+Delivered rows are never repeated: where a repetition would be necessary, the run ends by an error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         cluster: LocalCluster = request.getfixturevalue("cluster")
         await_idle(
             cluster.leader, cluster.key_file
-        )  # live groups that get fewer executors share them
+        )  # streaming groups that get too few executors share them
         yield Place(cluster.flags, cluster.faults)
     else:
         yield Place(["-glow.workers=4"], request.getfixturevalue("faults"))
@@ -95,7 +95,7 @@ def test_rows_that_were_received_are_not_repeated(place: Place) -> None:
 
 
 def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
-    """Whoever reads it begins anew with it; the others go on."""
+    """The group's readers start again with the group; all other groups continue."""
     source, sums, raw = Channel(), Channel(), Channel()
     flow = place.flow()
     rows = flow.channel(source).map(abs).add_output(raw)
@@ -114,7 +114,7 @@ def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
 def test_an_agent_dies_with_a_live_group(cluster: LocalCluster) -> None:
     await_idle(
         cluster.leader, cluster.key_file
-    )  # a held group holds up those that share its executor
+    )  # a held group blocks the groups that share its executor
     source, out = Channel(), Channel()
     flow = cluster.flow()
     flow.channel(source, shards=3).map(abs).partition(2).map(abs).sort().add_output(out)
@@ -150,7 +150,7 @@ def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None
 def test_shards_that_are_whole_and_received_are_not_missed(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An agent dies that held nothing any more that somebody wants."""
+    """The dead agent held only shards that have been received."""
     await_idle(cluster.leader, cluster.key_file)
     sealed, heard = threading.Event(), Watch.heard
 
@@ -166,12 +166,12 @@ def test_shards_that_are_whole_and_received_are_not_missed(
     flow.channel(second).map(abs).add_output(other)
     handle = flow.start()
     second.send(1)
-    assert other.receive(BOUND_S) == 1  # it has a place; the first one's end leaves that free
+    assert other.receive(BOUND_S) == 1  # the end of the first group frees another executor
     send_all(first, ROWS)
     assert list(out) == ROWS
-    assert sealed.wait(BOUND_S)  # that comes on another way than the last row does
+    assert sealed.wait(BOUND_S)  # the report comes on another connection than the last row
     second.send(2)
-    assert other.receive(BOUND_S) == 2  # the driver has gone on since
+    assert other.receive(BOUND_S) == 2  # the driver has continued
     by_name = {each.name: cluster.agent_of(each.pid) for each in cluster.attempts()}
     assert by_name["Input0>Map1 task 0"] != by_name["Input2>Map3 task 0"]
     cluster.kill_agent(by_name["Input0>Map1 task 0"])

@@ -1,4 +1,4 @@
-"""A row that takes its host down again and again ends the run, with the row and the hosts."""
+"""A row that kills its host at each attempt ends the run; the error names the row and the hosts."""
 
 from __future__ import annotations
 

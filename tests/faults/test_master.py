@@ -1,4 +1,4 @@
-"""A master that dies, comes back, comes late, or stays away once its executors are lent."""
+"""A master that dies, restarts, starts late, or stays away after it has granted executors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TIME_SCALE = 0.2
 
 
 def test_the_master_is_restarted_in_the_middle(cluster: LocalCluster) -> None:
-    """The new one learns from heartbeats what is lent; who asks it for more gets more."""
+    """The new master learns the granted executors from heartbeats and grants more on request."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
     agents_of(cluster, faults)
     cluster.restart_master()
-    killed = cluster.kill_executor(step="Map4", task=1)  # this needs another executor
+    killed = cluster.kill_executor(step="Map4", task=1)  # the lost group needs another executor
     release(faults)
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert killed.has_happened
@@ -29,7 +29,7 @@ def test_the_master_is_restarted_in_the_middle(cluster: LocalCluster) -> None:
 
 
 def test_an_executor_dies_while_there_is_no_master(cluster: LocalCluster) -> None:
-    """The run goes on with those that it has, or waits."""
+    """The run continues with the executors that remain, or waits."""
     faults = held(cluster, "Map1", at_row=50)
     cluster.kill_executor(step="Map4", times=3)
     with Notes() as notes:
@@ -56,7 +56,7 @@ def test_the_master_stays_away_after_its_grants(cluster: LocalCluster) -> None:
 def test_a_live_group_goes_to_another_executor_while_there_is_no_master(
     cluster: LocalCluster,
 ) -> None:
-    """Its own has died, and nobody answers who could grant one."""
+    """The group's executor has died, and no master is there to grant another."""
     await_idle(cluster.leader, cluster.key_file)
     source, out = Channel(), Channel()
     flow = cluster.flow()
@@ -71,7 +71,8 @@ def test_a_live_group_goes_to_another_executor_while_there_is_no_master(
     assert first != second
     cluster.kill_master()
     release(faults)
-    assert again.wait() == first  # which still has its own group: the channel is open
+    # the executor still has its own group, because the channel is open
+    assert again.wait() == first
     assert killed.has_happened
     again.release()
     source.close()
@@ -83,7 +84,7 @@ def test_the_master_comes_after_the_driver(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.kill_master()
-    monkeypatch.setenv("GLOWPY_TIME_SCALE", "1")  # of the driver, which waits for a new process
+    monkeypatch.setenv("GLOWPY_TIME_SCALE", "1")  # for the driver, which waits for a new process
     with Notes() as notes:
         run = started(steps_of(cluster.flow()).collect)
         notes.wait_for(r"waiting for the master at \S+\n")

@@ -1,4 +1,4 @@
-"""A network between driver, agents and readers that is slow, torn, or deaf in one direction."""
+"""Networks between driver, agents and readers that are slow, cut, or blocked in one direction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGE = sorted((row, 1 << 20) for row in range(120))
 
 
 class Net:
-    """Three agents, each behind a proxy of its own: whoever talks to it goes through that."""
+    """Three agents, each behind a separate proxy that carries all its connections."""
 
     def __init__(self, cluster: LocalCluster, proxies: list[Proxy]) -> None:
         self.cluster = cluster
@@ -55,7 +55,7 @@ def net(whole_net: Net) -> Iterator[Net]:
 
 
 def large(flow: Flow) -> Dataset:
-    """Each reader takes 20 MiB from each agent, which is more than its credit."""
+    """Each reader pulls 20 MiB from each agent, more than its credit."""
     rows = flow.slice(range(120), 3).map(lambda row: bytes([row]) * (1 << 20))
     return rows.round_robin(2).map(lambda row: (row[0], len(row)))
 
@@ -68,7 +68,7 @@ def test_a_slow_network_costs_time_only(net: Net) -> None:
 
 
 def test_the_connections_of_an_agent_are_cut(net: Net) -> None:
-    """The driver takes it for lost; it is used anew."""
+    """The driver declares the agent lost, connects again and uses the agent for new groups."""
     faults = held(net.cluster, "Map1", at_row=50)
     run = started(steps_of(net.cluster.flow()).collect)
     victim = net.proxies[agents_of(net.cluster, faults)[1]]
@@ -82,7 +82,7 @@ def test_the_connections_of_an_agent_are_cut(net: Net) -> None:
 
 
 def test_an_agent_cannot_be_reached_any_more(net: Net) -> None:
-    """Every packet is dropped, of new connections as well: the others do its work."""
+    """Packets of new connections are dropped as well; other agents compute the agent's groups."""
     faults = held(net.cluster, "Map1", at_row=50)
     run = started(steps_of(net.cluster.flow()).collect)
     victim = net.proxies[agents_of(net.cluster, faults)[1]]
@@ -95,7 +95,7 @@ def test_an_agent_cannot_be_reached_any_more(net: Net) -> None:
 
 @pytest.mark.parametrize("size_bytes", [100_000, 2_500_000])
 def test_a_message_is_cut_in_its_middle(net: Net, size_bytes: int) -> None:
-    """A reader's connection ends within a frame: nobody gets a half one."""
+    """A reader's connection ends within a frame; the partial message is dropped."""
     for each in net.proxies:
         each.cut_after(size_bytes, Way.FROM_SERVER)
     assert sorted(large(net.cluster.flow()).collect()) == LARGE
@@ -105,7 +105,7 @@ def test_a_message_is_cut_in_its_middle(net: Net, size_bytes: int) -> None:
 
 @pytest.mark.parametrize("way", list(Way))
 def test_one_direction_swallows_everything(net: Net, way: Way) -> None:
-    """The connection stands, but heartbeats do not come through: the agent is lost, in time."""
+    """The connection stays open without heartbeats; the driver declares the agent lost in time."""
     faults = held(net.cluster, "Map1", at_row=50)
     run = started(steps_of(net.cluster.flow()).collect)
     victim = net.proxies[agents_of(net.cluster, faults)[1]]
@@ -119,7 +119,7 @@ def test_one_direction_swallows_everything(net: Net, way: Way) -> None:
 
 @pytest.mark.parametrize("way", list(Way))
 def test_readers_are_swallowed(net: Net, way: Way) -> None:
-    """In the midst of their pulls."""
+    """The traffic is swallowed in the middle of a pull."""
     readers = [net.cluster.hold_executor(1, step="Map4", task=task) for task in range(2)]
     run = started(large(net.cluster.flow()).collect)
     for each in readers:

@@ -1,4 +1,4 @@
-"""Agents that stand still for longer than they may, and then go on: what they report is fenced."""
+"""Agents that are suspended beyond their timeout and continue: their late reports are fenced."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TIME_SCALE = 0.2
 
 
 def test_an_agent_stands_still_and_reports_late(cluster: LocalCluster) -> None:
-    """Its executor has sealed a group meanwhile: another attempt of that is on its way."""
+    """The suspended agent's executor seals a group that another agent is computing again."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
     victim = agents_of(cluster, faults)[1]
     cluster.pause_agent(victim)
     second = cluster.hold_executor(60, step="Map1", task=1)
-    faults[1].release()  # it goes on, and tells an agent that does not hear
+    faults[1].release()  # the executor continues and reports to the suspended agent
     release([faults[0], faults[2]])
-    second.wait()  # the agent is lost, and the group has been given to somebody else
+    second.wait()  # the agent is lost, and the group is assigned to another agent
     assert second.pid != faults[1].pid and cluster.agent_of(second.pid) != victim
     cluster.resume_agent(victim)
     second.release()
@@ -35,7 +35,7 @@ def test_an_agent_stands_still_and_reports_late(cluster: LocalCluster) -> None:
 
 
 def test_every_agent_stands_still_for_a_while(cluster: LocalCluster) -> None:
-    """The driver waits for them, within the patience; they are used anew."""
+    """The driver waits for agents, within its patience, and uses the agents again."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
     agents_of(cluster, faults)
@@ -64,7 +64,8 @@ def test_a_short_stop_costs_nothing(cluster: LocalCluster) -> None:
 def test_a_program_that_takes_long_to_arrive_is_waited_for(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For longer than an agent may be silent: while it comes, it is heard, and the driver, too."""
+    """Sending takes longer than the heartbeat timeout; agent and driver exchange heartbeats
+    meanwhile."""
     data = bytes(range(256)) * (60 << 12)  # 60 MiB
     receive = ProgramServer.receive
 

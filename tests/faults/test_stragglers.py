@@ -1,4 +1,4 @@
-"""`-glow.speculate`: a task that is much slower than others gets a rival; the first one counts."""
+"""`-glow.speculate`: a slow task gets a speculative attempt; the first complete attempt counts."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ TIME_SCALE = 0.2
 
 @pytest.fixture(autouse=True)
 def without_linger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drivers look more often whether somebody is slow."""
+    """Make drivers look for slow tasks more often."""
     monkeypatch.setenv("GLOWPY_TIME_SCALE", str(TIME_SCALE))
 
 
 def tries(faults: Faults) -> list[str]:
-    """How the tries of the slow task have ended, in order of their beginning."""
+    """Outcomes of the slow task's attempts, in the order of their start."""
     return [faults.outcome(each) for each in faults.attempts() if each.name == f"{MAPS} task 1"]
 
 
 def slow_one(place: Place) -> tuple[ArmedFault, Started, list[ArmedFault]]:
-    """A run whose task 1 stands still, and the tasks that it will be compared with.
+    """Return a run whose task 1 is suspended, and the tasks for comparison.
 
-    These are held, too: until they are released, nobody can be taken for slow.
+    The tasks for comparison are held as well: before their release no task counts as slow.
     """
     others = [place.faults.hold_executor(50, step="Map1", task=task) for task in (0, 2)]
     slow = place.faults.hold_executor(50, step="Map1", task=1)
@@ -43,7 +43,7 @@ def slow_one(place: Place) -> tuple[ArmedFault, Started, list[ArmedFault]]:
 
 
 def test_the_rival_is_first(place: Place) -> None:
-    """The run ends while the slow one stands still; nothing of that one is in the result."""
+    """The run ends while the slow attempt is suspended; none of its rows is in the result."""
     slow, run, others = slow_one(place)
     release(others)
     assert sorted(run.result(BOUND_S)) == EXPECTED
@@ -53,7 +53,7 @@ def test_the_rival_is_first(place: Place) -> None:
 
 
 def test_the_slow_one_is_first_after_all(place: Place) -> None:
-    """Its rival is stopped; that it was there costs nobody anything."""
+    """The speculative attempt is stopped, without effect on the result."""
     slow, run, others = slow_one(place)
     rival = place.faults.hold_executor(60, step="Map1", task=1)
     release(others)
@@ -65,14 +65,15 @@ def test_the_slow_one_is_first_after_all(place: Place) -> None:
 
 
 def test_a_rival_is_not_read_before_it_is_whole(place: Place) -> None:
-    """It has written all and told nobody when it dies: the slow one's rows are what is read."""
+    """The speculative attempt dies before its report; readers read the slow attempt."""
     slow, run, others = slow_one(place)
     rivals = [place.faults.kill_executor(at_end=True, step="Map1", task=1) for _ in range(3)]
     release(others)
     rivals[0].wait()
     slow.release()
     assert sorted(run.result(BOUND_S)) == EXPECTED
-    first, *later = tries(place.faults)  # there may be another rival already, which dies as well
+    # a second speculative attempt may have started; all of them die
+    first, *later = tries(place.faults)
     assert first == "sealed" and later and "sealed" not in later
 
 
@@ -81,7 +82,7 @@ def test_a_slow_one_that_dies_leaves_its_place_to_its_rival(place: Place) -> Non
     rival = place.faults.hold_executor(70, step="Map1", task=1)
     release(others)
     rival.wait()
-    os.kill(slow.pid, signal.SIGKILL)  # it is held: its number is its own
+    os.kill(slow.pid, signal.SIGKILL)  # a held process has not ended, so the pid is still valid
     await_end(slow.pid)
     rival.release()
     assert sorted(run.result(BOUND_S)) == EXPECTED

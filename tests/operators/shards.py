@@ -1,4 +1,4 @@
-"""Which rows lie in which shard, seen through the public operators."""
+"""Rows of each shard, observed through the public operators."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ WORDS = "the quick brown fox jumps over the lazy dog and the cat".split()
 
 
 def shards_of(dataset: Dataset) -> list[list[Any]]:
-    """The rows of each shard that has any, in shard order, seen through the public operators.
+    """Rows of each shard that is not empty, in shard order, observed through the public operators.
 
     Each row goes in twice, so that a shard's fold is never a single leaf; reduce folds each shard
-    first, and the merge can tell a shard's fold from a leaf.
+    first, and the merge can distinguish a shard's fold from a leaf.
     """
     folded = dataset.flat_map(leaves_of).reduce(fold).collect()
     if not folded:

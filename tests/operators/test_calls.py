@@ -1,4 +1,4 @@
-"""A user's function is called exactly once for each row, or pair of values, whoever runs it."""
+"""Every runner calls a user's function exactly once for each row, or pair of values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS, KEYS, SHARDS = 3000, 70, 3
 
 
 class Counted:
-    """A function whose calls leave their marks in a file, from every process of this host."""
+    """A function that writes a mark to a file at each call, from every process of this host."""
 
     def __init__(self, marks: Path, function: Callable[..., Any]) -> None:
         self._marks = str(marks)
@@ -101,7 +101,7 @@ USES: dict[str, tuple[Use, int]] = {
 
 @ON_EVERY_RUNNER
 def test_one_call_for_each_row(new_flow: Runner, tmp_path: Path) -> None:
-    """All uses in one run: each has a source and marks of its own."""
+    """All uses in one run: each has its own source and its own marks."""
     flow = new_flow()
     for name, (use, _calls) in USES.items():
         use(flow.source(numbers, SHARDS), partial(Counted, tmp_path / name))

@@ -1,6 +1,6 @@
-"""Rows that functions, reducers or the driver change: no other reader of them sees it.
+"""Functions, reducers and the driver may change rows without effect on other readers.
 
-Each case gives the rows that it would give if every function got a copy of its row.
+The expected rows of each case are those of functions that get a copy of each row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rows = list[Any]
 
 
 def extended(row: Any) -> Any:
-    """Changes its row, at each list in it, and returns it."""
+    """Append to each list in the row and return the row."""
     for each in row if isinstance(row, tuple) else [row]:
         if isinstance(each, list):
             each.append("changed")
@@ -46,7 +46,7 @@ def pairs(flow: Flow) -> Dataset:
 
 
 def twice(dataset: Dataset, *steps: Callable[[Dataset], Dataset]) -> Dataset:
-    """Two or more readers of one dataset: each changes its rows."""
+    """Let two or more readers of one dataset change the rows."""
     first, *others = [step(dataset) for step in steps]
     return first.union(*others)
 
@@ -171,7 +171,8 @@ def test_the_driver_changes_what_it_has_given_or_got(new_flow: Runner) -> None:
         row.clear()
     assert given == [[1], [2]]
     given[0].append("driver")
-    assert made.take(1) == [[1, "driver", "changed"]]  # rows are those that a run begins with
+    # a run starts with the current rows of the driver
+    assert made.take(1) == [[1, "driver", "changed"]]
     assert sorted(made.collect(), key=repr) == [[1, "driver", "changed"], [2, "changed"]]
     seen: Rows = []
     flow.slice([[1], [2]]).for_each(lambda row: seen.append(extended(row)))

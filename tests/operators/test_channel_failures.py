@@ -1,4 +1,4 @@
-"""What goes wrong with channels: everybody learns of it, and nobody waits for ever."""
+"""Failures of channels: every waiting call ends with an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes the place of the comparators that Glow's local steps have as arguments.
+"""Python's counterparts of the comparators that Glow's local steps take as arguments.
 
 Go: flow/dataset_sort.go, flow/dataset_cogroup.go, flow/dataset_join.go, flow/dataset_reduce.go
 """
@@ -19,12 +19,12 @@ RIGHT = [("a", 10), ("C", 20), ("B", 30)]
 
 
 def folded(key: str, value: Any) -> tuple[str, tuple[str, Any]]:
-    """The key in the form that decides equality and order, and the row behind it."""
+    """Return the key in a normal form for equality and order, and the row behind the key."""
     return key.lower(), (key, value)
 
 
 def less(left: tuple[str, int], right: tuple[str, int]) -> bool:
-    """A less-than function of rows, as Glow's LocalSort and MergeSorted take it."""
+    """A less-than function of rows, like the comparators of Glow's LocalSort and MergeSorted."""
     return left[1] % 3 < right[1] % 3
 
 

@@ -1,7 +1,7 @@
 """Keyed operators over any rows against plain Python, on every runner.
 
-An example is two datasets and one use of an operator with its model in plain Python. A run takes
-20 examples: there are 220 of each family inline, and 40 of all families on each other runner.
+An example is two datasets and one use of an operator with its model in plain Python. A run computes
+20 examples: 220 of each family inline, and 40 of all families on each other runner.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ IN_ORDER = KINDS_OF_KEYS[2:]
 
 
 class Order(Enum):
-    """What is known of the order of a result."""
+    """Which order the rows of a result have."""
 
     MODELS = "that of the model"
     KEYS = "shards are in key order where keys have one, rows of a key in that of the model"
@@ -44,7 +44,7 @@ class Order(Enum):
 
 
 class Operator(NamedTuple):
-    """A use of an operator on two datasets, and what it makes of their shards."""
+    """A use of an operator on two datasets, and the model of the result in plain Python."""
 
     name: str
     use: Callable[[Dataset, Dataset], Dataset]
@@ -68,7 +68,7 @@ def grouped(*sides: Shards) -> list[tuple[Any, ...]]:
 
 
 def matched(left: Shards, right: Shards, *, kept: tuple[bool, bool]) -> Rows:
-    """Every combination; `kept`: rows of the left, of the right side that have no match."""
+    """Every combination; `kept`: include rows of the left, of the right side without a match."""
     return [
         (key, one, other)
         for key, ours, theirs in grouped(left, right)
@@ -78,7 +78,7 @@ def matched(left: Shards, right: Shards, *, kept: tuple[bool, bool]) -> Rows:
 
 
 def found_for(left: Shards, right: Shards, missing: Rows) -> Rows:
-    """In the order of the left rows, then the right ones."""
+    """Matches of the left rows in their order, and within a row in the order of the right rows."""
     return [
         (key, one, other)
         for key, one in all_rows(left)
@@ -240,7 +240,7 @@ FAMILIES = {
 
 
 class Example(NamedTuple):
-    """The rows of two datasets, and what is done with them."""
+    """The rows of two datasets, and the operator."""
 
     left: Data
     right: Data
@@ -287,7 +287,8 @@ def check_examples(new_flow: Runner, of: st.SearchStrategy[Example], run_count: 
     @settings(
         max_examples=run_count,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],  # the example that fails is shown; runs are slow to shrink
+        # no shrinking, because runs are slow; the failing example is printed
+        phases=[Phase.generate],
     )
     @given(st.lists(of, min_size=TOGETHER, max_size=TOGETHER))
     def check(some: list[Example]) -> None:

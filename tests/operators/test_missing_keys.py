@@ -38,7 +38,7 @@ MISSING: dict[str, Any] = {
 
 
 def keyed_results(rows: Dataset) -> dict[str, tuple[list[Any], list[Any]]]:
-    """By operator: what it makes of the keys k, k and "a" with the values 1, 2 and 3."""
+    """By operator: the results for the keys k, k and "a" with the values 1, 2 and 3."""
     plain: dict[str, tuple[Callable[[], Dataset], Callable[[Any], list[Any]]]] = {
         "partition": (lambda: rows.partition(2), lambda k: [(k, 1), (k, 2), ("a", 3)]),
         "group_by_key": (rows.group_by_key, lambda k: [(k, [1]), (k, [2]), ("a", [3])]),
@@ -102,7 +102,7 @@ def test_a_missing_key_matches_nothing_on_every_runner(new_flow: Runner) -> None
 
 @pytest.mark.parametrize("key", [NAN, pd.NA], ids=repr)
 def test_many_rows_with_one_missing_key_take_linear_time(key: Any) -> None:
-    """Under one hash, each of them would be compared with all before it."""
+    """With one hash for all, each row would be compared with all rows before."""
     rows = Flow(["-glow.inline"]).slice([(key, number) for number in range(30_000)], 2)
     assert rows.group_by_key().count() == 30_000
 

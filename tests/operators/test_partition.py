@@ -33,7 +33,7 @@ def test_partition_keeps_every_row_and_brings_equal_keys_together(
         for word, _ in shard:
             homes.setdefault(word, set()).add(number)
     assert all(len(numbers) == 1 for numbers in homes.values())
-    for shard in shards:  # of a key, rows stay in order of the shards they came from
+    for shard in shards:  # rows of a key stay in the order of the source shards
         assert [n for _, n in sorted(shard, key=itemgetter(0))] == [
             n for _, n in sorted(shard, key=itemgetter(0, 1))
         ]
@@ -64,7 +64,7 @@ def test_texts_are_placed_in_all_shards(new_flow: Runner) -> None:
 )
 def test_equal_keys_of_different_types_land_together(new_flow: Runner, keys: list[Any]) -> None:
     rows = [(key, n) for n, key in enumerate(keys)]
-    # one shard for each row: every key is hashed in a batch of its own
+    # one shard for each row: every key is hashed in a separate batch
     assert len(shards_of(new_flow().slice(rows, len(rows)).partition(64))) == 1
 
 
@@ -88,7 +88,7 @@ def test_partition_shows_a_key_that_cannot_be_hashed(new_flow: Runner, row: Any)
 
 
 class Thing:
-    """Hashed by its address."""
+    """An object with the default hash, which depends on the address."""
 
 
 def test_partition_refuses_keys_told_apart_by_address(new_flow: Runner) -> None:

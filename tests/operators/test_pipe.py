@@ -1,4 +1,4 @@
-"""pipe: rows through a Unix command, whatever it does, on every runner."""
+"""pipe: rows through Unix commands of any behaviour, on every runner."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_long_line_that_comes_in_many_pieces(new_flow: Runner) -> None:
 
 
 def test_a_command_that_finds_nothing_may_say_so(new_flow: Runner) -> None:
-    """As the message for one that may not advises."""
+    """The error message of a failing `grep` recommends `|| true`."""
     rows = new_flow().slice(["a", "x", "b"], 3)
     assert rows.pipe("grep x || true").collect() == ["x"]
 
@@ -140,7 +140,7 @@ def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
 @ON_EVERY_RUNNER
 @pytest.mark.slow
 def test_processes_of_a_command_end_with_the_command(new_flow: Runner, tmp_path: Path) -> None:
-    command = f"(sleep 600 & echo $! >{tmp_path}/$!); cat"  # its parent has ended before
+    command = f"(sleep 600 & echo $! >{tmp_path}/$!); cat"  # the parent of `sleep` has ended before
     rows = new_flow().slice([1, 0], 1).pipe(command).map(lambda row: 1 / int(row))
     with pytest.raises(TaskFailed, match="ZeroDivisionError"):
         rows.collect()
@@ -148,7 +148,7 @@ def test_processes_of_a_command_end_with_the_command(new_flow: Runner, tmp_path:
 
 
 def assert_ended(path: Path) -> None:
-    """None of the processes is left whose ids are the names of files."""
+    """Wait for the ends of all processes whose ids are the names of files."""
     begun = list(path.iterdir())
     assert begun
     for each in begun:

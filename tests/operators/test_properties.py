@@ -1,7 +1,7 @@
 """Any chain of operators against plain Python, on every runner.
 
-An example is a dataset and a chain of operators, each with its model in plain Python. A run takes
-20 examples: there are 220 of each family inline, and 40 of all families on each other runner.
+An example is a dataset and a chain of operators, each with its model in plain Python. A run
+computes 20 examples: 220 of each family inline, and 40 of all families on each other runner.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 
 class Operator(NamedTuple):
-    """A use of an operator, and the shards that it makes of shards."""
+    """A use of an operator, and the model of its output shards in plain Python."""
 
     name: str
     use: Callable[[Dataset], Dataset]
@@ -39,7 +39,7 @@ class Operator(NamedTuple):
 
 
 def each(name: str, use: Callable[[Dataset], Dataset], model: Callable[[Rows], Rows]) -> Operator:
-    """An operator that works on each shard by itself."""
+    """An operator that works on each shard separately."""
     return Operator(name, use, lambda shards: [model(shard) for shard in shards])
 
 
@@ -162,7 +162,7 @@ values = st.recursive(
 
 
 class Example(NamedTuple):
-    """Rows in shards, and what is done with them."""
+    """Rows in shards, and a chain of operators."""
 
     rows: Rows
     shard_count: int
@@ -191,7 +191,8 @@ def check_examples(new_flow: Runner, of: st.SearchStrategy[Example], run_count: 
     @settings(
         max_examples=run_count,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],  # the example that fails is shown; runs are slow to shrink
+        # no shrinking, because runs are slow; the failing example is printed
+        phases=[Phase.generate],
     )
     @given(st.lists(of, min_size=TOGETHER, max_size=TOGETHER))
     def check(some: list[Example]) -> None:
@@ -216,7 +217,7 @@ def test_any_chain_of_any_family(new_flow: Runner) -> None:
 
 @ON_EVERY_RUNNER
 def test_any_first_rows(new_flow: Runner) -> None:
-    """take gives the beginning of what collect gives, top that of a sort."""
+    """take returns the first rows of collect, top the first rows of a sort."""
     runs = {"inline": 200, "standalone": 20, "cluster": 5}
 
     @settings(

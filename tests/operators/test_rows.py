@@ -1,4 +1,4 @@
-"""Rows travel as they are, on every runner."""
+"""Rows arrive with equal values and types, on every runner."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_functions_keep_their_closures_defaults_and_state(new_flow: Runner) -> N
 
 @pytest.mark.parametrize("last", ["collect", "take"])
 def test_a_row_of_a_slice_that_cannot_travel_is_shown(new_flow: Runner, last: str) -> None:
-    """Before anything runs: its rows are the driver's. `take` pulls several step groups as one."""
+    """The driver checks its own rows before the run; `take` pulls several step groups as one."""
     flow = new_flow()
     dataset = flow.slice([1, (each for each in "abc")], 2).union(flow.slice([2])).partition(2)
     with pytest.raises(RowError) as failure:

@@ -26,7 +26,7 @@ order,customer,amount,currency
 
 
 def number(text, kind):
-    """None for an empty field."""
+    """Convert a field; an empty field is None."""
     return kind(text) if text else None
 
 

@@ -1,4 +1,4 @@
-"""Addresses that are written in several ways, deduplicated by a key class of the script."""
+"""Addresses in several spellings, deduplicated by a key class of the script."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Kind(Enum):
 
 
 class Name:
-    """Equal if they are the same without case, accents and spaces."""
+    """A text that equals texts with other case, accents and spaces."""
 
     def __init__(self, text):
         self.text = text

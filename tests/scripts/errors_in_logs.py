@@ -1,4 +1,4 @@
-"""Which hosts have too many errors? With options, a threshold from the environment, and logging."""
+"""Hosts with too many errors; with options, a threshold from the environment, and logging."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""An inverted index; searches are sets of words, so frozensets are its keys too."""
+"""An inverted index; searches are sets of words, so frozensets are keys as well."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Monte Carlo: pi, and the price of an option, with a seed so that it can be repeated."""
+"""Monte Carlo: pi, and the price of an option, with a seed for repeatable results."""
 
 import math
 import random

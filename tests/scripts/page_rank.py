@@ -1,4 +1,4 @@
-"""PageRank: each round is a run that begins with the result of the round before."""
+"""PageRank: each round is a run that begins with the result of the previous round."""
 
 from glowpy import Flow
 

@@ -1,4 +1,4 @@
-"""Quotes come in from threads while the flow runs; averages go out as they are known."""
+"""Threads send quotes while the flow runs; averages go out as soon as they are complete."""
 
 import threading
 from collections import deque

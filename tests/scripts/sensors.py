@@ -11,7 +11,7 @@ NAN = float("nan")
 
 
 def measurements(sensors=4, days=25):
-    """What a file would have: deterministic, with a gap here and there."""
+    """Deterministic rows like those of a file, with gaps."""
     for day in range(days):
         for sensor in range(sensors):
             value = round(20 + 5 * math.sin(day / 3) + sensor * 0.1, 3)

@@ -1,4 +1,4 @@
-"""Sessions of a web log: visits of one user that are less than 30 minutes apart."""
+"""Sessions of a web log: visits of one user less than 30 minutes apart."""
 
 from collections import namedtuple
 from datetime import datetime, timedelta, timezone

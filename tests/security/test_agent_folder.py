@@ -1,4 +1,4 @@
-"""The folder of an agent: other users of the host can neither make, write nor replace it."""
+"""The directory of an agent: other users of the host can neither make, write nor replace it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, mode: int) ->
 def test_a_folder_that_others_can_replace_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     assert f"{tmp_path} belongs to or is writable by others" in refused(tmp_path / "agent")
-    tmp_path.chmod(0o1777)  # sticky: others cannot rename what is in it
+    tmp_path.chmod(0o1777)  # sticky: others cannot rename its files
     with AgentDirectory(str(tmp_path / "agent"), clean_restart=False):
         pass
 

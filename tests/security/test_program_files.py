@@ -1,4 +1,4 @@
-"""Tasks can write to the agent's files: nothing that one run has written is run by the next."""
+"""Tasks can write to the agent's files, but no run executes a file of an earlier run."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def test_a_task_cannot_poison_a_module_of_the_next_run(leader: str, tmp_path: Pa
         (tmp_path / f"{name}.py").write_text(text)
     flags = ["-glow", f"-glow.leader={leader}"]
     ended = run(tmp_path, "script.py", "attack", *flags)
-    assert re.fullmatch(r"\[\('right', [1-9]\)\]\n", ended.stdout), ended  # it was loaded before
+    # the program was loaded before
+    assert re.fullmatch(r"\[\('right', [1-9]\)\]\n", ended.stdout), ended
     ended = run(tmp_path, "script.py", *flags)
     assert ended.stdout == "[('right', 0)]\n", ended.stderr

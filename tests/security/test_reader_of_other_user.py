@@ -1,4 +1,4 @@
-"""A reader of another user on the owner's host gets its rows by the socket, at once."""
+"""A reader of another user on the owner's host gets its rows through the socket immediately."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def test_a_reader_of_another_user_is_sent_the_bytes(tmp_path: Path, mode: int) -
             output = reader.stdout.fileno()
             text = bytearray()
             poller.register(output, lambda: text.extend(os.read(output, 4096)))
-            wait_until(poller, lambda: b"\n" in text, "the first rows")  # while it is written
+            # while the shard is written
+            wait_until(poller, lambda: b"\n" in text, "the first rows")
             blocks = [append(writer, 0, [4])]
             writer.flush()
             owner.commit(1, blocks)

@@ -1,4 +1,4 @@
-"""Files that are written for a user: others can neither redirect nor read them."""
+"""Files that glowpy writes for a user: other users can neither redirect nor read them."""
 
 from __future__ import annotations
 

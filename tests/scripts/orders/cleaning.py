@@ -1,4 +1,4 @@
-"""What is done to lines before they are understood."""
+"""Normalization of lines before they are parsed."""
 
 NUMBERS = {"one": 1, "two": 2, "three": 3}
 
