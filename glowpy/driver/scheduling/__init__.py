@@ -1,1 +1,1 @@
-"""What runs when and where, and what is lost with whom: pure machines."""
+"""The scheduler of a run as pure machines: order and place of work, and the effect of losses."""

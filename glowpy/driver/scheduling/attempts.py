@@ -1,4 +1,4 @@
-"""Tries of task groups, and the executors that hold them."""
+"""Attempts of task groups, and the executors that hold them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from glowpy.driver.scheduling.supply import Agent
 
 
 class State(Enum):
-    """Of a task group."""
+    """The state of a task group."""
 
     WAITING = "waiting"  # for inputs
     READY = "ready"  # all inputs are sealed
     ASSIGNED = "assigned"  # to an executor
-    SEALED = "sealed"  # its shards can be read
+    SEALED = "sealed"  # its shards are readable
 
 
 class Attempt:
-    """One try of a task group; its number is unique within the run."""
+    """One attempt of a task group; the number is unique within the run."""
 
     __slots__ = (
         "agent",
@@ -39,10 +39,10 @@ class Attempt:
         self.group = group
         self.executor = executor
         self.agent = agent
-        self.is_early = is_early  # some of what it reads is still being written
-        self.is_streaming = False  # it takes turns with whatever else its executor does
-        self.is_recalled = False  # it has been asked back from its executor's queue
-        self.is_lost = False  # it was sealed, and its shards went with their agent
+        self.is_early = is_early  # some of its inputs are still being written
+        self.is_streaming = False  # takes turns with other attempts of its executor
+        self.is_recalled = False  # recalled from its executor's queue
+        self.is_lost = False  # sealed, but the shards were lost with their agent
         self.started_at: float | None = None  # monotonic seconds
 
     @property
@@ -51,9 +51,9 @@ class Attempt:
 
 
 class Executor:
-    """An executor and the attempts it holds: the first is running, the others wait behind it.
+    """An executor and its attempts: the first is running, the others are queued.
 
-    Live ones run beside them.
+    Streaming attempts run beside the first.
     """
 
     __slots__ = ("agent", "held", "is_leaving", "live", "name")
@@ -63,9 +63,9 @@ class Executor:
         self.agent = agent
         self.held: deque[Attempt] = deque()
         self.live: list[Attempt] = []
-        self.is_leaving = False  # it gets nothing more, and is given back when it holds nothing
+        self.is_leaving = False  # gets no more work, and is retired once it holds none
 
     @property
     def attempts(self) -> list[Attempt]:
-        """All of them."""
+        """All attempts held by the executor."""
         return [*self.held, *self.live]

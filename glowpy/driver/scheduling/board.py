@@ -1,8 +1,8 @@
-"""The scheduler's bookkeeping: what state each task group is in, and who holds which attempt.
+"""The state of a run: the state of each task group, and the executor of each attempt.
 
     waiting -> ready -> assigned -> sealed        and back to waiting or ready when lost
 
-Every change costs O(log n) and keeps the counters that decisions need; nothing is decided here.
+Every change costs O(log n) and updates the counters used for decisions; this class decides nothing.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ class Board:
         self.current: dict[int, Attempt] = {}  # by group: assigned or sealed
         self.inputs = Inputs(plan, self.current, store_owner)
         bid_of_group = bid / max(1, plan.group_count)
-        self.market = Market(bid_of_group)  # the groups that are ready
+        self.market = Market(bid_of_group)  # the ready groups
         self.early = EarlyGroups(plan, self.states, self.live, self.inputs, bid_of_group)
         self.roster = Roster()
-        self.queued: dict[int, Attempt] = {}  # by number: behind another, and not asked back
-        self.recalled: dict[int, Attempt] = {}  # asked back, not answered yet
-        self.rivals: dict[int, Attempt] = {}  # second attempts, by group
+        self.queued: dict[int, Attempt] = {}  # by number: queued behind another, and not recalled
+        self.recalled: dict[int, Attempt] = {}  # recalled, without an answer yet
+        self.rivals: dict[int, Attempt] = {}  # speculative attempts, by group
         self.unsealed_count = plan.group_count
         self.unassigned_count = plan.group_count
         self._first_attempt = plan.first_attempt
-        self._groups: list[int] = []  # of all attempts that there were, in order of their numbers
-        self._attempts: dict[int, Attempt] = {}  # by number: those an executor still holds
+        self._groups: list[int] = []  # by attempt, in the order of the attempts' numbers
+        self._attempts: dict[int, Attempt] = {}  # by number: held by an executor
 
     # --- groups ---
 
     def make_ready(self, group: int) -> None:
-        """All inputs of a group are sealed."""
+        """Mark a group as ready, because all its inputs are sealed."""
         if group in self.live:
             self.live.wait([group])
             return
@@ -55,7 +55,7 @@ class Board:
         self.market.demand(group, self.inputs.origin(group))
 
     def make_waiting(self, group: int) -> None:
-        """A group is to be assigned (again); it is ready if its inputs are there."""
+        """Return a group to the waiting state, or make it ready if its inputs are sealed."""
         self.states[group] = State.WAITING
         if group in self.live:
             self.live.wait([group])
@@ -67,11 +67,11 @@ class Board:
     # --- executors ---
 
     def join(self, name: str, agent: str, place: Place, cpu_level: int) -> None:
-        """An executor is there."""
+        """Add an executor."""
         self.live.join(self.roster.join(name, agent, place, cpu_level))
 
     def leave(self, name: str) -> Executor | None:
-        """An executor is gone; the attempts it holds stay to be freed."""
+        """Remove an executor; its attempts remain until `free`."""
         executor = self.roster.leave(name)
         if executor is not None:
             self.live.leave(name)
@@ -80,7 +80,7 @@ class Board:
     # --- attempts ---
 
     def assign(self, executor: Executor, group: int) -> Attempt:
-        """A new attempt of a group, behind what the executor holds already."""
+        """Create an attempt of a group, queued behind the other attempts of the executor."""
         is_early = self.states[group] is State.WAITING
         (self.early.market if is_early else self.market).withdraw(group)
         attempt = self._make_attempt(executor, group, is_early=is_early)
@@ -93,14 +93,14 @@ class Board:
         return attempt
 
     def assign_live(self, executor: Executor, group: int) -> Attempt:
-        """A new attempt of a live group, beside whatever the executor does."""
+        """Create an attempt of a streaming group, beside the other attempts of the executor."""
         attempt = self._make_attempt(executor, group, is_early=False)
         attempt.is_streaming = True
         self.live.host(executor, attempt)
         return attempt
 
     def assign_rival(self, executor: Executor, group: int) -> Attempt:
-        """A second attempt of a group that is running, on an executor that idles."""
+        """Create a speculative attempt of a running group on an idle executor."""
         rival = self.rivals[group] = self._new_attempt(executor, group, is_early=False)
         executor.held.append(rival)
         self.roster.place(executor)
@@ -122,11 +122,11 @@ class Board:
         return attempt
 
     def attempt(self, number: int) -> Attempt | None:
-        """An attempt that an executor holds."""
+        """Return an attempt held by an executor, or None."""
         return self._attempts.get(number)
 
     def sealed_by(self, number: int) -> int | None:
-        """The group that is sealed by the attempt of this number."""
+        """Return the group sealed by the attempt of this number, or None."""
         place = number - self._first_attempt
         group = self._groups[place] if 0 <= place < len(self._groups) else None
         if group is None or self.states[group] is not State.SEALED:
@@ -134,20 +134,20 @@ class Board:
         return group if self.current[group].number == number else None
 
     def rival(self, number: int) -> Attempt | None:
-        """The attempt of this number, if it is the second one of a group, and not fenced."""
+        """Return the attempt of this number if it is speculative and not fenced, else None."""
         attempt = self._attempts.get(number)
         is_rival = attempt is not None and self.rivals.get(attempt.group) is attempt
         return attempt if is_rival else None
 
     def is_current(self, attempt: Attempt) -> bool:
-        """False once it is fenced: what it reports only frees its executor."""
+        """Return False for a fenced attempt, whose reports only free its executor."""
         return (
             self.current.get(attempt.group) is attempt
             and self.states[attempt.group] is State.ASSIGNED
         )
 
     def free(self, number: int) -> Attempt | None:
-        """An attempt has left its executor; returns it if it was its group's current one."""
+        """Remove an attempt from its executor; return the attempt if it was current."""
         attempt = self._attempts.pop(number, None)
         if attempt is None:
             return None
@@ -163,18 +163,18 @@ class Board:
             else:
                 executor.held.remove(attempt)
             if executor.held:
-                self.queued.pop(executor.held[0].number, None)  # it is about to begin
+                self.queued.pop(executor.held[0].number, None)  # it is about to start
             self.roster.place(executor)
         return attempt if self.is_current(attempt) else None
 
     def recall(self, attempt: Attempt) -> None:
-        """It has been asked back from its executor's queue."""
+        """Mark a queued attempt as recalled."""
         attempt.is_recalled = True
         self.queued.pop(attempt.number, None)
         self.recalled[attempt.number] = attempt
 
     def begin(self, attempt: Attempt, now: float) -> None:
-        """An executor has begun an attempt."""
+        """Mark an attempt as started."""
         attempt.started_at = now
         attempt.is_recalled = False
         self.recalled.pop(attempt.number, None)
@@ -182,13 +182,14 @@ class Board:
         if not self.is_current(attempt):
             return
         if attempt.is_streaming:
-            # Nobody knows when it will end: whoever waits for that must not do so on an executor.
+            # The end of a streaming group is unknown, so groups that wait for it must not hold an
+            # executor.
             self.live.mark(attempt.group)
         else:
             self.early.mark(attempt.group)
 
     def seal(self, attempt: Attempt) -> None:
-        """A current attempt is whole; groups that waited for it alone become ready."""
+        """Mark a current attempt as complete; groups without other missing inputs become ready."""
         self.early.attempts.pop(attempt.number, None)
         self.states[attempt.group] = State.SEALED
         self.unsealed_count -= 1
@@ -203,7 +204,7 @@ class Board:
                 self._no_longer_early(self.current[group])
 
     def _no_longer_early(self, attempt: Attempt) -> None:
-        """All that it reads is sealed by now."""
+        """Clear the early mark, because all inputs of the attempt are sealed."""
         self.early.attempts.pop(attempt.number)
         attempt.is_early = False
         executor = self.roster.executors.get(attempt.executor)
@@ -211,7 +212,7 @@ class Board:
             self.roster.place(executor)
 
     def take_back(self, attempt: Attempt) -> None:
-        """A current attempt came to nothing: its rival is it now, or the group waits again."""
+        """Drop a current attempt; a speculative attempt takes over, or the group waits again."""
         self.early.attempts.pop(attempt.number, None)
         self._forget(attempt.group)
         rival = self.rivals.pop(attempt.group, None)
@@ -224,7 +225,7 @@ class Board:
             self.early.mark(attempt.group)
 
     def running(self) -> Iterator[Attempt]:
-        """Every current attempt that is the first of its executor and has no rival."""
+        """Yield the attempts that run first on their executor, without a speculative attempt."""
         for executor in self.roster.executors.values():
             if executor.held:
                 attempt = executor.held[0]
@@ -232,7 +233,7 @@ class Board:
                     yield attempt
 
     def unseal(self, group: int) -> None:
-        """The shards of a sealed group are gone: it waits again, until `make_waiting`."""
+        """Return a sealed group without shards to the waiting state, until `make_waiting`."""
         self._forget(group)
         self.states[group] = State.WAITING
         self.unsealed_count += 1
@@ -243,23 +244,23 @@ class Board:
                 self.market.withdraw(consumer)
 
     def _forget(self, group: int) -> None:
-        """A group has no attempt any more."""
+        """Remove the attempt of a group."""
         del self.current[group]
         self.early.unmark(group)
         self.live.unmark(group)
         self.inputs.changed(self._plan.task_group(group).step_group.number)
 
     def bound_to(self, groups: Iterable[int]) -> Iterator[Attempt]:
-        """Every current attempt that reads what these groups have written."""
+        """Yield every current attempt that reads the output of these groups."""
         for group in self.sealed.readers(groups):
             if self.states[group] is State.ASSIGNED:
                 yield self.current[group]
 
     def check_invariants(self) -> None:
-        """For tests, after every event.
+        """Check the consistency, for tests after every event.
 
         Raises:
-            AssertionError: the board contradicts itself.
+            AssertionError: the state contradicts itself.
         """
         held = [attempt for each in self.roster.executors.values() for attempt in each.attempts]
         assert len({attempt.number for attempt in held}) == len(held), "an attempt is held twice"

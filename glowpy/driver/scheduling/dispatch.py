@@ -1,4 +1,4 @@
-"""Giving work to executors, and executors back: what the scheduler does after every event."""
+"""The decisions after every event: which executor gets which group, and which is retired."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Actions: TypeAlias = Iterator[Action]
 
 
 class Dispatch:
-    """Decides who gets what; it costs no more than what is there to be given.
+    """Assigns groups to executors; the cost is proportional to the assignments.
 
     Args:
-        rivals: None: a slow group gets no second attempt.
-        is_streaming: the plan has live groups.
+        rivals: finds slow groups; None: no speculative attempts.
+        is_streaming: the plan has streaming groups.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class Dispatch:
         self._rivals = rivals
         self._is_streaming = is_streaming
         self._demand = 0
-        self.share: int | None = None  # executors that may be held; None: no limit is known
+        self.share: int | None = None  # limit of held executors; None: no known limit
 
     def settle(self, now: float) -> Actions:
-        """Give work to whoever can take it; say what is wanted."""
+        """Assign groups to free executors, retire surplus executors, report a changed demand."""
         board = self._board
         if self.share is not None:
             yield from self._keep_to(self.share)
@@ -59,7 +59,7 @@ class Dispatch:
             yield Demand(demand)
 
     def assign_live(self, *, is_crowded: bool) -> Actions:
-        """Give each live group an executor that has none yet; if it `is_crowded`, any."""
+        """Give each streaming group an executor without one; if `is_crowded`, any executor."""
         board = self._board
         while (group := board.live.next()) is not None:
             executor = board.live.choose(self._roster.idle, is_crowded=is_crowded)
@@ -68,14 +68,14 @@ class Dispatch:
             yield self._assign(executor, group, is_streaming=True)
 
     def _assign_ready(self) -> Actions:
-        """One group for each executor that idles, then one behind each that is at work."""
+        """Assign one group to each idle executor, then one behind each busy executor."""
         board = self._board
         for supply in (self._roster.idle, self._roster.single):
             for group, executor in board.market.match(supply):
                 yield self._assign(self._roster.executors[executor], group)
 
     def _rebalance(self) -> Actions:
-        """Somebody idles while an assignment waits behind another: ask for it back."""
+        """Recall queued assignments while other executors are idle."""
         board = self._board
         wanted = len(self._roster.idle) - len(board.recalled)
         if board.queued and wanted > 0:
@@ -87,7 +87,7 @@ class Dispatch:
             yield Recall(attempt.executor, attempt.number)
 
     def _assign_early(self) -> Actions:
-        """Groups whose inputs are being computed, for executors that nobody else needs."""
+        """Assign groups with unfinished inputs to executors that are not needed otherwise."""
         board = self._board
         kept = len(board.recalled) + self._rivals_to_come()
         if len(self._roster.idle) <= kept:
@@ -98,13 +98,13 @@ class Dispatch:
                 return
 
     def _rivals_to_come(self) -> int:
-        """Running groups that may turn out to be slow: so many executors are kept for them."""
+        """Return the number of executors reserved for groups that may turn out slow."""
         if self._rivals is None:
             return 0
         return sum(map(self._rivals.may_have, self._board.running()))
 
     def _assign_rivals(self, now: float) -> Actions:
-        """Second attempts of the slowest groups, for executors that nobody else needs."""
+        """Start speculative attempts of the slowest groups on executors not needed otherwise."""
         board = self._board
         if self._rivals is None or not self._roster.idle:
             return
@@ -126,10 +126,10 @@ class Dispatch:
         is_last_try = self._losses.is_last_try(group)
         return Assign(executor.name, group, attempt.number, inputs, is_streaming, is_last_try)
 
-    # --- executors that are not to be kept ---
+    # --- executors to retire ---
 
     def _retire_surplus(self) -> Actions:
-        """Executors that no group is left for."""
+        """Retire executors beyond the number of remaining groups."""
         board = self._board
         needed = board.unassigned_count + len(board.recalled) + self._rivals_to_come()
         surplus = len(self._roster.idle) - needed
@@ -142,9 +142,10 @@ class Dispatch:
                 yield Retire(name)
 
     def _keep_to(self, share: int) -> Actions:
-        """What is held above the share is not renewed: it is given back once it is free.
+        """Dismiss executors above the share; each is retired once it is free.
 
-        First those that idle, the last that came before others; else after what they are running.
+        Idle executors go first, the most recent before others; busy ones after their running
+        attempt.
         """
         board = self._board
         excess = len(self._roster.executors) - len(self._roster.leaving) - share

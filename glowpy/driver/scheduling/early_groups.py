@@ -1,7 +1,7 @@
-"""Task groups that may start early: all that they read is sealed or being written.
+"""Task groups that may start early: each input is sealed or being written.
 
-They are offered to executors that nobody else needs. The choice of them is `dispatch`'s; whether a
-group can be one of them is known here.
+Early groups are offered to executors that are not needed otherwise. `dispatch` chooses; this module
+knows the candidates.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from glowpy.planner.plan import Plan
 
 
 class EarlyGroups:
-    """A part of the board, whose states of groups it reads."""
+    """The candidates for an early start; reads the states of groups."""
 
     def __init__(
         self, plan: Plan, states: Sequence[State], live: LiveGroups, inputs: Inputs, bid: float
@@ -25,19 +25,19 @@ class EarlyGroups:
         self._states = states
         self._live = live
         self._inputs = inputs
-        # marks: sealed groups, and running ones that are not live
+        # marks: sealed groups, and running groups other than streaming ones
         self._begun = Readiness(plan)
-        self.market = Market(bid)  # groups that are offered
-        self.attempts: dict[int, Attempt] = {}  # current attempts that are early, by number
-        self._not_offered: list[int] = []  # yet; may hold groups that no longer wait
+        self.market = Market(bid)  # the offered groups
+        self.attempts: dict[int, Attempt] = {}  # current early attempts, by number
+        self._not_offered: list[int] = []  # not offered yet; may contain groups that no longer wait
 
     def wait(self, group: int) -> None:
-        """A group waits that may be able to start."""
+        """Consider a waiting group for an early start."""
         if self._can_start(group):
             self._not_offered.append(group)
 
     def offers(self) -> Market:
-        """All groups that can start, for a match."""
+        """Return all groups that can start early."""
         while self._not_offered:
             group = self._not_offered.pop()
             if self._can_start(group) and group not in self.market:
@@ -45,17 +45,17 @@ class EarlyGroups:
         return self.market
 
     def withdraw(self, group: int) -> None:
-        """A group is not to be started early any more."""
+        """Remove a group from the candidates."""
         if group in self.market:
             self.market.withdraw(group)
 
     def mark(self, group: int) -> None:
-        """A group that is not live has begun, or is sealed."""
+        """Mark a group as started or sealed; streaming groups count only when sealed."""
         for consumer in self._begun.mark(group):
             self.wait(consumer)
 
     def unmark(self, group: int) -> None:
-        """A group has no attempt any more."""
+        """Remove the mark of a group that lost its attempt."""
         for consumer in self._begun.unmark(group):
             self.withdraw(consumer)
 

@@ -1,4 +1,4 @@
-"""What the scheduler is told, and what it wants done: events and actions."""
+"""Events and actions of the scheduler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glowpy.wire.sources import Sources
 
 
 class ExecutorJoined(NamedTuple):
-    """An executor is there, or on its way; it may be given assignments at once."""
+    """An executor exists or is starting; it can be assigned groups at once."""
 
     executor: str
     agent: str
@@ -21,42 +21,42 @@ class ExecutorJoined(NamedTuple):
 
 
 class ExecutorLeft(NamedTuple):
-    """An executor is gone, with whatever it was doing. Its sealed shards are its agent's."""
+    """An executor has ended, with its unfinished attempts. Sealed shards stay at the agent."""
 
     executor: str
     cause: str
-    last_row: str = ""  # that its attempt took in, where that is known
+    last_row: str = ""  # last row read by its attempt, if known
 
 
 class AgentLost(NamedTuple):
-    """An agent is gone with its executors; its shards are never read again."""
+    """An agent is lost with its executors; the shards there are never read again."""
 
     agent: str
     cause: str
-    last_rows: tuple[tuple[int, str], ...] = ()  # by attempt, those that were reported
+    last_rows: tuple[tuple[int, str], ...] = ()  # last rows read, by attempt, as far as reported
 
 
 class GroupStarted(NamedTuple):
-    """An executor has begun an attempt."""
+    """An executor has started an attempt."""
 
     attempt: int
 
 
 class GroupSealed(NamedTuple):
-    """An attempt is whole."""
+    """An attempt is complete."""
 
     attempt: int
 
 
 class GroupFailed(NamedTuple):
-    """The user's code raised in an attempt: another would fail as well."""
+    """The user's code raised in an attempt; another attempt would fail as well."""
 
     attempt: int
     error: Exception
 
 
 class InputLost(NamedTuple):
-    """An attempt ended because it could not read what another had written."""
+    """An attempt ended because it could not read the output of another attempt."""
 
     attempt: int
     lost_attempt: int
@@ -64,41 +64,41 @@ class InputLost(NamedTuple):
 
 
 class GroupAborted(NamedTuple):
-    """An attempt has stopped as it was told."""
+    """An attempt has stopped after an Abort."""
 
     attempt: int
 
 
 class Recalled(NamedTuple):
-    """A queued assignment came back before its executor saw it."""
+    """A queued assignment was recalled before the executor received it."""
 
     executor: str
     attempt: int
 
 
 class ShareChanged(NamedTuple):
-    """So many executors may this run hold, for others want some, too."""
+    """The run may hold this number of executors while other runs need some."""
 
     executor_count: int
 
 
 class ShardLost(NamedTuple):
-    """The driver itself could not read what a sealed attempt has written."""
+    """The driver itself could not read the output of a sealed attempt."""
 
     attempt: int
     reason: str = ""
 
 
 class TimePassed(NamedTuple):
-    """Nothing has happened for a while: somebody may have become slow."""
+    """No event for a while; running attempts may have become slow."""
 
 
 class FleetSettled(NamedTuple):
-    """No executor is on its way: those that are there are all for now."""
+    """No executor is starting: the present executors are all for now."""
 
 
 class GroupCollected(NamedTuple):
-    """The driver has all rows of a sealed group, in its result or its channels."""
+    """The driver has read all rows of a sealed group, for its result or its channels."""
 
     group: int
 
@@ -124,31 +124,31 @@ Event: TypeAlias = (
 
 
 class Demand(NamedTuple):
-    """So many executors are wanted beyond those held; replaces the demand before."""
+    """The number of executors wanted beyond those held; replaces the last demand."""
 
     executor_count: int
 
 
 class Assign(NamedTuple):
-    """Give a group to an executor."""
+    """Assign a group to an executor."""
 
     executor: str
     group: int
     attempt: int
-    inputs: tuple[Sources, ...]  # by edge
-    is_streaming: bool = False  # at once, beside whatever else the executor does
-    is_last_try: bool = False  # another death would end the run
+    inputs: tuple[Sources, ...]  # by input edge
+    is_streaming: bool = False  # starts at once, beside the executor's other attempts
+    is_last_try: bool = False  # another death of its executor would end the run
 
 
 class Recall(NamedTuple):
-    """Ask for a queued assignment back."""
+    """Recall a queued assignment."""
 
     executor: str
     attempt: int
 
 
 class Abort(NamedTuple):
-    """Stop an attempt; it is fenced already."""
+    """Stop an attempt, which is fenced already."""
 
     executor: str
     attempt: int
@@ -156,13 +156,13 @@ class Abort(NamedTuple):
 
 
 class Retire(NamedTuple):
-    """Nothing will be assigned to this executor any more."""
+    """End an executor, which gets no further assignments."""
 
     executor: str
 
 
 class GroupDone(NamedTuple):
-    """A group's shards are sealed at `owner`."""
+    """A group is sealed; `owner` holds its shards."""
 
     group: int
     attempt: int
@@ -170,7 +170,7 @@ class GroupDone(NamedTuple):
 
 
 class GroupUndone(NamedTuple):
-    """A sealed group's shards are gone; it will be done again."""
+    """The shards of a sealed group are lost; the group runs again."""
 
     group: int
 

@@ -1,7 +1,7 @@
-"""What task groups read, and where it rests.
+"""The inputs of task groups, and their locations.
 
-Readers of one boundary read from the same attempts, so what is known of those is put together once
-for all of them, and again only after one of the attempts is another.
+All readers of a boundary read from the same attempts, so their locations are computed once for all
+readers, and again only after one of the attempts changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glowpy.wire.sources import Sources
 
 
 class _Boundary(NamedTuple):
-    """What all readers of a boundary have in common."""
+    """The locations shared by all readers of a boundary."""
 
     number: int  # unique
     sources: Sources
@@ -28,12 +28,13 @@ class _Boundary(NamedTuple):
 
 
 class Inputs:
-    """Where the inputs of the groups of one run are.
+    """The locations of the inputs of one run's groups.
 
     Args:
         current: attempts by group.
-        store_owner: who serves the rows of slices. There the attempt number of a dataset is the
-            dataset's number. Nobody is near to them or far from them, as in Glow.
+        store_owner: address of the driver's own store with the rows of slices, where a dataset's
+            number serves as its attempt number. As in Glow, no executor is near to the store or far
+            from it.
     """
 
     def __init__(self, plan: Plan, current: Mapping[int, Attempt], store_owner: str) -> None:
@@ -41,20 +42,20 @@ class Inputs:
         self._current = current
         self._store_owner = store_owner
         self._numbers = count()
-        # by the number of the step group that is read from, then by first shard and their number
+        # by source step group, then by first shard and number of shards
         self._boundaries: dict[int, dict[tuple[int, int], _Boundary]] = {}
 
     def changed(self, step_group: int) -> None:
-        """A group of this step group has lost its attempt."""
+        """Drop the locations of a step group that lost an attempt."""
         self._boundaries.pop(step_group, None)
 
     def sources(self, group: int) -> tuple[Sources, ...]:
-        """The shards that a group reads, by input edge."""
+        """Return the shards read by a group, by input edge."""
         _plan, _number, step_group, task = self._plan.task_group(group)
         return tuple([self._of_edge(edge, task) for edge in step_group.inputs])
 
     def origin(self, group: int) -> Origin:
-        """Where a group's shards are, for the market."""
+        """Return the locations of a group's inputs, for the market."""
         _plan, _number, step_group, task = self._plan.task_group(group)
         key: list[object] = []
         for edge in step_group.inputs:
@@ -96,7 +97,7 @@ class Inputs:
 
     def _boundary(self, edge: InputEdge, numbers: range) -> _Boundary:
         source = self._plan.step_groups[edge.source]
-        # All tasks of the source write a part for each reader: the writers are the same for all.
+        # Each task of the source writes a part for each reader, so all readers share the writers.
         is_common = source.output.output_kind is not OutputKind.ONE_SHARD and (
             len(numbers) == source.task_count
         )

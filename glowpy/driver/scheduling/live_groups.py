@@ -1,8 +1,8 @@
-"""The live task groups of a plan: which of them can run now, and which executors host them.
+"""The streaming task groups of a plan: those that can run now, and the executors that host them.
 
-Nobody knows how long a live group runs: as long as a channel brings rows. So it takes no executor
-away from others, but takes turns with them, and may begin as soon as what it reads is sealed, or is
-live and has begun.
+A streaming group runs as long as its channel is open. It therefore shares its executor with other
+groups, in turns, and may start as soon as each input is sealed, or is a streaming group that has
+started.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from glowpy.planner.plan import Plan
 
 
 class LiveGroups:
-    """A part of the board, whose states of groups it reads."""
+    """The streaming groups of a run; reads the states of groups."""
 
     def __init__(self, plan: Plan, states: Sequence[State]) -> None:
         self._groups = {
             group for each in plan.step_groups if each.is_streaming for group in each.groups
         }
         self._states = states
-        # marks: sealed groups, and live ones that have begun
+        # marks: sealed groups, and streaming groups that have started
         self._fed = Readiness(plan) if self._groups else None
-        self._waiting: list[int] = []  # heap; may hold groups that no longer wait
-        self.hosts: dict[str, Executor] = {}  # executors with live attempts
-        self.others: dict[str, Executor] = {}  # those without
+        self._waiting: list[int] = []  # heap; may contain groups that no longer wait
+        self.hosts: dict[str, Executor] = {}  # executors with streaming attempts
+        self.others: dict[str, Executor] = {}  # executors without
 
     def __contains__(self, group: int) -> bool:
         return group in self._groups
@@ -35,29 +35,29 @@ class LiveGroups:
     # --- groups ---
 
     def wait(self, groups: Iterable[int]) -> None:
-        """Live groups among these may have become able to run."""
+        """Queue the streaming groups among these that can run."""
         for group in groups:
             if group in self._groups and self._can_run(group):
                 heapq.heappush(self._waiting, group)
 
     def mark(self, group: int) -> None:
-        """A group is sealed, or is live and has begun."""
+        """Mark a group as sealed, or a streaming group as started."""
         if self._fed is not None:
             self.wait(self._fed.mark(group))
 
     def unmark(self, group: int) -> None:
-        """A group has no attempt any more."""
+        """Remove the mark of a group that lost its attempt."""
         if self._fed is not None:
             self._fed.unmark(group)
 
     def next(self) -> int | None:
-        """The lowest group that only wants an executor."""
+        """Return the lowest group that lacks only an executor, or None."""
         while self._waiting and not self._can_run(self._waiting[0]):
             heapq.heappop(self._waiting)
         return self._waiting[0] if self._waiting else None
 
     def waiting_count(self) -> int:
-        """Groups that only want an executor."""
+        """Return the number of groups that lack only an executor."""
         return len({group for group in self._waiting if self._can_run(group)})
 
     def _can_run(self, group: int) -> bool:
@@ -74,7 +74,7 @@ class LiveGroups:
         self.others.pop(name, None)
 
     def choose(self, idle: Iterable[str], *, is_crowded: bool) -> Executor | None:
-        """An executor for a group: one that hosts none, idle or not; if it `is_crowded`, any."""
+        """Return an executor without a streaming group, idle or not; any if `is_crowded`."""
         for name in idle:
             if name in self.others:
                 return self.others[name]
@@ -87,13 +87,13 @@ class LiveGroups:
         return min(staying, key=lambda executor: len(executor.live), default=None)
 
     def host(self, executor: Executor, attempt: Attempt) -> None:
-        """An attempt takes its turns there."""
+        """Add a streaming attempt to an executor."""
         executor.live.append(attempt)
         self.hosts[executor.name] = executor
         self.others.pop(executor.name, None)
 
     def free(self, executor: Executor, attempt: Attempt) -> None:
-        """It does not any more."""
+        """Remove a streaming attempt from its executor."""
         executor.live.remove(attempt)
         if not executor.live:
             del self.hosts[executor.name]

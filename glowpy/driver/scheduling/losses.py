@@ -1,4 +1,4 @@
-"""How often something was lost in a run, and when that is too often to go on."""
+"""The retry limits of a run: counts losses, and ends the run at a limit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from glowpy.errors import ExecutorsDied, ShardError
 from glowpy.planner.plan import Plan
 from glowpy.wire.address import is_place
 
-_OF_SHARDS = 3  # times as often as executors may die under a group
+_OF_SHARDS = 3  # relative to the limit of executor deaths under a group
 
 
 class Losses:
-    """Counts; each method gives the error that ends the run, or None.
+    """Counts losses; each method returns the error that ends the run, or None.
 
     Args:
-        most_deaths: attempts of a group that may each cost an executor its life.
-        most_agents: agents that may be lost while they run the same group.
+        most_deaths: limit of attempts of a group that end with the death of their executor.
+        most_agents: limit of attempts of a group that end with the loss of their agent.
     """
 
     def __init__(self, plan: Plan, most_deaths: int, most_agents: int) -> None:
@@ -28,14 +28,14 @@ class Losses:
         self._startup_deaths: list[str] = []
         self._agent_losses: dict[int, list[str]] = {}  # causes and agents, by running group
         self._inputs: Counter[int] = Counter()  # by reading group
-        self._shards: Counter[int] = Counter()  # by group that has written them
+        self._shards: Counter[int] = Counter()  # by writing group
 
     def begun(self) -> None:
-        """An executor has begun to run a group: it can be done."""
+        """Reset the count of deaths at the start, because an executor has started a group."""
         self._startup_deaths.clear()
 
     def idle_died(self, cause: str) -> ExecutorsDied | None:
-        """An executor has died before it ran anything."""
+        """Count the death of an executor before its first group."""
         causes = self._startup_deaths
         causes.append(cause)
         if len(causes) < self._most_deaths:
@@ -44,7 +44,7 @@ class Losses:
         return ExecutorsDied(f"{count} executors died before they ran anything: {_counted(causes)}")
 
     def died(self, group: int, cause: str, agent: str, last_row: str) -> ExecutorsDied | None:
-        """An executor has died while it ran a group."""
+        """Count the death of an executor while it ran a group."""
         causes = self._deaths.setdefault(group, [])
         causes.append(f"{cause}{_where(agent)}")
         if len(causes) < self._most_deaths:
@@ -70,12 +70,12 @@ class Losses:
         )
 
     def is_last_try(self, group: int) -> bool:
-        """Another death of an executor, or another lost agent, would end the run."""
+        """Return True if another death of an executor, or loss of an agent, would end the run."""
         deaths, losses = len(self._deaths.get(group, ())), len(self._agent_losses.get(group, ()))
         return 0 < deaths == self._most_deaths - 1 or 0 < losses == self._most_agents - 1
 
     def input_missed(self, group: int, reason: str) -> ShardError | None:
-        """A group could not read what another has written."""
+        """Count a lost input of a group."""
         self._inputs[group] += 1
         if self._inputs[group] <= _OF_SHARDS * self._most_deaths:
             return None
@@ -83,7 +83,7 @@ class Losses:
         return ShardError(f"{label} lost an input {times} times, at last: {reason}")
 
     def shard_lost(self, group: int, reason: str) -> ShardError | None:
-        """What a group has written cannot be read."""
+        """Count unreadable output of a group."""
         self._shards[group] += 1
         if self._shards[group] <= _OF_SHARDS * self._most_deaths:
             return None
@@ -91,7 +91,7 @@ class Losses:
         return ShardError(f"what {label} writes could not be read {times} times, at last: {reason}")
 
     def cannot_repeat(self, group: int, readers: Iterable[int]) -> ShardError | None:
-        """Why a group cannot be done again: these readers, which are done, may have read others."""
+        """Return the error if the group cannot run again after these readers read its output."""
         if not self._plan.has_streaming_groups or not self._plan.is_unsteady(group):
             return None
         for reader in readers:
@@ -106,7 +106,7 @@ class Losses:
 
 
 def _counted(causes: list[str]) -> str:
-    """Causes in words, equal ones once."""
+    """Return the causes as text, with the number of equal ones."""
     counts = Counter(causes)
     return "; ".join(f"{cause} ({n} times)" if n > 1 else cause for cause, n in counts.items())
 

@@ -1,15 +1,15 @@
-"""The market: which ready group goes to which executor that is free to take one.
+"""The market: matches ready groups with free executors.
 
-A continuous double auction as Glow's: every pair of a group and an executor has the score
-bid / (1 + sum of the distances between the executor and each shard that the group reads), and the
-pair with the highest goes first. Among equals, a faster core goes first, then the agent with the
-least to do, then the lowest group. (Go: driver/scheduler/market/cda_market.go, scheduler_score.go)
+A continuous double auction as in Glow: every pair of a group and an executor has the score bid / (1
++ sum of the distances between the executor and each shard that the group reads), and the pair with
+the highest score is matched first. Ties are broken by the faster core, then the agent with fewer
+attempts, then the lowest group. (Go: driver/scheduler/market/cda_market.go, scheduler_score.go)
 
-Nothing is compared pair by pair. Groups that read from the same places are one *lot*; executors of
-one agent are one offer. A lot is listed in the scope of every server that it reads from, of their
-racks and data centres, and everywhere, with the score that it has for an agent of that scope and
-none closer. So the best lot for an agent is one of four heads, and the best agent for a lot is in
-the first of its scopes that has any.
+No pair is compared. Groups with inputs in the same places form one *lot*; executors of one agent
+form one offer. A lot is listed in the scope of every server with its inputs, of their racks and
+data centers, and everywhere, with its score for an agent in that scope and in none closer. The best
+lot for an agent is therefore one of four heads, and the best agent for a lot is in its first scope
+with free agents.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from glowpy.driver.scheduling.supply import EVERYWHERE, Agent, Scope, Supply, sc
 from glowpy.locality import BEYOND, SAME_DATA_CENTER, SAME_RACK, SAME_SERVER, Place
 from glowpy.record import NamedTuple
 
-_MANY_SCOPES = 16  # of a lot: more are searched from the agents' side only
+_MANY_SCOPES = 16  # lots with more scopes are only searched from the agents' side
 
 
 def score(bid: float, distance: int) -> float:
-    """What a group that bids so much is worth to an executor whose inputs are so far away."""
+    """Return the score of a bid at a total distance to the inputs."""
     return bid / (1 + distance)
 
 
 class Origin(NamedTuple):
-    """Where the inputs of a group rest: groups with the same `key` read from the same places.
+    """The locations of a group's inputs; groups with the same `key` have the same locations.
 
-    `places` gives these, and how many shards are read from each; it is asked once for each key.
+    `places` returns the places and the number of shards in each; it is called once per key.
     """
 
     key: tuple[object, ...]
@@ -40,17 +40,17 @@ class Origin(NamedTuple):
 
 
 class _Lot:
-    """Ready groups that read from the same places."""
+    """Ready groups whose inputs are in the same places."""
 
     __slots__ = ("groups", "key", "number", "scores", "unlisted", "waiting")
 
     def __init__(self, origin: Origin, number: int, bid: float) -> None:
         self.key = origin.key
         self.number = number
-        self.groups: list[int] = []  # a heap; some may have been withdrawn
-        self.waiting = 0  # groups that have not
+        self.groups: list[int] = []  # a heap; may contain withdrawn groups
+        self.waiting = 0  # number of groups not withdrawn
         self.scores = _scores(origin.places(), bid)
-        self.unlisted = set(self.scores)  # scopes in whose listing it is not
+        self.unlisted = set(self.scores)  # scopes without this lot in their listing
 
     @property
     def is_wide(self) -> bool:
@@ -63,9 +63,9 @@ class Market:
     def __init__(self, bid: float) -> None:
         self._bid = bid
         self._lots: dict[tuple[object, ...], _Lot] = {}
-        self._lot_of: dict[int, _Lot] = {}  # by group that waits
-        self._open: dict[_Lot, None] = {}  # lots with groups that wait
-        self._wide_count = 0  # of these
+        self._lot_of: dict[int, _Lot] = {}  # by waiting group
+        self._open: dict[_Lot, None] = {}  # lots with waiting groups
+        self._wide_count = 0  # of the open lots
         self._listings: dict[Scope, list[tuple[float, int, _Lot]]] = {}  # heaps: -score first
         self._lot_count = 0
 
@@ -76,7 +76,7 @@ class Market:
         return group in self._lot_of
 
     def demand(self, group: int, origin: Origin) -> None:
-        """A group wants an executor."""
+        """Add a group that needs an executor."""
         lot = self._lots.get(origin.key)
         if lot is None:
             self._lot_count += 1
@@ -93,7 +93,7 @@ class Market:
         lot.unlisted.clear()
 
     def withdraw(self, group: int) -> None:
-        """A group wants none any more: it has one, or not all of its inputs."""
+        """Remove a group, which has an executor or lacks an input again."""
         lot = self._lot_of.pop(group)
         lot.waiting -= 1
         if not lot.waiting:
@@ -103,9 +103,9 @@ class Market:
                 del self._lots[lot.key]
 
     def match(self, supply: Supply) -> Iterator[tuple[int, str]]:
-        """Pairs of group and executor, the highest score first, while both are there.
+        """Yield pairs of group and executor, by descending score, while both exist.
 
-        Whoever draws has to withdraw the group and take the executor before drawing again.
+        The caller has to withdraw the group and use the executor before requesting the next pair.
         """
         while self._lot_of and len(supply):
             is_by_agent = self._wide_count or len(self._open) >= supply.agent_count
@@ -118,7 +118,7 @@ class Market:
                 yield from self._match_lots(supply)
 
     def _match_agents(self, supply: Supply) -> Iterator[tuple[int, str]]:
-        """Each agent asks for its best lot; the agent whose lot scores highest gets it."""
+        """Each agent asks for its best lot; the agent with the highest score is matched."""
         asks = []
         for agent in supply.agents:
             lot = self._best_lot(agent)
@@ -139,7 +139,7 @@ class Market:
             heappush(asks, again)
 
     def _match_lots(self, supply: Supply) -> Iterator[tuple[int, str]]:
-        """Each lot asks for its best agent; the lot that scores highest gets it."""
+        """Each lot asks for its best agent; the lot with the highest score is matched."""
         asks = [self._ask(lot, supply) for lot in self._open]
         heapify(asks)
         while asks and len(supply):
@@ -165,14 +165,14 @@ class Market:
         yield self._head(lot), executor
 
     def _head(self, lot: _Lot) -> int:
-        """The lowest group of a lot that waits."""
+        """Return the lowest waiting group of a lot."""
         groups = lot.groups
         while self._lot_of.get(groups[0]) is not lot:
             heappop(groups)
         return groups[0]
 
     def _best_lot(self, agent: Agent) -> _Lot:
-        """The lot with the highest score for this agent; there is one."""
+        """Return the lot with the highest score for this agent; requires a waiting group."""
         best: tuple[float, int, _Lot] | None = None
         for scope in agent.scopes:
             listing = self._listings.get(scope)
@@ -184,12 +184,12 @@ class Market:
         return best[2]
 
     def _best_agent(self, lot: _Lot, supply: Supply) -> Agent | None:
-        """The agent that this lot has the highest score for."""
+        """Return the agent with the highest score for this lot."""
         best: tuple[float, tuple[int, int, int]] | None = None
         found: Agent | None = None
         for scope, value in lot.scores.items():
             if best is not None and -value > best[0]:
-                break  # scopes come in the order of their scores
+                break  # scopes are sorted by score
             agent = supply.best(scope)
             if agent is not None and (best is None or (-value, agent.rank) < best):
                 best, found = (-value, agent.rank), agent
@@ -197,14 +197,14 @@ class Market:
 
     @staticmethod
     def _scope(lot: _Lot, agent: Agent) -> Scope:
-        """The closest scope of an agent that a lot is listed in."""
+        """Return the closest scope of an agent in which a lot is listed."""
         return next(scope for scope in agent.scopes if scope in lot.scores)
 
 
 def _scores(places: Iterable[tuple[Place, int]], bid: float) -> dict[Scope, float]:
-    """The scores of a lot by scope, for an agent there that is in none of the closer ones.
+    """Return the scores of a lot by scope, for agents in that scope but in no closer one.
 
-    The highest comes first. Scopes of one kind do not overlap, so one shard is counted once.
+    The highest score comes first. Scopes of one kind do not overlap, so a shard is counted once.
     """
     count_of: dict[Scope, int] = {EVERYWHERE: 0}
     for place, count in places:

@@ -1,7 +1,7 @@
-"""Which task groups have all their inputs: counters, one barrier for each boundary between steps.
+"""Tracks which task groups have all inputs: counters, and a barrier per boundary between steps.
 
-An m to n boundary is one counter of unmarked producers, never m · n objects: marking the last
-producer touches every consumer once, marking the others touches none.
+A boundary of m producers and n consumers is one counter of unmarked producers, never m · n objects:
+marking the last producer visits every consumer once, marking the others visits none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from glowpy.planner.plan import InputEdge, Plan, StepGroup, TaskGroup
 
 
 class Readiness:
-    """Follows marks on task groups; a group is satisfied when all its producers are marked."""
+    """Tracks marks on task groups; a group is satisfied when all its producers are marked."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -33,11 +33,11 @@ class Readiness:
         return self._missing[group] == 0
 
     def satisfied(self) -> Iterator[int]:
-        """Every group that is satisfied now."""
+        """Return every satisfied group."""
         return (group for group, missing in enumerate(self._missing) if missing == 0)
 
     def mark(self, group: int) -> list[int]:
-        """Mark a group; the groups that are satisfied by it."""
+        """Mark a group; return the groups satisfied by the mark."""
         if self._marked[group]:
             return []
         self._marked[group] = 1
@@ -51,7 +51,7 @@ class Readiness:
         return found
 
     def unmark(self, group: int) -> list[int]:
-        """Take a mark back; the groups that are no longer satisfied."""
+        """Remove a mark; return the groups that are no longer satisfied."""
         if not self._marked[group]:
             return []
         self._marked[group] = 0
@@ -66,7 +66,7 @@ class Readiness:
         return found
 
     def consumers(self, group: int) -> Iterator[int]:
-        """Every group that reads what this one writes."""
+        """Yield every group that reads the output of `group`."""
         of = self._plan.task_group(group)
         for step_group, edge in self._consumers[of.step_group.number]:
             if edge.is_pairwise:
@@ -75,7 +75,7 @@ class Readiness:
                 yield from step_group.groups
 
     def readers(self, groups: Iterable[int]) -> Iterable[int]:
-        """Every group that reads what any of these writes, once."""
+        """Return every group that reads any output of `groups`, once."""
         found: dict[int, None] = {}
         crossed: set[tuple[int, int]] = set()
         for group in groups:
@@ -100,14 +100,14 @@ class Readiness:
 
 
 def _pair(edge: InputEdge, consumer: StepGroup, task: int) -> Iterator[int]:
-    """The group that reads what a task of the source writes, over a pairwise edge."""
+    """Yield the group that reads the output of a task over a pairwise edge."""
     reader = task + edge.edge.offset if edge.edge.kind is EdgeKind.OFFSET else task
     if 0 <= reader < consumer.task_count:
         yield consumer.first_group + reader
 
 
 def _waiting(edge: InputEdge, consumer: StepGroup, source: StepGroup) -> Iterator[int]:
-    """The groups that wait for this edge: each that reads from it, or all at a barrier."""
+    """Yield the groups that wait for this edge: all readers, or all groups at a barrier."""
     if not edge.is_pairwise:
         yield from consumer.groups
         return

@@ -1,8 +1,9 @@
-"""Speculation (`-glow.speculate`): which running groups are slow enough for a second attempt.
+"""Speculation (`-glow.speculate`): second attempts of running groups that are slow.
 
-A rival is a second attempt of a group, at work beside the current one. The first of the two that
-is whole counts, the other is fenced. Until then nobody reads what a rival has written: readers are
-bound to the current attempt. If that is lost, its rival takes its place.
+A speculative attempt runs beside the current attempt of its group. The first of the two to complete
+counts, the other is fenced. Until then the output of the speculative attempt is not read: readers
+are bound to the current attempt. If the current attempt is lost, the speculative attempt replaces
+it.
 """
 
 from __future__ import annotations
@@ -12,50 +13,50 @@ from collections.abc import Iterable
 from glowpy.driver.scheduling.attempts import Attempt
 from glowpy.planner.plan import Plan
 
-_SLOW = 2.0  # times the mean of those tasks of its step that are whole
-_MOST_RIVALS = 3  # of one group, one after another: it may be what kills its executors
+_SLOW = 2.0  # relative to the mean duration of the step's complete tasks
+_MOST_RIVALS = 3  # per group, one after another: the group itself may kill its executors
 
 
 class Rivals:
-    """What is known of how long groups take. Pure: it is told the time."""
+    """Durations of groups. Pure: callers pass the time."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._sealed_counts = [0] * len(plan.step_groups)
-        self._sealed_s = [0.0] * len(plan.step_groups)  # that they took, together
-        self._begun: dict[int, int] = {}  # rivals, by group
+        self._sealed_s = [0.0] * len(plan.step_groups)  # sum of the durations
+        self._begun: dict[int, int] = {}  # speculative attempts, by group
 
     def sealed(self, attempt: Attempt, now: float) -> None:
-        """An attempt is whole."""
+        """Record the duration of a complete attempt."""
         if attempt.started_at is not None:
             step_group = self._plan.task_group(attempt.group).step_group.number
             self._sealed_counts[step_group] += 1
             self._sealed_s[step_group] += now - attempt.started_at
 
     def begun(self, group: int) -> None:
-        """A rival of this group has been assigned."""
+        """Count a speculative attempt of this group."""
         self._begun[group] = self._begun.get(group, 0) + 1
 
     def may_have(self, attempt: Attempt) -> bool:
-        """A rival could be of use to this attempt, once it turns out to be slow."""
+        """Return True if a speculative attempt could help, should this attempt turn out slow."""
         step_group = self._plan.task_group(attempt.group).step_group
         return (
             attempt.is_started
             and not attempt.is_streaming
-            and not attempt.is_early  # it waits, perhaps, for others
+            and not attempt.is_early  # may be waiting for other groups
             and step_group.task_count > 1
             and self._begun.get(attempt.group, 0) < _MOST_RIVALS
         )
 
     def slow(self, attempts: Iterable[Attempt], now: float) -> list[Attempt]:
-        """Those that take much longer than their siblings did, the slowest first."""
+        """Return the attempts that run much longer than their siblings, the slowest first."""
         found = [(self._slowness(each, now), each) for each in attempts if self.may_have(each)]
         found = [pair for pair in found if pair[0] >= _SLOW]
         found.sort(key=lambda pair: (-pair[0], pair[1].number))
         return [attempt for _slowness, attempt in found]
 
     def _slowness(self, attempt: Attempt, now: float) -> float:
-        """How many times as long it has taken as its siblings, on average."""
+        """Return the running time relative to the siblings' mean."""
         step_group = self._plan.task_group(attempt.group).step_group.number
         count = self._sealed_counts[step_group]
         if not count or attempt.started_at is None:

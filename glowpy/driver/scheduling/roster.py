@@ -1,4 +1,4 @@
-"""The roster: which executors a run has, what each could take, and which of them are to go."""
+"""The executors of a run, by their capacity for further work."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from glowpy.locality import Place
 
 
 class Roster:
-    """A part of the board; nothing is decided here.
+    """The executors of a run; makes no decisions.
 
     Attributes:
         idle: executors that hold nothing.
-        single: they hold one attempt that is not early, with nothing behind it.
-        leaving: they get nothing more.
-        dismissed: of these, with nothing left to do.
+        single: executors with one attempt that is not early, and an empty queue.
+        leaving: executors that get no more work.
+        dismissed: leaving executors without work.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Roster:
         self._agents: dict[str, Agent] = {}
 
     def join(self, name: str, agent: str, place: Place, cpu_level: int) -> Executor:
-        """An executor is there."""
+        """Add an executor."""
         at = self._agents.get(agent)
         if at is None:
             at = self._agents[agent] = Agent(agent, place, cpu_level, len(self._agents))
@@ -37,7 +37,7 @@ class Roster:
         return executor
 
     def leave(self, name: str) -> Executor | None:
-        """An executor is gone."""
+        """Remove an executor."""
         executor = self.executors.pop(name, None)
         if executor is not None:
             self.idle.discard(name)
@@ -46,24 +46,24 @@ class Roster:
         return executor
 
     def dismiss(self, executor: Executor) -> None:
-        """An executor gets nothing more."""
+        """Stop giving work to an executor."""
         executor.is_leaving = True
         self.leaving[executor.name] = executor
         self.place(executor)
 
     def keep(self, executor: Executor) -> None:
-        """An executor that was leaving stays."""
+        """Let a leaving executor stay."""
         executor.is_leaving = False
         del self.leaving[executor.name]
         self.place(executor)
 
     def place(self, executor: Executor) -> None:
-        """Put an executor where it belongs by what it holds."""
+        """Sort an executor into the tables for its amount of work."""
         name, held = executor.name, executor.held
         stays = not executor.is_leaving
         for supply, belongs in (
             (self.idle, stays and not held),
-            # Nothing is put behind an early attempt: it may have to wait for that very group.
+            # Nothing is queued behind an early attempt, which may have to wait for that very group.
             (self.single, stays and len(held) == 1 and not held[0].is_early),
         ):
             if belongs and name not in supply:
@@ -74,7 +74,7 @@ class Roster:
             self.dismissed.append(executor)
 
     def load(self, agent: Agent, more: int) -> None:
-        """The executors of an agent hold so many attempts more."""
+        """Change the number of attempts held by the executors of an agent."""
         agent.load += more
         self.idle.load_changed(agent)
         self.single.load_changed(agent)

@@ -1,11 +1,11 @@
-"""The scheduler: decides which task group runs when and where, and what is lost with whom.
+"""The scheduler: decides when and where task groups run, and which work a loss undoes.
 
-A pure machine: an event goes in, actions come out. Lost is not failed: an executor or agent that
-dies is worked around within bounds, an exception in the user's code ends the run at once.
+A pure machine: events in, actions out. Lost is not failed: the death of an executor or agent is
+worked around within limits, an exception in the user's code ends the run at once.
 
-Every try of a group is an attempt with a number of its own. An attempt is bound to exactly one
-attempt of each group that it reads from; what a fenced attempt still reports only frees its
-executor. What is to be given to whom, after each event, stands in `dispatch`.
+Every attempt of a group has its own number and is bound to exactly one attempt of each group that
+it reads; later reports of a fenced attempt only free its executor. The assignments after each event
+are decided in `dispatch`.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Scheduler:
     """Schedules one run of a plan.
 
     Args:
-        lost_attempts: attempts of a group that may each cost an executor its life.
-        lost_agents: agents that may be lost while they run the same group.
-        store_owner: address of the driver's own shard store, for the rows of slices. There the
-            attempt number of a dataset is the dataset's number.
-        bid: of the flow in the market; each group bids an equal part of it.
-        speculates: groups that are slow get a second attempt; see `rivals`.
+        lost_attempts: limit of attempts of a group that end with the death of their executor.
+        lost_agents: limit of attempts of a group that end with the loss of their agent.
+        store_owner: address of the driver's own shard store with the rows of slices, where a
+            dataset's number serves as its attempt number.
+        bid: of the flow in the market; each group bids an equal part.
+        speculates: start speculative attempts of slow groups; see `rivals`.
     """
 
     def __init__(
@@ -73,24 +73,24 @@ class Scheduler:
         self._board = Board(plan, bid=bid, store_owner=store_owner)
         self._rivals: Rivals | None = None
         if speculates:
-            from glowpy.driver.scheduling.rivals import Rivals  # most runs need none
+            from glowpy.driver.scheduling.rivals import Rivals  # seldom used
 
             self._rivals = Rivals(plan)
         self._losses = Losses(plan, lost_attempts, lost_agents)
         self._dispatch = Dispatch(
             self._board, self._losses, self._rivals, is_streaming=plan.has_streaming_groups
         )
-        self._collected: set[int] = set()  # groups whose rows the driver has got, all that it wants
+        self._collected: set[int] = set()  # groups whose rows the driver has read completely
         self._is_over = False
 
     def start(self) -> list[Action]:
-        """What to do first."""
+        """Return the first actions."""
         for group in self._board.sealed.satisfied():
             self._board.make_ready(group)
         return list(self._settle(0.0))
 
     def handle(self, event: Event, now: float) -> list[Action]:
-        """What to do about an event; `now` is monotonic."""
+        """Return the actions for an event; `now` is monotonic."""
         return [*self._react(event, now), *self._settle(now)]
 
     def check_invariants(self) -> None:
@@ -129,7 +129,7 @@ class Scheduler:
             self._collected.add(event.group)
 
     def _came_to_nothing(self, number: int) -> Attempt | None:
-        """An attempt has left its executor; returns it if it was its group's current one."""
+        """Free a dropped attempt; return the attempt if it was current."""
         attempt = self._board.free(number)
         if attempt is not None:
             self._board.take_back(attempt)
@@ -150,7 +150,7 @@ class Scheduler:
         yield GroupDone(attempt.group, attempt.number, attempt.agent.name)
 
     def _let_win(self, rival: Attempt) -> Actions:
-        """A rival is whole: the current attempt is fenced, and so is whoever reads it already."""
+        """Fence the current attempt and its readers, because a speculative attempt is complete."""
         current = self._board.current[rival.group]
         yield Abort(current.executor, current.number, "its rival was faster")
         yield from self._abort_readers({rival.group}, "what it reads is superseded")
@@ -165,7 +165,7 @@ class Scheduler:
         yield from self._shard_lost(event.lost_attempt, event.reason)
 
     def _shard_lost(self, number: int, reason: str) -> Actions:
-        """Shards of a sealed attempt cannot be read: its group runs again, within bounds."""
+        """Run the group of a sealed attempt with unreadable shards again, within limits."""
         group = self._board.sealed_by(number)
         if group is None:
             return
@@ -199,7 +199,7 @@ class Scheduler:
         for group, attempt in board.current.items():
             if attempt.agent.name == agent and board.states[group] is State.SEALED:
                 attempt.is_lost = True
-        # Consumers have higher numbers than what they read: who is needed is known from the end.
+        # Consumers have higher numbers than their inputs: determine the needed groups from the end.
         for group in sorted(board.current, reverse=True):
             if board.states[group] is not State.SEALED or board.current[group].agent.name != agent:
                 continue  # or undone meanwhile, as an ancestor
@@ -207,7 +207,7 @@ class Scheduler:
                 yield from self._unseal(group)
 
     def _free_all(self, executor: Executor) -> list[Attempt]:
-        """Take everything from an executor that is gone; the attempts that counted."""
+        """Free all attempts of a vanished executor; return the current ones."""
         freed = [self._board.free(attempt.number) for attempt in executor.attempts]
         counted = [attempt for attempt in freed if attempt is not None]
         for attempt in counted:
@@ -215,7 +215,7 @@ class Scheduler:
         return counted
 
     def _is_needed(self, group: int) -> bool:
-        """Somebody has still to read what this sealed group has written."""
+        """Return True if the output of this sealed group has yet to be read."""
         step_group = self._plan.step_group_of(group)
         is_target = step_group.is_stored and step_group.output in self._plan.targets
         is_wanted = is_target or step_group.output in self._plan.outputs
@@ -227,7 +227,7 @@ class Scheduler:
         )
 
     def _unseal(self, group: int) -> Actions:
-        """A sealed group's shards are gone: it runs again, and so do its lost ancestors."""
+        """Run a sealed group without shards again, together with its lost ancestors."""
         board = self._board
         pending = [group]
         undone = set()
@@ -254,16 +254,16 @@ class Scheduler:
         yield from self._abort_readers(undone, "an input of it was lost")
 
     def _abort_readers(self, groups: set[int], reason: str) -> Actions:
-        """Fence every attempt that is bound to what these groups have written, and their readers.
+        """Fence every attempt bound to the output of these groups, and their readers in turn.
 
-        So whoever waits for a lost group gives its executor back: those that compute it again
-        always find one, and no consumer ever has to be preempted for them.
+        Waiting readers free their executors: the recomputation always finds one, without any
+        preemption.
         """
         while groups:
             readers = list(self._board.bound_to(groups))
             for attempt in readers:
                 rival = self._board.rivals.pop(attempt.group, None)
-                if rival is not None:  # it reads the same
+                if rival is not None:  # it reads the same inputs
                     yield Abort(rival.executor, rival.number, reason)
                 yield Abort(attempt.executor, attempt.number, reason)
                 self._board.take_back(attempt)
@@ -282,7 +282,7 @@ class Scheduler:
 
     @property
     def wants_hosts(self) -> bool:
-        """Live groups wait for executors of their own; `FleetSettled` has them share."""
+        """True while streaming groups wait for executors; `FleetSettled` makes them share."""
         return not self._is_over and self._board.live.next() is not None
 
     def _fail(self, error: Exception | None) -> Actions:

@@ -1,4 +1,4 @@
-"""Supply: the executors that may be given a group now, and which agent is to be taken first."""
+"""The executors that can be given a group now, ordered by their agents' preference."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TypeAlias
 
 from glowpy.locality import Place
 
-Scope: TypeAlias = tuple[str, ...]  # of a place: all of it, its rack, its data centre, or ()
+Scope: TypeAlias = tuple[str, ...]  # of a place: the host, its rack, its data center, or ()
 EVERYWHERE: Scope = ()
 
 
 def scopes_of(place: Place) -> tuple[Scope, ...]:
-    """Those that a place is in, the closest first."""
+    """Return the scopes that contain a place, the closest first."""
     return tuple(place), place[:2], place[:1], EVERYWHERE
 
 
 class Agent:
-    """An agent with executors of this run, as the market compares it with others."""
+    """An agent with executors of this run, as compared by the market."""
 
     __slots__ = ("cpu_level", "load", "name", "number", "place", "scopes")
 
@@ -27,24 +27,24 @@ class Agent:
         self.place = place
         self.cpu_level = cpu_level
         self.number = number  # in order of appearance
-        self.load = 0  # attempts that its executors hold
+        self.load = 0  # attempts held by its executors
         self.scopes = scopes_of(place)
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """Lower comes first."""
+        """Sort key; lower comes first."""
         return -self.cpu_level, self.load, self.number
 
 
 class Supply:
-    """Executors that may be given a group now, and their agents in order, within each scope."""
+    """Executors that can be given a group now, with their agents in order within each scope."""
 
     def __init__(self) -> None:
         self._agents: dict[str, Agent] = {}  # by executor
         self._executors: dict[Agent, dict[str, None]] = {}
         self._orders: dict[Scope, list[tuple[tuple[int, int, int], Agent]]] = {}
-        self._ranks: dict[Agent, tuple[int, int, int]] = {}  # as they stand in the orders
-        # An executor that comes and is taken at once never gets into the orders.
+        self._ranks: dict[Agent, tuple[int, int, int]] = {}  # as stored in the orders
+        # Recorded lazily: an executor that is used at once never enters the orders.
         self._changed: dict[Agent, None] = {}
 
     def __len__(self) -> int:
@@ -87,12 +87,12 @@ class Supply:
             self._changed[agent] = None
 
     def first_at(self, agent: Agent) -> str | None:
-        """The executor of this agent that has waited longest."""
+        """Return the executor of this agent that has been idle longest."""
         executors = self._executors.get(agent)
         return next(iter(executors)) if executors else None
 
     def best(self, scope: Scope) -> Agent | None:
-        """The agent to be taken first within a scope."""
+        """Return the preferred agent within a scope."""
         if self._changed:
             for agent in self._changed:
                 self._reorder(agent)
