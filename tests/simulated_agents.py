@@ -98,7 +98,7 @@ class World:
                 ]
         if self.ticks_left and not self.is_finished:
             found.append(self._pass_time)
-        if self.scheduler.wants_hosts and not found:
+        if self.scheduler.wants_streaming_hosts and not found:
             found.append(partial(self._handle, do.FleetSettled()))
         if self.is_finished:
             found += [partial(self._handle, do.ShardLost(n)) for n in self._unreadable()]
@@ -163,12 +163,12 @@ class World:
 
     def _check_assign(self, assign: do.Assign) -> None:
         """Nobody is to read a rival that is not whole."""
-        board = self.scheduler._board
-        rivals = {rival.number for rival in board.rivals.values()}
-        if assign.attempt in rivals:
+        state = self.scheduler._state
+        speculative = {each.number for each in state.speculative.values()}
+        if assign.attempt in speculative:
             self.rivals.add(assign.attempt)
         for edge in assign.inputs:
-            assert rivals.isdisjoint(attempt for _owner, attempt, _shard in edge.shards())
+            assert speculative.isdisjoint(attempt for _owner, attempt, _shard in edge.shards())
 
     # --- what happens ---
 

@@ -16,7 +16,7 @@ import pytest
 from glowpy.family import kill_family, new_mark
 from tests.processes import await_end
 from tests.runners import Runner
-from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
+from tests.test_retry_budget import new_flow  # noqa: F401  # standalone and cluster
 
 LASTING = [sys.executable, "-c", "import time; time.sleep(600)"]
 # The shell ends immediately, so that init adopts the process.

@@ -16,7 +16,7 @@ from glowpy.agent.guard import Guard, hard_limit_mb, private_mb
 from glowpy.errors import ClusterError, ExecutorsDied
 from glowpy.timing import Timing
 from tests.runners import ON_EVERY_RUNNER, Runner
-from tests.test_losses import new_flow  # noqa: F401  # standalone and cluster
+from tests.test_retry_budget import new_flow  # noqa: F401  # standalone and cluster
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glowpy.driver.scheduling.free_executors import Agent, FreeExecutors
 from glowpy.driver.scheduling.market import Market, Origin, score
-from glowpy.driver.scheduling.supply import Agent, Supply
 from glowpy.locality import Place
 
 BID = 100.0
@@ -27,7 +27,7 @@ class Fair:
 
     def __init__(self) -> None:
         self.market = Market(BID)
-        self.supply = Supply()
+        self.supply = FreeExecutors()
         self.agents: list[Agent] = []
         self.reads: dict[int, tuple[Place, ...]] = {}
 

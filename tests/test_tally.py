@@ -135,7 +135,7 @@ class TalliedWorld(World):
 
     def _handle(self, event: Any) -> None:
         if isinstance(event, do.GroupSealed):
-            attempt = self.scheduler._board.attempt(event.attempt)
+            attempt = self.scheduler._state.attempt(event.attempt)
             work = AttemptStats(rows_in=1 if attempt is None else attempt.group + 1)
             self.tally.take(ended(event.attempt, work=work), 0.0)
         self.tally.take(event, 0.0)

@@ -119,7 +119,7 @@ class Run:
         while events := self._fleet.events():  # taking one may make others
             for event in events:
                 self._take(event)
-        if self._scheduler.wants_hosts and self._fleet.is_settled:
+        if self._scheduler.wants_streaming_hosts and self._fleet.is_settled:
             self._decide(do.FleetSettled())
         check_stopped()
         self._job.control.check()
@@ -264,7 +264,7 @@ class Run:
                 attempt=action.attempt,
                 inputs=action.inputs,
                 is_streaming=action.is_streaming,
-                notes_rows=action.is_last_try,
+                notes_rows=action.is_last_attempt,
             )
             self._tell(action.executor, assign)
         elif isinstance(action, do.Demand):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
-from glowpy.driver.scheduling.supply import Agent
+from glowpy.driver.scheduling.free_executors import Agent
 
 
 class State(Enum):
@@ -24,8 +24,8 @@ class Attempt:
         "agent",
         "executor",
         "group",
-        "is_early",
         "is_lost",
+        "is_pipelined",
         "is_recalled",
         "is_streaming",
         "number",
@@ -33,13 +33,13 @@ class Attempt:
     )
 
     def __init__(
-        self, number: int, group: int, executor: str, agent: Agent, *, is_early: bool
+        self, number: int, group: int, executor: str, agent: Agent, *, is_pipelined: bool
     ) -> None:
         self.number = number
         self.group = group
         self.executor = executor
         self.agent = agent
-        self.is_early = is_early  # some of its inputs are still being written
+        self.is_pipelined = is_pipelined  # some of its inputs are still being written
         self.is_streaming = False  # takes turns with other attempts of its executor
         self.is_recalled = False  # recalled from its executor's queue
         self.is_lost = False  # sealed, but the shards were lost with their agent
@@ -56,16 +56,16 @@ class Executor:
     Streaming attempts run beside the first.
     """
 
-    __slots__ = ("agent", "held", "is_leaving", "live", "name")
+    __slots__ = ("agent", "held", "is_leaving", "name", "streaming")
 
     def __init__(self, name: str, agent: Agent) -> None:
         self.name = name
         self.agent = agent
         self.held: deque[Attempt] = deque()
-        self.live: list[Attempt] = []
+        self.streaming: list[Attempt] = []
         self.is_leaving = False  # gets no more work, and is retired once it holds none
 
     @property
     def attempts(self) -> list[Attempt]:
         """All attempts held by the executor."""
-        return [*self.held, *self.live]
+        return [*self.held, *self.streaming]

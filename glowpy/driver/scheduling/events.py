@@ -137,7 +137,7 @@ class Assign(NamedTuple):
     attempt: int
     inputs: tuple[Sources, ...]  # by input edge
     is_streaming: bool = False  # starts at once, beside the executor's other attempts
-    is_last_try: bool = False  # another death of its executor would end the run
+    is_last_attempt: bool = False  # another death of its executor would end the run
 
 
 class Recall(NamedTuple):

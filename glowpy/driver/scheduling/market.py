@@ -17,7 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 
-from glowpy.driver.scheduling.supply import EVERYWHERE, Agent, Scope, Supply, scopes_of
+from glowpy.driver.scheduling.free_executors import (
+    EVERYWHERE,
+    Agent,
+    FreeExecutors,
+    Scope,
+    scopes_of,
+)
 from glowpy.locality import BEYOND, SAME_DATA_CENTER, SAME_RACK, SAME_SERVER, Place
 from glowpy.record import NamedTuple
 
@@ -102,65 +108,65 @@ class Market:
             if lot.is_wide:
                 del self._lots[lot.key]
 
-    def match(self, supply: Supply) -> Iterator[tuple[int, str]]:
+    def match(self, free: FreeExecutors) -> Iterator[tuple[int, str]]:
         """Yield pairs of group and executor, by descending score, while both exist.
 
         The caller has to withdraw the group and use the executor before requesting the next pair.
         """
-        while self._lot_of and len(supply):
-            is_by_agent = self._wide_count or len(self._open) >= supply.agent_count
-            if is_by_agent and supply.agent_count == 1:
-                (agent,) = supply.agents
-                yield from self._trade(self._best_lot(agent), agent, supply)
+        while self._lot_of and len(free):
+            is_by_agent = self._wide_count or len(self._open) >= free.agent_count
+            if is_by_agent and free.agent_count == 1:
+                (agent,) = free.agents
+                yield from self._trade(self._best_lot(agent), agent, free)
             elif is_by_agent:
-                yield from self._match_agents(supply)
+                yield from self._match_agents(free)
             else:
-                yield from self._match_lots(supply)
+                yield from self._match_lots(free)
 
-    def _match_agents(self, supply: Supply) -> Iterator[tuple[int, str]]:
+    def _match_agents(self, free: FreeExecutors) -> Iterator[tuple[int, str]]:
         """Each agent asks for its best lot; the agent with the highest score is matched."""
         asks = []
-        for agent in supply.agents:
+        for agent in free.agents:
             lot = self._best_lot(agent)
             asks.append((-lot.scores[self._scope(lot, agent)], *agent.rank, agent, lot))
         heapify(asks)
         while asks and self._lot_of:
             ask = asks[0]
             agent, lot = ask[4], ask[5]
-            if supply.first_at(agent) is None:
+            if free.first_at(agent) is None:
                 heappop(asks)
                 continue
             now = lot if lot.waiting else self._best_lot(agent)
             again = (-now.scores[self._scope(now, agent)], *agent.rank, agent, now)
             if again[:4] == ask[:4]:
-                yield from self._trade(now, agent, supply)
+                yield from self._trade(now, agent, free)
                 continue
             heappop(asks)
             heappush(asks, again)
 
-    def _match_lots(self, supply: Supply) -> Iterator[tuple[int, str]]:
+    def _match_lots(self, free: FreeExecutors) -> Iterator[tuple[int, str]]:
         """Each lot asks for its best agent; the lot with the highest score is matched."""
-        asks = [self._ask(lot, supply) for lot in self._open]
+        asks = [self._ask(lot, free) for lot in self._open]
         heapify(asks)
-        while asks and len(supply):
+        while asks and len(free):
             _score, *_rank, lot, agent = ask = asks[0]
             if not lot.waiting:
                 heappop(asks)
                 continue
-            again = self._ask(lot, supply)
+            again = self._ask(lot, free)
             if again[:5] == ask[:5]:
-                yield from self._trade(lot, agent, supply)
+                yield from self._trade(lot, agent, free)
                 continue
             heappop(asks)
             heappush(asks, again)
 
-    def _ask(self, lot: _Lot, supply: Supply) -> tuple[float, int, int, int, int, _Lot, Agent]:
-        agent = self._best_agent(lot, supply)
+    def _ask(self, lot: _Lot, free: FreeExecutors) -> tuple[float, int, int, int, int, _Lot, Agent]:
+        agent = self._best_agent(lot, free)
         assert agent is not None
         return -lot.scores[self._scope(lot, agent)], *agent.rank, lot.number, lot, agent
 
-    def _trade(self, lot: _Lot, agent: Agent, supply: Supply) -> Iterator[tuple[int, str]]:
-        executor = supply.first_at(agent)
+    def _trade(self, lot: _Lot, agent: Agent, free: FreeExecutors) -> Iterator[tuple[int, str]]:
+        executor = free.first_at(agent)
         assert executor is not None
         yield self._head(lot), executor
 
@@ -183,14 +189,14 @@ class Market:
         assert best is not None
         return best[2]
 
-    def _best_agent(self, lot: _Lot, supply: Supply) -> Agent | None:
+    def _best_agent(self, lot: _Lot, free: FreeExecutors) -> Agent | None:
         """Return the agent with the highest score for this lot."""
         best: tuple[float, tuple[int, int, int]] | None = None
         found: Agent | None = None
         for scope, value in lot.scores.items():
             if best is not None and -value > best[0]:
                 break  # scopes are sorted by score
-            agent = supply.best(scope)
+            agent = free.best(scope)
             if agent is not None and (best is None or (-value, agent.rank) < best):
                 best, found = (-value, agent.rank), agent
         return found

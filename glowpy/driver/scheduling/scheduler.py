@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from glowpy.driver.scheduling.attempts import Attempt, Executor, State
-from glowpy.driver.scheduling.board import Board
 from glowpy.driver.scheduling.dispatch import Dispatch
 from glowpy.driver.scheduling.events import (
     Abort,
@@ -38,11 +37,12 @@ from glowpy.driver.scheduling.events import (
     ShardLost,
     ShareChanged,
 )
-from glowpy.driver.scheduling.losses import Losses
+from glowpy.driver.scheduling.retry_budget import RetryBudget
+from glowpy.driver.scheduling.run_state import RunState
 from glowpy.planner.plan import Plan
 
 if TYPE_CHECKING:
-    from glowpy.driver.scheduling.rivals import Rivals
+    from glowpy.driver.scheduling.speculation import Speculation
 
 Actions: TypeAlias = Iterator[Action]
 
@@ -56,7 +56,7 @@ class Scheduler:
         store_owner: address of the driver's own shard store with the rows of slices, where a
             dataset's number serves as its attempt number.
         bid: of the flow in the market; each group bids an equal part.
-        speculates: start speculative attempts of slow groups; see `rivals`.
+        speculates: start speculative attempts of slow groups; see `speculative`.
     """
 
     def __init__(
@@ -70,23 +70,23 @@ class Scheduler:
         speculates: bool = False,
     ) -> None:
         self._plan = plan
-        self._board = Board(plan, bid=bid, store_owner=store_owner)
-        self._rivals: Rivals | None = None
+        self._state = RunState(plan, bid=bid, store_owner=store_owner)
+        self._speculation: Speculation | None = None
         if speculates:
-            from glowpy.driver.scheduling.rivals import Rivals  # seldom used
+            from glowpy.driver.scheduling.speculation import Speculation  # seldom used
 
-            self._rivals = Rivals(plan)
-        self._losses = Losses(plan, lost_attempts, lost_agents)
+            self._speculation = Speculation(plan)
+        self._budget = RetryBudget(plan, lost_attempts, lost_agents)
         self._dispatch = Dispatch(
-            self._board, self._losses, self._rivals, is_streaming=plan.has_streaming_groups
+            self._state, self._budget, self._speculation, is_streaming=plan.has_streaming_groups
         )
         self._collected: set[int] = set()  # groups whose rows the driver has read completely
         self._is_over = False
 
     def start(self) -> list[Action]:
         """Return the first actions."""
-        for group in self._board.sealed.satisfied():
-            self._board.make_ready(group)
+        for group in self._state.sealed.satisfied():
+            self._state.make_ready(group)
         return list(self._settle(0.0))
 
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -95,123 +95,123 @@ class Scheduler:
 
     def check_invariants(self) -> None:
         """For tests. Raises: AssertionError."""
-        self._board.check_invariants()
+        self._state.check_invariants()
 
     def _react(self, event: Event, now: float) -> Actions:
-        board = self._board
+        state = self._state
         if isinstance(event, ExecutorJoined):
-            board.join(event.executor, event.agent, event.place, event.cpu_level)
+            state.join(event.executor, event.agent, event.place, event.cpu_level)
         elif isinstance(event, ExecutorLeft):
             yield from self._executor_left(event.executor, event.cause, event.last_row)
         elif isinstance(event, AgentLost):
             yield from self._agent_lost(event)
         elif isinstance(event, GroupStarted):
-            self._losses.begun()
-            attempt = board.attempt(event.attempt)
+            self._budget.begun()
+            attempt = state.attempt(event.attempt)
             if attempt is not None:
-                board.begin(attempt, now)
+                state.begin(attempt, now)
         elif isinstance(event, GroupSealed):
             yield from self._group_sealed(event.attempt, now)
         elif isinstance(event, GroupFailed):
-            if board.rival(event.attempt) or self._came_to_nothing(event.attempt):
+            if state.second(event.attempt) or self._drop(event.attempt):
                 yield from self._fail(event.error)
         elif isinstance(event, InputLost):
             yield from self._input_lost(event)
         elif isinstance(event, (GroupAborted, Recalled)):
-            self._came_to_nothing(event.attempt)
+            self._drop(event.attempt)
         elif isinstance(event, ShareChanged):
             self._dispatch.share = event.executor_count
         elif isinstance(event, ShardLost):
             yield from self._shard_lost(event.attempt, event.reason)
         elif isinstance(event, FleetSettled):
-            yield from self._dispatch.assign_live(is_crowded=True)
+            yield from self._dispatch.assign_streaming(is_crowded=True)
         elif isinstance(event, GroupCollected):
             self._collected.add(event.group)
 
-    def _came_to_nothing(self, number: int) -> Attempt | None:
+    def _drop(self, number: int) -> Attempt | None:
         """Free a dropped attempt; return the attempt if it was current."""
-        attempt = self._board.free(number)
+        attempt = self._state.free(number)
         if attempt is not None:
-            self._board.take_back(attempt)
+            self._state.take_back(attempt)
         return attempt
 
     def _group_sealed(self, number: int, now: float) -> Actions:
-        board = self._board
-        if rival := board.rival(number):
-            yield from self._let_win(rival)
-        attempt = board.free(number)
+        state = self._state
+        if second := state.second(number):
+            yield from self._supersede(second)
+        attempt = state.free(number)
         if attempt is None:
             return
-        if rival := board.rivals.pop(attempt.group, None):
-            yield Abort(rival.executor, rival.number, "the other attempt was faster")
-        if self._rivals is not None:
-            self._rivals.sealed(attempt, now)
-        board.seal(attempt)
+        if second := state.speculative.pop(attempt.group, None):
+            yield Abort(second.executor, second.number, "the other attempt was faster")
+        if self._speculation is not None:
+            self._speculation.sealed(attempt, now)
+        state.seal(attempt)
         yield GroupDone(attempt.group, attempt.number, attempt.agent.name)
 
-    def _let_win(self, rival: Attempt) -> Actions:
+    def _supersede(self, second: Attempt) -> Actions:
         """Fence the current attempt and its readers, because a speculative attempt is complete."""
-        current = self._board.current[rival.group]
-        yield Abort(current.executor, current.number, "its rival was faster")
-        yield from self._abort_readers({rival.group}, "what it reads is superseded")
-        self._board.take_back(current)
+        current = self._state.current[second.group]
+        yield Abort(current.executor, current.number, "its second was faster")
+        yield from self._abort_readers({second.group}, "what it reads is superseded")
+        self._state.take_back(current)
 
     # --- losses ---
 
     def _input_lost(self, event: InputLost) -> Actions:
-        attempt = self._came_to_nothing(event.attempt)
+        attempt = self._drop(event.attempt)
         if attempt is not None:
-            yield from self._fail(self._losses.input_missed(attempt.group, event.reason))
+            yield from self._fail(self._budget.input_missed(attempt.group, event.reason))
         yield from self._shard_lost(event.lost_attempt, event.reason)
 
     def _shard_lost(self, number: int, reason: str) -> Actions:
         """Run the group of a sealed attempt with unreadable shards again, within limits."""
-        group = self._board.sealed_by(number)
+        group = self._state.sealed_by(number)
         if group is None:
             return
-        yield from self._fail(self._losses.shard_lost(group, reason))
+        yield from self._fail(self._budget.shard_lost(group, reason))
         yield from self._unseal(group)
 
     def _executor_left(self, name: str, cause: str, last_row: str) -> Actions:
-        executor = self._board.leave(name)
+        executor = self._state.leave(name)
         if executor is None:
             return
         if not any(attempt.is_started for attempt in executor.attempts):
-            yield from self._fail(self._losses.idle_died(cause))
+            yield from self._fail(self._budget.idle_died(cause))
         for attempt in self._free_all(executor):
             if attempt.is_started:
                 agent = executor.agent.name
-                yield from self._fail(self._losses.died(attempt.group, cause, agent, last_row))
+                yield from self._fail(self._budget.died(attempt.group, cause, agent, last_row))
             yield from self._abort_readers({attempt.group}, f"its input was lost: {cause}")
 
     def _agent_lost(self, event: AgentLost) -> Actions:
-        board, agent, rows = self._board, event.agent, dict(event.last_rows)
+        state, agent, rows = self._state, event.agent, dict(event.last_rows)
         for executor in [
-            each for each in board.roster.executors.values() if each.agent.name == agent
+            each for each in state.table.executors.values() if each.agent.name == agent
         ]:
-            board.leave(executor.name)
+            state.leave(executor.name)
             for attempt in self._free_all(executor):
                 if attempt.is_started:
                     row = rows.get(attempt.number, "")
-                    error = self._losses.agent_lost(attempt.group, event.cause, agent, row)
+                    error = self._budget.agent_lost(attempt.group, event.cause, agent, row)
                     yield from self._fail(error)
                 yield from self._abort_readers({attempt.group}, event.cause)
-        for group, attempt in board.current.items():
-            if attempt.agent.name == agent and board.states[group] is State.SEALED:
+        for group, attempt in state.current.items():
+            if attempt.agent.name == agent and state.states[group] is State.SEALED:
                 attempt.is_lost = True
         # Consumers have higher numbers than their inputs: determine the needed groups from the end.
-        for group in sorted(board.current, reverse=True):
-            if board.states[group] is not State.SEALED or board.current[group].agent.name != agent:
+        for group in sorted(state.current, reverse=True):
+            if state.states[group] is not State.SEALED or state.current[group].agent.name != agent:
                 continue  # or undone meanwhile, as an ancestor
             if self._is_needed(group):
                 yield from self._unseal(group)
 
     def _free_all(self, executor: Executor) -> list[Attempt]:
         """Free all attempts of a vanished executor; return the current ones."""
-        freed = [self._board.free(attempt.number) for attempt in executor.attempts]
+        freed = [self._state.free(attempt.number) for attempt in executor.attempts]
         counted = [attempt for attempt in freed if attempt is not None]
         for attempt in counted:
-            self._board.take_back(attempt)
+            self._state.take_back(attempt)
         return counted
 
     def _is_needed(self, group: int) -> bool:
@@ -222,35 +222,35 @@ class Scheduler:
         if is_wanted and group not in self._collected:
             return True
         return any(
-            self._board.states[consumer] is not State.SEALED
-            for consumer in self._board.sealed.consumers(group)
+            self._state.states[consumer] is not State.SEALED
+            for consumer in self._state.sealed.consumers(group)
         )
 
     def _unseal(self, group: int) -> Actions:
         """Run a sealed group without shards again, together with its lost ancestors."""
-        board = self._board
+        state = self._state
         pending = [group]
         undone = set()
         while pending:
             lost = pending.pop()
-            if board.states[lost] is not State.SEALED:
+            if state.states[lost] is not State.SEALED:
                 continue
-            readers = board.sealed.consumers(lost)
-            done = (reader for reader in readers if board.states[reader] is State.SEALED)
-            if error := self._losses.cannot_repeat(lost, done):
+            readers = state.sealed.consumers(lost)
+            done = (reader for reader in readers if state.states[reader] is State.SEALED)
+            if error := self._budget.cannot_repeat(lost, done):
                 yield from self._fail(error)
                 return
             undone.add(lost)
-            board.unseal(lost)
+            state.unseal(lost)
             self._is_over = False
             yield GroupUndone(lost)
             for edge in self._plan.task_group(lost).reads:
                 for shard in edge:
-                    source = board.current.get(shard.group)
+                    source = state.current.get(shard.group)
                     if source is not None and source.is_lost:
                         pending.append(shard.group)
         for lost in undone:
-            board.make_waiting(lost)
+            state.make_waiting(lost)
         yield from self._abort_readers(undone, "an input of it was lost")
 
     def _abort_readers(self, groups: set[int], reason: str) -> Actions:
@@ -260,13 +260,13 @@ class Scheduler:
         preemption.
         """
         while groups:
-            readers = list(self._board.bound_to(groups))
+            readers = list(self._state.bound_to(groups))
             for attempt in readers:
-                rival = self._board.rivals.pop(attempt.group, None)
-                if rival is not None:  # it reads the same inputs
-                    yield Abort(rival.executor, rival.number, reason)
+                second = self._state.speculative.pop(attempt.group, None)
+                if second is not None:  # it reads the same inputs
+                    yield Abort(second.executor, second.number, reason)
                 yield Abort(attempt.executor, attempt.number, reason)
-                self._board.take_back(attempt)
+                self._state.take_back(attempt)
             groups = {attempt.group for attempt in readers}
 
     # --- after every event ---
@@ -274,16 +274,16 @@ class Scheduler:
     def _settle(self, now: float) -> Actions:
         if self._is_over:
             return
-        if self._board.unsealed_count == 0:
+        if self._state.unsealed_count == 0:
             self._is_over = True
             yield Finished()
             return
-        yield from self._dispatch.settle(now)
+        yield from self._dispatch.assign_work(now)
 
     @property
-    def wants_hosts(self) -> bool:
+    def wants_streaming_hosts(self) -> bool:
         """True while streaming groups wait for executors; `FleetSettled` makes them share."""
-        return not self._is_over and self._board.live.next() is not None
+        return not self._is_over and self._state.streaming.next() is not None
 
     def _fail(self, error: Exception | None) -> Actions:
         if error is not None:

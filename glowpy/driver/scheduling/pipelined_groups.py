@@ -9,24 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from glowpy.driver.scheduling.attempts import Attempt, State
+from glowpy.driver.scheduling.dependencies import DependencyTracker
 from glowpy.driver.scheduling.inputs import Inputs
-from glowpy.driver.scheduling.live_groups import LiveGroups
 from glowpy.driver.scheduling.market import Market
-from glowpy.driver.scheduling.readiness import Readiness
+from glowpy.driver.scheduling.streaming_groups import StreamingGroups
 from glowpy.planner.plan import Plan
 
 
-class EarlyGroups:
+class PipelinedGroups:
     """The candidates for an early start; reads the states of groups."""
 
     def __init__(
-        self, plan: Plan, states: Sequence[State], live: LiveGroups, inputs: Inputs, bid: float
+        self,
+        plan: Plan,
+        states: Sequence[State],
+        streaming: StreamingGroups,
+        inputs: Inputs,
+        bid: float,
     ) -> None:
         self._states = states
-        self._live = live
+        self._streaming = streaming
         self._inputs = inputs
         # marks: sealed groups, and running groups other than streaming ones
-        self._begun = Readiness(plan)
+        self._begun = DependencyTracker(plan)
         self.market = Market(bid)  # the offered groups
         self.attempts: dict[int, Attempt] = {}  # current early attempts, by number
         self._not_offered: list[int] = []  # not offered yet; may contain groups that no longer wait
@@ -60,7 +65,7 @@ class EarlyGroups:
             self.withdraw(consumer)
 
     def _can_start(self, group: int) -> bool:
-        is_waiting = self._states[group] is State.WAITING and group not in self._live
+        is_waiting = self._states[group] is State.WAITING and group not in self._streaming
         return is_waiting and self._begun.is_satisfied(group)
 
     def check_invariants(self, current: Sequence[Attempt]) -> None:
@@ -70,4 +75,4 @@ class EarlyGroups:
                 assert group in self.market or group in self._not_offered, f"{group} is forgotten"
             else:
                 assert group not in self.market, f"group {group} cannot start early"
-        assert set(self.attempts) == {each.number for each in current if each.is_early}
+        assert set(self.attempts) == {each.number for each in current if each.is_pipelined}

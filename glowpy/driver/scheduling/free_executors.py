@@ -36,7 +36,7 @@ class Agent:
         return -self.cpu_level, self.load, self.number
 
 
-class Supply:
+class FreeExecutors:
     """Executors that can be given a group now, with their agents in order within each scope."""
 
     def __init__(self) -> None:

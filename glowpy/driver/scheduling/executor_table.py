@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from glowpy.driver.scheduling.attempts import Executor
-from glowpy.driver.scheduling.supply import Agent, Supply
+from glowpy.driver.scheduling.free_executors import Agent, FreeExecutors
 from glowpy.locality import Place
 
 
-class Roster:
+class ExecutorTable:
     """The executors of a run; makes no decisions.
 
     Attributes:
@@ -21,8 +21,8 @@ class Roster:
 
     def __init__(self) -> None:
         self.executors: dict[str, Executor] = {}
-        self.idle = Supply()
-        self.single = Supply()
+        self.idle = FreeExecutors()
+        self.single = FreeExecutors()
         self.leaving: dict[str, Executor] = {}
         self.dismissed: list[Executor] = []
         self._agents: dict[str, Agent] = {}
@@ -61,15 +61,15 @@ class Roster:
         """Sort an executor into the tables for its amount of work."""
         name, held = executor.name, executor.held
         stays = not executor.is_leaving
-        for supply, belongs in (
+        for free, belongs in (
             (self.idle, stays and not held),
             # Nothing is queued behind an early attempt, which may have to wait for that very group.
-            (self.single, stays and len(held) == 1 and not held[0].is_early),
+            (self.single, stays and len(held) == 1 and not held[0].is_pipelined),
         ):
-            if belongs and name not in supply:
-                supply.add(name, executor.agent)
+            if belongs and name not in free:
+                free.add(name, executor.agent)
             elif not belongs:
-                supply.discard(name)
+                free.discard(name)
         if executor.is_leaving and not executor.attempts:
             self.dismissed.append(executor)
 
@@ -86,7 +86,7 @@ class Roster:
             leaves, holds = executor.is_leaving, executor.held
             assert leaves == (name in self.leaving), f"{name} leaves or not?"
             assert (name in self.idle) == (not holds and not leaves), f"{name} idles or not?"
-            may_queue = len(holds) == 1 and not holds[0].is_early and not leaves
+            may_queue = len(holds) == 1 and not holds[0].is_pipelined and not leaves
             assert (name in self.single) == may_queue, f"{name} holds one or not?"
             assert executor.agent.load == loads[executor.agent], f"{name} is counted wrongly"
         assert not {*self.idle, *self.single, *self.leaving} - set(self.executors), "the dead work"

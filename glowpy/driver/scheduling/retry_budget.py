@@ -12,7 +12,7 @@ from glowpy.wire.address import is_place
 _OF_SHARDS = 3  # relative to the limit of executor deaths under a group
 
 
-class Losses:
+class RetryBudget:
     """Counts losses; each method returns the error that ends the run, or None.
 
     Args:
@@ -69,7 +69,7 @@ class Losses:
             f"{len(causes)} attempts: {_counted(causes)}\nthe last row that it took: {row}"
         )
 
-    def is_last_try(self, group: int) -> bool:
+    def is_last_attempt(self, group: int) -> bool:
         """Return True if another death of an executor, or loss of an agent, would end the run."""
         deaths, losses = len(self._deaths.get(group, ())), len(self._agent_losses.get(group, ()))
         return 0 < deaths == self._most_deaths - 1 or 0 < losses == self._most_agents - 1

@@ -14,10 +14,10 @@ from glowpy.driver.scheduling.attempts import Attempt
 from glowpy.planner.plan import Plan
 
 _SLOW = 2.0  # relative to the mean duration of the step's complete tasks
-_MOST_RIVALS = 3  # per group, one after another: the group itself may kill its executors
+_MOST_ATTEMPTS = 3  # per group, one after another: the group itself may kill its executors
 
 
-class Rivals:
+class Speculation:
     """Durations of groups. Pure: callers pass the time."""
 
     def __init__(self, plan: Plan) -> None:
@@ -43,9 +43,9 @@ class Rivals:
         return (
             attempt.is_started
             and not attempt.is_streaming
-            and not attempt.is_early  # may be waiting for other groups
+            and not attempt.is_pipelined  # may be waiting for other groups
             and step_group.task_count > 1
-            and self._begun.get(attempt.group, 0) < _MOST_RIVALS
+            and self._begun.get(attempt.group, 0) < _MOST_ATTEMPTS
         )
 
     def slow(self, attempts: Iterable[Attempt], now: float) -> list[Attempt]:

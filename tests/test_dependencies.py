@@ -1,4 +1,4 @@
-"""Readiness against its definition: a group is satisfied when all that it waits for is marked."""
+"""DependencyTracker against its definition: all producers of a satisfied group are marked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glowpy import Flow
-from glowpy.driver.scheduling.readiness import Readiness
+from glowpy.driver.scheduling.dependencies import DependencyTracker
 from glowpy.flow.graph import DatasetNode, Edge, EdgeKind, OutputKind
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import InputEdge, Plan, StepGroup, shards_read, writer_of
@@ -83,7 +83,7 @@ def waited_for(plan: Plan, group: int) -> set[int]:
 @settings(max_examples=300)
 @given(plan=plans(), data=st.data())
 def test_marking_and_unmarking_in_any_order(plan: Plan, data: st.DataObject) -> None:
-    readiness = Readiness(plan)
+    readiness = DependencyTracker(plan)
     waits = [waited_for(plan, group) for group in range(plan.group_count)]
     marked: set[int] = set()
 
@@ -125,7 +125,7 @@ def test_a_group_reads_only_from_groups_it_waits_for(plan: Plan) -> None:
 
 def test_a_barrier_opens_with_its_last_producer_and_closes_with_any() -> None:
     dataset = Flow(["-glow.inline"]).slice(range(9), 3).partition(2)
-    readiness = Readiness(make_plan(dataset._graph, [dataset._node], stored=True))
+    readiness = DependencyTracker(make_plan(dataset._graph, [dataset._node], stored=True))
     assert list(readiness.satisfied()) == [0, 1, 2]
     assert readiness.mark(0) == readiness.mark(2) == []
     assert readiness.mark(2) == []  # twice is once

@@ -11,11 +11,11 @@ import heapq
 from collections.abc import Iterable, Sequence
 
 from glowpy.driver.scheduling.attempts import Attempt, Executor, State
-from glowpy.driver.scheduling.readiness import Readiness
+from glowpy.driver.scheduling.dependencies import DependencyTracker
 from glowpy.planner.plan import Plan
 
 
-class LiveGroups:
+class StreamingGroups:
     """The streaming groups of a run; reads the states of groups."""
 
     def __init__(self, plan: Plan, states: Sequence[State]) -> None:
@@ -24,7 +24,7 @@ class LiveGroups:
         }
         self._states = states
         # marks: sealed groups, and streaming groups that have started
-        self._fed = Readiness(plan) if self._groups else None
+        self._fed = DependencyTracker(plan) if self._groups else None
         self._waiting: list[int] = []  # heap; may contain groups that no longer wait
         self.hosts: dict[str, Executor] = {}  # executors with streaming attempts
         self.others: dict[str, Executor] = {}  # executors without
@@ -84,24 +84,24 @@ class LiveGroups:
         if not is_crowded:
             return None
         staying = (each for each in self.hosts.values() if not each.is_leaving)
-        return min(staying, key=lambda executor: len(executor.live), default=None)
+        return min(staying, key=lambda executor: len(executor.streaming), default=None)
 
     def host(self, executor: Executor, attempt: Attempt) -> None:
         """Add a streaming attempt to an executor."""
-        executor.live.append(attempt)
+        executor.streaming.append(attempt)
         self.hosts[executor.name] = executor
         self.others.pop(executor.name, None)
 
     def free(self, executor: Executor, attempt: Attempt) -> None:
         """Remove a streaming attempt from its executor."""
-        executor.live.remove(attempt)
-        if not executor.live:
+        executor.streaming.remove(attempt)
+        if not executor.streaming:
             del self.hosts[executor.name]
             self.others[executor.name] = executor
 
     def check_invariants(self, executors: dict[str, Executor]) -> None:
         """For tests. Raises: AssertionError."""
-        assert self.hosts == {name: each for name, each in executors.items() if each.live}
-        assert self.others == {name: each for name, each in executors.items() if not each.live}
+        assert self.hosts == {name: each for name, each in executors.items() if each.streaming}
+        assert self.others == {name: each for name, each in executors.items() if not each.streaming}
         for group in self._groups:
             assert group in self._waiting or not self._can_run(group), f"group {group} is forgotten"

@@ -12,7 +12,7 @@ from glowpy.flow.graph import EdgeKind
 from glowpy.planner.plan import InputEdge, Plan, StepGroup, TaskGroup
 
 
-class Readiness:
+class DependencyTracker:
     """Tracks marks on task groups; a group is satisfied when all its producers are marked."""
 
     def __init__(self, plan: Plan) -> None:
