@@ -1,4 +1,4 @@
-"""The values that a run's functions capture, as the driver has them when the run begins."""
+"""The values captured by a run's functions, as of the beginning of the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from glowpy.program.program import Script
 
 
 def captures_of(plan: Plan, shipment: Shipment) -> Captures | None:
-    """The values that tasks must compute too; None where they do not run the script again."""
+    """Return the values that tasks must compute alike; None if tasks do not re-run the script."""
     program, roots = shipment.program, shipment.roots
     if not isinstance(program, Script):
         return None

@@ -1,4 +1,4 @@
-"""The time by which a driver judges the silence of others."""
+"""The clock by which a driver judges the silence of its peers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import time
 
 
 class Clock:
-    """Monotonic seconds. Called; it stands still while nobody calls it for longer than a step.
+    """Monotonic seconds, when called; a gap between calls longer than a step counts as one step.
 
-    A driver that was suspended, or busy, has not been listening: whoever it waits for cannot be
-    blamed for that time.
+    A suspended or busy driver has not been listening: its peers cannot be blamed for the gap.
     """
 
     def __init__(self, most_step_s: float) -> None:

@@ -30,10 +30,10 @@ from glowpy.wire.transport import Transport
 
 
 def run_on_cluster(job: Job) -> Any:
-    """Run a job on a cluster; returns the value of the terminal call.
+    """Run a job on a cluster and return the value of the terminal call.
 
     Raises:
-        NoMaster, NoAgents: there is no cluster to run on; GlowError: the run has failed.
+        NoMaster, NoAgents: no cluster is reachable; GlowError: the run has failed.
     """
     plan, options, timing = job.plan, job.options, job.timing
     shipment = make_program(
@@ -80,9 +80,9 @@ def run_on_cluster(job: Job) -> Any:
 def _cluster(
     options: Options, timing: Timing, report: Report
 ) -> Iterator[tuple[Address, Policy, bool]]:
-    """The leader that was named or that is on this host, else a cluster of the driver's own.
+    """Open the cluster of a named leader, of a master on this host, or else the driver's own.
 
-    Yields its address, its policy, and True if the cluster is the driver's own.
+    Yields the leader's address, its policy, and True if the driver owns the cluster.
     """
     leader = parse_address(options.leader, MASTER_PORT)
     if options.key_file:
@@ -111,7 +111,7 @@ def _cluster(
 
 
 def _found_master(leader: Address, options: Options, timing: Timing) -> Policy | str:
-    """The policy by which a master on this host can be used, or why none can."""
+    """Return the policy for a master on this host, or the reason why no policy fits."""
     if not is_answering(leader, timing.notice_s):
         return f"no master on {leader}"
     try:
@@ -124,7 +124,7 @@ def _found_master(leader: Address, options: Options, timing: Timing) -> Policy |
         if completes_handshake(transport, leader, timing.handshake_s):
             return policy
     if options.key_file or options.insecure:
-        return policy  # named by the user: connecting tells what is wrong
+        return policy  # named by the user: the connection attempt reports the fault
     return (
         f"the master at {leader} does not hold your key (name its with -key.file, or use "
         "-glow.insecure if it has none)"
@@ -132,7 +132,7 @@ def _found_master(leader: Address, options: Options, timing: Timing) -> Policy |
 
 
 def _own_address(options: Options, leader: Address) -> Address:
-    """Where agents reach this driver: as told, else the address that faces the leader."""
+    """Return the driver's address for agents: as configured, else the one that faces the leader."""
     host = options.driver_host
     if not host:
         host = "127.0.0.1" if is_loopback(leader.host) else _facing(leader)
@@ -140,11 +140,11 @@ def _own_address(options: Options, leader: Address) -> Address:
 
 
 def _facing(leader: Address) -> str:
-    """This host's address on the way to the leader; nothing is sent."""
+    """Return this host's address on the route to the leader; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((leader.host, leader.port))
         except OSError:
-            return socket.gethostname()  # the leader cannot be reached, which will be told
+            return socket.gethostname()  # the connection attempt will report the unreachable leader
         host: str = probe.getsockname()[0]
         return host

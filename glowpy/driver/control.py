@@ -1,4 +1,4 @@
-"""What other threads may do to a run: wake its loop, or cancel it."""
+"""Control of a run by other threads: wakes its loop, or cancels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from glowpy.errors import RunCancelled
 
 
 class Control:
-    """One for each run. Nothing of the run is touched but by its own thread.
+    """The control of one run; the run's own thread alone touches everything else of the run.
 
     Attributes:
-        begun: set once the run goes on by itself, or cannot.
-        has_begun: it does, or did.
+        begun: an event, set once the run's loop has begun, or failed to begin.
+        has_begun: True once the loop has begun.
     """
 
     has_begun = False
@@ -42,40 +42,40 @@ class Control:
 
     @property
     def is_awaited(self) -> bool:
-        """A thread of the program waits for the end of the run."""
+        """True while a thread of the program waits for the end of the run."""
         return self._waiter_count > 0
 
     def open(self) -> int:
-        """The loop begins; the descriptor becomes readable whenever there is something to see."""
+        """Open the wake-up descriptor, readable whenever the loop has something to do."""
         with self._lock:
             self._descriptor = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         return self._descriptor
 
     def begin(self) -> None:
-        """The run goes on by itself."""
+        """Record that the run's loop has begun."""
         self.has_begun = True
         self.begun.set()
 
     def close(self) -> None:
-        """The loop has ended."""
+        """Close the wake-up descriptor."""
         with self._lock:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
     def ring(self) -> None:
-        """Wake the loop. Any thread may call this, at any time."""
+        """Wake the loop, from any thread, at any time."""
         with self._lock:
             if self._descriptor >= 0:
                 os.eventfd_write(self._descriptor, 1)
 
     def silence(self) -> None:
-        """The loop looks at everything now."""
+        """Reset the wake-up descriptor before the loop looks at everything."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._descriptor)
 
     def cancel(self, reason: str) -> None:
-        """End the run at once. Any thread may call this, at any time."""
+        """End the run at once, from any thread, at any time."""
         self._reason = self._reason or reason
         self.ring()
 

@@ -1,7 +1,7 @@
-"""Bringing the target shards to the driver, in shard order, once each, as they are sealed.
+"""Delivery of the target shards to the driver, in shard order, once each, as soon as sealed.
 
-Shards are pulled ahead of their turn, as far as their credit goes. When a shard is lost half-way,
-the result is rewound to where that shard began; once computed again, the shard is pulled anew.
+Shards are pulled ahead of their turn, within their credit. If a shard is lost half-way, the result
+is rewound to the start of the shard; once computed again, the shard is pulled again.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from glowpy.planner.run_description import RunDescription, Sink
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
 
-_PULLED_AHEAD = 16  # shards; small ones would otherwise cost a round trip each
+_PULLED_AHEAD = 16  # shards; without it, small shards would cost a round trip each
 # Blocks of about a MiB: agents wait for the driver's beats meanwhile, new executors for answers.
 _GIVEN_AT_ONCE = 64
 
 
 class Delivery:
-    """The driver as a reader of its targets."""
+    """Reads the target shards of a run and passes their rows to the result."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Delivery:
             if result.sink is Sink.DRAIN
             else [shard for target in plan.targets for shard in plan.output_shards(target)]
         )
-        self._budget = 0  # blocks that may still be given in this call of `advance`
-        self._next = 0  # the first shard not delivered yet
+        self._budget = 0  # blocks left for this call of `advance`
+        self._next = 0  # position of the first undelivered shard
         self._sealed: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
         self._open: dict[int, Pull] = {}  # by position in the order
-        self._left = Counter(shard.group for shard in self._order)  # shards, by group
+        self._left = Counter(shard.group for shard in self._order)  # undelivered shards, by group
         self._lost: list[tuple[int, str]] = []
         self._collected: list[int] = []
 
@@ -64,16 +64,16 @@ class Delivery:
 
     @property
     def next_group(self) -> int:
-        """The group whose shard is to be delivered next; -1: there is none."""
+        """The group whose shard is delivered next; -1 after the last."""
         return -1 if self.is_done else self._order[self._next].group
 
     def group_done(self, group: int, attempt: int, owner: str) -> None:
-        """A group's shards are sealed."""
+        """Record that a group's shards are sealed."""
         if self._order:
             self._sealed[group] = attempt, owner
 
     def group_undone(self, group: int) -> None:
-        """A group's shards are gone; it will be done again."""
+        """Forget a group's shards, lost with their agent; the group runs again."""
         self._sealed.pop(group, None)
         for position in [p for p in self._open if self._order[p].group == group]:
             self._open.pop(position).cancel()
@@ -81,21 +81,21 @@ class Delivery:
                 self._result.rewind()
 
     def agent_lost(self, agent: str, cause: str) -> None:
-        """Never read from that agent again."""
+        """Stop reading from an agent."""
         self.pulls.owner_lost(agent, cause)
 
     def lost_attempts(self) -> list[tuple[int, str]]:
-        """Attempts whose shards turned out to be unreadable since the last call, and why."""
+        """Return attempts with unreadable shards found since the last call, and why."""
         lost, self._lost = self._lost, []
         return lost
 
     def collected(self) -> list[int]:
-        """Groups all of whose shards have been given to the result since the last call."""
+        """Return groups whose shards have all reached the result since the last call."""
         collected, self._collected = self._collected, []
         return collected
 
     def advance(self, now: float) -> float:
-        """Pull what is sealed, give what is whole; when to be called again at the latest."""
+        """Pull sealed shards, deliver complete blocks; return the latest time of the next call."""
         self.pulls.expire(now)
         self._budget = _GIVEN_AT_ONCE
         while not self.is_done:
@@ -121,13 +121,13 @@ class Delivery:
                 self._open[position] = self.pulls.open(owner, attempt, shard.shard)
 
     def _give(self, pull: Pull) -> bool:
-        """Give the result what has come of the next shard; True when that was all of it."""
+        """Pass received blocks of the next shard to the result; True at the end of the shard."""
         try:
             while (payload := pull.next_block()) is not None:
                 self._result.receive(payload)
                 self._budget -= 1
                 if not self._budget:
-                    return False  # there may be more: others have their turn first
+                    return False  # perhaps not all: other work has its turn first
         except ShardError as exc:
             self._lost.append((pull.attempt, str(exc)))
             self.group_undone(self._order[self._next].group)

@@ -1,4 +1,4 @@
-"""One terminal call in the driver: plan it, pick the runner, give back its value."""
+"""Executes one terminal call in the driver: plans, picks the runner, returns the value."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from glowpy.timing import Timing
 if TYPE_CHECKING:
     from glowpy.driver.recording import Recorded
 
-_MUCH_BYTES = 1 << 30  # a result of this size is noted: it may not fit into the driver's memory
+_MUCH_BYTES = 1 << 30  # a larger result is noted: the driver's memory may not suffice
 
 
 def runner_for(mode: Mode) -> Runner:
-    """The runner of a mode. Only that one is loaded: a script on one machine starts faster."""
+    """Return the runner of a mode; only its module is loaded, for a fast start."""
     if mode is Mode.INLINE:
         from glowpy.driver.inline import run_inline
 
@@ -53,16 +53,16 @@ def execute_call(
     recorded: Recorded,
     control: Control | None = None,
 ) -> Any:
-    """Have a terminal call run; returns its value.
+    """Execute a terminal call and return its value.
 
     Args:
         number: of this run in the script, from 1.
         words: the script's own arguments.
-        recorded: results of the script's earlier runs, by number, for tasks that re-run it.
-        control: by which other threads may cancel the run.
+        recorded: results of the script's earlier runs, by number, for tasks that re-run the script.
+        control: lets other threads cancel the run.
 
     Raises:
-        GlowError: the run has failed; nothing of it is left behind.
+        GlowError: the run has failed; nothing of the run is left behind.
     """
     timing = Timing.from_environment()
     with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:
@@ -104,7 +104,8 @@ def execute_call(
         )
         try:
             value = run(job)
-        except OSError as exc:  # too few descriptors, processes, memory; others have names already
+        # too few descriptors, processes, memory; other errors are translated already
+        except OSError as exc:
             raise ConfigError(f"the run on {description.host} cannot go on: {exc}") from exc
         if result.received_bytes > _MUCH_BYTES and call.terminal.gives_value and not options.quiet:
             from glowpy.amounts import format_bytes  # not needed by a quick start

@@ -1,6 +1,6 @@
-"""Programs in which gevent or eventlet has replaced the system's threads by green ones.
+"""Detects programs in which gevent or eventlet has replaced system threads by green threads.
 
-Such a thread runs only while another one waits in a patched call. The loops of a driver wait in
+A green thread runs only while another one waits in a patched call. The loops of a driver wait in
 ZeroMQ, and a forked process waits for the event loop of its parent: a run would hang.
 """
 
@@ -15,7 +15,7 @@ _NAMES = {"threading": "thread", "select": "select"}  # of modules, and their na
 
 
 def check_threads(call: Call, *, is_inline: bool) -> None:
-    """Refuse to run without the system's threads. An inline run without channels needs none.
+    """Refuse to run without system threads; only an inline run without channels does.
 
     Raises:
         ProgramError: names the library, the replaced modules and the remedy.
@@ -37,7 +37,7 @@ def check_threads(call: Call, *, is_inline: bool) -> None:
 
 
 def _patched() -> dict[str, list[str]]:
-    """The replaced modules, by library."""
+    """Return the replaced modules, by library."""
     found: dict[str, list[str]] = {}
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None:

@@ -1,7 +1,7 @@
 """Finds connections, files open for writing and random generators among values of this process.
 
-Forks share a connected socket: an executor receives the answer to another's question. A database
-connection that is copied loses its writes.
+Forks share a connected socket: an executor would receive the answer to another executor's question.
+A copied database connection loses its writes.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from glowpy.planner.reached import defines, module_of
 
 _OPAQUE = (ModuleType, type, FunctionType, CodeType, FrameType, GeneratorType, Enum)
 _PLAIN = frozenset((int, float, complex, bool, str, bytes, bytearray, type(None)))
-# Handlers of logging belong to the process; clients of redis and pymongo connect again in a fork.
+# Log handlers belong to the process; clients of redis and pymongo reconnect in a fork.
 _LEFT_ALONE = frozenset("glowpy logging pymongo redis valkey".split())
 _CONNECTION = ("cursor", "commit", "close")  # PEP 249
 _CURSOR = ("execute", "fetchone", "fetchall", "close")
 _CONTAINERS: tuple[Any, ...] = (list, tuple, set, frozenset, dict)
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 _MOST_OBJECTS = 2000  # visited for one variable
-_MOST_ELEMENTS = 1000  # of a container; a longer one holds rows
+_MOST_ELEMENTS = 1000  # of a container; a longer container holds rows
 
 
 def handle_or_file_in(value: Any) -> Any:
-    """A handle that is the value or in it; else a file there that is open for writing, else None.
+    """Return a handle held by the value, else a file open for writing, else None.
 
     Handles are connected sockets, database connections and cursors. Standard streams do not count.
     """
@@ -52,7 +52,7 @@ def handle_or_file_in(value: Any) -> Any:
 
 
 def is_generator(value: Any) -> bool:
-    """Is it a random generator of the script's own, or a method of one?"""
+    """Return True for a random generator made by the script, or a method of one."""
     if issubclass(type(value), (BuiltinMethodType, MethodType)):
         value = value.__self__
     kinds = {(module_of(kind).partition(".")[0], kind.__name__) for kind in type(value).__mro__}
@@ -66,7 +66,7 @@ def is_generator(value: Any) -> bool:
 
 
 def _held_by(value: Any) -> Iterator[Any]:
-    """The value, and the objects that it holds; not beyond modules, classes, functions, streams."""
+    """Yield the value and the objects reached from it, not through modules, classes, functions."""
     waiting = [] if type(value) in _PLAIN else [value]
     seen = {id(stream) for stream in _standard_streams()}
     while waiting and len(seen) < _MOST_OBJECTS:
@@ -84,7 +84,7 @@ def _held_by(value: Any) -> Iterator[Any]:
 
 
 def is_handle(value: Any) -> bool:
-    """Is it an open connection to something outside of this process?"""
+    """Return True for an open connection to something outside of the process."""
     kind = type(value)
     if any(base.__name__ == "socket" and base.__module__ == "_socket" for base in kind.__mro__):
         return _is_connected(value)
@@ -102,12 +102,12 @@ def _is_connected(socket: Any) -> bool:
 
 
 def _is_closed(connection: Any) -> bool:
-    """As drivers tell it: by an attribute, or by a method. Without either, it is open."""
+    """Read the closed state from an attribute or a method; without either, return False."""
     try:
         closed = getattr(connection, "closed", False)
         is_closed = getattr(connection, "is_closed", None)
         return bool((not callable(closed) and closed) or (callable(is_closed) and is_closed()))
-    except Exception:  # noqa: BLE001  # any exception can come out of the driver's own code
+    except Exception:  # noqa: BLE001  # the database driver's own code may raise any exception
         return False
 
 

@@ -1,9 +1,9 @@
 """The inline runner for flows without channels: one task group after another, in this thread.
 
-For debuggers, and for tests of many small flows. Rows pass the codec and the segment file between
-groups exactly as they do elsewhere. A run with channels, and one that is asked what it has cost, is
-left to the scheduler and a fleet of one executor (`inline_fleet`), which takes two to four times as
-long for small groups (ADR 26).
+For debuggers, and for tests of many small flows. Between groups, rows pass the codec and the
+segment file, same as in the other modes. A run with channels or with statistics uses the scheduler
+and a fleet of one executor (`inline_fleet`), which takes two to four times as long for small groups
+(ADR 26).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from glowpy.task.notes import take_notes
 
 
 def run_inline(job: Job) -> Any:
-    """Run a job here; returns the value of the terminal call.
+    """Run a job in this thread and return the value of the terminal call.
 
     Raises:
         TaskFailed: the user's code raised.
@@ -53,7 +53,7 @@ def run_inline(job: Job) -> Any:
                         from glowpy.driver.rows_store import of_slice
 
                         raise of_slice(plan, edge.dataset, exc) from exc
-        groups = iter(range(plan.group_count))  # each behind what it reads
+        groups = iter(range(plan.group_count))  # sources before their readers
         if result.sink is Sink.DRAIN:
             row_count = 0
             for group in groups:
@@ -96,11 +96,11 @@ class _InlineStore:
         self._sealed.add(group)
 
     def has(self, shard: ShardRef) -> bool:
-        """All of the shard can be read."""
+        """Return True if the whole shard can be read."""
         return shard.group < 0 or shard.group in self._sealed
 
     def read(self, shard: ShardRef, metrics: AttemptMetrics) -> Iterator[Batch]:
-        """The rows of a shard; `metrics` counts them."""
+        """Yield the rows of a shard, counted in `metrics`."""
         for payload in self.payloads(shard):
             batch = decode(payload)
             metrics.rows_in += len(batch)
@@ -108,7 +108,7 @@ class _InlineStore:
             yield batch
 
     def payloads(self, shard: ShardRef) -> Iterator[bytes]:
-        """The blocks of a shard."""
+        """Yield the blocks of a shard."""
         if shard.group < 0:
             yield self._rows[shard.dataset, shard.shard]
             return
@@ -121,7 +121,7 @@ class _InlineStore:
 
 @contextmanager
 def _noted(job: Job) -> Iterator[None]:
-    """Print the notes of task groups, as the driver does elsewhere."""
+    """Print the notes of task groups at the end."""
     try:
         yield
     finally:
@@ -153,15 +153,15 @@ def _run_group(job: Job, group: int, store: _InlineStore) -> int:
         )
     except StepFailed as failure:
         if isinstance(failure.cause, KeyboardInterrupt):
-            raise failure.cause from None  # Ctrl-C, which reaches no task of the other runners
+            raise failure.cause from None  # Ctrl-C reaches tasks only in this mode
         error = _as_failed(plan, failure, group)
-        # as elsewhere; but the exception itself, which has the frames for a debugger
+        # the exception itself, not a copy: a debugger needs its frames
         raise error from (None if error.__cause__ is None else failure.cause)
     store.seal(group, outcome.blocks)
     return outcome.row_count
 
 
 def _as_failed(plan: Plan, failure: StepFailed, group: int) -> GlowError:
-    """What the user is told of a failure in a group."""
+    """Return the user's error for a failure in a group."""
     task = plan.task_group(group).task
     return unpacked(explain(failure, task, ""), packed(failure.cause))

@@ -15,14 +15,14 @@ from glowpy.task.draws import kept_generators
 
 
 def run_on_inline_fleet(job: Job) -> Any:
-    """Run a job in this thread; returns the value of the terminal call.
+    """Run a job in this thread and return the value of the terminal call.
 
     Raises:
         GlowError: the run has failed; its files are removed.
     """
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     report = Report(timing, is_quiet=options.quiet)
-    # No progress lines: a debugger shows more, and reads the terminal.
+    # No progress lines: a debugger uses the terminal.
     watch = Watch(plan, description, options._replace(quiet=True), timing, report)
     with scratch_directory("glowpy-inline-") as directory, kept_generators():
         fleet = InlineFleet(directory, plan, description, timing)

@@ -1,7 +1,7 @@
-"""A small process that removes a run's directory if the driver is killed.
+"""A small process that removes a run's directory after the driver was killed.
 
-A standalone run needs none: its nursery does that. What this process waits for is the end of a pipe
-whose other end only the driver has, so it learns of the driver's death however that comes.
+A standalone run needs none: its nursery removes the directory. The janitor reads a pipe whose write
+end only the driver holds, so any death of the driver ends the read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WAIT_AND_REMOVE = 'read -r _; rm -rf -- "$1"'
 
 @contextmanager
 def janitor(directory: str) -> Iterator[None]:
-    """Within, the directory is removed when this process dies. Without a shell, nobody does it."""
+    """Within, a janitor guards the directory; without a shell, no process does."""
     told, tell = os.pipe()
     try:
         pid = _spawn(directory, told)
@@ -32,7 +32,7 @@ def janitor(directory: str) -> Iterator[None]:
         yield
     finally:
         if pid:
-            # Whoever has waited for all children has waited for this one.
+            # a program that waited for all its children has already reaped the janitor
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             await_exit(pid, _EXIT_S)
@@ -40,7 +40,7 @@ def janitor(directory: str) -> Iterator[None]:
 
 
 def _spawn(directory: str, stdin: int) -> int:
-    """In a session of its own: what is told to the driver's terminal or group is not its."""
+    """Spawn the janitor in its own session, out of reach of signals to the driver's group."""
     return os.posix_spawn(
         _SHELL,
         ["sh", "-c", _WAIT_AND_REMOVE, "sh", directory],

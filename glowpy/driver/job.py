@@ -1,4 +1,4 @@
-"""What a runner gets: one terminal call, planned."""
+"""The input of a runner: one planned terminal call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Job(NamedTuple):
-    """A plan to be run, and where its rows go."""
+    """A plan to be run, and the destination of its rows."""
 
     graph: Graph
     plan: Plan
@@ -28,13 +28,13 @@ class Job(NamedTuple):
     options: Options
     timing: Timing
     words: Sequence[str]  # the script's own arguments
-    recorded: Recorded  # results of the script's earlier runs, for tasks that re-run it
-    outputs: Sequence[Output]  # channels that get rows
+    recorded: Recorded  # results of the script's earlier runs, for tasks that re-run the script
+    outputs: Sequence[Output]  # channels that receive rows
     control: Control
 
     @property
     def has_channels(self) -> bool:
-        """It reads a channel, or writes one."""
+        """True if the plan reads or writes a channel."""
         feeds = (dataset.feed for dataset in self.plan.kept_by_driver())
         return bool(self.outputs) or any(feed is not None for feed in feeds)
 

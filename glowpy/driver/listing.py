@@ -14,10 +14,10 @@ from glowpy.resources import host_name
 
 
 def list_inputs(plan: Plan) -> dict[int, tuple[InputFile, ...]]:
-    """The files of every text_file step of a plan, by step number; paths are absolute.
+    """Return the files of every text_file step of a plan, by step number; paths are absolute.
 
     Raises:
-        InputError: a path or glob names no file; says where that was looked for.
+        InputError: a path or glob matches no file; the message names the host searched.
     """
     steps = (step for step_group in plan.step_groups for step in step_group.steps)
     return {step.id: _files(step, step.op) for step in steps if isinstance(step.op, TextOp)}
@@ -34,7 +34,7 @@ def _files(step: Step, op: TextOp) -> tuple[InputFile, ...]:
 
 def _local(step: Step, given: str) -> str:
     if "~" not in given and "://" not in given:
-        return given  # most starts are spared the import
+        return given  # saves most runs an import
     from glowpy.paths import expand_path
 
     try:
@@ -47,7 +47,7 @@ def _matching(step: Step, pattern: str) -> list[str]:
     import glob  # not needed where files are named
 
     if not glob.has_magic(pattern):
-        return [pattern]  # and say what is wrong with it
+        return [pattern]  # its stat() reports the fault
     paths = [path for path in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(path)]
     if not paths:
         raise InputError(

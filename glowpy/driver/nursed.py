@@ -1,9 +1,9 @@
-"""Directories of standalone runs: their nurseries remove them, and those that were abandoned.
+"""Directories of standalone runs: nurseries remove their own, and abandoned ones.
 
-If all of a run's processes are killed at once, nobody is left who would. So a nursery holds a lock
-in its directory as long as it lives, and removes, before it ends, those that nobody holds.
+If all of a run's processes are killed at once, none is left to remove the directory. So a nursery
+holds a lock in its directory while alive, and on exit removes the directories whose lock is free.
 
-    glowpy-RUN/held    locked by the nursery (POSIX: its forks do not have the lock)
+    glowpy-RUN/held    locked by the nursery (POSIX: forks do not inherit the lock)
 """
 
 from __future__ import annotations
@@ -18,26 +18,25 @@ from glowpy.driver.scratch import NURSED_PREFIX, remove
 _LOCK = "held"
 _NAME_CHARACTERS = len(NURSED_PREFIX) + 12
 _DIGITS = frozenset("0123456789abcdef")
-# A nursery holds its directory some ms after that was made; a machine that stands still in between
-# does not hold it for long.
+# A nursery locks its directory some ms after mkdir; a stalled machine may take longer.
 _NEW_S = 60.0
 
 
 def hold(directory: str) -> None:
-    """This process removes the directory, as long as it lives."""
+    """Lock a directory until this process ends."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-    with suppress(OSError):  # a run whose disk has no room for this does not last
+    with suppress(OSError):  # a full disk: the run itself will fail soon
         os.lockf(os.open(os.path.join(directory, _LOCK), flags, 0o600), os.F_TLOCK, 0)
 
 
 def remove_abandoned(place: str) -> None:
-    """Remove what runs that were killed have left in a place, as far as it is this user's."""
+    """Remove this user's directories of killed runs in a folder."""
     oldest_s = time.time() - _NEW_S
     with suppress(OSError), os.scandir(place) as entries:
         for each in entries:
             if not _is_name(each.name):
                 continue
-            with suppress(FileNotFoundError):  # another run does the same
+            with suppress(FileNotFoundError):  # another run may remove the same directory
                 found = each.stat(follow_symlinks=False)
                 is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
                 if is_ours and found.st_mtime < oldest_s and not _is_held(each.path):
@@ -54,7 +53,7 @@ def _is_held(directory: str) -> bool:
     try:
         descriptor = os.open(lock, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return False  # it was killed before it had a nursery
+        return False  # killed before a nursery was forked
     try:
         os.lockf(descriptor, os.F_TEST, 0)
     except OSError:

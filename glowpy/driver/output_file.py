@@ -1,4 +1,4 @@
-"""The file that `save_*_to_file` writes: it appears when it is complete, or not at all.
+"""The file written by `save_*_to_file`: complete or absent, never partial.
 
 a regular file, or none yet      a temporary file beside it, renamed at the end
 a pipe, a terminal, /dev/null    a temporary file elsewhere, copied at the end
@@ -20,14 +20,14 @@ from glowpy.links import resolve_links
 from glowpy.paths import expand_path
 from glowpy.stdio import flush
 
-_MOST_LINKS = 40  # as Linux
+_MOST_LINKS = 40  # same as Linux
 _DESCRIPTORS = "/proc/self/fd"
 
 
 class OutputFile:
     """Opens a temporary file, `file`, until `commit` or `discard` is called.
 
-    The constructor opens a pipe, and waits for a reader as `open()` does.
+    The constructor opens a pipe, and blocks until a reader appears, as `open()` does.
 
     Raises:
         OutputError: the path cannot be written.
@@ -37,20 +37,21 @@ class OutputFile:
         from tempfile import mkstemp  # not needed by other runs, and slow
 
         self.path = path
-        self._target: BinaryIO | None = None  # what cannot be renamed to
+        self._target: BinaryIO | None = None  # a pipe or device, which rename cannot replace
         with self.writing():
             self.path = expand_path(path)
             directory = self._find_target()
             name = os.path.basename(self.path)
-            # the name may be as long as a name can be
+            # the path's own name may have the maximum length
             descriptor, self._temporary = mkstemp(prefix=f".{name[:40]}.", dir=directory)
             at_risk.add(self._temporary)
         self.file: BinaryIO = os.fdopen(descriptor, "w+b")
 
     def commit(self) -> None:
-        """Move or copy the temporary file to the path.
+        """A replaced file keeps its permissions; owner and group, where the process may set them.
 
-        A replaced file keeps its permissions; owner and group, where the process may set them.
+        The new file keeps the permissions of a replaced file, and its owner and group where
+        allowed.
         """
         with self.writing():
             if self._target is None:
@@ -59,7 +60,7 @@ class OutputFile:
                 os.replace(self._temporary, self.path)
             else:
                 self.file.seek(0)
-                flush()  # standard output has what was printed before
+                flush()  # earlier prints come first on standard output
                 with self._target:
                     shutil.copyfileobj(self.file, self._target)
                 self.file.close()
@@ -67,10 +68,10 @@ class OutputFile:
         at_risk.discard(self._temporary)
 
     def discard(self) -> None:
-        """Remove the temporary file, and leave the path as it was."""
+        """Remove the temporary file and leave the path unchanged."""
         for file in (self.file, self._target):
             if file is not None:
-                with suppress(OSError):  # closing writes what is buffered, and the disk may be full
+                with suppress(OSError):  # closing flushes buffers, and the disk may be full
                     file.close()
         if os.path.exists(self._temporary):
             os.unlink(self._temporary)
@@ -78,19 +79,19 @@ class OutputFile:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Translate errors of the system to an OutputError that names the file."""
+        """Translate system errors into an OutputError that names the file."""
         try:
             yield
         except (OSError, ValueError) as exc:  # ValueError: no file can have such a name
             raise OutputError(f"cannot write {self.path}: {reason_of(exc)}") from exc
 
     def _find_target(self) -> str | None:
-        """Folder for the temporary file; None: the system's. Opens what cannot be renamed to."""
+        """Return the folder for the temporary file (None: the system's); open a pipe or device."""
         number = _descriptor_of(self.path)
         if number is not None:
             self._target = os.fdopen(os.dup(number), "wb")
             return None
-        self.path = resolve_links(self.path)  # a symbolic link stays one
+        self.path = resolve_links(self.path)  # a symbolic link stays a link
         with suppress(FileNotFoundError):
             mode = os.stat(self.path).st_mode
             if stat.S_ISDIR(mode):
@@ -110,7 +111,7 @@ class OutputFile:
             os.umask(umask)
             os.chmod(self._temporary, 0o666 & ~umask)
             return
-        for owner in (older.st_uid, -1):  # only root passes files to others
+        for owner in (older.st_uid, -1):  # only root may give files to other users
             with suppress(PermissionError):
                 os.chown(self._temporary, owner, older.st_gid)
                 break
@@ -118,7 +119,7 @@ class OutputFile:
 
 
 def _descriptor_of(path: str) -> int | None:
-    """The descriptor of this process that a path such as /dev/stdout stands for."""
+    """Return the descriptor of this process named by a path such as /dev/stdout."""
     own = os.path.realpath(_DESCRIPTORS)
     for _ in range(_MOST_LINKS):
         folder, name = os.path.split(os.path.abspath(path))

@@ -1,8 +1,8 @@
-"""Results of a script's runs, for tasks of later runs, which run the script again.
+"""Results of a script's runs, for tasks of later runs, which re-run the script.
 
-A result is pickled at once: a later change by the script is made again in the task. A run that has
-raised raises there, too. A result that cannot travel does not end later runs: the task gets a
-`Missing` in its place, which raises when it is used.
+A result is pickled at once: the task repeats any later change made by the script. A failed run
+raises in the task, too. A result that cannot be sent does not end later runs: the task gets a
+`Missing` in its place, which raises when used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REMEDY = "let tasks end above the line that uses it, by glowpy.ready()"
 
 
 def record(recorded: Recorded, number: int, value: Any) -> None:
-    """Keep the result of a run. All results together take no more than may travel."""
+    """Record the result of a run, within the size limit of all results together."""
     left_bytes = MAX_RECORDED_BYTES - _RESERVED_BYTES - sum(map(len, recorded.values()))
     try:
         recorded[number] = _pickled(value, left_bytes)
@@ -37,14 +37,14 @@ def record(recorded: Recorded, number: int, value: Any) -> None:
             f"{MAX_RECORDED_BYTES // MEGABYTE} MB; keep large results in files, or "
         )
         recorded[number] = dumps(Missing(f"{_run(number)}: {reason}{_REMEDY}"))
-    except Exception as exc:  # noqa: BLE001  # any exception can come out of the rows' own code
+    except Exception as exc:  # noqa: BLE001  # the rows' own code may raise any exception
         culprit = _culprit(value)
         reason = f"{culprit} cannot be pickled ({type(exc).__name__}: {exc}); "
         recorded[number] = dumps(Missing(f"{_run(number)}: {reason}{_REMEDY}"))
 
 
 def record_failure(recorded: Recorded, number: int, error: Exception) -> None:
-    """Keep the exception of a run: the script may go on without its result."""
+    """Record the exception of a run: the script may continue without the result."""
     record(recorded, number, FailedRun(packed(error), f"{type(error).__name__}: {error}"))
 
 
@@ -53,7 +53,7 @@ def _run(number: int) -> str:
 
 
 def _culprit(value: Any) -> str:
-    """The first part of a result that cannot be pickled, with its class."""
+    """Return the first part of a result that cannot be pickled, with its class."""
     for each in value if type(value) is list else ():
         try:
             dumps(each)
@@ -71,7 +71,8 @@ def _pickled(value: Any, most_bytes: int) -> bytes:
         return file.getvalue()
     except _TooMuch:
         raise
-    except Exception:  # noqa: BLE001  # the rows' own code may raise anything; there is another way
+    # the rows' own code may raise any exception; cloudpickle may still succeed
+    except Exception:  # noqa: BLE001
         data = dumps(value)
         if len(data) > most_bytes:
             raise _TooMuch from None
@@ -79,11 +80,11 @@ def _pickled(value: Any, most_bytes: int) -> bytes:
 
 
 class _TooMuch(Exception):
-    """More is written than there is room for."""
+    """The pickled result exceeds the size limit."""
 
 
 class _Bounded(io.BytesIO):
-    """A file in memory of a bounded size."""
+    """An in-memory file of a bounded size."""
 
     def __init__(self, most_bytes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a terminal call gives back, made from the batches of its target shards in shard order."""
+"""Results of terminal calls, made from the batches of the target shards in shard order."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class Result(ABC):
 
     @abstractmethod
     def add(self, batch: list[Any]) -> None:
-        """The next batch of the target's rows."""
+        """Add the next batch of the target's rows."""
 
     @property
     def is_complete(self) -> bool:
-        """Nothing that may still come would change the value of the terminal call."""
+        """True if no further batch can change the value of the terminal call."""
         return False
 
     def mark(self) -> None:
-        """A shard is complete: `rewind` goes no further back than here."""
+        """Record the end of a shard, the furthest point of a later `rewind`."""
         return
 
     def rewind(self) -> None:
-        """Forget what was added since the last mark: that shard begins anew."""
+        """Drop all rows since the last mark: the shard is delivered again from its start."""
         return
 
     @abstractmethod
     def finish(self, row_count: int) -> Any:
-        """The value of the terminal call. `row_count`: rows of all targets, stored or drained."""
+        """Return the call's value. `row_count`: rows of all targets, stored or drained."""
 
     def discard(self) -> None:
-        """Undo what was begun: the run has failed."""
+        """Undo side effects after a failed run."""
         return
 
     def __enter__(self) -> Result:
@@ -62,7 +62,7 @@ class Result(ABC):
 
 
 class Nothing(Result):
-    """run(): the rows are drained where they are made."""
+    """The result of run(): tasks drain the rows in place."""
 
     sink = Sink.DRAIN
 
@@ -74,14 +74,14 @@ class Nothing(Result):
 
 
 class RowCount(Nothing):
-    """count(): tasks count the rows they drain."""
+    """The result of count(): tasks count the drained rows."""
 
     def finish(self, row_count: int) -> Any:
         return row_count
 
 
 class Rows(Result):
-    """collect(): all rows in a list."""
+    """The result of collect(): all rows in a list."""
 
     sink = Sink.ROWS
 
@@ -103,7 +103,7 @@ class Rows(Result):
 
 
 class FirstRows(Rows):
-    """take(): rows up to a number of them, in a list."""
+    """The result of take(): a list of at most `limit` rows."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class FirstRows(Rows):
 
 
 class File(Result):
-    """save_*_to_file(): the shards' bytes, joined in one file that appears when it is complete."""
+    """The result of save_*_to_file(): the shards' bytes in one file that appears when complete."""
 
     def __init__(self, path: str) -> None:
         from glowpy.driver.output_file import OutputFile  # not needed by other runs
@@ -136,7 +136,7 @@ class File(Result):
 
     def mark(self) -> None:
         with self._output.writing():
-            if self._gzip is not None:  # each shard is a member of its own: it may begin anew
+            if self._gzip is not None:  # each shard is a gzip member, so that it can be rewound
                 self._output.file.write(self._gzip.flush())
                 self._gzip = _gzip()
             self._marked_bytes = self._output.file.tell()
@@ -156,27 +156,27 @@ class File(Result):
 
 
 class TextFile(File):
-    """save_text_to_file(): the tasks have made lines."""
+    """The result of save_text_to_file(): tasks turn rows into lines."""
 
     sink = Sink.TEXT
 
 
 class BytesFile(File):
-    """save_bytes_to_file(): the rows are what is written."""
+    """The result of save_bytes_to_file(): the rows are written unchanged."""
 
     sink = Sink.BYTES
 
 
 def _gzip() -> zlib._Compress:
-    """Makes one member of a gzip file; several behind one another are a file as well."""
+    """Return a compressor for one gzip member; concatenated members form a valid file."""
     return zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
 
 
 def result_of(call: Call) -> Result:
-    """Where the rows of a terminal call go.
+    """Return the result object of a terminal call.
 
     Raises:
-        OutputError: the file asked for cannot be written; found before anything runs.
+        OutputError: the file cannot be written; found before the run begins.
     """
     if call.terminal in (Terminal.COLLECT, Terminal.TOP):
         return Rows()

@@ -20,11 +20,11 @@ _BLOCK_BYTES = 1 << 20
 
 
 class RowsStore:
-    """Shards that the driver serves, those of a dataset as the attempt of the dataset's number.
+    """Shards served by the driver; their attempt number is their dataset's number.
 
     Args:
-        secret: of the run, which readers know; None: all readers are in this process.
-        serve: carries out what the index wants sent to readers that wait.
+        secret: of the run, known to readers; None: all readers are in this process.
+        serve: sends messages of the index to waiting readers.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class RowsStore:
                     kept.seal()
 
     def open_journal(self, dataset: DatasetNode) -> Journal:
-        """Where the rows of a slice or a channel are kept; readable as soon as they are there."""
+        """Open the journal of a slice or channel, whose rows are readable at once."""
         return Journal(dataset, self._run, self._secret, self._directory, self._index, self._serve)
 
 
 def of_slice(plan: Plan, dataset: DatasetNode, error: RowError) -> RowError:
-    """The error of a row, with the slice that it belongs to."""
+    """Return the error of a row, extended by the name of its slice."""
     return RowError(f"{plan.reader_of(dataset).describe()}, a slice: {error}")
 
 
@@ -84,34 +84,35 @@ class Journal:
         self._run = run
         self._index = index
         self._serve = serve
-        self._next_shard = 0  # of the next row dealt
+        self._next_shard = 0  # of the next row
         nonce = os.urandom(NONCE_BYTES)
         path = os.path.join(directory, f"rows-{dataset.id}.seg")
         self._writer = SegmentWriter(path, nonce)
         index.open(run, dataset.id, path, nonce, secret)
 
     def deal(self, rows: Batch) -> None:
-        """Add rows, round robin to the shards.
+        """Raises:
+            RowError: a row cannot be pickled; OutputError: the disk takes no more.
 
         Raises:
-            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+            RowError: a row cannot be pickled; OutputError: the disk is full.
         """
         for shard, some in deal_round_robin(rows, self._next_shard, self._shard_count):
             self.write(shard, some)
         self._next_shard = (self._next_shard + len(rows)) % self._shard_count
 
     def write(self, shard: int, rows: Batch) -> None:
-        """Add rows to a shard, for whoever waits for them.
+        """Add rows to a shard and serve waiting readers.
 
         Raises:
-            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+            RowError: a row cannot be pickled; OutputError: the disk is full.
         """
         blocks = self._blocks(shard, rows)
         self._writer.flush()
         self._serve(self._index.commit(self._run, self._attempt, blocks))
 
     def append(self, shard: int, rows: Batch) -> None:
-        """Add rows to a shard that nobody reads before it is sealed. Raises: as `write`."""
+        """Add rows to a shard that has no reader before its seal. Raises: same as `write`."""
         self._index.commit(self._run, self._attempt, self._blocks(shard, rows))
 
     def _blocks(self, shard: int, rows: Batch) -> list[Block]:
@@ -121,7 +122,7 @@ class Journal:
         ]
 
     def seal(self) -> None:
-        """That was all."""
+        """Mark the end of every shard."""
         self._writer.flush()
         self._serve(self._index.seal(self._run, self._attempt))
 

@@ -1,4 +1,4 @@
-"""The run loop: carries the scheduler's actions to a fleet, and what happens there back to it."""
+"""The run loop: carries actions from the scheduler to a fleet, and events from the fleet back."""
 
 from __future__ import annotations
 
@@ -76,16 +76,17 @@ class Run:
         self._until = clock()  # the latest time of the next step
         self._next_tick = self._until + self._tick_s
         self._agents: dict[str, str] = {}  # executor -> its agent
-        self._reported_rows: dict[int, str] = {}  # of last attempts, by number
-        self._row_counts = [0] * plan.group_count  # of target groups that are sealed
+        self._reported_rows: dict[int, str] = {}  # by number of a last attempt
+        self._row_counts = [0] * plan.group_count  # of sealed target groups
         self._is_finished = False
-        self._held_back: dict[int, do.GroupFailed] = {}  # failures that may not matter
+        # failures, deferred until their shard is needed
+        self._held_back: dict[int, do.GroupFailed] = {}
 
     def execute(self) -> Any:
-        """Run to the end; the value of the terminal call.
+        """Run to the end and return the value of the terminal call.
 
         Raises:
-            GlowError: the run has failed; says why.
+            GlowError: the run has failed; the message gives the cause.
         """
         control, poller = self._job.control, self._fleet.poller
         bell = control.open()
@@ -109,14 +110,14 @@ class Run:
         return self._result.finish(sum(self._row_counts))
 
     def step(self) -> bool:
-        """Wait for news and act on it; True once the run is over.
+        """Wait for events and handle them; True once the run is over.
 
         Raises:
             GlowError: the run has failed.
         """
         for handle in self._fleet.poller.poll(max(0.0, self._until - self._clock())):
             handle()
-        while events := self._fleet.events():  # taking one may make others
+        while events := self._fleet.events():  # handling an event may cause others
             for event in events:
                 self._take(event)
         if self._scheduler.wants_streaming_hosts and self._fleet.is_settled:
@@ -220,7 +221,7 @@ class Run:
         self._decide(event)
 
     def _fail_in_turn(self) -> None:
-        """A failure counts when its shard is needed: there may be enough rows before it."""
+        """Let a failure count once its shard is needed: earlier shards may have enough rows."""
         event = self._held_back.pop(self._delivery.next_group, None)
         if event is not None:
             self._decide(event)

@@ -1,7 +1,6 @@
 """The temporary directory of one run.
 
-`tempfile` and `shutil` would do; importing them, with what they import, takes longer than a whole
-run of a small flow.
+Importing `tempfile` and `shutil` with their dependencies takes longer than a small flow runs.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ from glowpy.errors import ConfigError
 from glowpy.resources import host_name
 from glowpy.signals import signals_blocked
 
-NURSED_PREFIX = "glowpy-"  # of directories that a nursery removes: only a number follows
+NURSED_PREFIX = "glowpy-"  # of directories removed by a nursery; a number follows
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
-_PLACES = ("/tmp", "/var/tmp")  # a directory made there is its owner's alone
+_PLACES = ("/tmp", "/var/tmp")  # a directory made there is private to its owner
 
 
 @contextmanager
 def scratch_directory(
     prefix: str, *, for_sockets: bool = False, has_janitor: bool = True
 ) -> Iterator[str]:
-    """A new directory where temporary files go, removed at the end.
+    """Make a new directory for temporary files, and remove it at the end.
 
     Args:
-        for_sockets: its name has to leave room for that of a socket file.
-        has_janitor: it is removed even if this process is killed.
+        for_sockets: the path leaves room for the name of a socket file.
+        has_janitor: the directory is removed even if this process is killed.
 
     Raises:
-        ConfigError: none can be made.
+        ConfigError: no directory can be made.
     """
     with ExitStack() as stack:
-        with signals_blocked():  # once something is there, it is known
+        with signals_blocked():  # a directory that exists is registered for removal
             directory = make_directory(prefix, _SOCKET_PATH_BYTES - 10 if for_sockets else None)
             if has_janitor:
                 stack.enter_context(janitor(directory))
@@ -43,10 +42,10 @@ def scratch_directory(
 
 
 def make_directory(prefix: str, most_bytes: int | None = None) -> str:
-    """A new directory that only this user can enter; its path takes no more than so many bytes.
+    """Make a new private directory whose path takes at most `most_bytes`.
 
     Raises:
-        ConfigError: none can be made.
+        ConfigError: no directory can be made.
     """
     name = prefix + os.urandom(6).hex()
     named = [os.environ[each] for each in ("TMPDIR", "TEMP", "TMP") if os.environ.get(each)]
@@ -67,7 +66,7 @@ def make_directory(prefix: str, most_bytes: int | None = None) -> str:
 
 
 def remove(directory: str) -> None:
-    """Delete a directory with all that is in it, as far as possible; links are not followed."""
+    """Delete a directory with its contents, as far as possible; links are not followed."""
     for path, directories, files in os.walk(directory, topdown=False):
         for name in [*files, *directories]:
             with suppress(OSError):

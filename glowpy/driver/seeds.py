@@ -16,14 +16,14 @@ _BYTES = 8
 
 
 def seeds_of(given: int) -> Seeds:
-    """The seeds of a run.
+    """Return the seeds of a run.
 
     Args:
         given: by the user; -1: none.
     """
     loaded = tuple(name for name in RANDOM_MODULES if name in sys.modules)
     if given >= 0:
-        # numpy loads its generators at the first use, which may be in a task
+        # numpy loads its generators at first use, perhaps in a task
         more = RANDOM_MODULES if "numpy" in sys.modules else ("random",)
         return Seeds(given, given, more)
     random, numpy_random = map(sys.modules.get, RANDOM_MODULES)

@@ -1,6 +1,7 @@
-"""What the functions of a run share with this process: refused or noted before any row is taken.
+"""Checks, before any row is read, for process-bound values used by a run's functions.
 
-Inline runs are one process and share nothing; their functions are not looked at.
+Connections are refused; files, generators and changed variables are noted. Inline runs are one
+process: their functions are not checked.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _OWN_COPY = (
 
 
 class _Use(NamedTuple):
-    """A variable that a function of a step uses."""
+    """A variable used by a function of a step."""
 
     name: str
     value: Any
@@ -56,7 +57,7 @@ class _Use(NamedTuple):
 
 
 def check_shared_values(plan: Plan, report: Report) -> None:
-    """Refuse what executors cannot share; note, once, what each of them has a copy of.
+    """Refuse values that executors cannot share; note, once each, values that executors copy.
 
     Raises:
         ProgramError: a function uses a connection of this process; names the variable.
@@ -103,10 +104,10 @@ def _uses(reached: Reached, arguments: tuple[Any, ...], step: Step) -> Iterator[
 
 
 def _shared(use: _Use, step: Step) -> str:
-    """What to note of a value; empty if nothing.
+    """Return the note for a value; empty if none.
 
     Raises:
-        ProgramError: executors cannot share it.
+        ProgramError: executors cannot share the value.
     """
     if use.value is MISSING:
         return ""
@@ -124,7 +125,7 @@ def _shared(use: _Use, step: Step) -> str:
 
 
 def _changed(function: FunctionType) -> Iterator[str]:
-    """What to note of the variables that a function changes."""
+    """Yield notes on the variables changed by a function."""
     captured = dict(captured_by(function))
     for change in changes_in(function.__code__):
         is_captured = change.name in function.__code__.co_freevars
@@ -141,7 +142,7 @@ def _changed(function: FunctionType) -> Iterator[str]:
 
 
 def _is_state(change: ChangedName, value: Any) -> bool:
-    """Is it a value that collects something, rather than a flag, or kept for later?"""
+    """Return True for a value that accumulates, in contrast to a flag or a cache."""
     kind = type(value)  # isinstance() would run the code of a proxy
     if change.method:
         return issubclass(kind, _CHANGED_BY_METHOD)

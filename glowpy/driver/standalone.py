@@ -1,7 +1,7 @@
 """The standalone runner: a cluster of one.
 
 A nursery, forked before anything else is opened, forks the executors; the driver embeds an agent's
-core. Executors start while the driver still loads what it needs for that.
+core. Executors start while the driver still loads the agent's modules.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 
 def run_standalone(job: Job) -> Any:
-    """Run a job on this machine's cores; returns the value of the terminal call.
+    """Run a job on this machine's cores and return the value of the terminal call.
 
     Raises:
-        GlowError: the run has failed; nothing of it is left behind.
+        GlowError: the run has failed; nothing of the run is left behind.
     """
     plan, description, options, timing = job.plan, job.description, job.options, job.timing
     worker_count = options.workers or cores()
     if threading.active_count() > 1:
-        _load_executor()  # here: another thread might hold the lock of a module when we fork
+        _load_executor()  # now: at fork time, another thread might hold the import lock of a module
     with scratch_directory(NURSED_PREFIX, for_sockets=True, has_janitor=False) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         report = Report(timing, is_quiet=options.quiet)
@@ -60,7 +60,7 @@ def run_standalone(job: Job) -> Any:
             ):
                 nursery.starts_fresh = starts_fresh
                 server = transport.serve(endpoint)
-                # What the scheduler will ask for at once, as far as there are cores that idle now.
+                # The scheduler's first demand, as far as idle cores allow.
                 ahead = max(1, min(worker_count - 1, tasks_at_once(plan)))
                 nursery.start_ahead([executor_name(number) for number in range(1, ahead + 1)])
                 with loading():
@@ -88,7 +88,7 @@ def run_standalone(job: Job) -> Any:
 
 
 def tasks_at_once(plan: Plan) -> int:
-    """Task groups that can run before any other has."""
+    """Return the number of task groups that read no other group's output."""
     return sum(
         step_group.task_count
         for step_group in plan.step_groups
@@ -99,7 +99,7 @@ def tasks_at_once(plan: Plan) -> int:
 def _captured(
     poller: Poller, report: Report, options: Options
 ) -> AbstractContextManager[CapturedOutput | None]:
-    """What executors write is taken in, where it would get in the way of lines on a terminal."""
+    """Capture executors' output where the driver's terminal shows a live view."""
     if options.quiet or not is_screen(sys.stderr):
         return nullcontext()
     from glowpy.driver.view.captured import CapturedOutput
@@ -108,7 +108,7 @@ def _captured(
 
 
 def _load_executor() -> None:
-    """In the nursery, so that its forks have it, while the driver loads its own part."""
+    """Load the executor's modules in the nursery, while the driver loads its own part."""
     with loading():
         import glowpy.driver.fleets.executor_life
         import glowpy.driver.nursed
@@ -116,7 +116,7 @@ def _load_executor() -> None:
 
 
 def _must_start_fresh(options: Options, report: Report) -> bool:
-    """Must executors be new processes, since forks of this one could wait for ever?"""
+    """Return True if forks of this process could hang, so that executors must be new processes."""
     if options.start:
         return options.start == "fresh"
     if len(os.listdir("/proc/self/task")) == 1:
@@ -148,7 +148,7 @@ def _executor_main(
     executor: str,
     secret: Secret,
 ) -> None:
-    """The life of a forked executor."""
+    """Run a forked executor."""
     from glowpy.driver.fleets.executor_life import live
 
     if captured is not None:
@@ -159,7 +159,7 @@ def _executor_main(
 def _become_fresh(
     captured: CapturedOutput | None, directory: str, lifeline: int, executor: str, secret: Secret
 ) -> None:
-    """In a fork of the nursery: turn into a fresh executor."""
+    """In a fork of the nursery: exec a fresh executor."""
     from glowpy.driver.fleets.fresh_start import become_fresh
 
     if captured is not None:

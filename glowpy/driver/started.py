@@ -1,7 +1,7 @@
-"""A run that goes on by itself, on a thread of its own: what `flow.start()` gives.
+"""A run on a background thread: the result of `flow.start()`.
 
-The thread, and so every executor that is forked from it, has a copy of the context of the thread
-that called `start()`.
+The thread, and so every executor forked from it, has a copy of the context of the thread that
+called `start()`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from glowpy.tracebacks import shows_all
 
 _STATES_S = 1.0  # a user who has pressed Ctrl-C waits no longer to read what is running
 _CANCEL_S = 120.0  # longer than every deadline within a run that stops
-_unseen: set[StartedRun] = set()  # whose end no `wait` has seen
+_unseen: set[StartedRun] = set()  # runs whose end has not been observed by `wait`
 
 
 class StartedRun:
     """Implements `flow.entry.RunHandle`.
 
     Args:
-        execute: the whole run, under the control that it is given.
+        execute: executes the whole run, under the given control.
     """
 
     def __init__(self, execute: Callable[[Control], Any], *, is_quiet: bool) -> None:
@@ -38,8 +38,8 @@ class StartedRun:
         self._is_quiet = is_quiet
         self._control = Control(is_awaited=False)
         self._error: BaseException | None = None
-        # A daemon: the interpreter would wait for it before it calls what is registered with
-        # atexit, which ends it.
+        # A daemon: the interpreter would join another thread before it calls the atexit handler
+        # that ends the run.
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._run,), daemon=True, name="glowpy-run"
         )
@@ -53,19 +53,20 @@ class StartedRun:
         return self._thread.is_alive()
 
     def begin(self) -> None:
-        """Start it; returns when it goes on by itself.
+        """Start the thread and return once the run's loop has begun.
 
         Raises:
-            GlowError: it could not begin.
+            GlowError: the run could not begin.
         """
         _unseen.add(self)
         self._thread.start()
         try:
-            self._control.begun.wait()  # bounded: by the deadlines of the run itself
+            self._control.begun.wait()  # bounded by the deadlines of the run itself
         except KeyboardInterrupt:
             self.cancel()
             raise
-        # Anew each time: what was registered last is called first, before that which the run uses.
+        # Registered again for each run: atexit calls the last first, so before handlers the run
+        # needs.
         atexit.unregister(_end_all)
         atexit.register(_end_all)
         if self._error is not None and not self._control.has_begun:
@@ -97,7 +98,7 @@ class StartedRun:
         _unseen.discard(self)
 
     def end(self) -> bool:
-        """End the run with the program. False: it had failed, and no `wait` raised its error."""
+        """End the run at program exit. False: the run had failed, unobserved by any `wait`."""
         if self.is_running:
             self._note(
                 "a flow that was started was still running when the program ended, and was "
@@ -110,7 +111,7 @@ class StartedRun:
         return True
 
     def _note(self, text: str, *, is_error: bool = False) -> None:
-        # An exception that has ended the program says more.
+        # the traceback of an exception that ended the program says more
         if getattr(sys, "last_value", None) is None and (is_error or not self._is_quiet):
             notify_user(f"glowpy: {text}")
 
@@ -124,7 +125,7 @@ class StartedRun:
 
 
 def _end_all() -> None:
-    """The program ends: so do its runs, in order, and leave nothing behind."""
+    """Cancel all running runs at program exit, in order, so that they leave nothing behind."""
     ends = [run.end() for run in list(_unseen)]
     if not all(ends) and getattr(sys, "last_value", None) is None:
         flush()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run goes on: the run ends in order and leaves nothing behind."""
+"""Ctrl-C and SIGTERM during a run: the run ends in order and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-# What a signal does where nobody has said otherwise. SIGHUP: the terminal was closed.
+# The default handlers. SIGHUP: the terminal was closed.
 _USUAL: dict[int, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,
 }
-# The terminal signals a whole group: a wrapper that passes it on makes two of one. Nobody presses
-# Ctrl-C twice in so short a time.
+# The terminal signals a whole group, and a wrapper may forward the signal once more. A second press
+# of Ctrl-C takes longer than this.
 _SAME_S = 0.1
-at_risk: set[str] = set()  # files that nobody else would remove if this process ended now
-_replaced: set[int] = set()  # signals whose usual effect is suspended now
-_is_told = False  # the run has been told to end by a KeyboardInterrupt
+at_risk: set[str] = set()  # temporary files to be removed if this process ends now
+_replaced: set[int] = set()  # signals whose default effect is suspended now
+_is_told = False  # a KeyboardInterrupt has been raised for the run to end
 
 
 class Stopping:
-    """A context manager: within, the first signal is a KeyboardInterrupt, for the run to end by.
+    """Within this context, the first signal raises a KeyboardInterrupt, by which the run ends.
 
-    A second Ctrl-C while it ends, or within `hold_s`, ends the process at once: what it leaves is
-    removed by its nursery, its janitor and the agents. Other signals change nothing meanwhile. On
-    leaving, a signal other than Ctrl-C has its usual effect after all. Signals that the user
-    handles stay the user's; off the main thread there are none.
+    A second Ctrl-C while the run ends, or within `hold_s`, ends the process at once: its nursery,
+    its janitor and the agents clean up. Other signals have no effect meanwhile. On exit, a signal
+    other than Ctrl-C takes its default effect. Signals handled by the user stay the user's; off the
+    main thread no handler is installed.
     """
 
     def __init__(self, hold_s: float) -> None:
@@ -62,7 +62,7 @@ class Stopping:
             os.kill(os.getpid(), self._fatal)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != self._driver:  # a process that the user's code has forked, as a Pool does
+        if os.getpid() != self._driver:  # a child forked by the user's code, for instance a Pool
             _restore(self._mine)
             os.kill(os.getpid(), number)
             return
@@ -83,13 +83,13 @@ class Stopping:
 
 
 def check_stopped() -> None:
-    """Say it again: a KeyboardInterrupt that comes in the midst of a finalizer goes nowhere."""
+    """Raise the KeyboardInterrupt once more: one raised in a finalizer is swallowed."""
     if _is_told and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt
 
 
 def detach() -> None:
-    """In a forked child: Ctrl-C is the parent's to handle, other signals do what they did."""
+    """In a forked child: ignore Ctrl-C, which the parent handles, and restore other signals."""
     _restore(list(_replaced))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _USUAL)

@@ -1,4 +1,4 @@
-"""Rows that the driver program sends, on their way into the driver's own store."""
+"""Moves rows sent by the driver program into the driver's own store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Entry:
-    """An input channel on its way into a journal."""
+    """An input channel and its journal."""
 
     __slots__ = ("channel", "journal", "row_count", "step", "waits_for")
 
@@ -30,7 +30,7 @@ class _Entry:
 
 
 class Feeding:
-    """All input channels of a run. Never waits."""
+    """All input channels of a run. Never blocks."""
 
     def __init__(self, job: Job, store: RowsStore) -> None:
         self._store = store
@@ -56,7 +56,7 @@ class Feeding:
         return named.channel
 
     def begin(self) -> None:
-        """The channels are this run's now."""
+        """Open a journal for each channel."""
         for dataset, channel, name, step in self.inputs:
             journal = self._store.open_journal(dataset)
             self._journals.append(journal)
@@ -66,11 +66,11 @@ class Feeding:
             named.begin()
 
     def advance(self) -> None:
-        """Keep what was sent; seal what was closed.
+        """Store the rows sent so far; seal the journals of closed channels.
 
         Raises:
-            RowError: a row cannot be pickled; OutputError: the disk takes no more.
-            RunCancelled: the block that sends has raised.
+            RowError: a row cannot be pickled; OutputError: the disk is full.
+            RunCancelled: the sending block has raised.
         """
         for entry in list(self._open):
             channel = entry.channel
@@ -87,12 +87,12 @@ class Feeding:
                 self._open.remove(entry)
 
     def waits(self) -> Iterator[tuple[str, int, str]]:
-        """Each open channel, the number of its rows so far, and what it waits for, as text."""
+        """Yield each open channel, its number of rows so far, and the awaited event, as text."""
         for entry in self._open:
             yield entry.step, entry.row_count, entry.waits_for
 
     def close(self) -> None:
-        """The run is over."""
+        """End the feeds and close the journals."""
         for named in self._named:
             named.close()
         for journal in self._journals:
@@ -112,7 +112,7 @@ def _waits_for(name: str, step: str, notice_s: float) -> str:
 
 
 def _fed_datasets(plan: Plan) -> Iterator[tuple[DatasetNode, Feed, str]]:
-    """Each dataset that a channel feeds, its feed, and the step that reads it."""
+    """Yield each dataset fed by a channel, its feed, and the step that reads it."""
     for step_group in plan.step_groups:
         for edge in step_group.inputs:
             if edge.source < 0 and edge.dataset.feed is not None:

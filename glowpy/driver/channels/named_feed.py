@@ -1,4 +1,4 @@
-"""Lines of a channel that has a name, brought to the driver by a thread of its own."""
+"""Reads the lines of a named channel in a background thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glowpy.wire.security import policy_for
 
 
 class NamedFeed:
-    """Fills a channel until the named one ends, or this is closed.
+    """Fills a channel until the named channel ends, or `close` is called.
 
     Raises:
         ConfigError: the leader's address or the key cannot be used.
@@ -41,12 +41,12 @@ class NamedFeed:
         self._thread.start()
 
     def close(self) -> None:
-        """No more is wanted."""
+        """Stop the thread."""
         if self._stop < 0:
-            return  # it has not begun
+            return  # not begun
         os.eventfd_write(self._stop, 1)
-        self.channel.close()  # a waiting `send` returns
-        self._thread.join()  # bounded: it waits for the stop as well
+        self.channel.close()  # releases a blocked `send`
+        self._thread.join()  # bounded: the thread polls the stop descriptor
         os.close(self._stop)
 
     def _run(self) -> None:

@@ -1,8 +1,8 @@
-"""Rows of one dataset on their way to one channel of the driver program.
+"""Moves rows of one dataset to one channel of the driver program.
 
-A live dataset's shards are read while they are being written, whichever has something; those of
-others when they are sealed, in shard order. What the channel has no room for stays where it is.
-Rows that the channel has got cannot be taken back.
+Shards of a streaming dataset are read while being written, in order of arrival; shards of other
+datasets once sealed, in shard order. Rows beyond the channel's room stay in their store. Rows
+received by the channel cannot be taken back.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from glowpy.planner.plan import Plan, StepGroup
 from glowpy.shards.codec import decode
 from glowpy.task.pulling import Pull, Pulls
 
-_PULLED_AHEAD = 4  # shards of a dataset that is not live
+_PULLED_AHEAD = 4  # shards of a dataset that does not stream
 
 
 class Outlet:
-    """Never waits.
+    """Pulls shards and offers their rows to a channel. Never blocks.
 
     Args:
-        grace_s: so long after a loss that cannot be made good, its cause may still come.
+        grace_s: time, after an irreparable loss, for its cause to arrive.
     """
 
     def __init__(
@@ -41,19 +41,20 @@ class Outlet:
         self._plan = plan
         self._pulls = pulls
         self._grace_s = grace_s
-        self._doom: tuple[float, RowsDelivered] | None = None  # when what is to be raised
+        # the time and error of a pending failure
+        self._doom: tuple[float, RowsDelivered] | None = None
         self._is_streaming = step_group.is_streaming_source
-        # Taken anew, the rows of a shard come in the same order, unless a step takes what comes.
+        # a rerun yields a shard's rows in the same order, unless a step reads in order of arrival
         self._is_steady = not any(
             plan.mixes(each, edge) for each in plan.step_groups for edge in each.inputs
         )
         self._shards = list(plan.output_shards(step_group.output))
-        self._given = [0] * len(self._shards)  # rows that the channel has got
-        self._seen = [0] * len(self._shards)  # rows of the attempt that is being read
-        self._left = dict.fromkeys(range(len(self._shards)))  # shards that are not done
+        self._given = [0] * len(self._shards)  # rows received by the channel
+        self._seen = [0] * len(self._shards)  # rows read from the current attempt
+        self._left = dict.fromkeys(range(len(self._shards)))  # unfinished shards
         self._open: dict[int, Pull] = {}
         self._readable: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
-        self._pending: tuple[int, Iterator[Any]] | None = None  # shard, its rows not given yet
+        self._pending: tuple[int, Iterator[Any]] | None = None  # shard, rows not offered yet
         self._lost: list[tuple[int, str]] = []
         self._done_groups: list[int] = []
 
@@ -62,7 +63,7 @@ class Outlet:
         return not self._left
 
     def waits(self, notice_s: float) -> tuple[int, str]:
-        """The number of rows that the channel has got, and what it waits for, as text."""
+        """Return the number of rows received by the channel, and the awaited event, as text."""
         if self._pending is None:
             return 0, ""
         return sum(self._given), (
@@ -72,45 +73,45 @@ class Outlet:
         )
 
     def lost_attempts(self) -> list[tuple[int, str]]:
-        """Attempts whose shards turned out to be unreadable since the last call, and why."""
+        """Return attempts with unreadable shards found since the last call, and why."""
         lost, self._lost = self._lost, []
         return lost
 
     def done_groups(self) -> list[int]:
-        """Groups of which the channel has got everything since the last call."""
+        """Return groups whose rows have all reached the channel since the last call."""
         done, self._done_groups = self._done_groups, []
         return done
 
     def group_begun(self, group: int, attempt: int, owner: str) -> None:
-        """A live group runs, perhaps anew.
+        """Read a streaming group's new attempt.
 
         Raises:
-            RowsDelivered: rows of an earlier attempt have been given out.
+            RowsDelivered: the channel has rows of an earlier attempt.
         """
         if self._is_streaming and group in self.step_group.groups:
             self._forget(group, "its executor is gone")
             self._readable[group] = attempt, owner
 
     def group_done(self, group: int, attempt: int, owner: str) -> None:
-        """A group's shards are sealed."""
+        """Record that a group's shards are sealed."""
         if not self._is_streaming and group in self.step_group.groups:
             self._readable[group] = attempt, owner
 
     def group_undone(self, group: int) -> None:
-        """A sealed group's shards are gone; it will be done again.
+        """Forget a sealed group's shards: lost with their agent, to be computed again.
 
         Raises:
-            RowsDelivered: rows of it have been given out, and they may come in another order.
+            RowsDelivered: the channel has rows of the group, and a rerun may yield another order.
         """
         if group in self.step_group.groups:
             self._forget(group, "its shards are gone")
             self._readable.pop(group, None)
 
     def advance(self) -> None:
-        """Give the channel what there is, as far as it has room.
+        """Offer rows to the channel, as far as it has room.
 
         Raises:
-            RowsDelivered: rows are lost after others of that shard have been given out.
+            RowsDelivered: a shard is lost after the channel received some of its rows.
         """
         if self._doom is not None and self._pulls.clock() >= self._doom[0]:
             raise self._doom[1]
@@ -147,7 +148,7 @@ class Outlet:
                 self._seen[position] = 0
 
     def _give_pending(self) -> bool:
-        """False: the channel is full."""
+        """Offer the pending rows; False: the channel is full."""
         if self._pending is None:
             return True
         if not self.channel.offer(self._pending[1]):
@@ -156,7 +157,7 @@ class Outlet:
         return True
 
     def _take_next(self) -> bool:
-        """Make the next block pending; False: there is none now."""
+        """Make the next block pending; False: no block is available."""
         for position in list(self._left) if self._is_streaming else list(self._left)[:1]:
             pull = self._open.get(position)
             if pull is None:
@@ -167,7 +168,7 @@ class Outlet:
                 self._lose(position, pull, str(exc))
                 continue
             if payload is not None:
-                # the shard goes to the end, so that the others have their turn
+                # round robin: the shard goes to the end
                 if self._is_streaming:
                     self._left[position] = self._left.pop(position)
                 self._pending = position, self._not_given_yet(position, decode(payload))
@@ -191,7 +192,7 @@ class Outlet:
         if self._readable.get(group, (-1, ""))[0] == pull.attempt:
             del self._readable[group]
         if self._given[position] and (self._is_streaming or not self._is_steady) and not self._doom:
-            # Why it is lost may be on its way, by another connection: a failure says more.
+            # The cause may still arrive by another connection, and a failure says more.
             until = self._pulls.clock() + self._grace_s
             self._doom = until, self._delivered(position, cause)
 

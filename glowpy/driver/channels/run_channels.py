@@ -1,4 +1,4 @@
-"""All channels of one run: what the run loop does for them."""
+"""All channels of one run, as used by the run loop."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 class NoChannels:
-    """Of a run that has none; and what those of others have in common. A context manager."""
+    """Channels of a run without any; the base of RunChannels. A context manager."""
 
     is_done = True
 
     def advance(self) -> None:
-        """Take what was sent, give what has come."""
+        """Take rows sent by the program, deliver rows to it."""
 
     def note_waits(self, report: Report, now: float) -> None:
-        """Have a channel that has not moved for long noted."""
+        """Report channels without progress for long."""
 
     def group_assigned(self, group: int, attempt: int) -> None:
-        """An attempt is to run; messages of an earlier one of the group are dropped."""
+        """Record a group's attempt; messages of its earlier attempts are dropped."""
 
     def group_begun(self, group: int, attempt: int, owner: str) -> None:
-        """An attempt runs."""
+        """Record that an attempt runs."""
 
     def group_done(self, group: int, attempt: int, owner: str) -> None:
-        """A group's shards are sealed."""
+        """Record that a group's shards are sealed."""
 
     def group_undone(self, group: int) -> None:
-        """A sealed group's shards are gone; it will be done again."""
+        """Forget a sealed group's shards: lost with their agent, to be computed again."""
 
     def lost_attempts(self) -> list[tuple[int, str]]:
-        """Attempts whose shards turned out to be unreadable since the last call, and why."""
+        """Return attempts with unreadable shards found since the last call, and why."""
         return []
 
     def done_groups(self) -> list[int]:
-        """Groups of which every channel has got everything since the last call."""
+        """Return groups whose rows have all reached every channel since the last call."""
         return []
 
     def __enter__(self) -> NoChannels:
@@ -56,14 +56,14 @@ class NoChannels:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The run is over."""
+        """Detach the channels."""
 
 
 class RunChannels(NoChannels):
-    """Rows in from the driver program, and rows out to it. Never waits.
+    """Rows in from the driver program, and rows out to it. Never blocks.
 
-    On entry the channels become the run's own; on exit they are closed, or raise what has ended
-    the run.
+    Entry attaches the channels to the run; exit closes the channels, or fails them with the run's
+    error.
     """
 
     def __init__(self, job: Job, store: RowsStore, pulls: Pulls) -> None:
@@ -74,13 +74,13 @@ class RunChannels(NoChannels):
         self._feeding = Feeding(job, store)
         self._attached: list[Channel] = []
         self._assigned: dict[int, int] = {}  # group -> its attempt
-        self._moved: dict[str, int] = {}  # channel -> its rows so far
+        self._moved: dict[str, int] = {}  # channel -> rows so far
         step_groups = {step_group.output: step_group for step_group in job.plan.step_groups}
         self._outlets = [
             Outlet(job.plan, step_groups[output.dataset], output.channel, pulls, job.timing.beat_s)
             for output in job.outputs
         ]
-        self._undelivered = {  # group -> outlets that have not had all of it
+        self._undelivered = {  # group -> outlets that still lack rows of it
             group: sum(group in outlet.step_group.groups for outlet in self._outlets)
             for outlet in self._outlets
             for group in outlet.step_group.groups
@@ -99,7 +99,7 @@ class RunChannels(NoChannels):
                     outlet.channel.detach()
 
     def note_waits(self, report: Report, now: float) -> None:
-        """Inputs count only while the program waits for this run: else it may send later."""
+        """Report inputs only while the program waits for this run: otherwise it may still send."""
         notice_s = self._job.timing.channel_notice_s
         is_awaited = self._job.control.is_awaited or any(
             outlet.channel.has_reader for outlet in self._outlets
@@ -178,12 +178,12 @@ class RunChannels(NoChannels):
 
 
 def as_told(error: BaseException) -> GlowError:
-    """The error that `send` and `receive` raise for the error that has ended a run."""
+    """Return the error for `send` and `receive`, given the error that ended a run."""
     if isinstance(error, GlowError):
         return error
     return RunCancelled(f"the run was ended by {type(error).__name__}")
 
 
 def channels_of(job: Job, store: RowsStore, pulls: Pulls) -> NoChannels:
-    """The channels of a job."""
+    """Return the channels of a job."""
     return RunChannels(job, store, pulls) if job.has_channels else NoChannels()
