@@ -1,4 +1,4 @@
-"""Keys that their own class hashes: readers of a shuffle check where writers have placed them."""
+"""Keys with a hash of their own class: readers of a shuffle check the placement by the writers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = 4
 
 
 class Own:
-    """Its hash depends on the process; here, on a number that a test changes."""
+    """A key with a hash that depends on the process; here, on a number that a test changes."""
 
     address = 1
 
@@ -42,7 +42,7 @@ def first_process() -> None:
 
 
 def written(rows: list[Any], kind: OutputKind = OutputKind.SCATTER) -> list[list[list[Any]]]:
-    """The blocks of each part, as they are read."""
+    """The blocks of each part, in the form that a reader gets."""
     placing = KeyPartitioner(kind, PARTS, 0)
     buffers: list[list[Any]] = [[] for _ in range(PARTS)]
     for part, row in zip(placing.parts(rows), rows, strict=True):

@@ -1,4 +1,4 @@
-"""Pictures of plans: task groups as in Glow, steps as they are run, all flows of a script."""
+"""Pictures of plans: task groups as in Glow, steps of the actual run, all flows of a script."""
 
 from __future__ import annotations
 

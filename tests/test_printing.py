@@ -1,4 +1,4 @@
-"""What tasks print arrives at the driver: every line whole, none lost, from any thread."""
+"""Printed lines of tasks arrive at the driver complete and without loss, from any thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.runners import ON_EVERY_RUNNER, Runner
 
 
 class Sent:
-    """What has been sent, in order."""
+    """The sent texts, in order."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[Stream, str]] = []
@@ -157,7 +157,7 @@ def test_a_print_in_the_midst_of_a_print(sent: Sent) -> None:
 
 def test_signal_handlers_that_print_neither_hang_nor_lose_a_line() -> None:
     sent = Sent()
-    ticks = iter(range(100))  # they may all interrupt each other, within the depth of the stack
+    ticks = iter(range(100))  # all handlers may interrupt each other, within the depth of the stack
     is_over: list[bool] = []
 
     def tick(*_: object) -> None:
@@ -178,7 +178,7 @@ def test_signal_handlers_that_print_neither_hang_nor_lose_a_line() -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
         lines = "".join(sent.texts).split("\n")
         assert [line for line in lines if "line" in line] == [f"line {n}" for n in range(count)]
-        # one handler may interrupt another before it has printed
+        # a handler may interrupt another handler before its output
         assert {line for line in lines if "tick" in line} == {f"tick {n}" for n in range(100)}
         assert len(lines) == count + 100 + 1
         return "ended"
@@ -237,7 +237,7 @@ def test_half_surrogate_pairs_are_written_as_escapes(sent: Sent) -> None:
 
 
 def shown(text: str) -> list[str]:
-    """The lines of all tasks, in order; on a cluster each stands behind its agent's address."""
+    """The sorted lines of all tasks; on a cluster, without the address of the agent."""
     return sorted(line.rpartition("> ")[2] for line in text.splitlines())
 
 
@@ -279,7 +279,7 @@ def test_a_stream_kept_from_an_earlier_task_still_leads_to_the_driver(
     kept: list[Any] = []
 
     def speak(row: int) -> int:
-        kept.append(sys.stderr)  # as a log handler does that is made in the first task
+        kept.append(sys.stderr)  # like a log handler made in the first task
         print("row", row, file=kept[0])
         return row
 

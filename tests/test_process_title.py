@@ -39,7 +39,7 @@ def test_an_executor_is_named_after_its_run_and_task(new_flow: Runner) -> None:
 
 
 def titles() -> str:
-    """The names of this process, line by line, while its title changes."""
+    """The names of this process while the title changes, one in each line."""
     names = []
     with ProcessTitle(12, plan_of_two()) as process_title:
         process_title.idle()

@@ -1,4 +1,4 @@
-"""What is found of a program in the driver, and what is believed of one from the network."""
+"""Collection of a program's files in the driver, and validation of a program from the network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from glowpy.program.program import Pickled, Script, program_from_json, with_reco
 
 A, B = hashlib.sha256(b"a").hexdigest(), hashlib.sha256(b"b").hexdigest()
 
-# It lies in a site-packages, so it is foreign, and seen by every script here.
+# The file lies in a site-packages: not shipped, but importable by every script here.
 PROBE = """
 import json, sys
 from glowpy.errors import ProgramError
@@ -68,7 +68,7 @@ def shipped(
     cwd: str = ".",
     stdin: str | None = None,
 ) -> dict[str, Any]:
-    """What a driver started in `root` by these arguments of python would ship."""
+    """The program that a driver ships when started in `root` by these arguments of python."""
     roots = [str(root / entry) for entry in (*path, "site-packages")]
     done = subprocess.run(
         [sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""The pull protocol under any order of events: every stream is whole, or lost, or cancelled."""
+"""The pull protocol under any order of events: every stream is complete, lost or cancelled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glowpy.shards.segment import Block
 
 RUN, ATTEMPT, PATH, NONCE = "run", 1, "/segment", b"n" * 16
 SHARDS, READERS = 2, 3
-WINDOW = 40  # with frames of 8 bytes that cost 4 at least, a dozen blocks do not fit
+WINDOW = 40  # with frames of 8 bytes that cost 4 at least, a dozen blocks exceed the window
 
 STEPS = st.lists(
     st.one_of(
@@ -35,7 +35,7 @@ STEPS = st.lists(
 
 
 class Stream:
-    """One fetch, and the messages of both sides that are on their way."""
+    """One fetch, with the messages in transit on both sides."""
 
     def __init__(self, shard: int, is_local: bool) -> None:
         self.shard = shard
@@ -51,7 +51,7 @@ class Stream:
 
 
 class World:
-    """An owner with a file, readers, and the wires between them."""
+    """An owner with a file, readers, and their connections."""
 
     def __init__(self) -> None:
         self.index = ShardIndex()
@@ -176,7 +176,7 @@ class World:
             stream.to_owner.append(due)
 
     def settle(self) -> None:
-        """Let everything arrive that is on its way, until nothing moves any more."""
+        """Deliver all messages in transit, until no side sends another message."""
         is_moving = True
         while is_moving:
             is_moving = False
@@ -204,9 +204,9 @@ def test_readers_get_every_block_in_any_order_of_events(
         world.step(*step)
         for stream in world.streams.values():
             expected = world.written[stream.shard]
-            assert stream.rows == expected[: len(stream.rows)]  # in order, none twice
+            assert stream.rows == expected[: len(stream.rows)]  # in order, without duplicates
     world.settle()
-    if not world.is_lost:  # who reads along has all that is written, sealed or not
+    if not world.is_lost:  # readers of a running attempt get all written blocks, sealed or not
         for stream in world.streams.values():
             assert stream.is_cancelled or stream.rows == world.written[stream.shard]
             assert stream.is_cancelled or stream.receiver.is_ended == world.is_sealed

@@ -1,4 +1,4 @@
-"""A reader's end of one stream: frames become blocks, and nothing is missing or too much."""
+"""A reader's end of one stream: frames become blocks; missing and surplus frames are errors."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_credit_is_due_once_half_of_the_window_has_been_taken() -> None:
     assert receiver.credit_due() == 0
     for _ in range(4):
         receiver.frame(block(2000), 0, bytes(2000))
-    assert receiver.credit_due() == 0  # all of it waits here
+    assert receiver.credit_due() == 0  # all blocks wait here
     receiver.next_block()
     assert receiver.credit_due() == 0
     receiver.next_block()
@@ -186,4 +186,4 @@ def test_small_blocks_that_nobody_takes_are_few_however_small() -> None:
         receiver.frame(block(1), 0, b"x")
         count += 1
         credit += receiver.credit_due() - cost_of(1)
-    assert count == 8  # a kilobyte each, as their owner reckons
+    assert count == 8  # the owner counts a kilobyte for each frame

@@ -36,7 +36,7 @@ SEEDED = DRAWING.format(seeding="random.seed(1); np.random.seed(2)")
 
 @pytest.fixture(scope="module")
 def inline_draws(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the seeded script prints in one process."""
+    """The output of the seeded script in one process."""
     directory = tmp_path_factory.mktemp("inline")
     (directory / "draw.py").write_text(SEEDED)
     return run(directory, "draw.py", "-glow.inline").stdout

@@ -1,4 +1,4 @@
-"""glowpy.record.NamedTuple does what typing.NamedTuple does."""
+"""glowpy.record.NamedTuple behaves like typing.NamedTuple."""
 
 from __future__ import annotations
 

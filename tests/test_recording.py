@@ -1,4 +1,4 @@
-"""Results of runs that are kept for tasks of later ones: as they were, and within bounds."""
+"""Results that are recorded for tasks of later runs: unchanged, and of limited size."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_errors_of_a_recorded_run_are_raised_with_their_cause(
     error.__cause__ = KeyError("why")
     recorded: Recorded = {}
     record_failure(recorded, 1, error)
-    error.__cause__ = OSError(threading.Lock())  # which cannot travel
+    error.__cause__ = OSError(threading.Lock())  # an error that cannot be pickled
     record_failure(recorded, 2, error)
     (tmp_path / "recorded").mkdir()
     for number, kept in recorded.items():

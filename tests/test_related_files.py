@@ -1,4 +1,4 @@
-"""-glow.related.files and -glow.module: what goes along, where tasks find it, what agents show."""
+"""-glow.related.files and -glow.module: shipped files, paths in tasks, the agent's view."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(path: Path, text: str = "a", mode: int = 0o600) -> Path:
     return path
 
 
-# --- what a driver finds -------------------------------------------------------------------------
+# --- files found by a driver ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ print(*flow.collect()[0])
 
 @pytest.mark.slow
 def test_an_agent_without_the_drivers_folder(tmp_path: Path) -> None:
-    """Tasks work in a folder of their run, which bears the module's name, and find files there."""
+    """Tasks run in a directory of their run, named after the module, and find the files there."""
     write(tmp_path / "words" / "en.txt", "word")
     (tmp_path / "gone").mkdir()
     write(tmp_path / "script.py", WHERE)

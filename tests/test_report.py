@@ -1,4 +1,4 @@
-"""What the driver says while a run goes on."""
+"""Notices of the driver during a run."""
 
 from __future__ import annotations
 

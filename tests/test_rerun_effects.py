@@ -1,4 +1,4 @@
-"""What a script does above its run, when the tasks of a cluster run it again."""
+"""Side effects of a script above its run, when the tasks of a cluster run the script again."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_effects_can_be_allowed(cluster: str, tmp_path: Path) -> None:
 
 
 def test_main_in_a_task_is_the_script(cluster: str, tmp_path: Path) -> None:
-    """The names of `__main__`, argv and the path are those of `python script.py`."""
+    """`__main__`, argv and sys.path are equal to those of `python script.py`."""
     script = """
 import pickle, sys
 from glowpy import Flow

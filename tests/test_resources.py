@@ -105,7 +105,7 @@ def test_cpu_quota_v1(host: Host, group: str, mount: str, quota: str, expected: 
     [
         ("max\n", 8192),
         ("1073741824\n", 1024),
-        ("9223372036854771712\n", 8192),  # how v1 says that there is no limit
+        ("9223372036854771712\n", 8192),  # v1's value for "no limit"
         ("4096\n", 1),
         ("odd", 8192),
     ],

@@ -1,4 +1,4 @@
-"""What a terminal call gives back, and that a file is there whole or not at all."""
+"""Results of terminal calls; result files are complete or absent."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path, umask: int) 
     before = os.umask(umask)
     try:
         write(path, [b"x\n"])
-        assert os.umask(umask) == umask  # left as it was
+        assert os.umask(umask) == umask  # unchanged
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
@@ -185,7 +185,7 @@ def test_a_relative_path_is_that_of_the_call(
     assert names_in(tmp_path) == ["later", "out"]
 
 
-# --- what is not replaced but written to ---------------------------------------------------------
+# --- targets that are written to, not replaced ---------------------------------------------------
 
 
 def test_devices_are_written_to_and_stay_what_they_are() -> None:
@@ -328,7 +328,7 @@ LIMIT_BYTES = 100_000
 
 
 def on_a_full_disk(path: Path, *steps: tuple[str, Any]) -> str:
-    """Call methods of a TextFile where files cannot grow beyond the limit; what went wrong."""
+    """Call methods of a TextFile under a limit on file sizes; return the error."""
 
     def call() -> str:
         resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
@@ -376,7 +376,7 @@ def test_a_failing_run_leaves_nothing(new_flow: Runner, tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-# --- much of it ----------------------------------------------------------------------------------
+# --- large results -------------------------------------------------------------------------------
 
 
 @ON_EVERY_RUNNER

@@ -1,4 +1,4 @@
-"""The driver's own store: the rows of every slice that a plan reads, sealed before it runs."""
+"""The driver's own store: the rows of every slice in a plan, sealed before the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def store(directory: Path, *datasets: Dataset) -> ShardIndex:
 
 
 def rows_of(index: ShardIndex, dataset: int, shard: int) -> list[Any]:
-    """Read one shard as a task on this host does."""
+    """Read one shard in the way of a task on this host."""
     *blocks, end = index.fetch(
         "reader",
         1,

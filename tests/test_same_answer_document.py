@@ -1,4 +1,4 @@
-"""docs/same-answer.md: each row names the tests that hold it."""
+"""docs/same-answer.md: each row names existing tests."""
 
 from __future__ import annotations
 

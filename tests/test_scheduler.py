@@ -1,6 +1,6 @@
-"""The scheduler as transcripts: what it is told, and what it wants done.
+"""Transcripts of the scheduler: events and the resulting actions.
 
-How they are written stands in scheduler_transcript.py.
+scheduler_transcript.py defines the form of a transcript.
 """
 
 from __future__ import annotations
@@ -366,7 +366,7 @@ def test_groups_go_where_their_inputs_are() -> None:
 
 
 def test_delivered_shards_are_not_computed_again() -> None:
-    """Both groups were at the agent that is lost; one of them the driver has not read yet."""
+    """Both groups were at the lost agent; the driver has not yet read one of them."""
     transcript(
         Flow(["-glow.inline"]).slice([1], 2).map(abs),
         """

@@ -55,7 +55,7 @@ def _apply(parent: Dataset, operator: str, shards: int) -> Dataset:
 
 
 def play(world: World, data: Any) -> None:
-    """Let things happen, in an order and with faults that hypothesis draws, until all is still."""
+    """Run random steps and faults, drawn by hypothesis, until no step is possible."""
     for _ in range(_MOST_STEPS):
         steps = world.steps()
         faults = world.faults()
@@ -94,7 +94,7 @@ def test_every_run_ends_with_rivals_as_well(
     if not faults:
         assert set(world.done) == set(range(plan.group_count))
         again = sum(world.runs.values()) - len(world.runs)
-        readers = len(world.rivals) * plan.group_count  # of a current attempt that has lost
+        readers = len(world.rivals) * plan.group_count  # readers of a current attempt that has lost
         assert again <= len(world.rivals) + readers
 
 

@@ -1,4 +1,4 @@
-"""Whoever prints while lines are drawn on a terminal: whole lines, whichever thread they are of."""
+"""Output during drawing on a terminal stays in complete lines, from any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One script, every mode: the same result, and what its user sees and does not see."""
+"""One script in every mode: the same result and the same output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANNOUNCED = (
     r"glowpy: no master on localhost:8930: using a cluster of the driver's own, "
     r"leader 127\.0\.0\.1:\d+, \d+ executors\n"
 )
-WAITING = r"glowpy: waiting for .*\n"  # said on a machine that has much else to do
+WAITING = r"glowpy: waiting for .*\n"  # expected on a busy machine
 
 
 def run_in(
@@ -43,7 +43,7 @@ def run_in(
     *,
     stdin: str = "",
 ) -> Ended:
-    """Run a script of this text; it must end well and say nothing unexpected on stderr."""
+    """Run a script of this text; it must end well, without unexpected lines on stderr."""
     (directory / "script.py").write_text(text, encoding="utf-8")
     ended = run(directory, "script.py", *flags_of(mode, leader), *words, stdin=stdin)
     assert_announced(mode, ended)
@@ -51,14 +51,14 @@ def run_in(
 
 
 def assert_announced(mode: str, ended: Ended) -> None:
-    """A cluster of the driver's own is announced in one line; nothing else is said."""
+    """Assert that stderr is empty, except for the announcement of the driver's own cluster."""
     expected = ANNOUNCED if mode == "own cluster" else ""
     said = re.sub(WAITING, "", ended.stderr)
     assert re.fullmatch(expected, said), ended.stderr
 
 
 def without_agents(lines: Sequence[str], mode: str) -> list[str]:
-    """Printed lines without the address of their agent, which each has on a cluster only."""
+    """Printed lines without the address of their agent, which only lines from a cluster have."""
     prefix = AGENT if mode in ON_A_CLUSTER else ""
     for line in lines:
         assert re.match(prefix, line), f"not from an agent: {line!r}"
@@ -105,7 +105,7 @@ def test_word_count(mode: str, cluster: str, tmp_path: Path) -> None:
 def test_printed_lines_of_tasks_are_complete_and_unmixed(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
-    """Whole lines, never mixed, whatever pieces they are written in."""
+    """Complete lines, never mixed, for writes of any size."""
     script = """
 import sys
 from glowpy import Flow
@@ -129,7 +129,7 @@ Flow().slice(range(40), 4).map(say).run()
     said += [f"half {number}" for number in range(40)]
     said += ["two", "lines", "no end"] * 4
     printed = ended.stdout
-    if mode == "inline":  # this is the script's own stdout: what has no end gets none
+    if mode == "inline":  # the script's own stdout: a line without an end stays without
         printed = printed.replace("no end", "no end\n")
     assert sorted(without_agents(printed.splitlines(), mode)) == sorted(said)
     errors = without_agents(ended.stderr.splitlines(), mode)
@@ -138,7 +138,7 @@ Flow().slice(range(40), 4).map(say).run()
 
 @IN_EVERY_MODE
 def test_output_of_the_script_itself_is_seen_once(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Tasks run the script as well; what their copies print does not reach the user."""
+    """Tasks run the script as well; the output of these copies does not reach the user."""
     script = """
 import sys
 from glowpy import Flow

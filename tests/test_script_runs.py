@@ -1,7 +1,7 @@
-"""Scripts with several runs, and what of a script runs where.
+"""Scripts with several runs, and the parts of a script that tasks run.
 
-A task starts its script from the top and ends in the run that it belongs to. Results of runs above
-that one are the driver's, as it recorded them; runs without a result are passed over.
+A task starts its script from the top and ends in its own run. Earlier runs return the results that
+the driver has recorded; earlier runs without a result are skipped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.processes import IN_EVERY_MODE, ON_A_CLUSTER, ON_EVERY_CLUSTER, flags
 
 pytestmark = pytest.mark.slow
 
-# `note(word)` leaves a line behind that tells which kind of process has been there, and which.
+# `note(word)` creates a file whose name has the word, the kind of the process and its id.
 NOTE = """
 import os
 import glowpy
@@ -36,7 +36,7 @@ def noted(directory: Path) -> Counter[tuple[str, str]]:
 
 
 def result_of(mode: str, leader: str, directory: Path, text: str) -> str:
-    """What the script prints; it says nothing on stderr."""
+    """The script's standard output; standard error must be empty."""
     (directory / "script.py").write_text(text, encoding="utf-8")
     ended = run(directory, "script.py", *flags_of(mode, leader), "-glow.quiet")
     assert ended.stderr == ""
@@ -45,7 +45,7 @@ def result_of(mode: str, leader: str, directory: Path, text: str) -> str:
 
 @IN_EVERY_MODE
 def test_a_flow_that_depends_on_earlier_results(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Structure, functions and rows do; the results are such that no task could guess them."""
+    """Structure, functions and rows depend on results that no task could guess."""
     script = """
 import uuid
 from glowpy import Flow
@@ -71,7 +71,7 @@ print(len(set(tokens)), "good")
 
 @IN_EVERY_MODE
 def test_a_result_that_the_script_changes(mode: str, cluster: str, tmp_path: Path) -> None:
-    """A task gets it as the run returned it, and changes it once, as the driver did."""
+    """A task gets the result that the run returned and changes it once, like the driver."""
     script = """
 from glowpy import Flow
 
@@ -89,7 +89,7 @@ print(rows, flow.slice([0]).map(lambda _: rows).collect())
 def test_a_run_that_fails_and_a_script_that_goes_on(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
-    """A task of a later run comes the same way: the earlier one raises there as well."""
+    """In a task of a later run, the failed run raises the same error."""
     script = """
 from glowpy import Flow
 from glowpy.errors import TaskFailed
@@ -109,7 +109,7 @@ print(taken, flow.slice([0]).map(lambda _: taken).collect())
 
 @IN_EVERY_MODE
 def test_several_flows_in_one_script(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Made in one order, run in another, some never, one grown after its first run."""
+    """Built in one order, run in another; one is never run, one grows after its first run."""
     script = """
 from glowpy import Flow
 
@@ -127,7 +127,7 @@ print(odd.map(lambda x: -x).sort().collect(), even.reduce(lambda x, y: x + y).co
 
 @IN_EVERY_MODE
 def test_runs_without_a_result_are_not_run_again(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Tasks of the third run pass over the first two: no row twice, no file anew."""
+    """Tasks of the third run skip the first two: no row twice, no file written again."""
     script = """
 import glowpy, os
 from glowpy import Flow
@@ -200,7 +200,7 @@ print(rows.collect(), sums.collect())
 def test_without_ready_tasks_go_as_far_as_their_run(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
-    """And no farther: neither what follows it, nor exit handlers, nor `finally`."""
+    """The code below the run, exit handlers and `finally` do not run in a task."""
     script = f"""{NOTE}
 import atexit
 
@@ -225,7 +225,7 @@ note("end")
 
 @ON_EVERY_CLUSTER
 def test_is_task_is_known_from_the_first_line_on(mode: str, cluster: str, tmp_path: Path) -> None:
-    """So that a script can spare its tasks what only the driver needs."""
+    """A script can omit work that only the driver needs."""
     script = """
 import glowpy
 costly = None if glowpy.is_task() else object()
@@ -242,7 +242,7 @@ print(glowpy.is_task(), glowpy.Flow().slice([0]).map(seen).collect())
 def test_a_script_that_ends_before_its_flow_in_tasks(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
-    """The driver says so, with what the task had printed, instead of waiting for it."""
+    """The driver reports the early end, with the task's output, instead of waiting."""
     script = """
 import glowpy, sys
 flow = glowpy.Flow()
@@ -262,7 +262,7 @@ print(flow.slice([1]).collect())
 def test_a_script_that_builds_another_flow_in_tasks(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
-    """The two plans are compared before anything runs, and the difference is shown."""
+    """The plans are compared before the run, and the error shows the difference."""
     script = """
 import glowpy
 rows = glowpy.Flow().slice(range(4), 3 if glowpy.is_task() else 2)

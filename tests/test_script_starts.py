@@ -1,5 +1,7 @@
-"""However a script is started, its tasks are started likewise: files, modules, entry points,
-local modules, arguments; and what cannot be started again is shipped as a pickled flow."""
+"""Tasks start like their script: files, modules, entry points, local modules, arguments.
+
+A program that cannot be started again is shipped as a pickled flow.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def write(directory: Path, files: Mapping[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-# What a row learns of the process that maps it: is it a task, and the names it goes by there.
+# The values that a row gets from its process: is_task(), and the names of the program.
 TALLY = """
 import os, sys
 from glowpy import Flow
@@ -88,7 +90,7 @@ if __name__ == "__main__":
 
 @IN_EVERY_MODE
 def test_local_modules_beside_the_script(mode: str, cluster: str, tmp_path: Path) -> None:
-    """One is imported in a mapped function only, and no earlier than there."""
+    """One module is imported by a mapped function only, at its call."""
     script = """
 import sys
 from glowpy import Flow
@@ -123,7 +125,7 @@ for row in rows.collect():
 
 @IN_EVERY_MODE
 def test_arguments_of_the_script(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Driver and tasks see the same ones, glowpy's flags taken out wherever they stand."""
+    """Driver and tasks get the same arguments, without glowpy's flags at any position."""
     script = """
 import argparse, json, sys
 import glowpy
@@ -177,7 +179,7 @@ print(*Flow().text_file("*.txt", 1).map(seen).collect()[0], sep="|")
     assert ended.stdout == f"words|{tmp_path / 'work'}|words\n"
 
 
-# Nothing that could be started again: the flow itself travels, the program runs once.
+# The program cannot be started again, so it runs once and the flow is pickled.
 UNNAMED = """
 import os
 from glowpy import Flow
@@ -236,7 +238,7 @@ print(*Flow().slice([3]).map(shapes.area).collect()[0], sep="|")
 
 @pytest.mark.parametrize("program", ["script.py", "-c"])
 def test_glowpy_that_is_not_installed(program: str, cluster: str, tmp_path: Path) -> None:
-    """It is on the driver's PYTHONPATH only, and all that the driver starts takes it from there."""
+    """glowpy is on the driver's PYTHONPATH only; all child processes import it from there."""
     package = Path(glowpy.__file__).parent
     without = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package, tmp_path / "lib" / "glowpy", ignore=without)
@@ -276,7 +278,7 @@ if __name__ == "__main__":
 def test_a_script_under_a_profiler_or_debugger(
     mode: str, words: str, cluster: str, tmp_path: Path
 ) -> None:
-    """Tasks run the script without it; rows of the script's classes come back as such."""
+    """Tasks run the script without the profiler; rows keep the classes of the script."""
     if words.startswith("pdb") and sys.version_info[:3] == (3, 13, 0):
         pytest.skip("pdb of Python 3.13.0 takes no arguments of a script (fixed in 3.13.1)")
     write(tmp_path, {"script.py": PROFILED})

@@ -1,8 +1,8 @@
-"""Whole scripts of users: tests/scripts/NAME.py prints NAME.out in every mode.
+"""Complete scripts of users: tests/scripts/NAME.py prints NAME.out in every mode.
 
-The scripts are written as users write them, with globals, closures, classes in `__main__` and
-several runs each. NAME.err has the lines of standard error in sorted order, without the addresses
-of agents; a script without that file writes nothing there.
+The scripts are in the style of users, with globals, closures, classes in `__main__` and several
+runs each. NAME.err has the lines of standard error in sorted order, without the addresses of
+agents; without that file, standard error must be empty.
 """
 
 from __future__ import annotations

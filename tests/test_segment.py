@@ -1,4 +1,4 @@
-"""Segment files: what was appended can be read back, and nothing else is taken for it."""
+"""Segment files: appended blocks can be read back, and damaged or foreign data is refused."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_many_and_large_blocks(tmp_path: Path) -> None:
 
 
 def test_a_file_beyond_4_gib(tmp_path: Path) -> None:
-    """A hole in the middle takes no disk."""
+    """A hole in the middle uses no disk space."""
     path = tmp_path / "a.seg"
     with SegmentWriter(str(path), NONCE) as writer:
         first = writer.append(0, b"before", 1)
@@ -85,7 +85,7 @@ def test_a_file_beyond_4_gib(tmp_path: Path) -> None:
 
 
 def test_a_block_beyond_4_gib(tmp_path: Path) -> None:
-    """Nobody reads such a block at once; its parts are where they should be."""
+    """The block is too large to read at once; the test reads its parts."""
     path = tmp_path / "a.seg"
     with SegmentWriter(str(path), NONCE) as writer:
         first = writer.append(0, b"head", 1)

@@ -1,4 +1,4 @@
-"""Shards over real sockets: what was written is what every reader gets, here or elsewhere."""
+"""Shards over real sockets: every reader on every host gets the written rows."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_shard_larger_than_all_credit(owner, reader, host):
 
 @pytest.mark.slow
 def test_a_merge_holds_little_of_shards_elsewhere(owner, poller):
-    """As many streams as are merged at a time, of which a merge has taken only what it must."""
+    """FAN_IN streams at a time; a merge has read only the necessary blocks."""
     for attempt in range(FAN_IN):
         owner.write(attempt, *[[os.urandom(1 << 20)] for _ in range(12)])
     with Reader(poller, ELSEWHERE) as reader:
@@ -209,7 +209,7 @@ def test_a_reader_that_has_gone_is_forgotten(owner, poller):
             (stream,) = reader.streams((owner.address, 1, 0))
             owner.commit(1, blocks[:1])
             assert next(stream) == [0]
-            reader.pulls._pulls.clear()  # it dies: nothing is cancelled
+            reader.pulls._pulls.clear()  # like the death of the reader: no fetch is cancelled
         (peer,) = owner.peers
         assert not is_forgotten(owner, peer, 1)
         later = iter(blocks[1:])

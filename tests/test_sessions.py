@@ -1,6 +1,6 @@
 """Programs that no agent can start again: `python -`, `python -c`, a REPL, a notebook's kernel.
 
-Their classes are those of a `__main__` that exists nowhere else.
+The classes of such a program belong to a `__main__` that no file defines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 BOUND_S = 120.0
 
-# For a REPL, too: no line within a definition is empty. FLAGS stands for those of the runner.
+# No definition has an empty line, which would end it in a REPL. FLAGS are those of the runner.
 TEXT = """
 import collections, dataclasses, enum, typing
 from glowpy import Flow
@@ -110,7 +110,7 @@ sys.exit(reply["content"]["status"] != "ok")
 
 
 def printed(words: list[str], directory: Path, text: str = "") -> str:
-    """What a process of Python prints on standard output."""
+    """The standard output of a Python process."""
     done = subprocess.run(
         [sys.executable, *words],
         input=text,

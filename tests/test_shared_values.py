@@ -1,4 +1,4 @@
-"""What functions share with the driver: connections are refused, copies of state are noted."""
+"""Values shared by functions and the driver: connections are refused, copied state is noted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nothing_noted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Notes(Report):
-    """Keeps the texts of its notes."""
+    """Stores the texts of its notes."""
 
     def __init__(self) -> None:
         super().__init__(Timing(), is_quiet=False)
@@ -67,7 +67,7 @@ def using(value: Any) -> Callable[[Any], Any]:
 
 
 class Cursor:
-    """As any driver of PEP 249 has it."""
+    """A cursor with the methods of PEP 249."""
 
     closed = False
 
@@ -78,7 +78,7 @@ class Cursor:
 
 
 class Client:
-    """An installed library's object that holds a socket."""
+    """An installed library's object with a socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -191,7 +191,7 @@ class Odd(metaclass=OddMeta):
 
 
 class Proxy:
-    """As those of a web framework, outside of a request."""
+    """A proxy like those of web frameworks, used outside of a request."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

@@ -1,4 +1,4 @@
-"""Processes that are suspended for long, and go on: the run goes on as well."""
+"""Processes that are suspended for a long time and continue: the run completes."""
 
 from __future__ import annotations
 

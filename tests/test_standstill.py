@@ -1,4 +1,4 @@
-"""Executors that wait for a lock which nothing can release: found, shown and replaced."""
+"""Executors that wait for a lock that no thread can release are detected, reported and replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FUTEX = "202" if os.uname().machine == "x86_64" else "98"
 
 
 def judged(*looks: tuple[float, int]) -> list[Finding]:
-    """The findings of looks at one process: the time, and the switches of its main thread."""
+    """The findings of repeated looks at a process: time, context switches of the main thread."""
     watch: Watch | None = None
     findings = []
     for now, switches in looks:
@@ -46,7 +46,7 @@ def test_the_wait_begins_again_with_any_progress(switches: int) -> None:
 
 
 def process_at(place: Path, call: str, threads: tuple[str, ...] = (), children: str = "") -> int:
-    """A process as the kernel shows it."""
+    """Write the /proc files of a process."""
     tasks = place / "7" / "task"
     for number, name in enumerate(["python", *threads]):
         task = tasks / str(7 + number)
@@ -71,9 +71,9 @@ def test_a_private_wait_without_limit_beside_our_own_threads_counts(tmp_path: Pa
     ("call", "threads", "children"),
     [
         ("running", OURS, ""),
-        (f"{FUTEX} 0x7f00 0x109 0x0 0x0 0x0 0xf 0x1 0x2", OURS, ""),  # shared with others
-        (f"{FUTEX} 0x7f00 0x189 0x0 0x7ffe 0x0 0xf 0x1 0x2", OURS, ""),  # for a limited time
-        (f"{FUTEX} 0x7f00 0x81 0x0 0x0 0x0 0xf 0x1 0x2", OURS, ""),  # it wakes others
+        (f"{FUTEX} 0x7f00 0x109 0x0 0x0 0x0 0xf 0x1 0x2", OURS, ""),  # shared with other processes
+        (f"{FUTEX} 0x7f00 0x189 0x0 0x7ffe 0x0 0xf 0x1 0x2", OURS, ""),  # with a timeout
+        (f"{FUTEX} 0x7f00 0x81 0x0 0x0 0x0 0xf 0x1 0x2", OURS, ""),  # wakes other threads
         ("7 0x7f00 0x1 0x0 0x0 0x0 0x0 0x1 0x2", OURS, ""),  # poll
         (f"{FUTEX} 0x7f00 0x189 0x0 0x0 0x0 0xf 0x1 0x2", (*OURS, "python"), ""),
         (f"{FUTEX} 0x7f00 0x189 0x0 0x0 0x0 0xf 0x1 0x2", OURS, "41 "),

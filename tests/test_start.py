@@ -1,4 +1,4 @@
-"""A script starts at once: what a hello world loads, and what runs before the driver is ready."""
+"""Start time: the modules that a hello world loads, and the code that runs before the driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glowpy.planner.fusion import make_plan
 ROOT = Path(__file__).resolve().parent.parent
 BOUND_S = 60.0
 
-# The smallest useful script: the first of the README, with an end that tells what it has loaded.
+# The smallest useful script, the first of the README, which prints the loaded modules at its end.
 HELLO = """
 import sys
 from glowpy import Flow
@@ -36,14 +36,14 @@ from glowpy import Flow
 print(*sys.modules)
 """
 
-# Each module of ours takes a few tenths of a percent of a start. When this is too few: can what is
-# new be loaded where it is needed first, by those runs that do?
+# Each module of glowpy takes a few tenths of a percent of a start. If a change exceeds the limit,
+# load the new module lazily, in the runs that use it.
 MOST_MODULES = 110
-# Of families of operators, those that the script uses. A method loads the file of its family.
+# Only the families of operators that the script uses; a method loads the file of its family.
 OPERATORS = {"kernel", "memory", "reduce", "rowwise", "source"}
-# What it needs beyond zmq and msgpack, and what these two load.
+# Standard modules of a start, beyond zmq, msgpack and their imports.
 OTHERS = set("_heapq _socket gc heapq select signal zlib".split())
-# It is said of each why it is not needed; they would be loaded by mistake.
+# With the reason why each module is not needed.
 UNWANTED = {
     "argparse": "flags are parsed without",
     "cloudpickle": "a fork needs no pickles of functions",
@@ -65,7 +65,7 @@ UNWANTED = {
 
 
 def loaded_by(directory: Path, source: str) -> set[str]:
-    """The modules that a script has loaded, by its last line."""
+    """The modules that a script has loaded, from its last line."""
     script = directory / "script.py"
     script.write_text(source, encoding="utf-8")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Scripts whose standard streams are closed, full, or read by nobody."""
+"""Scripts with standard streams that are closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Flow().slice(range(200_000), 2).map(lambda row: print("row", row)).run()
 
 
 def shell(directory: Path, words: list[str], redirections: str, status: int = 0) -> str:
-    """A script with its streams redirected by a shell; what it has left to say on stderr."""
+    """Run a script with streams redirected by a shell; return the rest of stderr."""
     line = f'exec "$@" {redirections}'
     ended = run(directory, "-c", line, "sh", sys.executable, *words, program="sh", status=status)
     return ended.stderr
@@ -36,7 +36,7 @@ def shell(directory: Path, words: list[str], redirections: str, status: int = 0)
 @IN_THREE_MODES
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed(mode: str, cluster: str, tmp_path: Path, closed: str) -> None:
-    """Nothing of ours takes their places, and what would be written there goes nowhere."""
+    """No file of glowpy gets the number of a closed stream; writes to the stream are dropped."""
     (tmp_path / "script.py").write_text(LINES)
     said = shell(tmp_path, ["script.py", *flags_of(mode, cluster)], closed)
     assert "Traceback" not in said

@@ -1,4 +1,4 @@
-"""docs/testing.md as its reader uses it: its files are written down, its tests and scripts run."""
+"""docs/testing.md: the files of the page are written, its tests and scripts are run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_examples_of_the_document_work(tmp_path: Path) -> None:
 
 
 def test_nothing_of_it_is_loaded_unasked() -> None:
-    """Neither by glowpy nor by pytest, which finds plugins by their entry points."""
+    """Neither glowpy nor pytest, which finds plugins by entry points, loads glowpy.testing."""
     code = (
         "import glowpy, sys; glowpy.Flow; print(sorted(m for m in sys.modules if 'testing' in m))"
     )

@@ -1,4 +1,4 @@
-"""task/text: which lines a file has, and that every way of cutting gives each of them once."""
+"""task/text: the lines of a file; every division into parts yields each line once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from glowpy.task.text import FileRange, ranges_of, read_lines
 Damage = Callable[[bytes], bytes]
 
 UTF8 = TextOp((), "utf-8", "strict")
-# What other ideas of a line take for its end stands here as ordinary text.
+# Line ends of other definitions are ordinary text here.
 PIECES = [
     "\n",
     "\r",
@@ -45,7 +45,8 @@ task_counts = st.integers(1, 12)
 
 
 def lines_of(content: str) -> list[str]:
-    """The definition: a line ends at a newline, and one carriage return before that is dropped."""
+    """The definition: a line ends at a newline, and a carriage return before the newline is
+    dropped."""
     lines = content.split("\n")
     if not lines[-1]:
         lines.pop()
@@ -70,7 +71,7 @@ def read_by(task: int, listing: list[InputFile], op: TextOp, task_count: int) ->
 
 @contextmanager
 def files(*contents: bytes, suffix: str = "", block_bytes: int = 0) -> Iterator[list[InputFile]]:
-    """Files of these contents, listed; read in blocks of a few bytes where so many are given."""
+    """Listed files of these contents; `block_bytes` sets the size of read blocks."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         listing = []
         for number, content in enumerate(contents):
@@ -119,12 +120,12 @@ def test_encodings_that_cannot_be_cut_anywhere(
 @pytest.mark.parametrize(
     ("encoding", "line"),
     [
-        ("iso2022_kr", "가나"),  # says what its bytes mean once, at the beginning
+        ("iso2022_kr", "가나"),  # defines the character set once, at the beginning
         ("iso2022_jp", "日本"),
         ("hz", "中文"),
         ("gb18030", "中文🙂"),
-        ("shift_jis", "表示"),  # its second byte is a backslash
-        ("cp500", "[EBCDIC]"),  # its newline is another byte
+        ("shift_jis", "表示"),  # the second byte is a backslash
+        ("cp500", "[EBCDIC]"),  # the newline is another byte
         ("latin-1", "\x85 is no end"),
     ],
 )
@@ -168,7 +169,7 @@ def test_batches_of_a_large_file_hold_about_a_block() -> None:
     assert 2 < len(batches) < 5
 
 
-# --- what cannot be read -------------------------------------------------------------------------
+# --- unreadable files ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 1000])

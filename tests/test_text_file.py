@@ -1,4 +1,4 @@
-"""text_file, from the flow to its rows: which files it finds on every runner, what it refuses."""
+"""text_file, from the flow to its rows: files found on every runner, and refused arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A flow that only serves a channel says nothing of how far it is: it has no end to come to."""
+"""A flow that only serves channels shows no progress, because it has no end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are hard to carry, for every test that carries rows."""
+"""Rows that are hard to pickle, for every test that sends rows."""
 
 from __future__ import annotations
 
@@ -100,15 +100,15 @@ UGLY: list[Any] = [
 
 
 def written_length(row: Any) -> int:
-    """A key by which rows of all kinds have an order, in every process the same.
+    """A key that orders rows of all kinds, equally in every process.
 
-    How the elements of a set are written depends on the process; how long that is does not.
+    The order of a set's elements in its text depends on the process, but not the length.
     """
     return len(repr(row))
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal and of the same type, all the way down; NaN and NaT are the same as themselves."""
+    """Return whether values and types are equal at every level; NaN and NaT equal themselves."""
     if type(one) is not type(other):
         return False
     if isinstance(one, (float, complex)):
