@@ -178,6 +178,13 @@ def anchor_of(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+def test_every_module_that_the_map_and_the_decisions_name_exists() -> None:
+    modules = [f"/{path.relative_to(ROOT)}" for path in ROOT.glob("[gtb]*/**/*.py")]
+    for page in [ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/adr/*.md")]:
+        for name in re.findall(r"`([\w./-]+\.py)\b", page.read_text(encoding="utf-8")):
+            assert any(path.endswith(f"/{name}") for path in modules), f"{page.name}: {name}"
+
+
 def test_the_index_has_every_page() -> None:
     index = PAGES["docs/README.md"]
     names = [name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")]
