@@ -48,7 +48,7 @@ class OutputFile:
         self.file: BinaryIO = os.fdopen(descriptor, "w+b")
 
     def commit(self) -> None:
-        """A replaced file keeps its permissions; owner and group, where the process may set them.
+        """Move or copy the temporary file to the path.
 
         The new file keeps the permissions of a replaced file, and its owner and group where
         allowed.

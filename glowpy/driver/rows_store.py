@@ -91,8 +91,7 @@ class Journal:
         index.open(run, dataset.id, path, nonce, secret)
 
     def deal(self, rows: Batch) -> None:
-        """Raises:
-            RowError: a row cannot be pickled; OutputError: the disk takes no more.
+        """Add rows, round robin to the shards.
 
         Raises:
             RowError: a row cannot be pickled; OutputError: the disk is full.

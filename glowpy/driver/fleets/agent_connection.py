@@ -11,10 +11,10 @@ from glowpy.wire.messages import Lease
 class State(Enum):
     """The progress of the run at an agent."""
 
-    GREETED = "greeted"  # the agent does not know the run yet
+    GREETED = "greeted"  # the run is unknown to the agent
     OPENING = "opening"  # the agent fetches the program
     OPEN = "open"  # executors can be launched
-    LOST = "lost"  # the connection is closed; nothing is sent or read
+    LOST = "lost"  # the connection is closed; no message is sent or read
     CLOSED = "closed"  # the agent has removed the run
 
 

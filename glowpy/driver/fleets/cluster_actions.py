@@ -13,7 +13,7 @@ class ReachMaster(NamedTuple):
 
 
 class ToMaster(NamedTuple):
-    """Send to the master, if it is connected to."""
+    """Send to the master, if connected."""
 
     message: Any
 
@@ -37,7 +37,7 @@ class ToAgent(NamedTuple):
 
 
 class LeaveAgent(NamedTuple):
-    """Close the connection to an agent; messages on their way are dropped."""
+    """Close the connection to an agent; messages in transit are dropped."""
 
     address: str
 

@@ -75,12 +75,12 @@ class ClusterCore:
     # --- the run loop ---
 
     def demand(self, count: int) -> list[ClusterAction]:
-        """More executors are wanted, beyond those launched."""
+        """Set the number of executors wanted beyond those launched."""
         self._master.demand = count
         return self._taken()
 
     def send(self, address: str, message: Any) -> list[ClusterAction]:
-        """A message of the scheduler for an agent; dropped if the agent is lost."""
+        """Send the scheduler's message to an agent; dropped if the agent is lost."""
         agent = self._agents.get(address)
         if agent is not None and agent.state is not State.LOST:
             self._actions.append(ToAgent(address, message))
@@ -106,17 +106,17 @@ class ClusterCore:
 
     @property
     def is_settled(self) -> bool:
-        """No lease and no executor is under way, and the master has answered the demand."""
+        """True if no lease and no executor is pending, and the master has answered the demand."""
         return not self._launching and not self._leases_held() and self._master.is_answered
 
     def waiting_for(self) -> str:
-        """The missing part of the cluster, as text; empty if nothing is missing."""
+        """Return the missing part of the cluster, as text; empty if nothing is missing."""
         if any(agent.state in (State.GREETED, State.OPENING) for agent in self._agents.values()):
             return ""
         return self._master.waiting_for(held=len(self._launched))
 
     def close(self) -> list[ClusterAction]:
-        """The run is over: close it at each agent, and return every lease."""
+        """End the run: close it at each agent, and return every lease."""
         self._is_closing = True
         for agent in self._agents.values():
             while agent.leases:
@@ -129,7 +129,7 @@ class ClusterCore:
 
     @property
     def is_closed(self) -> bool:
-        """No agent has anything of the run."""
+        """True once every agent has removed the run."""
         return all(
             agent.state not in (State.OPENING, State.OPEN) for agent in self._agents.values()
         )
@@ -165,7 +165,7 @@ class ClusterCore:
         return self._taken()
 
     def agent_lost(self, address: str, cause: str, now: float) -> list[ClusterAction]:
-        """The connection to an agent is closed or refused, or speaks another protocol."""
+        """Give up an agent whose connection is closed, refused, or speaks another protocol."""
         self._lose(self._agents[address], cause, now)
         return self._taken()
 
@@ -178,7 +178,7 @@ class ClusterCore:
         self._actions.append(Report(event))
 
     def _keep_to_share(self) -> None:
-        """Return what exceeds a new share; leases that are not launched yet go first."""
+        """Return leases beyond a new share, unlaunched ones first."""
         share = self._master.share
         if share is None or share == self._share:
             return
@@ -201,8 +201,8 @@ class ClusterCore:
             if now - agent.lost_at < self._timing.ask_s:
                 self._master.cannot_use(lease, agent.lost, now)
                 return
-            # The agent is there again, and has lost the run. If the run is still open at the agent,
-            # the agent refuses it.
+            # The agent is back, and has lost the run. If the run is still open there, the agent
+            # refuses.
             agent = self._reach(lease.address, now)
             agent.is_another_try = True
         agent.leases.append(lease)
@@ -230,7 +230,7 @@ class ClusterCore:
             patience_s = self._timing.first_contact_s
         if now - agent.heard_at >= patience_s:
             self._lose(agent, f"it has been silent for {patience_s:g} s", now)
-        elif agent.state in (State.OPENING, State.OPEN):  # a large program may take long
+        elif agent.state in (State.OPENING, State.OPEN):  # a large program may take long to fetch
             self._actions.append(ToAgent(agent.address, Beat(self._run)))
 
     def _take(self, agent: AgentConnection, message: Any, payload: bytes) -> None:

@@ -18,7 +18,7 @@ def live(
     Args:
         agent: the address of the driver, which embeds an agent's core.
         executor: its name.
-        secret: by which the driver knows it.
+        secret: identifies the executor to the driver.
     """
     refuse_input()
     Executor(

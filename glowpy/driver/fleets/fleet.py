@@ -13,16 +13,16 @@ from glowpy.wire.transport import Poller, Transport
 
 
 class AgentSaid(NamedTuple):
-    """A message of an agent about this run, with its payload."""
+    """An agent's message about this run, with its payload."""
 
     agent: str
     message: object
     payload: bytes
-    cause: BaseException | None = None  # of a failure in this process: the exception itself
+    cause: BaseException | None = None  # the exception of a failure in this process
 
 
 class FleetFailed(NamedTuple):
-    """The run cannot get executors any more, or never could."""
+    """The run cannot get executors."""
 
     error: Exception
 
@@ -31,36 +31,36 @@ FleetEvent: TypeAlias = ExecutorJoined | ShareChanged | AgentLost | AgentSaid | 
 
 
 class Fleet(Protocol):
-    """Executors for one run. An agent is named by its address as shard owner.
+    """The executors of one run. An agent is named by its address as shard owner.
 
-    Everything happens in the run loop's thread: sockets are registered with `poller` under a
-    callable that the loop calls when they are ready.
+    Everything happens in the run loop's thread: sockets are registered with `poller`, each with a
+    callable for the loop to call when the socket is ready.
     """
 
     poller: Poller
     transport: Transport
-    secret: Secret  # of the run: readers of its shards send it
-    store_owner: str  # who serves the rows of slices
-    store: RowsStore  # what it serves
-    reader_host: str  # the driver's host, as owners compare it with their own
-    shows_hosts: bool  # printed lines carry their agent's address
+    secret: Secret  # of the run, sent by readers of its shards
+    store_owner: str  # the server of the rows of slices
+    store: RowsStore  # the rows of slices and channels
+    reader_host: str  # the driver's host, compared by owners with their own
+    shows_hosts: bool  # printed lines are prefixed by their agent's address
     shares_memory: bool  # executors run in this process
 
     def demand(self, count: int) -> None:
-        """So many more executors are wanted; replaces what was wanted before."""
+        """Set the number of additional executors wanted."""
 
     def send(self, agent: str, message: object) -> None:
-        """A message to an agent; lost silently if the agent is, which an event will tell."""
+        """Send a message to an agent; dropped if the agent is lost, which an event reports."""
 
     def advance(self, now: float) -> float:
-        """Do what is due; the monotonic time at which to be called again."""
+        """Do what is due; return the monotonic time of the next call."""
 
     @property
     def is_settled(self) -> bool:
-        """No executor is on its way: those that are there are all for now."""
+        """True while no further executor is expected."""
 
     def events(self) -> list[FleetEvent]:
-        """What has happened since the last call."""
+        """Return the events since the last call."""
 
     def waiting_for(self) -> str:
-        """In words, for a user who wonders why nothing happens; empty when nothing is missing."""
+        """Return the cause of a wait, as text for the user; empty if nothing is missing."""

@@ -1,8 +1,8 @@
 """Finds thread pools of this process that a fork could not use.
 
 A fork has the memory of a pool without the threads: the first function that uses the pool waits for
-ever. The pools below have this fault today. OpenBLAS (numpy), the OpenMP of LLVM and Intel, pyarrow
-and duckdb start new threads after a fork.
+ever. The pools listed here have this fault today. OpenBLAS (numpy), the OpenMP of LLVM and Intel,
+pyarrow and duckdb start new threads after a fork.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOOK_S = 0.005
 
 
 def fork_hazard(proc: str = "/proc/self") -> str:
-    """The library whose threads forbid to fork this process; empty if there is none.
+    """Return the library whose threads make a fork unsafe; empty if none.
 
     Takes some 0.2 ms with numpy; a process with one thread needs no call.
     """
@@ -57,7 +57,7 @@ def fork_hazard(proc: str = "/proc/self") -> str:
 
 
 def _waits_in(library: bytes, maps: bytes, proc: str) -> bool:
-    """True if the next instruction of a thread, the main thread excepted, is the library's."""
+    """Return True if a thread, the main thread excepted, waits inside the library."""
     code = [
         [int(end, 16) for end in line.split()[0].split(b"-")]
         for line in maps.splitlines()
@@ -70,11 +70,11 @@ def _waits_in(library: bytes, maps: bytes, proc: str) -> bool:
         if 0 not in calls:
             return False
         select.select((), (), (), _LOOK_S)
-    return True  # a thread that spins without end, as those of OMP_WAIT_POLICY=active
+    return True  # threads spin without end, for instance by OMP_WAIT_POLICY=active
 
 
 def _system_calls(proc: str) -> list[int]:
-    """Where each thread but the main thread waits in a system call; 0: running or unknown."""
+    """Return the address at which each thread but the main one waits in a system call, or 0."""
     main = str(os.getpid())
     lines = [
         _read(f"{proc}/task/{task}/syscall").split()
@@ -85,7 +85,7 @@ def _system_calls(proc: str) -> list[int]:
 
 
 def _read(path: str) -> bytes:
-    # A thread may have ended, and some kernels do not have all of these files.
+    # A thread may have ended, and some kernels lack some of these files.
     with suppress(OSError), open(path, "rb") as file:
         return file.read()
     return b""

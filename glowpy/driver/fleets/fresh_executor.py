@@ -1,6 +1,6 @@
 """A fresh executor of a standalone run: a new process of Python, not a fork of the driver.
 
-It loads the flow from a file that `fresh_start` has written, and serves as a forked executor does.
+Loads the flow from a file written by `fresh_start`, and serves the same way as a forked executor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FLOW_FILE = "flow"  # in the run's directory: the fields of a FreshTask, pickled
 
 
 class FreshTask(NamedTuple):
-    """What the driver tells fresh executors of its run."""
+    """The run, as described to fresh executors by the driver."""
 
     agent: str
     run: str

@@ -1,8 +1,8 @@
-"""Starts executors of a standalone run fresh: as new processes, which load a pickled flow.
+"""Starts fresh executors of a standalone run: new processes, which load a pickled flow.
 
-The driver leaves the flow and the command in the run's directory; a fork of the nursery executes
-the command, with the descriptors of its lifeline and of a pipe with its secret, and its own name
-behind it.
+The driver writes the flow and the command to the run's directory. A fork of the nursery executes
+the command, with three arguments appended: the descriptors of its lifeline and of a pipe with its
+secret, and its name.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from glowpy.flow.graph import Graph
 from glowpy.secret import Secret, secret_pipe
 from glowpy.timing import Timing
 
-_COMMAND_FILE = "command"  # its words, NUL between them
+_COMMAND_FILE = "command"  # its words, separated by NUL
 
 
 def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timing: Timing) -> None:
-    """Write what fresh executors of a run need.
+    """Write the flow and the command for fresh executors.
 
     Raises:
-        ProgramError: the flow cannot be pickled; says why.
+        ProgramError: the flow cannot be pickled; the message gives the cause.
     """
     from glowpy.driver.fleets.fresh_executor import FLOW_FILE, FreshTask
     from glowpy.driver.fleets.shipping import pickled_flow
@@ -43,13 +43,13 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
 
 
 def become_fresh(directory: str, lifeline: int, executor: str, secret: Secret) -> NoReturn:
-    """In a fork of the nursery: turn into a new process of Python."""
+    """In a fork of the nursery: exec a new process of Python."""
     with open(os.path.join(directory, _COMMAND_FILE), "rb") as file:
         words = file.read().split(b"\0")
     descriptors = lifeline, secret_pipe(secret)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, True)
     words += [*map(os.fsencode, map(str, descriptors)), os.fsencode(executor)]
-    # All executors of a run have one hash seed, as forks have.
+    # All executors of a run share one hash seed, same as forks.
     environment = {**obeyed(os.environ), "PYTHONHASHSEED": str(hash_seed())}
     os.execve(words[0], words, environment)

@@ -1,4 +1,4 @@
-"""Hints for errors of tasks that lack a variable, a file or a module that the driver has."""
+"""Hints for errors of tasks that lack a variable, a file or a module of the driver."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
 
 
 def with_hints(text: str, unsent_read: Collection[str], local: Callable[[str], str]) -> str:
-    """An error of a task, with a line for each missing thing that the driver has.
+    """Return a task's error, with a line for each missing thing that the driver has.
 
     Args:
-        unsent_read: names of variables that tasks have read and lack.
-        local: the driver's path of a file of the program's copy at an agent; others stay.
+        unsent_read: names of missing variables read by tasks.
+        local: returns the driver's path for a file in an agent's copy of the program.
     """
     hints = [
         f"hint: the variable {name} is set at the driver; -glow.env={name} sends it to tasks"
@@ -34,7 +34,7 @@ def with_hints(text: str, unsent_read: Collection[str], local: Callable[[str], s
 
 
 def _hint_of_file(path: str) -> str:
-    with suppress(OSError, ValueError):  # no path at all, or the working directory was removed
+    with suppress(OSError, ValueError):  # not a path, or the working directory was removed
         path = os.path.abspath(path)
         if os.path.exists(path):
             name = os.path.relpath(path)

@@ -4,9 +4,9 @@
     executor          serve: attempt … look ──┐            ┌── attempt … ────┘ retired
     run loop                                  step … step ─┘
 
-When the run loop would wait, the executor takes over the thread. Each look of an attempt, and each
-wait of the executor, is a step of the run loop. So a function runs in the thread that has called
-the flow: a debugger sees its frames, and Ctrl-C ends in them.
+Before the run loop would wait, the executor takes over the thread. Each poll by an attempt, and
+each wait of the executor, is a step of the run loop. So user functions run in the thread that
+called the flow: a debugger sees their frames, and Ctrl-C interrupts them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class InlineFleet(LocalFleet):
         self._started: StartProcess | None = None  # the executor that runs next
         self._cause: BaseException | None = None  # the exception of the last failure
         self._is_over = False
-        self._error: BaseException | None = None  # has ended the run loop, within the executor
+        # the error that ended the run loop, within the executor
+        self._error: BaseException | None = None
         server = LocalServer(lambda *received: self._host.receive(*received))
         self._poller = _LoopPoller(self._run_executor)
         super().__init__(
@@ -109,7 +110,7 @@ class InlineFleet(LocalFleet):
         return True
 
     def _turn(self, timeout_s: float) -> None:
-        """A step of the run loop, with a limit for its wait."""
+        """Take a step of the run loop, with a limit for its wait."""
         assert self._loop is not None
         if self._error is None:
             self._poller.most_s = timeout_s
@@ -125,7 +126,7 @@ class InlineFleet(LocalFleet):
                 self._poller.most_s = inf
 
     def _failed(self, cause: BaseException) -> None:
-        if isinstance(cause, KeyboardInterrupt):  # Ctrl-C; no task of other runners receives it
+        if isinstance(cause, KeyboardInterrupt):  # Ctrl-C reaches tasks only in this mode
             raise cause from None
         self._cause = cause
 

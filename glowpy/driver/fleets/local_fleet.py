@@ -94,7 +94,7 @@ class LocalFleet:
         self._host.shards.close()
 
     def demand(self, count: int) -> None:
-        """Launch the executors that are wanted, up to the limit."""
+        """Launch the wanted executors, up to the limit."""
         free = self._limit - len(self._core.leases())
         for _ in range(min(count, free)):
             self._launched += 1

@@ -95,7 +95,7 @@ class MasterClient:
 
     @property
     def is_answered(self) -> bool:
-        """The master has answered the whole demand, or has been silent for long."""
+        """True if the master has answered the whole demand, or has been silent for long."""
         if (
             self._asked_at is not None
             and self._now - self._asked_at >= self._timing.first_contact_s
@@ -126,13 +126,13 @@ class MasterClient:
         self.next_ask = now + self._pause_s
 
     def can_use(self, address: str) -> None:
-        """An agent has opened the run, or started an executor."""
+        """Record that an agent has opened the run, or started an executor."""
         self._refusals.pop(address, None)
         self._unusable.clear()
         self._unusable_since = None
 
     def agent_refused(self, address: str, cause: str) -> None:
-        """An agent has refused the run before any executor of it started."""
+        """Record that an agent refused the run before starting any executor."""
         self._refusals[address] = cause, self._now
 
     def give_back_all(self) -> None:
@@ -157,11 +157,11 @@ class MasterClient:
             self._last_ask = now
             self.next_ask = now + self._pause_s
             self._pause_s = min(self._pause_s * 2, self._timing.ask_s)
-        if not held and not launching:  # with one the run continues without a master
+        if not held and not launching:  # a run with one executor continues without a master
             self._check(now, wanted)
 
     def waiting_for(self, held: int) -> str:
-        """The missing part of the cluster, as text; `held` is the number of executors."""
+        """Return the missing part of the cluster, as text; `held` is the number of executors."""
         if self._last is None:
             return f"the master at {self._leader}"
         if not self._demand or held:
@@ -234,10 +234,10 @@ class MasterClient:
                 self._fail(NoAgents(text))
 
     def _none_is_usable(self, now: float, agents_known: int) -> bool:
-        """True if no known agent has launched an executor during the whole patience.
+        """Return True if no known agent has launched an executor during the whole patience.
 
-        Other agents may be full, and will have room. The master offers idle agents repeatedly; an
-        agent without an offer for half the patience is gone.
+        Agents with running executors may be full, and will have room. The master offers idle agents
+        repeatedly; an agent without an offer for half the patience is gone.
         """
         patience_s = self._timing.patience_s
         if self._unusable_since is None or now - self._unusable_since < patience_s:
@@ -246,7 +246,7 @@ class MasterClient:
         return offered >= agents_known
 
     def take(self, message: object) -> None:
-        """A message of the master."""
+        """Handle a message of the master."""
         if isinstance(message, Welcome):
             try:
                 check_welcome(message, "master", self._leader, "-glow.leader=")
@@ -258,7 +258,7 @@ class MasterClient:
             self._ask_soon()
 
     def refused(self) -> None:
-        """The handshake with the master failed. ZeroMQ may not try again."""
+        """Record a failed handshake with the master; ZeroMQ may not try again."""
         self._has_link = False
         self._actions.append(LeaveMaster())
         if self._last is None:  # later, the master may be restarting: wait
@@ -270,9 +270,9 @@ class MasterClient:
             )
 
     def _ask_soon(self) -> None:
-        """The master asks for an early ask: more is free, or the share is smaller.
+        """Ask early, on the master's request: more executors are free, or the share is smaller.
 
-        Not sooner than a fraction of the interval: an agent may refuse, and be free, for ever.
+        The wait is at least a fraction of the interval: an agent may refuse, and be free, for ever.
         """
         if self._unusable_since is None:
             soon = self._last_ask + self._timing.ask_s * _FIRST_ASK_FRACTION
@@ -289,7 +289,7 @@ class MasterClient:
 
     def _take_grants(self, grants: Grants) -> None:
         if self._last is not None and grants.agents_known < self._last.agents_known:
-            self._refusals.clear()  # perhaps of agents that are gone
+            self._refusals.clear()  # the agents may be gone
         self._asked_at = None
         self._answered_ask = grants.ask
         self._last = grants

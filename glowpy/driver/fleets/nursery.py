@@ -1,11 +1,10 @@
-"""The nursery: a process forked before any socket or thread of ours exists, which forks every
-executor of a standalone run.
+"""The nursery: a process forked before any socket or thread of glowpy, the parent of executors.
 
-Executors are forks of the driver as it was when the run began, so functions and closures need no
-pickling. The nursery itself stays single-threaded and does nothing else; when the driver dies, it
-reads the end of its socket, kills every executor and removes the run's directory. If the nursery
-dies, too, every executor reads the end of a pipe, removes the directory and ends; and if they are
-all killed at once, a later nursery removes it.
+Executors of a standalone run are forks of the driver as of the beginning of the run, so functions
+and closures need no pickling. The nursery stays single-threaded and does nothing else; when the
+driver dies, the nursery reads the end of its socket, kills every executor and removes the run's
+directory. If the nursery dies, too, every executor reads the end of a pipe, removes the directory
+and ends; if all are killed at once, a later nursery removes the directory.
 
     driver -> nursery   "start EXECUTOR SECRET" | "fresh EXECUTOR SECRET" | "kill EXECUTOR"
     nursery -> driver   "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
@@ -20,7 +19,7 @@ import os
 import signal
 import warnings
 
-# `socket` makes enums of all its constants, which would take 3 percent of a start.
+# `socket` makes enums of all its constants, 3 percent of a start.
 from _socket import AF_UNIX, MSG_DONTWAIT, SHUT_RDWR, SOCK_SEQPACKET, socket, socketpair
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,43 +32,43 @@ from glowpy.signals import await_exit, signals_blocked
 from glowpy.stdio import flush
 
 PACKET_BYTES = 4096
-_EXIT_S = 60.0  # it kills the executors and removes the directory, however many files are there
+_EXIT_S = 60.0  # includes the removal of the directory, however many files
 
 
 class Started(NamedTuple):
-    """An executor's process exists."""
+    """An executor's process has started."""
 
     executor: str
     pid: int
 
 
 class Exited(NamedTuple):
-    """An executor's process is gone: its exit status, or minus a signal's number."""
+    """An executor's process has ended: its exit status, or minus a signal's number."""
 
     executor: str
     code: int
 
 
 class Unstarted(NamedTuple):
-    """The system would not make another process."""
+    """The system refused to create a process."""
 
     executor: str
     reason: str
 
 
 def executor_name(number: int) -> str:
-    """The name of the executor that is started as the first, second, …"""
+    """Return the name of the executor started as the first, second, …"""
     return f"e{number}"
 
 
 class Nursery:
-    """The driver's handle on its nursery. A context manager: leaving it ends every executor.
+    """The driver's handle on its nursery. A context manager: leaving ends every executor.
 
     Args:
-        executor_main: the life of an executor, given its name and its one-time secret.
-        directory: of the run, to be removed in the end.
+        executor_main: runs an executor, given its name and its one-time secret.
+        directory: of the run, removed in the end.
         prepare: called in the nursery once, for all executors.
-        become_fresh: makes a fork a new process, given its lifeline, name and secret.
+        become_fresh: execs a new process in a fork, given its lifeline, name and secret.
     """
 
     def __init__(
@@ -86,14 +85,14 @@ class Nursery:
         self._socket: socket | None = None
         self._ahead: dict[str, Secret] = {}  # executors started before `start` was called
         self.pid = 0
-        self.starts_fresh = False  # executors from now on
+        self.starts_fresh = False  # for executors from now on
 
     def __enter__(self) -> Nursery:
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         flush()
         with warnings.catch_warnings():
-            # Python warns of threads of the user's own; the child runs none of their code before
-            # it forks, and holds no lock of ours.
+            # Python warns of the user's threads; until its forks the child runs none of the user's
+            # code, and glowpy holds no lock.
             warnings.simplefilter("ignore", DeprecationWarning)
             with signals_blocked():
                 self.pid = os.fork()
@@ -120,10 +119,10 @@ class Nursery:
             await_exit(self.pid, _EXIT_S)
 
     def dismiss(self) -> None:
-        """Have it kill what is left and end; leaving the block waits for that."""
+        """Have the nursery kill all executors and end; leaving the block waits for its end."""
         assert self._socket is not None
-        # Forks made meanwhile hold copies, the nursery of another thread's run for one: closing
-        # ours would not end the connection.
+        # Shutdown, not close: processes forked meanwhile, for instance another run's nursery, hold
+        # copies of the socket.
         with suppress(OSError):  # the nursery may be gone
             self._socket.shutdown(SHUT_RDWR)
 
@@ -132,7 +131,7 @@ class Nursery:
         return self._socket.fileno()
 
     def secret_of(self, executor: str) -> Secret:
-        """The secret with which an executor was started ahead, or a new one to start it with."""
+        """Return the secret of an executor started ahead, or a new one."""
         return self._ahead.get(executor) or Secret.make()
 
     def start(self, executor: str, secret: Secret) -> None:
@@ -141,7 +140,7 @@ class Nursery:
             self._send(f"{'fresh' if self.starts_fresh else 'start'} {executor} {secret.hex()}")
 
     def start_ahead(self, executors: Sequence[str]) -> None:
-        """Start executors that `start` will be called for before long."""
+        """Start executors before their `start` call."""
         secrets = {executor: Secret.make() for executor in executors}
         for executor, secret in secrets.items():
             self.start(executor, secret)
@@ -151,7 +150,7 @@ class Nursery:
         self._send(f"kill {executor}")
 
     def events(self) -> list[Started | Exited | Unstarted]:
-        """What has happened since the last call; never waits.
+        """Return the events since the last call; never blocks.
 
         Raises:
             ConnectionError: the nursery itself has died.
@@ -175,17 +174,18 @@ class Nursery:
 
     def _send(self, text: str) -> None:
         assert self._socket is not None
-        # Waits only while the nursery obeys what was sent before: it never waits for us.
-        with suppress(ConnectionError):  # it has died: so says `events`
+        # Blocks only while the nursery obeys earlier packets: the nursery never waits for the
+        # driver.
+        with suppress(ConnectionError):  # the nursery has died, which `events` reports
             self._socket.send(text.encode())
 
     def _live(self, driver: socket, handle: socket) -> None:
-        """The nursery's whole life, from fork to exit."""
+        """Run the nursery, from fork to exit."""
         try:
             handle.close()
             os.setsid()  # Ctrl-C in the terminal is the driver's to handle
             detach()
-            # the driver need not have it
+            # saves the driver the import
             from glowpy.driver.fleets.nursery_process import serve
 
             serve(driver, self._prepare, self._executor_main, self._become_fresh, self._directory)

@@ -1,6 +1,6 @@
-"""The nursery's own process: forks executors, reaps them, and ends them when the driver is gone.
+"""The nursery's own process: forks executors, reaps them, and ends them after the driver's death.
 
-Its messages are drawn in `nursery`, the driver's handle on it.
+`nursery` documents the messages.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import select
 import signal
 
-# `socket` makes enums of all its constants, which would take 3 percent of a start.
+# `socket` makes enums of all its constants, 3 percent of a start.
 from _socket import MSG_DONTWAIT, socket
 from collections import deque
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from glowpy.secret import Secret
 from glowpy.signals import await_exit, kill_group
 from glowpy.stdio import flush
 
-_EXIT_S = 5.0  # for an executor after SIGKILL; one in a system call may take longer
+_EXIT_S = 5.0  # for an executor after SIGKILL; a system call may delay its end
 
 
 def serve(
@@ -36,11 +36,12 @@ def serve(
     become_fresh: Callable[[int, str, Secret], None] | None,
     directory: str,
 ) -> None:
-    """Start executors until the driver is gone; then remove the run's directory."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, children could not be waited for
+    """Start executors until the driver's death; then remove the run's directory."""
+    # an ignored SIGCHLD would reap children automatically
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     prepare()
     hold(directory)
-    gc.freeze()  # collecting in an executor would copy every page of the driver's heap
+    gc.freeze()  # a garbage collection in an executor would copy every page of the driver's heap
     _Executors(driver, executor_main, become_fresh, directory).serve()
     remove(directory)
     remove_abandoned(os.path.dirname(directory))
@@ -58,16 +59,16 @@ class _Executors:
         self._executor_main = executor_main
         self._become_fresh = become_fresh
         self._directory = directory
-        self._lifeline, self._held = os.pipe()  # the other end is in this process only
+        self._lifeline, self._held = os.pipe()  # the write end exists only in this process
         self._pids: dict[str, int] = {}
         self._marks: dict[str, str] = {}  # in the environment of an executor's children
         self._by_descriptor: dict[int, str] = {}
-        self._unsent: deque[bytes] = deque()  # packets for which the driver has no room yet
+        self._unsent: deque[bytes] = deque()  # packets that exceed the socket's buffer
         self._poll = select.poll()
         self._poll.register(driver, select.POLLIN)
 
     def serve(self) -> None:
-        """Obey the driver until it is gone; then end every executor."""
+        """Obey the driver until its death; then end every executor."""
         while True:
             for descriptor, happened in self._poll.poll():
                 if descriptor in self._by_descriptor:
@@ -79,7 +80,7 @@ class _Executors:
                     return
 
     def _end_all(self) -> None:
-        """Kill the executors and their families, and wait for them within bounds."""
+        """Kill the executors and their descendants, and wait for their end within bounds."""
         for pid in self._pids.values():
             kill_group(pid)
         for executor, pid in self._pids.items():
@@ -134,7 +135,7 @@ class _Executors:
                 self._become_fresh(self._lifeline, executor, secret)
             from glowpy.task.lifeline import end_with
 
-            # The last executor to end finds nothing that another could still make.
+            # The last executor removes the directory when no process can create files there.
             end_with(self._lifeline, partial(remove, self._directory))
             self._executor_main(executor, secret)
             flush()
@@ -150,8 +151,8 @@ class _Executors:
         self._poll.unregister(descriptor)
         os.close(descriptor)
         pid = self._pids.pop(executor)
-        kill_group(pid)  # its children; the number is not used again before the next line
-        _, status = os.waitpid(pid, 0)  # at once: its descriptor was readable
+        kill_group(pid)  # its children; the pid is not reused before waitpid
+        _, status = os.waitpid(pid, 0)  # returns at once: the descriptor was readable
         kill_family(EXECUTOR_VARIABLE, self._marks.pop(executor))
         self._tell(f"exited {executor} {os.waitstatus_to_exitcode(status)}")
 
@@ -168,15 +169,15 @@ class _Executors:
             self._poll.modify(self._driver, select.POLLIN | select.POLLOUT)
             return
         except ConnectionError:
-            self._unsent.clear()  # the driver is gone: the next packet read from it is its end
+            self._unsent.clear()  # the driver is gone: the next read returns its end
         self._poll.modify(self._driver, select.POLLIN)
 
 
 def _lead_group(pid: int) -> None:
-    """What an executor starts is in its group, and ends with it when it is killed.
+    """Put a process into its own group, so that its children die with it.
 
-    Executor and nursery both see to it: neither can know who comes first.
+    Executor and nursery both call this: either may run first.
     """
-    # It has ended, or has become a new program, before which it leads a group.
+    # The process has ended, or has already exec'd after leading a group.
     with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)

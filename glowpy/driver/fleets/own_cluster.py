@@ -27,7 +27,7 @@ _MOST_LINES = 1000  # of a server's standard error, for the error of a failed st
 
 
 def is_answering(address: Address, timeout_s: float) -> bool:
-    """True if a server accepts connections at an address."""
+    """Return True if a server accepts connections at an address."""
     try:
         with socket.create_connection((address.host, address.port), timeout=timeout_s):
             return True
@@ -40,7 +40,7 @@ _lock = threading.Lock()
 
 
 def shared_cluster(timing: Timing) -> tuple[OwnCluster, bool]:
-    """The own cluster of this process; True if this call has started the cluster.
+    """Return the own cluster of this process, and True if this call has started it.
 
     Raises:
         ClusterError: a server did not start.
@@ -99,14 +99,14 @@ class OwnCluster:
             ) from None
 
     def is_alive(self) -> bool:
-        """True while both servers run; False in a fork of the driver."""
+        """Return True while both servers run; False in a fork of the driver."""
         running = [server.is_alive for server in self._servers]
         return len(running) == 2 and all(running) and os.getpid() == self._driver
 
     def close(self) -> None:
         """End the servers, by force after a timeout; remove their files."""
         if os.getpid() != self._driver:
-            return  # they are the parent's
+            return  # the servers belong to the parent
         end_servers(next(iter(self._servers), None), self._servers[1:], self._timing.shutdown_s)
         self._servers.clear()
         if self._directory:

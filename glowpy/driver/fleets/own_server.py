@@ -1,4 +1,4 @@
-"""The driver's own server on a cluster: agents get the program there, readers rows of slices."""
+"""The driver's own server on a cluster: serves the program to agents, rows of slices to readers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glowpy.wire.address import Address
 from glowpy.wire.transfers import FetchFile
 from glowpy.wire.transport import Poller, Transport
 
-# Answers of some MiB each, before the driver looks at anything else: its agents wait for its beats.
+# Answers of some MiB each before the next beat, for which agents wait.
 _SERVED_AT_ONCE = 10
 
 

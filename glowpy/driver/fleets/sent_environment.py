@@ -1,9 +1,9 @@
-"""The environment variables and options of Python that tasks get from their driver.
+"""The environment variables and options of Python sent by the driver to tasks.
 
-fresh executors         all variables, and options as -O, -W, -X
+fresh executors         all variables, and options such as -O, -W, -X
 driver's own cluster    the same, without the variables of glowpy
-other clusters          the language, the time zone, and the variables of -glow.env; of all
-                        others the names, so that a task can name one that it lacks
+other clusters          the language, the time zone, and the variables of -glow.env; for all
+                        others the names, so that a task can report a missing variable
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_NAMES = 1000
 
 
 class SentEnvironment(NamedTuple):
-    """What a driver sends of its environment with a run."""
+    """The part of a driver's environment sent with a run."""
 
     variables: dict[str, str]
     unsent: tuple[str, ...]  # names of the others
@@ -32,11 +32,11 @@ class SentEnvironment(NamedTuple):
 
 
 def sent_environment(flag: str, *, is_own_cluster: bool, is_script: bool) -> SentEnvironment:
-    """What tasks get of this process's environment.
+    """Return the part of this process's environment sent to tasks.
 
     Args:
         flag: the value of -glow.env.
-        is_script: tasks run the script again, and with it what the script does to `os.environ`.
+        is_script: tasks re-run the script, with its own changes of `os.environ`.
 
     Raises:
         FlagError: the flag names a variable that is not set.
@@ -53,7 +53,7 @@ def sent_environment(flag: str, *, is_own_cluster: bool, is_script: bool) -> Sen
 
 
 def at_start() -> Mapping[str, str]:
-    """The environment that this process was started with, before the script changed it."""
+    """Return the environment at the start of this process, before the script changed it."""
     try:
         with open("/proc/self/environ", "rb") as file:
             entries = file.read().rstrip(b"\0").split(b"\0")
@@ -62,14 +62,14 @@ def at_start() -> Mapping[str, str]:
     found = {}
     for entry in entries:
         name, equals, value = os.fsdecode(entry).partition("=")
-        if not (name and equals):  # a library wrote the title of the process there
+        if not (name and equals):  # a library has overwritten it with the title of the process
             return os.environ
         found[name] = value
     return found
 
 
 def obeyed(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables, without those of Python if this interpreter ignores these (-E, -I)."""
+    """Return the variables, without those of Python if this interpreter ignores them (-E, -I)."""
     is_ignored = sys.flags.ignore_environment
     return {
         name: value
@@ -79,13 +79,13 @@ def obeyed(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def hash_seed() -> int:
-    """PYTHONHASHSEED of executors: the driver's own, or 0, the same in each run."""
+    """Return PYTHONHASHSEED for executors: the driver's own, or 0, the same in each run."""
     given = os.environ.get("PYTHONHASHSEED", "")
     return int(given) if given.isdecimal() else 0
 
 
 def python_options() -> tuple[str, ...]:
-    """The options of this interpreter that change how code runs."""
+    """Return the options of this interpreter that change how code runs."""
     flags = sys.flags
     options = [
         "-" + "O" * flags.optimize if flags.optimize else "",

@@ -1,4 +1,4 @@
-"""The program of a run as the driver ships it, and the server that agents fetch it from."""
+"""The program of a run as shipped by the driver, and the server from which agents fetch it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _FRAME_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """A program and where its contents are, by SHA-256.
+    """A program and the locations of its contents, by SHA-256.
 
     Attributes:
-        roots: of a script, the local directories from which its modules come, by number.
-        data_left_out: packages whose data files are too many or too large to be sent.
+        roots: of a script, the local directories of its modules, by number.
+        data_left_out: packages whose data files exceed the limits.
     """
 
     program: Program
@@ -47,23 +47,23 @@ def make_program(
     recorded: Recorded,
     related_files: str,
 ) -> Shipment:
-    """What agents need to run tasks of a flow: the script, or the pickled flow without one.
+    """Return the program that runs tasks of a flow: the script, or the pickled flow without one.
 
     Tasks that run the script end at glowpy.ready(), so a run of steps below it is pickled.
 
     Args:
-        targets: ids of the datasets that the run computes.
+        targets: ids of the datasets computed by the run.
         words: the script's own arguments.
-        recorded: results of earlier runs, by run number; a re-launched script needs them.
-        related_files: what goes along, as the flag says it.
+        recorded: results of earlier runs, by run number, for the re-run script.
+        related_files: files to be sent, in the syntax of the flag.
 
     Raises:
-        ProgramError: a file or function cannot be shipped; says which.
+        ProgramError: a file or function cannot be shipped; the message names it.
     """
     related, sources_of_related = find_related(related_files)
     found = None
     is_shared = graph.is_shared(targets)
-    if graph.arguments is None and is_shared:  # flags of the command line: tasks find them there
+    if graph.arguments is None and is_shared:  # flags of the command line: tasks read them there
         found = script_program(sys.modules["__main__"], words)
     if found is None:
         program, sources = pickled_program(_pickled_below_ready(graph, is_shared))
@@ -88,10 +88,10 @@ def _pickled_below_ready(graph: Graph, is_shared: bool) -> bytes:
 
 
 def pickled_flow(graph: Graph) -> bytes:
-    """The flow for processes that have not run the script; without the rows of its slices.
+    """Return the pickled flow for processes without the script; rows of slices are left out.
 
     Raises:
-        ProgramError: a function cannot be pickled; says which.
+        ProgramError: a function cannot be pickled; the message names it.
     """
     steps = map(without_rows, graph.steps)
     bare = Graph(graph.flow_id, graph.location, graph.arguments, steps)
@@ -110,9 +110,9 @@ def pickled_flow(graph: Graph) -> bytes:
 
 
 class OwnPaths:
-    """Called with a text from a task; puts the paths of the script's files here into it.
+    """Replaces, in texts of tasks, paths at an agent by the paths of the script's files here.
 
-    At an agent they lie in a copy of the program, where no editor would look for them.
+    At an agent, the files lie in a copy of the program, where no editor would look for them.
     """
 
     def __init__(self, shipment: Shipment) -> None:
@@ -122,7 +122,7 @@ class OwnPaths:
         return text if self._mark not in text else self._pattern.sub(self._own, text)
 
     def of_file(self, path: str) -> str:
-        """The path here of a file beside the program's copy at an agent, shipped or not."""
+        """Return the path here of a file beside the program's copy at an agent, shipped or not."""
         _directory, mark, below = path.partition(self._mark)
         root, _slash, name = below.removeprefix("r").partition("/")
         if not (mark and root.isdecimal() and int(root) < len(self._shipment.roots)):
@@ -159,7 +159,7 @@ class ProgramServer:
         self._secret = secret
 
     def receive(self, peer: bytes, message: FetchFile) -> None:
-        """Send one frame of a content; size -1: there is none."""
+        """Send one frame of a content; size -1: unknown content."""
         is_known = self._secret.matches(message.secret)
         source = self._contents.get(message.sha256) if is_known else None
         data, size = b"", -1
@@ -170,7 +170,7 @@ class ProgramServer:
 
 
 def _read(source: Path | bytes, offset: int) -> tuple[bytes, int]:
-    """A frame of a content, and the size of the whole; -1: it can no longer be read."""
+    """Return a frame of a content, and the total size; -1: the file cannot be read."""
     if isinstance(source, bytes):
         return source[offset : offset + _FRAME_BYTES], len(source)
     try:

@@ -1,4 +1,4 @@
-"""The executors of a standalone run, which its nursery forks."""
+"""The executors of a standalone run, forked by its nursery."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NURSERY = "nursery"
 
 
 class StandaloneFleet(LocalFleet):
-    """Executors on all cores of this machine, and the shards they write.
+    """Executors on all cores of this machine, and their shards.
 
     Args:
-        prepare_fresh: makes it possible to start executors fresh; raises ProgramError if it is not.
+        prepare_fresh: prepares fresh executors; raises ProgramError if impossible.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class StandaloneFleet(LocalFleet):
         self.poller.register(nursery.fileno(), self._reap)
 
     def __exit__(self, *exception: object) -> None:
-        self._nursery.dismiss()  # it ends while the sockets are closed here
+        self._nursery.dismiss()  # the nursery ends while the sockets are closed here
         super().__exit__(*exception)
 
     def advance(self, now: float) -> float:
@@ -74,10 +74,10 @@ class StandaloneFleet(LocalFleet):
         return due
 
     def _replace_forks(self, executor: str, reason: str) -> None:
-        """An executor stands still: the run goes on with fresh ones, which no fork has crippled.
+        """Replace stalled forks by fresh executors, free of locks inherited from a fork.
 
         Raises:
-            TaskFailed: they would stand still, too, or cannot be had.
+            TaskFailed: fresh executors would stall, too, or cannot be started.
         """
         if executor not in self._forked:
             raise TaskFailed(
@@ -100,7 +100,7 @@ class StandaloneFleet(LocalFleet):
                 self._host.kill(name, reason if name == executor else others)
 
     def _task_of(self, executor: str) -> str:
-        """The task groups that an executor runs, for messages."""
+        """Return the task groups of an executor, as text for messages."""
         groups = self._core.about(executor).get("group", "")
         return ", ".join(
             self._plan.task_group(int(group)).label for group in groups.split(",") if group
@@ -111,7 +111,7 @@ class StandaloneFleet(LocalFleet):
             self._host.receive(*received)
 
     def _drain(self) -> None:
-        """What executors have written past `print` comes before what they tell afterwards."""
+        """Print executors' output past `print` before their later messages."""
         if self._captured is not None:
             self._captured.drain()
 

@@ -1,1 +1,1 @@
-"""What is said of a run: while it goes on, when it is interrupted, and at its end."""
+"""Output about a run: during it, on an interrupt, and at its end."""

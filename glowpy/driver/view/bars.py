@@ -1,6 +1,6 @@
-"""The lines of a run on a terminal: one for each step group, and one for the whole.
+"""The progress lines of a run on a terminal: one for each step group, and one for the whole.
 
-Drawn with rich where it is installed (`pip install 'glowpy[live]'`), else in plain characters.
+Drawn with rich where installed (`pip install 'glowpy[live]'`), else in plain characters.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from glowpy.amounts import format_rows
 from glowpy.driver.view.progress import StepLine, worth_showing
 
 _MOST_LABEL, _MOST_BAR = 32, 20  # characters
-_NUMBERS = 45  # what the rest of a line takes
+_NUMBERS = 45  # columns taken by the rest of a line
 
 Paint: TypeAlias = Callable[[Sequence[StepLine], str, int, int], list[str]]
 
 
 def painter(stream: TextIO) -> Paint:
-    """Makes the lines out of (step groups, the whole in words, columns, lines to spare)."""
+    """Return a function from (step groups, summary, columns, spare lines) to the drawn lines."""
     try:
         from rich.console import Console
         from rich.progress_bar import ProgressBar
@@ -51,7 +51,7 @@ def painter(stream: TextIO) -> Paint:
 
 
 def plain(lines: Sequence[StepLine], whole: str, width: int, room: int) -> list[str]:
-    """The same without rich."""
+    """Draw the lines without rich."""
     shown, left_out = worth_showing(lines, room - 1)
     label_width, bar_width = _widths(width)
     found = []
@@ -66,7 +66,7 @@ def plain(lines: Sequence[StepLine], whole: str, width: int, room: int) -> list[
 
 
 def _widths(width: int) -> tuple[int, int]:
-    """Of labels and bars: a narrow terminal shows less of them before it cuts numbers."""
+    """Return the widths of labels and bars: a narrow terminal cuts both before any number."""
     left = max(0, width - _NUMBERS)
     label = min(_MOST_LABEL, max(8, left * 3 // 5))
     bar = min(_MOST_BAR, left - label)

@@ -1,8 +1,8 @@
-"""What executors of a standalone run write past `print`, while the driver draws on their terminal.
+"""Captures output of executors past `print`, while the driver draws on their terminal.
 
-Handlers of `logging` that were made before the run, child processes and C libraries write to the
-file descriptors. Where these are a terminal on which lines of ours may stand, they are pipes to the
-driver instead, as they are at an agent; elsewhere nothing is changed.
+Handlers of `logging` made before the run, child processes and C libraries write to the file
+descriptors. Where a descriptor is the terminal of a live view, a pipe to the driver replaces it, as
+at an agent; elsewhere nothing is changed.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from glowpy.wire.transport import Poller
 class CapturedOutput:
     """Pipes in place of standard output and error. A context manager around the nursery.
 
-    Made before the nursery is forked; `attach` is called in each executor.
+    Made before the nursery is forked; each executor calls `attach`.
     """
 
     def __init__(self, poller: Poller, report: Report) -> None:
-        self._pipes: dict[int, OutputPipe] = {}  # by the file descriptor that it stands for
+        self._pipes: dict[int, OutputPipe] = {}  # by the replaced file descriptor
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
             if os.isatty(descriptor):
                 give = partial(_give, report, name)
                 self._pipes[descriptor] = OutputPipe(poller, give)
 
     def attach(self) -> None:
-        """In an executor: write there."""
+        """In an executor: redirect standard output and error to the pipes."""
         for descriptor, pipe in self._pipes.items():
             os.dup2(pipe.writing_end, descriptor)
 
     def forked(self) -> None:
-        """In the driver, once the nursery holds the writing ends."""
+        """In the driver, once the nursery holds the write ends: close the driver's copies."""
         for pipe in self._pipes.values():
             pipe.close_writing_end()
 
     def drain(self) -> None:
-        """Take what has been written so far, before what is told by other ways."""
+        """Print the output so far, before messages that arrived by other ways."""
         for pipe in self._pipes.values():
             pipe.drain()
 

@@ -45,17 +45,17 @@ class Shown(NamedTuple):
 
     graph: Graph
     datasets: tuple[DatasetNode, ...]
-    outputs: tuple[DatasetNode, ...] = ()  # that go to channels
+    outputs: tuple[DatasetNode, ...] = ()  # sent to channels
     limit: int = 0  # of take()
-    call: str = ""  # the terminal call; empty: none is known
+    call: str = ""  # the terminal call; empty: unknown
     is_stored: bool = True  # the driver reads the rows
 
 
 def show_plans(graphs: Sequence[Graph], options: Options, call: Call | None) -> int | None:
-    """Write the plans that `-glow.flow.plot` or `-glow.flow.explain` asks for to standard output.
+    """Write the plans requested by `-glow.flow.plot` or `-glow.flow.explain` to standard output.
 
     Args:
-        call: the terminal call that was reached; None: `glowpy.ready()` was.
+        call: the terminal call reached by the script; None: the script reached `glowpy.ready()`.
 
     Returns:
         The exit status; None: the graphs are empty.
@@ -86,13 +86,13 @@ def show_plans(graphs: Sequence[Graph], options: Options, call: Call | None) -> 
 
 
 def whole(graph: Graph) -> Shown:
-    """All of a flow: every dataset that no step reads."""
+    """Return all of a flow: every dataset read by no step."""
     outputs = tuple(output.dataset for output in graph.outputs)
     return Shown(graph, tuple(graph.leaves()), outputs)
 
 
 def of_call(call: Call) -> Shown:
-    """What a terminal call computes, and the rest of its flow unless only first rows are wanted."""
+    """Return the datasets of a terminal call and, unless limited, the rest of its flow."""
     shown = Shown(
         call.graph,
         call.datasets,
@@ -109,7 +109,7 @@ def of_call(call: Call) -> Shown:
 
 
 def plan_text(flows: Sequence[Shown]) -> PlanText:
-    """The plans as text, as they are run."""
+    """Return the plans as text, as executed."""
     texts = []
     drawn = _plans(flows, as_glow_draws=True)
     for flow, (title, plan), (_title, glows) in zip(flows, _plans(flows), drawn, strict=True):
@@ -120,10 +120,11 @@ def plan_text(flows: Sequence[Shown]) -> PlanText:
 
 
 def drawing(flows: Sequence[Shown], kind: str) -> Drawing:
-    """The plans in dot.
+    """Return the plans in dot.
 
     Args:
-        kind: "groups": every task group, as Glow draws them; "steps": each step once, as it is run.
+        kind: "groups": every task group, in Glow's drawing style; "steps": each step once, as
+            executed.
 
     Raises:
         PlanTooLarge: too many task groups.
@@ -154,7 +155,7 @@ def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
 
 
 def svg_of(dot: str) -> str | None:
-    """The picture as SVG; None where graphviz is not installed or fails."""
+    """Return the picture as SVG; None where graphviz is not installed or fails."""
     program = shutil.which("dot")
     if program is None:
         return None

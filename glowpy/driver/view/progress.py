@@ -1,4 +1,4 @@
-"""How a run goes on, in words: from its tally and the time. Pure; nothing is written here."""
+"""The progress of a run as text, from its statistics and the time. Pure, without output."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from glowpy.driver.view.tally import AttemptTally, Tally
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 
-_WINDOW_S = 5.0  # rows per second are those of this time: shorter, and nobody could read them
-_MOST_NAMED = 3  # step groups in the line for those without a terminal
+_WINDOW_S = 5.0  # the window for rows per second: long enough for readable numbers
+_MOST_NAMED = 3  # step groups in the log line
 
 
 class StepLine(NamedTuple):
-    """One step group at a moment."""
+    """The progress of one step group at one moment."""
 
     number: int
     label: str
     sealed: int
     tasks: int
-    running: int  # attempts, which is executors in use
+    running: int  # attempts, each on its own executor
     rows: int  # read so far
     rows_per_s: float
 
@@ -31,7 +31,7 @@ class StepLine(NamedTuple):
 
 
 class RunProgress:
-    """What the tally says, now and over the last seconds."""
+    """Progress of a run now, and rates over the last seconds."""
 
     def __init__(self, tally: Tally, begun_at: float) -> None:
         self._tally = tally
@@ -39,7 +39,7 @@ class RunProgress:
         self._samples: deque[tuple[float, list[int]]] = deque()
 
     def lines(self, now: float) -> list[StepLine]:
-        """A line for each step group, in order."""
+        """Return a line for each step group, in order."""
         rows = [step.rows for step in self._tally.steps]
         self._samples.append((now, rows))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_S:
@@ -62,7 +62,7 @@ class RunProgress:
         ]
 
     def whole(self, now: float) -> str:
-        """All of the run in a few words."""
+        """Return a short summary of the whole run."""
         tally = self._tally
         at_work = counted(len(tally.executors), "executor")
         return (
@@ -84,7 +84,7 @@ class RunProgress:
         )
 
     def sentence(self, now: float) -> str:
-        """One line for a log: the whole run, and the step groups that are being run."""
+        """Return one line for a log: the whole run, and the running step groups."""
         busy = [line for line in self.lines(now) if line.running]
         named = [
             f"{line.label} {line.sealed}/{line.tasks}, {format_rows(line.rows_per_s)} rows/s"
@@ -95,7 +95,7 @@ class RunProgress:
         return "; ".join([self.whole(now), *named])
 
     def states(self, now: float) -> list[str]:
-        """The whole run, and the state of every attempt that is running, a line each."""
+        """Return the summary of the run, and the state of every running attempt."""
         found = [self.whole(now)]
         queued = 0
         for attempt in self._tally.held():
@@ -123,9 +123,9 @@ class RunProgress:
 
 
 def worth_showing(lines: Sequence[StepLine], room: int) -> tuple[list[StepLine], int]:
-    """As many step groups as there is room for, and how many are left out.
+    """Return the step groups that fit into `room` lines, and the number left out.
 
-    First those that run, then those that are still to come, then those that are over.
+    Running groups come first, then future ones, then finished ones.
     """
     if len(lines) <= room:
         return list(lines), 0

@@ -1,4 +1,4 @@
-"""What the driver says while a run goes on: printed lines of tasks, and notes on stderr."""
+"""Output of the driver during a run: lines printed by tasks, and notes on stderr."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _noted_subjects: set[str] = set()
 
 
 def is_screen(stream: TextIO | None) -> bool:
-    """True of a terminal whose cursor can be moved."""
+    """Return True for a terminal with a movable cursor."""
     try:
         is_terminal = stream is not None and stream.isatty()
-    except (ValueError, AttributeError):  # closed, or something else that the user has put there
+    except (ValueError, AttributeError):  # closed, or replaced by the user
         return False
     return is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "")
 
@@ -34,7 +34,7 @@ class _Wait:
 
 
 class Report:
-    """Speaks on the driver's own stdout and stderr, as they are at that moment."""
+    """Writes to the driver's stdout and stderr, as replaced by the user at that moment."""
 
     def __init__(self, timing: Timing, *, is_quiet: bool) -> None:
         self._timing = timing
@@ -42,12 +42,12 @@ class Report:
         self._waits: dict[str, _Wait] = {}
 
     def printed(self, source: str, target: TextIO | None, text: str) -> None:
-        """Whole lines that a task has printed, each behind its agent's address if there is one.
+        """Write whole lines printed by a task, each prefixed by its agent's address, if any.
 
-        Without a target, as in a process that was started without one, they go nowhere.
+        Without a target, in a process started without the stream, the lines are dropped.
 
         Raises:
-            OutputError: they cannot be written.
+            OutputError: the stream cannot be written.
         """
         if target is None:
             return
@@ -60,12 +60,12 @@ class Report:
             raise OutputError(f"cannot write what tasks print to {name}: {reason_of(exc)}") from exc
 
     def note(self, text: str) -> None:
-        """One thing that the user should know."""
+        """Write a note for the user."""
         if not self._is_quiet:
             notify_user(f"glowpy: {text}")
 
     def note_once(self, subject: str, text: str) -> None:
-        """A note of a task, if it is the first one of its subject in this process.
+        """Write a task's note if its subject is new in this process.
 
         Each executor of each run of the script sends the same notes.
         """
@@ -74,17 +74,17 @@ class Report:
             self.note(text)
 
     def show(self, text: str) -> None:
-        """What the user has asked for, on stderr."""
+        """Write output requested by the user to stderr."""
         notify_user(text)
 
     def waiting(
         self, now: float, what: str, *, part: str = "", after_s: float | None = None
     ) -> None:
-        """Note what a part of the run waits for, once, when the wait lasts.
+        """Note the event awaited by a part of the run, once, when the wait lasts.
 
         Args:
-            what: as text; empty: the part does not wait now.
-            after_s: the length of a wait that is noted; `notice_s` by default.
+            what: the event as text; empty: the part is not waiting.
+            after_s: the length of a noted wait; `notice_s` by default.
         """
         wait = self._waits.setdefault(part, _Wait())
         if what != wait.what:
@@ -99,7 +99,7 @@ class Report:
 def _write(target: TextIO, text: str) -> None:
     try:
         target.write(text)
-    except UnicodeEncodeError:  # a terminal or pipe that is not UTF-8 gets escapes
+    except UnicodeEncodeError:  # a terminal or pipe without UTF-8 gets escapes
         encoding = target.encoding or "utf-8"
         target.write(text.encode(encoding, "backslashreplace").decode(encoding))
     target.flush()

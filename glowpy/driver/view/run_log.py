@@ -1,4 +1,4 @@
-"""The log of a run (`-glow.log.level`): what the scheduler hears and wants, a line each."""
+"""The log of a run (`-glow.log.level`): the scheduler's events and actions, one line each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 class RunLog:
-    """Hears the events and actions of one run, and logs each with the ids of what it is about."""
+    """Logs the events and actions of one run, with the ids of run, group, attempt and executor."""
 
     def __init__(self, run: str, run_number: int, plan: Plan) -> None:
         self._run = run
@@ -30,7 +30,7 @@ class RunLog:
         )
 
     def take(self, event: Any) -> None:
-        """Hear of something; most of it is worth a line only to those who look for a fault."""
+        """Log an event or action, most of them at debug level."""
         if isinstance(event, do.ExecutorJoined):
             self._agents[event.executor] = event.agent
             self._say(logging.INFO, "an executor has joined", executor=event.executor)
@@ -72,7 +72,7 @@ class RunLog:
             self._ended(event)
 
     def ended(self, outcome: str, took_s: float) -> None:
-        """The whole run."""
+        """Log the end of the run."""
         self._say(logging.INFO, f"the run is {outcome}, after {took_s:.3f} s")
 
     def _ended(self, event: GroupEnded) -> None:

@@ -1,12 +1,12 @@
-"""Lines that stand below whatever is printed on a terminal, and change in their places.
+"""Lines below the printed output of a terminal, updated in place.
 
-The cursor stays where the last output ended, and the lines hang below it: whatever is written past
-us lands where it belongs, and nothing of it is lost when the lines are drawn anew. What is written
-through sys.stdout and sys.stderr takes the lines away first; they come back with the next `draw`.
+The cursor stays at the end of the last output, with the lines below: output that bypasses this
+module lands in its place and survives a redraw. Output through sys.stdout and sys.stderr first
+erases the lines; the next `draw` restores them.
 
-    make room     ESC D, once for each line and the blank one above them; then as far up again
-    draw          ESC 7, the lines, ESC 8: save the cursor, and go back to it
-    take away     ESC [ J: clear what is below the cursor
+    make room     ESC D for each line and the blank one above; then up by the same number
+    draw          ESC 7, the lines, ESC 8: save and restore the cursor
+    erase         ESC [ J: clear everything below the cursor
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ _taken = threading.Lock()
 
 
 def take_terminal() -> bool:
-    """One screen at a time: True for whoever may make it, until that is left."""
+    """Claim the terminal for one screen at a time; True if the caller may create a screen."""
     return _taken.acquire(blocking=False)
 
 
 class Screen:
-    """Draws on a terminal that was taken. A context manager: leaving it takes the lines away.
+    """Draws on a claimed terminal. A context manager: leaving erases the lines.
 
-    Within, sys.stdout and sys.stderr are stand-ins, if they are terminals, too.
+    Within, sys.stdout and sys.stderr are replaced, where connected to a terminal.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        # Threads of the user's print, and a signal may come while the main thread does.
+        # Reentrant: user threads print, and a signal handler may print within the main thread's
+        # draw.
         self._lock = threading.RLock()
         self._shown: tuple[Sequence[str], tuple[int, int]] | None = None
         self._replaced: list[tuple[str, TextIO, _Above]] = []
@@ -64,7 +65,7 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         for name, stream, above in self._replaced:
-            if getattr(sys, name) is above:  # else the user has put something there meanwhile
+            if getattr(sys, name) is above:  # otherwise the user has replaced the stream meanwhile
                 setattr(sys, name, stream)
             above.finish()
         self.erase()
@@ -72,17 +73,17 @@ class Screen:
 
     @property
     def is_covered(self) -> bool:
-        """Something was printed since the lines were drawn."""
+        """True if output was printed after the last draw."""
         return self._shown is None
 
     def size(self) -> tuple[int, int] | None:
-        """Columns, and lines that there is room for; None: nothing can be shown now."""
+        """Return the columns and the lines available; None: nothing can be shown now."""
         try:
             descriptor = self._stream.fileno()
             size = os.get_terminal_size(descriptor)
-            with suppress(OSError):  # it is not our controlling terminal
+            with suppress(OSError):  # not the controlling terminal
                 if os.tcgetpgrp(descriptor) != os.getpgrp():
-                    return None  # in the background: the terminal is somebody else's
+                    return None  # in the background: another job uses the terminal
         except (OSError, ValueError, AttributeError):
             return None
         if size.columns < _LEAST_WIDTH or size.lines < _LEAST_HEIGHT:
@@ -90,7 +91,7 @@ class Screen:
         return size.columns, size.lines - 2
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Show these lines, none of them wider than the terminal."""
+        """Show these lines, none wider than the terminal."""
         size = self.size()
         if size is None:
             self.erase()
@@ -101,14 +102,14 @@ class Screen:
             count = len(lines)
             room = f"{_DOWN * (count + 1)}\x1b[{count + 1}A"
             body = "".join(f"\r\n{line}{_CLEAR_LINE}" for line in lines)
-            # The rest of the cursor's own line, and the blank one, too
+            # The rest of the cursor's own line, and the blank one
             self._write(
                 f"{room}{_SAVE}{_CLEAR_LINE}\r\n{_CLEAR_LINE}{body}{_CLEAR_BELOW}{_RESTORE}"
             )
             self._shown = lines, size
 
     def erase(self) -> None:
-        """Take the lines away."""
+        """Erase the lines."""
         with self._lock:
             if self._shown is not None:
                 self._shown = None
@@ -123,14 +124,14 @@ class Screen:
                 self._write(f"{text}\n")
 
     def print(self, target: TextIO, text: str) -> None:
-        """Write something of somebody else's, where the lines are now."""
+        """Write other output at the cursor, after erasing the lines."""
         with self._lock:
             self.erase()
             target.write(text)
             target.flush()
 
     def _takes_more(self) -> bool:
-        """False of a terminal that is stopped by Ctrl-S: the run must not stop with it."""
+        """Return False for a terminal stopped by Ctrl-S, which must not block the run."""
         try:
             poll = select.poll()
             poll.register(self._stream, select.POLLOUT)
@@ -149,16 +150,16 @@ class Screen:
 
 
 class _Above:
-    """Stands in for sys.stdout or sys.stderr: what is written comes above the lines.
+    """Replaces sys.stdout or sys.stderr: output appears above the lines.
 
-    Whole lines do, for `print` writes a line and its end one after the other, and another thread
-    may come between them. The beginning of a line waits for its end, or for a flush.
+    Output is passed on in whole lines: `print` writes a line and its end separately, and another
+    thread may write in between. An unfinished line waits for its end, or for a flush.
     """
 
     def __init__(self, screen: Screen, target: TextIO) -> None:
         self._screen = screen
         self._target = target
-        self._begun: dict[int, str] = {}  # lines without an end yet, by thread
+        self._begun: dict[int, str] = {}  # unfinished lines, by thread
 
     def write(self, text: str) -> int:
         thread = threading.get_ident()
@@ -178,7 +179,7 @@ class _Above:
             self._target.flush()
 
     def finish(self) -> None:
-        """Write what waits, of every thread."""
+        """Write the unfinished lines of every thread."""
         while self._begun:
             _thread, begun = self._begun.popitem()
             self._screen.print(self._target, begun)

@@ -1,4 +1,4 @@
-"""What a run has cost, by step group: as a table for people, and as JSON for programs."""
+"""The cost of a run by step group: as a table for people, and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import AttemptStats
 
-_HERE = "here"  # the socket file of a standalone run is no place
+_HERE = "here"  # shown for the socket path of a standalone run
 _COLUMNS = (
     Column("step group", least_width=16, is_left=True),
     Column("tasks"),
@@ -35,23 +35,23 @@ _MOST_LABEL = 40
 
 
 class StepSummary(NamedTuple):
-    """One step group. Only what sealed attempts did counts; `retries` are attempts beside them."""
+    """The cost of one step group, from its sealed attempts; `retries` are the other attempts."""
 
     number: int
     label: str
     tasks: int
     sealed: int
     retries: int
-    total: AttemptStats  # of all sealed tasks together
-    queued_s: float  # tasks waited for their executors, all together
+    total: AttemptStats  # sum over the sealed tasks
+    queued_s: float  # time between assignment and start, summed over tasks
     slowest: SealedWork | None
     slowest_task: int
-    skew: float | None  # the slowest task's time to the median; None: nothing to compare
+    skew: float | None  # the slowest task's time divided by the median; None: fewer than two tasks
     agents: dict[str, int]  # sealed tasks, by agent
 
 
 class RunSummary(NamedTuple):
-    """One run."""
+    """The cost of one run."""
 
     run: str
     run_number: int
@@ -63,7 +63,7 @@ class RunSummary(NamedTuple):
 
 
 def summary_of(tally: Tally, run: str, run_number: int, outcome: str, took_s: float) -> RunSummary:
-    """What the tally says at the end."""
+    """Return the summary of the final statistics."""
     return RunSummary(
         run,
         run_number,
@@ -114,7 +114,7 @@ def _skew(times_s: list[float]) -> float | None:
 
 
 def as_json(summary: RunSummary) -> str:
-    """One line: an object with `step_groups`. Times are seconds, sizes bytes."""
+    """Return one line of JSON: an object with `step_groups`. Times are seconds, sizes bytes."""
     return json.dumps(
         {
             "run": summary.run,
@@ -154,7 +154,7 @@ def _step_as_json(step: StepSummary) -> dict[str, Any]:
 
 
 def as_table(summary: RunSummary, width: int | None) -> str:
-    """A head, and a line for each step group, without an end of line.
+    """Return a heading, and a line for each step group, without a final newline.
 
     Args:
         width: characters in a line; None: no limit.

@@ -1,8 +1,8 @@
-"""The tally of a run: how far each step group is, who works on what, what it has cost.
+"""Statistics of a run: the progress of each step group, the work of each executor, the cost.
 
-A pure machine beside the scheduler: it hears the same events and the actions that answer them, each
-in O(1). Rows count once their group's attempt is sealed, and no longer when it is undone; what
-running attempts have done so far is kept apart.
+A pure machine beside the scheduler: receives the same events, and the scheduler's actions, each in
+O(1). Rows count from the seal of their group's attempt until the group is undone; rows of running
+attempts are counted separately.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from glowpy.record import NamedTuple
 from glowpy.wire.run_messages import AttemptStats, GroupEnded, Outcome, Progress
 
 _FIELDS = len(AttemptStats._fields)
-_COUNTS = _FIELDS - 2  # of them are whole numbers, the others times
-_COLUMNS = _FIELDS + 3  # and: waited for its executor, number of the agent, is it counted
+_COUNTS = _FIELDS - 2  # of the fields are whole numbers, the rest times
+_COLUMNS = _FIELDS + 3  # plus the queueing time, the number of the agent, and a flag: counted
 _NOTHING = AttemptStats()
 _ROWS_IN = AttemptStats._fields.index("rows_in")
 
 
 class StepTally:
-    """One step group: what is done of it."""
+    """Progress of one step group."""
 
     __slots__ = ("label", "retries", "rows_running", "rows_sealed", "running", "sealed", "tasks")
 
@@ -32,19 +32,19 @@ class StepTally:
         self.label = label
         self.tasks = tasks
         self.sealed = 0  # task groups
-        self.running = 0  # attempts that have begun
-        self.retries = 0  # attempts that began beyond the first of their group
+        self.running = 0  # started attempts
+        self.retries = 0  # attempts started beyond the first of their group
         self.rows_sealed = 0  # read by sealed attempts
-        self.rows_running = 0  # read by running ones so far
+        self.rows_running = 0  # read by running attempts so far
 
     @property
     def rows(self) -> int:
-        """Rows that have been read, in attempts that count or may still count."""
+        """Rows read by attempts that count, or may still count."""
         return self.rows_sealed + self.rows_running
 
 
 class AttemptTally:
-    """One attempt that an executor holds."""
+    """One attempt held by an executor."""
 
     __slots__ = ("assigned_at", "begun_at", "executor", "group", "number", "work")
 
@@ -53,16 +53,16 @@ class AttemptTally:
         self.group = group
         self.executor = executor
         self.assigned_at = assigned_at
-        self.begun_at: float | None = None  # not yet
-        self.work = _NOTHING  # as last said
+        self.begun_at: float | None = None  # None before the start
+        self.work = _NOTHING  # as of the last progress message
 
 
 class SealedWork(NamedTuple):
-    """What one sealed task group has cost."""
+    """The cost of one sealed task group."""
 
     group: int
     agent: str
-    queued_s: float  # from being assigned to beginning
+    queued_s: float  # from assignment to start
     work: AttemptStats
 
     @property
@@ -71,13 +71,13 @@ class SealedWork(NamedTuple):
 
 
 def work_of(numbers: Sequence[float]) -> AttemptStats:
-    """AttemptStats out of its fields as plain numbers: counts first, then times."""
+    """Build AttemptStats from its fields as plain numbers: counts first, then times."""
     counts = [int(number) for number in numbers[:_COUNTS]]
     return AttemptStats._make([*counts, *numbers[_COUNTS:]])
 
 
 class Tally:
-    """Follows one run of a plan from its events."""
+    """Statistics of one run of a plan, updated by its events."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -85,15 +85,15 @@ class Tally:
             StepTally(">".join(step.label for step in each.steps), each.task_count)
             for each in plan.step_groups
         ]
-        self.executors: dict[str, str] = {}  # those that are there, and their agents
+        self.executors: dict[str, str] = {}  # of the current executors: the agent of each
         self.executors_seen = 0
         self.most_executors = 0
         self.sealed = 0  # task groups
         self._held: dict[int, AttemptTally] = {}  # by number
         self._of_executor: dict[str, set[int]] = {}
-        self._ended: AttemptTally | None = None  # the last one, if it says that it is whole
+        self._ended: AttemptTally | None = None  # the last ended attempt, if sealed
         self._tries = array("H", bytes(2 * plan.group_count))
-        # A column for each number of a sealed group: 88 bytes of 100,000 groups are little.
+        # A row for each task group: 100,000 groups take 9 MB.
         self._numbers = array("d", bytes(8 * _COLUMNS * plan.group_count))
         self._agents: dict[str, int] = {}
         self._react: dict[type, Callable[[Any, float], None]] = {
@@ -112,25 +112,25 @@ class Tally:
         }
 
     def take(self, event: object, now: float) -> None:
-        """Hear an event or action of the scheduler, or what an agent says of attempts."""
+        """Apply an event or action of the scheduler, or an agent's message about attempts."""
         react = self._react.get(type(event))
         if react is not None:
             react(event, now)
 
     @property
     def running(self) -> int:
-        """Attempts that have begun and not ended."""
+        """The number of running attempts."""
         return sum(step.running for step in self.steps)
 
     def held(self) -> Iterator[AttemptTally]:
-        """Every attempt that an executor holds, in the order of their assignments."""
+        """Return every attempt held by an executor, in the order of assignment."""
         return iter(self._held.values())
 
     def step_of(self, group: int) -> StepTally:
         return self.steps[self.plan.task_group(group).step_group.number]
 
     def sealed_work(self, groups: range) -> Iterator[SealedWork]:
-        """What those of some task groups have cost that are sealed."""
+        """Yield the cost of each sealed group among `groups`."""
         agents = list(self._agents)
         for group in groups:
             first = group * _COLUMNS
@@ -185,7 +185,7 @@ class Tally:
                 attempt.work = work
 
     def _let_go(self, event: do.Abort | do.Recalled, _now: float) -> None:
-        """It is fenced, or was never begun: whatever comes of it counts for nothing."""
+        """Drop an attempt that is fenced or was never started: its results do not count."""
         self._drop(event.attempt)
 
     def _group_ended(self, event: GroupEnded, _now: float) -> None:
@@ -231,7 +231,7 @@ class Tally:
         self.sealed -= 1
 
     def check_invariants(self) -> None:
-        """For tests: every count agrees with its facts. Raises: AssertionError."""
+        """For tests: check that every count agrees with the facts. Raises: AssertionError."""
         held = list(self._held.values())
         assert {each.number for each in held} == {
             n for of in self._of_executor.values() for n in of

@@ -1,13 +1,13 @@
-"""What a user sees of a run while it goes on, and at its end.
+"""The user's view of a run, during it and at its end.
 
-A short run that nobody asks about pays for a list of what has happened, and for nothing else: the
-tally, and what draws it, are loaded once the run has lasted a while, or is interrupted.
+A short run without any view pays only for a list of its events: the statistics and the drawing code
+are loaded once the run has lasted a while, or is interrupted.
 
-    on a terminal       a line for each step group, drawn anew several times a second
+    on a terminal       a line for each step group, redrawn several times a second
     elsewhere           a line on stderr every ten seconds
     -glow.quiet         neither
-    -glow.flow.stat     what it has cost, at the end
-    -glow.log.level     what is heard and done, line by line
+    -glow.flow.stat     the cost of the run, at the end
+    -glow.log.level     events and actions, line by line
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from glowpy.driver.view.tally import Tally
 
 
-_SOONER = 5  # times, than without prints in between
+_SOONER = 5  # times the redraw rate, after other output
 
 
 class Watch:
-    """Follows one run. A context manager around it: leaving it says how the run has ended."""
+    """Follows one run. A context manager around the run: leaving reports its outcome."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Watch:
         self._stat = options.flow_stat
         self._is_quiet = options.quiet
         self._begun_at = time.monotonic()
-        self._early: list[tuple[object, float]] = []  # what was heard before there was a tally
+        self._early: list[tuple[object, float]] = []  # events before the statistics were loaded
         self._tally: Tally | None = None
         self._progress: RunProgress | None = None
         self._screen: Screen | None = None
@@ -65,10 +65,10 @@ class Watch:
         if options.log_level:
             self._log = _run_log(options.log_level, description, plan)
         if options.quiet and not options.flow_stat:
-            self._next = float("inf")  # nobody will ask
+            self._next = float("inf")  # no view will need the statistics
 
     def heard(self, event: object) -> None:
-        """An event or an action of the scheduler, or what an agent says of attempts."""
+        """Record an event or an action of the scheduler, or an agent's message about attempts."""
         if self._log is not None:
             self._log.take(event)
         if self._tally is not None:
@@ -77,13 +77,13 @@ class Watch:
             self._early.append((event, time.monotonic()))
 
     def advance(self, now: float) -> float:
-        """Show what is due; when to be called again, by the caller's clock."""
+        """Show what is due; return the time of the next call, by the caller's clock."""
         ours = time.monotonic()
         if ours >= self._next:
             self._next = ours + self._show(ours)
         due = self._next
         if self._screen is not None and self._screen.is_covered:
-            # Something was printed: the lines come back soon, but not for each line of it.
+            # Other output erased the lines: redraw soon, but not after each line of output.
             again = self._drawn_at + self._timing.view_s / _SOONER
             if ours >= again:
                 self._drawn_at = ours
@@ -93,10 +93,10 @@ class Watch:
         return now + due - ours
 
     def _show(self, now: float) -> float:
-        """Show how far the run is; for how long that will do."""
+        """Show the progress of the run; return the time until the next update."""
         progress = self._follow()
         if self._is_quiet:
-            return float("inf")  # from now on it is told what happens
+            return float("inf")  # from now on, events go to the statistics
         if self._screen is None:
             self._open_screen()
         if self._screen is None:
@@ -108,7 +108,7 @@ class Watch:
                 return self._timing.progress_s
             return self._timing.progress_s - since_s
         size = self._screen.size()
-        lines = progress.lines(now)  # also while nobody sees them: rates need them
+        lines = progress.lines(now)  # also while hidden: rates need samples
         if size is not None and self._paint is not None:
             self._was_shown = True
             self._painted = self._paint(lines, progress.whole(now), *size)
@@ -117,7 +117,7 @@ class Watch:
         return self._timing.view_s
 
     def _only_serves(self) -> bool:
-        """All that runs lasts as long as channels of the driver program do."""
+        """Return True if every running group lasts as long as the program's channels."""
         if not self._plan.has_streaming_groups or self._tally is None:
             return False
         groups = [each.group for each in self._tally.held()]
@@ -130,7 +130,7 @@ class Watch:
             return
         from glowpy.driver.view.screen import Screen, take_terminal
 
-        if take_terminal():  # else another run of this process is shown there
+        if take_terminal():  # otherwise another run of this process is shown
             from glowpy.driver.view.bars import painter
 
             self._paint = painter(sys.stderr)
@@ -138,7 +138,7 @@ class Watch:
             self._screen.__enter__()
 
     def _follow(self) -> RunProgress:
-        """The tally of all that was heard so far, and what can be said of it."""
+        """Load the statistics, apply all events so far, and return the progress."""
         if self._progress is None:
             from glowpy.driver.view.progress import RunProgress
             from glowpy.driver.view.tally import Tally
