@@ -64,8 +64,7 @@ class Batch:
         monkeypatch.setattr(launch, "execute", execute_and_record)
 
     def check(self, flags: Iterable[str]) -> None:
-        """Compute all datasets with these flags; datasets whose flows have equal flags share one
-        run."""
+        """Compute the datasets by one run for each set of flow flags, with these flags added."""
         for own in sorted({result.flags for result in self.results}):
             some = [result for result in self.results if result.flags == own]
             flow = Flow([*flags, *own])

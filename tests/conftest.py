@@ -25,17 +25,17 @@ _START_S = 30.0
 _STOP_S = 30.0
 _READY = r"ready, leader (\S+:\d+)"
 
-# Whoever runs the tests in the background of a shell, or by nohup, has these ignored; processes
-# that the tests start would inherit that, and some of them are to end by a signal.
+# A shell with the tests in the background, or nohup, ignores these signals, and child processes
+# inherit the setting; some children have to end by a signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# The user's own key, which servers and drivers on loopback share, is not touched by tests.
+# Tests do not touch the user's own key, which servers and drivers on loopback share.
 _STATE = tempfile.mkdtemp(prefix="glowpy-state-")
 atexit.register(shutil.rmtree, _STATE, ignore_errors=True)
 os.environ["XDG_STATE_HOME"] = _STATE
 
-# How long an example takes says how busy the machine is, not whether the code is right.
+# The duration of an example depends on the load of the machine, not on the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
@@ -49,9 +49,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture
 def new_flow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    """Makes flows for the inline runner, or for that of `ON_EVERY_RUNNER`.
+    """Makes flows for the inline runner, or for a runner of `ON_EVERY_RUNNER`.
 
-    Without that, the last test of the file compares results with those of the other runners.
+    Without `ON_EVERY_RUNNER`, the last test of the file compares results with the other runners.
     """
     name: str = getattr(request, "param", "")
     if name:
@@ -65,8 +65,8 @@ def new_flow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The leader's address of a cluster of three agents, which must leave nothing behind."""
-    # mkdtemp-short: paths of sockets in it have to fit into 107 bytes
+    """The leader's address of a cluster of three agents; no file and no process may remain."""
+    # mkdtemp-short: paths of sockets in the directory are limited to 107 bytes
     temporary = tmp_path_factory.mktemp("cluster")
     command = [sys.executable, "-m", "glowpy", "cluster"]
     command += ["--agents", "3", "--executors", "2", "--port", "0"]
@@ -110,7 +110,7 @@ def process_of(pid: int) -> psutil.Process:
 
 
 def family_of(pid: int) -> list[psutil.Process]:
-    """All processes below one, however deep."""
+    """All descendants of a process."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:

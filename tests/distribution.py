@@ -21,8 +21,7 @@ class ByFileOrTest(LoadScopeScheduling):  # type: ignore[misc]
 
 @cache
 def is_kept_together(path: str) -> bool:
-    """Return whether the file or its folder's conftest.py defines something for all tests of the
-    file."""
+    """Return whether the file or its folder's conftest.py has a fixture shared by the tests."""
     file = ROOT / path
     texts = [
         each.read_text("utf-8") for each in (file, file.with_name("conftest.py")) if each.exists()

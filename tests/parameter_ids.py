@@ -6,7 +6,7 @@ from typing import Any
 
 
 def stable_id(value: Any) -> str:
-    """The start of a value's text, or its type where the text depends on hashes or addresses."""
+    """The start of a value's text, or the type where the text depends on hashes or addresses."""
     text = ascii(value)
     if " at 0x" in text or "set({" in text or isinstance(value, (set, frozenset)):
         return type(value).__name__

@@ -1,8 +1,8 @@
-"""A user's script as a real process, in each mode, and a check that nothing of it is left.
+"""A user's script as a real process, in each mode, and a check for remaining processes and files.
 
-`started` gives a running process, `run` one that has ended, `server` one of glowpy's servers. Each
-process has a temporary directory of its own, which whatever it starts inherits: by that the whole
-family is known, and at the end neither a process of it nor a file in that directory may be left.
+`started` yields a running process, `run` returns a process that has ended, `server` yields one of
+glowpy's servers. Each process has its own temporary directory, inherited by all child processes:
+the directory identifies the whole family, and at the end no process and no file may remain.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ MASTER_PORT = 8930
 MODES = ["plain", "inline", "own cluster", "cluster"]
 ON_A_CLUSTER = ["own cluster", "cluster"]
 
-# Each script is a process or several: `make check` starts most of them in one mode only, and one
-# of them in all (`test_script_modes.test_the_same_result`).
+# Each script is a process or several: `make check` starts most scripts in one mode only, and one
+# script in all modes (`test_script_modes.test_the_same_result`).
 _SLOW_MODES = [pytest.param(mode, marks=pytest.mark.slow) for mode in MODES if mode != "plain"]
 _OWN = pytest.param("own cluster", marks=pytest.mark.slow)
 IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", *_SLOW_MODES])
@@ -41,7 +41,7 @@ ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", [_OWN, "cluster"])
 
 
 def flags_of(mode: str, leader: str) -> list[str]:
-    """What makes a script run in this mode; `leader` is that of a cluster which is there."""
+    """Flags for a run in this mode; `leader` is the address of an existing cluster."""
     if mode == "plain":
         return []
     if mode == "inline":
@@ -58,7 +58,7 @@ def flags_of(mode: str, leader: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process that has ended, and all that it has said."""
+    """The exit status and the output of a process that has ended."""
 
     status: int
     stdout: str
@@ -73,19 +73,19 @@ class Heard(OutputLines):
     """The lines that a process writes to one stream."""
 
     def await_match(self, pattern: str, number: int = 1) -> re.Match[str]:
-        """The `number`-th place of the text that matches, as soon as it is there."""
+        """Wait for the `number`-th match of the pattern in the text."""
         match = self.wait_for(pattern, BOUND_S, number)
         assert match is not None, f"{pattern!r} was not said {number} times:\n{self.text}"
         return match
 
     def finish(self, timeout_s: float = BOUND_S) -> None:
-        """Wait for the end of the stream; whoever has it open keeps it from ending."""
+        """Wait for the end of the stream, which every process that has inherited it keeps open."""
         super().finish(timeout_s)
         assert self.is_finished, f"an output is kept open by a process:\n{self.text}"
 
 
 class Running:
-    """A process that has been started."""
+    """A started process, with its output."""
 
     def __init__(self, process: subprocess.Popen[str], temporary: str) -> None:
         self._temporary = temporary
@@ -95,7 +95,7 @@ class Running:
         self.stderr = Heard(process.stderr)
 
     def finish(self) -> Ended:
-        """Wait for its end."""
+        """Wait for the end of the process."""
         try:
             status = self.process.wait(BOUND_S)
         except subprocess.TimeoutExpired:
@@ -105,15 +105,16 @@ class Running:
         return Ended(status, self.stdout.text, self.stderr.text)
 
     def left_behind(self) -> list[str]:
-        """Processes and files that there are of it and of all clusters' runs."""
+        """Remaining processes and files of this process and of all clusters' runs."""
         processes = [*family_of(self._temporary), *executors()]
         files = sorted(str(path) for path in Path(self._temporary).rglob("*"))
         return [*(f"{each.pid} {each.info['cmdline']}" for each in processes), *files]
 
     def await_nothing_left(self) -> None:
-        """Wait until others have removed what it could not."""
+        """Wait until other processes have removed the files of a killed process."""
         deadline = time.monotonic() + BOUND_S
-        with select.epoll() as nothing:  # neither processes nor files tell everybody that they go
+        # ends of foreign processes and removals of files raise no event
+        with select.epoll() as nothing:
             while left := self.left_behind():
                 assert time.monotonic() < deadline, f"left behind: {left}; {self.so_far()}"
                 nothing.poll(0.05)
@@ -124,7 +125,7 @@ class Running:
 
 @contextmanager
 def nobody() -> Iterator[str]:
-    """An address where nobody listens, and nobody else can as long as the block runs."""
+    """An address that is reserved as long as the block runs, without any listener."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{held.getsockname()[1]}"
@@ -138,7 +139,7 @@ def started(
     environment: Mapping[str, str] | None = None,
     program: str | Path = sys.executable,
 ) -> Iterator[Running]:
-    """`python WORDS…` in a directory. Within the block it has to end, by `finish()`."""
+    """`python WORDS…` in a directory; the block has to end the process by `finish()`."""
     with (
         tempfile.TemporaryDirectory(prefix="gw-") as temporary,
         tempfile.TemporaryFile("w+", encoding="utf-8") as written,
@@ -212,7 +213,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     program: str | Path = sys.executable,
 ) -> Ended:
-    """`python WORDS…` in a directory, to its end, which has to be the expected one."""
+    """`python WORDS…` in a directory, up to the end, with the expected exit status."""
     with started(
         directory, *words, stdin=stdin, environment=environment, program=program
     ) as running:
@@ -222,9 +223,9 @@ def run(
 
 
 def await_idle(leader: str, key_file: str = "") -> None:
-    """Wait until the master knows that no executor is in use: a run before is over for all.
+    """Wait until no executor of the master is in use and all earlier runs have ended.
 
-    A run that begins sooner may get fewer executors, and so other places.
+    A run that starts sooner may get fewer executors and run at other agents.
     """
     command = [sys.executable, "-m", "glowpy", "status", "--master", leader]
     with subprocess.Popen(
@@ -241,7 +242,7 @@ def await_idle(leader: str, key_file: str = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server of ours that listens."""
+    """A listening server of glowpy."""
 
     address: str
     log: Heard
@@ -250,7 +251,7 @@ class Served:
 
 @contextmanager
 def server(directory: Path, role: str, *options: str) -> Iterator[Served]:
-    """`glowpy ROLE` while the block runs; it has to end well when told to."""
+    """`glowpy ROLE` while the block runs; SIGTERM ends the server with exit status 0."""
     with started(directory, "-m", "glowpy", role, *options) as running:
         announced = running.stdout.await_match(rf"(?m)^glowpy {role} listening on (\S+)$")
         yield Served(announced[1], running.stderr, running.process)

@@ -1,7 +1,7 @@
-"""Agents, executors and a network for the scheduler, simulated: everything may be late or lost.
+"""Simulated agents, executors and network for the scheduler, with delays and losses everywhere.
 
-Messages between the scheduler and one agent keep their order, as on a connection; what happens at
-different agents happens in any order. `choose` picks what happens next.
+Messages between the scheduler and one agent keep their order, as on a connection; events at
+different agents happen in any order. `choose` picks the next event.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class _Executor:
     name: str
     queue: deque[do.Assign] = field(default_factory=deque)
     running: do.Assign | None = None
-    live: list[do.Assign] = field(default_factory=list)  # run beside it
+    live: list[do.Assign] = field(default_factory=list)  # streaming attempts, beside `running`
 
 
 @dataclass
 class _Agent:
     name: str
-    inbox: deque[Any] = field(default_factory=deque)  # actions on their way
-    outbox: deque[Any] = field(default_factory=deque)  # events on their way
+    inbox: deque[Any] = field(default_factory=deque)  # actions in transit
+    outbox: deque[Any] = field(default_factory=deque)  # events in transit
     executors: dict[str, _Executor] = field(default_factory=dict)
     written: dict[int, str] = field(default_factory=dict)  # attempt -> "running", "sealed", "lost"
 
 
 class World:
-    """A scheduler and its agents. `steps()` lists what may happen next; the caller picks."""
+    """A scheduler and its agents. `steps()` lists possible next events; the caller picks one."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class World:
         )
         self.now = 0.0
         self.ticks_left = 20 if speculates else 0
-        self.rivals: set[int] = set()  # attempts of groups that had one already
+        self.speculative: set[int] = set()
         self.plan = plan
         self.agents = {f"a{number}": _Agent(f"a{number}") for number in range(agents)}
         self.faults_left = faults
@@ -74,7 +74,7 @@ class World:
         self._take(self.scheduler.start())
 
     def steps(self) -> list[Step]:
-        """Everything that can happen now; empty: the world stands still."""
+        """All possible next events; an empty list is a standstill."""
         found: list[Step] = []
         living = sum(len(agent.executors) for agent in self.agents.values())
         if self.share < self.most_executors:
@@ -105,7 +105,7 @@ class World:
         return found
 
     def _unreadable(self) -> list[int]:
-        """Attempts that the driver wants to read and cannot."""
+        """Attempts that the driver has to read and cannot."""
         wanted = {
             group
             for step_group in self.plan.step_groups
@@ -117,7 +117,7 @@ class World:
         return [number for number in attempts if living.get(number) != "sealed"]
 
     def faults(self) -> list[Step]:
-        """Everything that can go wrong now."""
+        """All faults that are possible now."""
         if not self.faults_left or self.is_finished:
             return []
         found: list[Step] = [partial(self._squeeze, count) for count in range(self.most_executors)]
@@ -162,15 +162,15 @@ class World:
                         agent.inbox.append(action)
 
     def _check_assign(self, assign: do.Assign) -> None:
-        """Nobody is to read a rival that is not whole."""
+        """Assert that no input of an assignment is an incomplete speculative attempt."""
         state = self.scheduler._state
         speculative = {each.number for each in state.speculative.values()}
         if assign.attempt in speculative:
-            self.rivals.add(assign.attempt)
+            self.speculative.add(assign.attempt)
         for edge in assign.inputs:
             assert speculative.isdisjoint(attempt for _owner, attempt, _shard in edge.shards())
 
-    # --- what happens ---
+    # --- events ---
 
     def _pass_time(self) -> None:
         self.ticks_left -= 1
@@ -189,7 +189,7 @@ class World:
         action = agent.inbox.popleft()
         executor = agent.executors.get(action.executor)
         if executor is None:
-            return  # it died while this was on its way
+            return  # the executor died while the action was in transit
         if isinstance(action, do.Assign) and action.is_streaming:
             executor.live.append(action)
             self._begun(agent, action)
@@ -267,11 +267,11 @@ class World:
             agent.outbox.append(do.GroupSealed(assign.attempt))
 
     def _change_share(self, count: int) -> None:
-        """Other drivers want some, too, or want them no longer."""
+        """Change the share of executors, as the demand of other drivers does."""
         self.share = count
         self._handle(do.ShareChanged(count))
 
-    # --- what goes wrong ---
+    # --- faults ---
 
     def _squeeze(self, count: int) -> None:
         self.faults_left -= 1
@@ -283,7 +283,7 @@ class World:
         self._handle(do.AgentLost(agent.name, "silent"))
 
     def _lose_for_a_while(self, agent: _Agent) -> None:
-        """The agent is used again, but it has nothing any more of what it had."""
+        """The agent is used again, without its previous shards."""
         self._lose_agent(agent)
         self.agents[agent.name] = _Agent(agent.name)
 

@@ -1,4 +1,4 @@
-"""What a script can be given wrongly, in every mode: a clear error at once, and nothing is left."""
+"""Invalid input of a script, in every mode: an immediate, clear error, and no remaining files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.processes import ON_A_CLUSTER, flags_of, run
 
 pytestmark = pytest.mark.slow
 
-OWN = pytest.param("own cluster", marks=pytest.mark.slow)  # it takes half a second to start
+OWN = pytest.param("own cluster", marks=pytest.mark.slow)  # starts in half a second
 IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", "inline", "cluster", OWN])
 ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", ["cluster", OWN])
 HERE = socket.gethostname()
@@ -289,7 +289,7 @@ def test_a_flow_that_is_another_one_in_tasks(
 
 @pytest.mark.parametrize("place", ["script", "function"])
 def test_a_module_that_the_agent_lacks(place: str, cluster: str, tmp_path: Path) -> None:
-    """Installed modules are not sent: the driver's Python finds one that the agents' does not."""
+    """Installed modules are not sent: only the driver's Python finds this module."""
     installed = tmp_path / "lib" / "site-packages"
     installed.mkdir(parents=True)
     (installed / "solver.py").write_text("solve = str\n", encoding="utf-8")
@@ -365,7 +365,7 @@ def test_a_disk_that_takes_nothing(mode: str, cluster: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("mode", ["plain", "inline", OWN])
 def test_a_disk_that_fills_up(mode: str, tmp_path: Path) -> None:
-    """Shards do not fit on the disk of whoever makes them."""
+    """The shards exceed the disk space of their writer."""
     script = """
 import resource
 from glowpy import Flow

@@ -17,7 +17,7 @@ Draw = st.DrawFn
 
 @st.composite
 def plans(draw: Draw) -> Plan:
-    """Step groups that read any of those before them, over every kind of edge."""
+    """Step groups that read any earlier step groups, over every kind of edge."""
     step_groups: list[StepGroup] = []
     first_group = 0
     for index in range(draw(st.integers(1, 6))):
@@ -37,7 +37,7 @@ def plans(draw: Draw) -> Plan:
 
 @st.composite
 def datasets(draw: Draw, number: int, task_count: int) -> DatasetNode:
-    """What a step of that many tasks may write."""
+    """A possible output of a step with `task_count` tasks."""
     kind = draw(st.sampled_from(list(OutputKind)))
     if kind is not OutputKind.ONE_SHARD:
         parts = draw(st.integers(1, 4))
@@ -49,7 +49,7 @@ def datasets(draw: Draw, number: int, task_count: int) -> DatasetNode:
 def edges_of(
     draw: Draw, step_groups: list[StepGroup], source: int, task_count: int
 ) -> InputEdge | None:
-    """An edge over which a step of that many tasks may read a source; None: there is no such."""
+    """A possible edge from the source to a step with `task_count` tasks, or None."""
     if source < 0:
         stored = DatasetNode(99, task_count, task_count, OutputKind.ONE_SHARD, rows=())
         return InputEdge(-1, stored, Edge(EdgeKind.ONE_TO_ONE))
@@ -67,7 +67,7 @@ def edges_of(
 
 
 def waited_for(plan: Plan, group: int) -> set[int]:
-    """The groups whose shards a group reads; at a barrier, all groups of that step."""
+    """The groups whose shards a group reads; at a barrier, all groups of the producing step."""
     step_group = plan.step_group_of(group)
     found: set[int] = set()
     for edge in step_group.inputs:

@@ -1,4 +1,4 @@
-"""What the user is told when a step fails: step, place, host, row and their own traceback."""
+"""The error of a failing step: step, line, host, row and the user's traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTS = {"inline": socket.gethostname(), "standalone": socket.gethostname()}
 
 
 def told(function: Callable[..., Any], rows: Iterable[Any] = (7,), shards: int = 1) -> str:
-    """What the user reads when this function, given to map(), has raised."""
+    """The text of the error when this function, given to map(), raises."""
     with pytest.raises(TaskFailed) as failure:
         Flow(["-glow.inline"]).slice(rows, shards).map(function).run()
     return str(failure.value)
@@ -48,7 +48,7 @@ def assert_told(text: str, runner: Runner, words: str) -> None:
 @ON_EVERY_RUNNER
 def test_the_whole_story(new_flow: Runner) -> None:
     def divide(row: int) -> float:
-        return 1 / row  # the line that is shown
+        return 1 / row  # the line in the traceback
 
     line = sys._getframe().f_lineno + 1
     dataset = new_flow().slice([2, 1, 4, 0], 2).map(divide)
@@ -114,7 +114,7 @@ def test_an_exit_in_the_code_of_a_row_is_an_error(new_flow: Runner, tmp_path: Pa
 
 
 class Bad:
-    """A row whose own code raises what its class says."""
+    """A row whose own methods raise `error`."""
 
     error: type[BaseException] = ValueError
 
@@ -157,7 +157,7 @@ def test_errors_that_no_handler_catches_are_reported(error: type[BaseException])
 
 
 class Unpicklable(Exception):
-    """Made from two values, which pickle does not know."""
+    """An exception with two arguments, of which `args` has one: pickle cannot restore it."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code}: {reason}")

@@ -1,4 +1,4 @@
-"""The traceback that a failure shows: the user's frames, of every exception, and none of ours."""
+"""The traceback in a failure: the user's frames of every exception, without glowpy's frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def slice_of(*rows: Any) -> Dataset:
 
 
 def told(dataset: Dataset) -> str:
-    """What the user reads when the run has failed."""
+    """The text of the error that ends the run."""
     with pytest.raises(TaskFailed) as failure:
         dataset.run()
     return str(failure.value)

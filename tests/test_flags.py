@@ -63,7 +63,7 @@ def test_every_flag_is_read_in_all_its_forms(flag: Flag) -> None:
         value = text = flag.choices[-1]
     forms = [[f"-{flag.name}={text}"], [f"--{flag.name}={text}"]]
     if flag.alone:
-        pass  # it takes no word of its own: see below
+        pass  # the flag has no value: see below
     elif value is True:
         forms += [[f"-{flag.name}"], [f"--{flag.name}"]]
     else:

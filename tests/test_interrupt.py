@@ -18,7 +18,7 @@ import pytest
 from tests.failing_scripts import ended_badly, run_folders
 from tests.processes import BOUND_S, MODES, Running, flags_of, nobody, started
 
-pytestmark = pytest.mark.slow  # each of them starts servers, or a driver in every mode
+pytestmark = pytest.mark.slow  # each test starts servers, or a driver in every mode
 
 IN_EVERY_MODE = pytest.mark.parametrize("mode", MODES)
 NOT_INLINE = pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "inline"])
@@ -49,19 +49,19 @@ Flow().slice([0]).map(work).run()
 
 @contextmanager
 def driver(directory: Path, mode: str, leader: str, text: str = AT_WORK) -> Iterator[Running]:
-    """A script that goes on for minutes."""
+    """A script that runs for minutes."""
     (directory / "script.py").write_text(text, encoding="utf-8")
     with started(directory, "script.py", *flags_of(mode, leader), "-glow.quiet") as running:
         yield running
 
 
 def press_ctrl_c(running: Running) -> None:
-    """As a terminal does it: SIGINT to the whole process group."""
+    """Send SIGINT to the whole process group, as a terminal does."""
     os.killpg(running.process.pid, signal.SIGINT)
 
 
 def assert_interrupted(running: Running) -> str:
-    """It ends as Python does by Ctrl-C, and only the driver speaks; what it has said."""
+    """Assert that the driver ends by KeyboardInterrupt with one line; return standard error."""
     ended = ended_badly(running)
     assert ended.status == -signal.SIGINT, running.so_far()
     *notes, end = ended.stderr.splitlines()
@@ -120,12 +120,12 @@ def test_the_debug_flag_shows_frames_of_glowpy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["begun", "at work"])
 @IN_EVERY_MODE
 def test_repeated_ctrl_c_ends_the_run(moment: str, mode: str, cluster: str, tmp_path: Path) -> None:
-    """Wherever in the beginning or the end of the run it comes."""
+    """At any time during the start or the end of the run."""
     with driver(tmp_path, mode, cluster) as running:
         running.stdout.await_match(moment)
         for _ in range(round(BOUND_S / 0.02)):
             press_ctrl_c(running)
-            with suppress(subprocess.TimeoutExpired):  # it has more to do: again
+            with suppress(subprocess.TimeoutExpired):  # still busy: again
                 running.process.wait(0.02)
                 break
         assert running.finish().status != 0
@@ -152,7 +152,7 @@ Run._execute = execute_and_wait
 
 @NOT_INLINE
 def test_a_second_ctrl_c_ends_it_at_once(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Though the first one's end would take for ever; and others remove what it leaves."""
+    """The end after the first Ctrl-C would last for ever; other processes delete the files."""
     text = ENDING_FOR_EVER + AT_WORK
     with driver(tmp_path, mode, cluster, text) as running:
         running.stdout.await_match("at work")
@@ -160,7 +160,8 @@ def test_a_second_ctrl_c_ends_it_at_once(mode: str, cluster: str, tmp_path: Path
         running.stdout.await_match("ending for ever")
         for _ in range(round(BOUND_S / 0.02)):
             press_ctrl_c(running)
-            with suppress(subprocess.TimeoutExpired):  # so soon it counts as the same
+            # a signal soon after the first counts as the same
+            with suppress(subprocess.TimeoutExpired):
                 running.process.wait(0.02)
                 break
         assert running.finish().status == -signal.SIGINT, running.so_far()
@@ -169,7 +170,8 @@ def test_a_second_ctrl_c_ends_it_at_once(mode: str, cluster: str, tmp_path: Path
 
 
 def await_empty(folders: list[Path]) -> None:
-    """Agents notice the end of a driver's connection when they next send something."""
+    """Wait until the agents, which notice a closed connection at the next send, have deleted all
+    files."""
     deadline = time.monotonic() + BOUND_S
     with select.epoll() as nothing:
         while left := [path for folder in folders for path in folder.glob("*")]:
@@ -180,7 +182,7 @@ def await_empty(folders: list[Path]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @IN_EVERY_MODE
 def test_other_signals(number: signal.Signals, mode: str, cluster: str, tmp_path: Path) -> None:
-    """The driver dies by them as if it had not run anything, but it cleans up before."""
+    """The driver dies by the signal, after cleaning up."""
     with driver(tmp_path, mode, cluster) as running:
         running.stdout.await_match("at work")
         running.process.send_signal(number)
@@ -227,7 +229,7 @@ assert [signal.getsignal(number) for number in (2, 15, 1)] == before
 
 @pytest.mark.parametrize("mode", ["plain", "inline"])
 def test_a_process_that_a_function_forks_heeds_signals_as_usual(mode: str, tmp_path: Path) -> None:
-    """As those of a multiprocessing.Pool do, which ends them by SIGTERM."""
+    """Processes of a multiprocessing.Pool, for example, which ends its children by SIGTERM."""
     script = """
 import os, signal
 from glowpy import Flow
@@ -274,7 +276,7 @@ def test_ctrl_c_while_a_master_is_waited_for(tmp_path: Path) -> None:
 
 @contextmanager
 def cluster_at_work(directory: Path) -> Iterator[tuple[Running, Running]]:
-    """A cluster, and a driver whose functions run on both of its agents."""
+    """A cluster, and a driver whose functions run on both agents."""
     options = ["--agents", "2", "--executors", "1", "--port", "0"]
     with started(directory, "-m", "glowpy", "cluster", *options) as cluster:
         leader = cluster.stdout.await_match(r"cluster ready, leader (\S+)")[1]
@@ -284,7 +286,7 @@ def cluster_at_work(directory: Path) -> Iterator[tuple[Running, Running]]:
 
 
 def server_of(cluster: Running, role: str) -> psutil.Process:
-    """The first of its servers in this role."""
+    """The first of the cluster's servers in this role."""
     children = psutil.Process(cluster.process.pid).children()
     return next(child for child in children if role in child.cmdline())
 
@@ -309,7 +311,7 @@ def test_an_agent_that_is_ended_under_a_run(tmp_path: Path) -> None:
 
 
 def test_a_master_that_is_ended_under_a_run(tmp_path: Path) -> None:
-    """The cluster is over with its master, and its agents end what they run."""
+    """The cluster ends with its master, and its agents kill their executors."""
     with cluster_at_work(tmp_path) as (cluster, running):
         server_of(cluster, "master").terminate()
         ended = cluster.finish()

@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on: on a terminal, elsewhere, and when it is interrupted."""
+"""The view of a run: on a terminal, in a file, and after an interrupt."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.gate import SCRIPT, Gate
 from tests.processes import BOUND_S, flags_of, run, started
 from tests.terminal import on_terminal
 
-pytestmark = pytest.mark.slow  # runs that last
+pytestmark = pytest.mark.slow  # long runs
 
 # The view begins after 0.4 s and is drawn every 50 ms; a line without a terminal comes every 2 s.
 FAST = {"GLOWPY_TIME_SCALE": "0.2"}
 
-# Each row waits until the test lets it go on.
+# Each row waits until the test lets the row through.
 GATED = (
     SCRIPT
     + """
@@ -54,12 +54,12 @@ def write(directory: Path, act: str) -> None:
 
 
 def lines_of(text: str) -> list[str]:
-    """What was printed, without the addresses of agents."""
+    """The printed lines, without the addresses of agents."""
     return [line.rpartition("> ")[2] for line in text.splitlines() if line]
 
 
 def words(mode: str, cluster: str) -> list[str]:
-    # two executors, however many the cluster has
+    # two executors, also on a larger cluster
     return [*flags_of(mode, cluster), *(["-glow.workers=2"] if mode == "plain" else [])]
 
 
@@ -67,9 +67,9 @@ def words(mode: str, cluster: str) -> list[str]:
 
 
 def test_prints_stand_above_the_lines_whole_and_in_order(gate: Gate, tmp_path: Path) -> None:
-    """Of every kind: print, kept streams, logging, children, the script's own threads.
+    """Output of every kind: print, kept streams, logging, children, the script's own threads.
 
-    Half of the rows come while there is a view, and each takes as long as it is drawn anew.
+    Half of the rows are printed while the view is drawn, each with a redraw.
     """
     script = (
         SCRIPT
@@ -180,7 +180,7 @@ print(data.count())
 
 
 def test_a_terminal_that_is_stopped_does_not_stop_the_run(gate: Gate, tmp_path: Path) -> None:
-    """Ctrl-S: whatever is written waits for Ctrl-Q."""
+    """Ctrl-S blocks all output until Ctrl-Q."""
     write(tmp_path, "pass")
     with (tmp_path / "script.py").open("a", encoding="utf-8") as script:
         script.write("os.close(os.open('left', os.O_CREAT))\nprint('the last line')\n")
@@ -202,7 +202,7 @@ def test_a_terminal_that_is_stopped_does_not_stop_the_run(gate: Gate, tmp_path: 
 
 @pytest.mark.parametrize("how", ["short", "quiet", "dumb", "output only"])
 def test_nothing_is_drawn(how: str, gate: Gate, tmp_path: Path) -> None:
-    """A short run has no view; nor is there one where nobody wants it or could see it."""
+    """No view for a short run, with -glow.quiet, or without a terminal."""
     write(tmp_path, "print('at work')")
     gate.open()
     environment = {"GLOWPY_TIME_SCALE": "30"} if how == "short" else dict(FAST)
@@ -249,7 +249,7 @@ def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, gate: Gate, tmp_p
 
 def test_ctrl_c_before_there_is_a_view(gate: Gate, tmp_path: Path) -> None:
     write(tmp_path, "print('at work', flush=True)")
-    slow = {"GLOWPY_TIME_SCALE": "30"}  # it is not there soon, however long this takes
+    slow = {"GLOWPY_TIME_SCALE": "30"}  # no view before the signal, even on a slow machine
     words = ["script.py", gate.port, "-glow.workers=2"]
     with started(tmp_path, *words, environment=slow) as running:
         running.stdout.await_match("at work", 2)
@@ -299,7 +299,7 @@ print(len(numbers.partition(3).collect()))
 
 @pytest.mark.parametrize("mode", ["plain", "inline", "cluster"])
 def test_statistics_for_programs(mode: str, cluster: str, tmp_path: Path) -> None:
-    """An attempt that dies is a retry, and its rows do not count."""
+    """An attempt that dies counts as a retry, and its rows do not count."""
     (tmp_path / "script.py").write_text(COUNTED, encoding="utf-8")
     if mode == "inline":
         (tmp_path / "died").touch()
@@ -355,13 +355,13 @@ shown = "amounts bars captured progress run_log screen summary tally logs rich".
 print([name for name in sys.modules if name.split(".")[-1] in shown or name == "logging"])
 """
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    slow = {"GLOWPY_TIME_SCALE": "30"}  # so that it is short, however long it takes
+    slow = {"GLOWPY_TIME_SCALE": "30"}  # a short run, even on a slow machine
     assert run(tmp_path, "script.py", environment=slow).stdout == "[]\n"
     assert "tally" in run(tmp_path, "script.py", "-glow.flow.stat").stdout
 
 
 def test_two_runs_at_once_share_a_terminal(gate: Gate, tmp_path: Path) -> None:
-    """One is drawn; the other says its lines above that."""
+    """One run is drawn; lines of the other run stand above the view."""
     script = (
         SCRIPT
         + """

@@ -1,4 +1,4 @@
-"""Losses of agents count for the task group that ran there: a row may take its host down."""
+"""Losses of agents count for the task group that ran there: a row may kill its host."""
 
 from __future__ import annotations
 

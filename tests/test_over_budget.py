@@ -1,4 +1,4 @@
-"""Kernels that get more rows than their budget holds: the result is that of the rows in memory."""
+"""Kernels with more rows than their memory budget: the same result as in memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def scratches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows with each temporary file that is written to."""
+    """A list with one item for each temporary file that has been written."""
     opened: list[int] = []
     open_file = ScratchFile._open
 
@@ -58,7 +58,7 @@ def scratches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_broadcast_join_keeps_the_key_of_each_left_row(
     tmp_path: Path, scratches: list[int]
 ) -> None:
-    """Keys that are equal, but of several types, whether the right side fits or not."""
+    """Equal keys of several types, with a right side that fits in memory or not."""
     left = [(1, "a"), (1.0, "b"), (True, "c"), (2, "d")]
     right = [(number, "x" * 100) for number in range(200)]
 
@@ -84,7 +84,7 @@ def batches(rows: Batch, size: int = 5) -> Iterator[Batch]:
 def last_group(
     make: Callable[[Dataset], Dataset], shards: list[Batch], directory: Path, budget_bytes: int
 ) -> Batch:
-    """Run every task of `make(slice)` with this budget; the rows of its last step."""
+    """Run every task of `make(slice)` with this budget; return the rows of the last step."""
     dataset = make(Flow(["-glow.inline"]).slice([], len(shards)))
     plan = make_plan(dataset._graph, [dataset._node], stored=True)
     written = {(-1, task): shard for task, shard in enumerate(shards)}
@@ -171,7 +171,7 @@ BUDGETS = st.sampled_from([500, 3000, 10_000, 64 << 20])
 def kernel_rows(
     kernel: Callable[..., Iterator[Batch]], sides: list[Batch], directory: Path, budget_bytes: int
 ) -> Batch:
-    """What a kernel makes of its inputs, of one shard each, with this budget."""
+    """The output of a kernel for inputs of one shard each, with this budget."""
     context = Context(0, 1, budget_bytes, str(directory))
     found = [row for batch in kernel(context, [[batches(side)] for side in sides]) for row in batch]
     assert os.listdir(directory) == []
@@ -186,7 +186,7 @@ def values_of(pairs: Batch) -> dict[Any, list[Any]]:
 
 
 def keys_seen(found: Batch) -> list[Any]:
-    """The keys of rows, each once, where equal keys follow one another."""
+    """The keys of rows, each once, if the rows of equal keys are adjacent."""
     keys = [
         row[0] for number, row in enumerate(found) if not number or row[0] != found[number - 1][0]
     ]

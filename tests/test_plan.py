@@ -1,4 +1,4 @@
-"""Plans: which steps fuse, who reads which shard, and that Glow would draw the same."""
+"""Plans: fused steps, inputs of groups, and pictures equal to Glow's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Drawing:
     def __init__(self, dot: str) -> None:
         dot = re.sub(r"\bFlatMap(?=\d)", "Map", dot)  # Glow has no FlatMap
         self.clusters: dict[str, list[str]] = {}
-        dot = dot.replace("subgraph cluster_", "subgraph ")  # without it graphviz draws no box
+        # graphviz draws boxes only for this prefix
+        dot = dot.replace("subgraph cluster_", "subgraph ")
         for number, body in re.findall(r"subgraph group_(\d+)\s*{(.*?)\n  }", dot, re.DOTALL):
             chain = next(
                 line for line in map(str.strip, body.splitlines()) if line and "=" not in line

@@ -1,4 +1,4 @@
-"""How a run goes on, in words; and the amounts in it."""
+"""The progress line of a run, and the format of amounts."""
 
 from __future__ import annotations
 

@@ -94,8 +94,10 @@ def test_every_run_ends_with_rivals_as_well(
     if not faults:
         assert set(world.done) == set(range(plan.group_count))
         again = sum(world.runs.values()) - len(world.runs)
-        readers = len(world.rivals) * plan.group_count  # readers of a current attempt that has lost
-        assert again <= len(world.rivals) + readers
+        readers = (
+            len(world.speculative) * plan.group_count
+        )  # readers of a current attempt that has lost
+        assert again <= len(world.speculative) + readers
 
 
 @settings(max_examples=60)

@@ -1,4 +1,4 @@
-"""Second attempts of groups that are slow (`-glow.speculate`), as transcripts."""
+"""Transcripts of speculative attempts of slow groups (`-glow.speculate`)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TWO_BEGUN = """\
 
 
 def with_two_begun(more: str, *, speculates: bool = True) -> None:
-    """What becomes of two groups that have begun at two agents, and that nobody reads."""
+    """Play events after the start of two groups at two agents, without readers."""
     groups = Flow(["-glow.inline"]).slice([1], 2).map(abs)
     transcript(groups, TWO_BEGUN + dedent(more).lstrip("\n"), speculates=speculates)
 
@@ -115,8 +115,8 @@ def test_errors_in_a_speculative_attempt_count() -> None:
 
 
 def test_readers_are_bound_to_the_current_attempt_and_begin_again_when_its_rival_wins() -> None:
-    """An early reader has begun, on an executor that no rival would need, while the slow one wrote;
-    nobody ever reads a rival that is not whole."""
+    """A pipelined reader has started, on an executor that no speculative attempt needs, during the
+    slow attempt; speculative attempts have no reader before they are complete."""
     transcript(
         summed(2),
         """

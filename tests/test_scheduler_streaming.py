@@ -1,6 +1,7 @@
-"""The scheduler with groups that a channel feeds: see tests/scheduler_transcript.py.
+"""Transcripts of the scheduler with groups that a channel feeds.
 
-`run live` begins at once, beside whatever the executor does.
+`run live` starts a group immediately, beside the executor's current group; see
+tests/scheduler_transcript.py.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def test_a_gang_spreads_over_the_executors_there_are() -> None:
 
 
 def test_one_executor_hosts_a_whole_gang() -> None:
-    """Whoever reads a live group begins once that has begun, and not before."""
+    """Readers of a streaming group start after that group."""
     transcript(
         fed(2).partition(2).map(abs),
         """
@@ -199,7 +200,7 @@ def test_a_lost_live_group_runs_again_with_its_readers() -> None:
 
 
 def test_groups_that_depend_on_row_order_have_no_second_attempt() -> None:
-    """g2 deals what it took as it came: another try might deal other rows to g4 than g3 has got."""
+    """g2 deals rows in order of arrival: a second attempt could send g3's rows to g4."""
     rows = fed(2).partition(1).round_robin(2).map(str)
     transcript(
         rows.sort(),

@@ -1,4 +1,4 @@
-"""`glowpy status`: what a master knows, in words and for programs, once or again and again."""
+"""`glowpy status`: the state of a master as text and as JSON, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_driver_without_executors_is_no_run() -> None:
 
 
 def test_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are, and whatever they call themselves."""
+    """For any number of agents and runs, and names of any length."""
     most_in_a_message = status.MOST_LISTED
     monkeypatch.setattr(status, "MOST_LISTED", 50)
     master = Master(Timing(), 0.0)
@@ -137,7 +137,7 @@ Flow().slice(range(2), 2).map(lambda row: pass_gate("work", row)).run()
 
 
 def said(address: str, *words: str) -> str:
-    """What the command says, while others are at work."""
+    """The output of the command while the cluster is busy."""
     command = [sys.executable, "-m", "glowpy", "status", "--master", address, *words]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
 
@@ -148,7 +148,7 @@ def status_of(address: str, *words: str) -> Any:
 
 @pytest.mark.slow
 def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
-    """While a run holds executors, and after it."""
+    """While a run holds executors, and after the run."""
     (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
     await_idle(cluster)
     flags = [*flags_of("cluster", cluster), "-glow.module=nightly"]
@@ -222,7 +222,7 @@ def test_watching_goes_on_until_ctrl_c(master: Served, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
-    """Also where another takes its place for a while, which does not talk to us."""
+    """Including a time with another master, which refuses the key."""
     fast = {"GLOWPY_TIME_SCALE": "0.05"}
     with server(tmp_path, "master", "--address", FREE) as served:
         address = served.address
@@ -232,15 +232,13 @@ def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
         running.stdout.await_match("0 agents", 1)
         served.process.kill()
         served.process.wait()
-        served.process.returncode = 0  # as it should be, for the fixture
+        served.process.returncode = 0  # the exit status that the fixture expects
     running.stdout.await_match(f"no master (answers )?at {address}")
     said = running.stdout.text.count("0 agents")
     key = str(tmp_path / "key")
     run(tmp_path, "-m", "glowpy", "keys", key)
     with server(tmp_path, "master", "--address", address, "--key-file", key):
-        running.stdout.await_match(
-            "does not hold your key", 2
-        )  # it is asked again, from the beginning
+        running.stdout.await_match("does not hold your key", 2)  # a new request, from the beginning
     with server(tmp_path, "master", "--address", address):
         running.stdout.await_match("0 agents", said + 1)
         running.process.send_signal(signal.SIGTERM)

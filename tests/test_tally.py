@@ -1,4 +1,4 @@
-"""The tally of a run: only what is sealed counts, however often a group has to run."""
+"""The tally of a run counts sealed attempts only, after any number of attempts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ended(attempt: int, outcome: Outcome = Outcome.SEALED, work: AttemptStats = 
 
 
 class Told:
-    """A tally that is told one thing a second."""
+    """A tally that receives an event each second."""
 
     def __init__(self) -> None:
         self.tally = Tally(two_groups())
@@ -127,7 +127,7 @@ def test_unknown_attempts_are_ignored(told: Told) -> None:
 
 
 class TalliedWorld(World):
-    """Each group reads one row more than its number, at every try."""
+    """Each group reads one row more than its number, in every attempt."""
 
     def __init__(self, plan: Plan, **how: Any) -> None:
         self.tally = Tally(plan)

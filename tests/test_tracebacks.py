@@ -1,4 +1,4 @@
-"""Errors as users see them in Python, pytest and IPython: their frames, each sentence once."""
+"""Errors in Python, pytest and IPython: frames of the user's code, each sentence once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def names(trace: TracebackType | None) -> list[str]:
 
 
 def shown(function: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
-    """What Python writes for an error that nothing has caught."""
+    """The output of Python for an uncaught error."""
     error, trace = caught(function)
     tracebacks.show_exception(type(error), error, trace)
     return capsys.readouterr().err

@@ -101,8 +101,7 @@ def test_no_row_is_named_where_none_was_taken(place: Place) -> None:
 
 
 def test_the_row_is_the_one_that_a_later_step_dies_of(place: Place) -> None:
-    """A reducer dies at a row that a shuffle sent; the error names the row that the reducer
-    received."""
+    """A reducer dies at a row from a shuffle; the error names the reducer's row."""
 
     def add(left: int, right: int) -> int:
         if right == 13:

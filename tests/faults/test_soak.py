@@ -1,4 +1,4 @@
-"""Twenty random flows under random faults; `make soak N=500` runs more of them."""
+"""Twenty random flows under random faults; `make soak N=500` runs more flows."""
 
 from __future__ import annotations
 

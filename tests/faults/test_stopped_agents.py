@@ -64,8 +64,7 @@ def test_a_short_stop_costs_nothing(cluster: LocalCluster) -> None:
 def test_a_program_that_takes_long_to_arrive_is_waited_for(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sending takes longer than the heartbeat timeout; agent and driver exchange heartbeats
-    meanwhile."""
+    """Sending lasts longer than the heartbeat timeout; both sides send heartbeats meanwhile."""
     data = bytes(range(256)) * (60 << 12)  # 60 MiB
     receive = ProgramServer.receive
 

@@ -36,7 +36,7 @@ IN_ORDER = KINDS_OF_KEYS[2:]
 
 
 class Order(Enum):
-    """Which order the rows of a result have."""
+    """Promised order of a result."""
 
     MODELS = "that of the model"
     KEYS = "shards are in key order where keys have one, rows of a key in that of the model"
