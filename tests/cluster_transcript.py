@@ -60,7 +60,7 @@ def transcript(script: str, options: Options | None = None) -> None:
     core = ClusterCore(LEADER, _OPENING, b"", "script.py at host", options or Options(), TIMING)
     player = _Player(core)
     said: list[str] = []
-    expected = dedent(script).strip("\n").rstrip()
+    expected = "\n".join(line for line in dedent(script).splitlines() if line.strip())
     for line in expected.splitlines():
         if line.startswith(">"):
             said.append(line)

@@ -5,6 +5,26 @@ from __future__ import annotations
 from glowpy.flags import Options
 from tests.cluster_transcript import transcript
 
+ONE_LEASE = """
+    > demand 1
+    reach the master
+    ask for 1 beside 0
+    > the master grants L1@a1 of 1
+    reach a1
+"""
+ONE_EXECUTOR = (
+    ONE_LEASE
+    + """
+    > a1 connects
+    > a1 welcomes
+    a1: open
+    > a1 opens
+    a1: launch r-1 under L1
+    > a1 starts r-1
+    r-1 joins a1
+"""
+)
+
 
 def test_leases_become_executors() -> None:
     transcript("""
@@ -58,12 +78,9 @@ def test_a_smaller_share_returns_leases_that_are_not_launched() -> None:
 
 
 def test_a_full_agent_is_asked_for_again() -> None:
-    transcript("""
-    > demand 1
-    reach the master
-    ask for 1 beside 0
-    > the master grants L1@a1 of 1
-    reach a1
+    transcript(
+        ONE_LEASE
+        + """
     > a1 welcomes
     a1: open
     > a1 opens
@@ -72,7 +89,8 @@ def test_a_full_agent_is_asked_for_again() -> None:
     return L1
     > is settled
     False
-    """)
+    """
+    )
 
 
 def test_no_master() -> None:
@@ -164,48 +182,34 @@ def test_an_agent_that_starts_no_process() -> None:
 
 
 def test_the_only_agent_refuses_the_run() -> None:
-    transcript("""
-    > demand 1
-    reach the master
-    ask for 1 beside 0
-    > the master grants L1@a1 of 1
-    reach a1
+    transcript(
+        ONE_LEASE
+        + """
     > a1 refuses the run: no space left on the disk
     leave a1
     return L1
     > 5 s pass, of 1 agents
     failed: NoAgents: no agent can be used: a1:1: no space left on the disk
     (1 s)
-    """)
+    """
+    )
 
 
 def test_an_agent_of_another_release() -> None:
-    transcript("""
-    > demand 1
-    reach the master
-    ask for 1 beside 0
-    > the master grants L1@a1 of 1
-    reach a1
+    transcript(
+        ONE_LEASE
+        + """
     > a1 refuses: it runs glowpy 9
     failed: VersionMismatch: agent at a1:1: it runs glowpy 9
-    """)
+    """
+    )
 
 
 def test_a_run_with_an_executor_continues_without_a_master() -> None:
     """After the loss of the last executor, the run ends if the master stays away for a minute."""
-    transcript("""
-    > demand 1
-    reach the master
-    ask for 1 beside 0
-    > the master grants L1@a1 of 1
-    reach a1
-    > a1 connects
-    > a1 welcomes
-    a1: open
-    > a1 opens
-    a1: launch r-1 under L1
-    > a1 starts r-1
-    r-1 joins a1
+    transcript(
+        ONE_EXECUTOR
+        + """
     > 10 s pass
     > a1 is gone: the connection was closed
     leave a1
@@ -215,23 +219,14 @@ def test_a_run_with_an_executor_continues_without_a_master() -> None:
     > 100 s pass
     failed: NoMaster: no master answers at 10.0.0.1:8930 (waited 60 s); start one with `glowpy master --address 10.0.0.1:8930`, or name another with -glow.leader=HOST:PORT
     (61 s)
-    """)  # noqa: E501
+    """  # noqa: E501
+    )
 
 
 def test_a_silent_agent_is_lost_and_reached_again_under_a_new_lease() -> None:
-    transcript("""
-    > demand 1
-    reach the master
-    ask for 1 beside 0
-    > the master grants L1@a1 of 1
-    reach a1
-    > a1 connects
-    > a1 welcomes
-    a1: open
-    > a1 opens
-    a1: launch r-1 under L1
-    > a1 starts r-1
-    r-1 joins a1
+    transcript(
+        ONE_EXECUTOR
+        + """
     > 20 s pass
     a1 is lost: it has been silent for 15 s
     leave a1
@@ -242,4 +237,5 @@ def test_a_silent_agent_is_lost_and_reached_again_under_a_new_lease() -> None:
     > a1 refuses the run: the run exists here already
     leave a1
     return L2
-    """)
+    """
+    )
