@@ -139,6 +139,7 @@ class Run:
         self._channels.advance()
         self._channels.note_waits(self._report, now)
         for attempt, reason in (*self._delivery.lost_attempts(), *self._channels.lost_attempts()):
+            self._until = now  # the fleet may have to ask for an executor
             self._decide(do.ShardLost(attempt, reason))
         for group in (*self._delivery.collected(), *self._channels.done_groups()):
             self._decide(do.GroupCollected(group))
