@@ -1,4 +1,4 @@
-"""The glowpy command as a process: one that ends by itself, one that serves, and what it says."""
+"""The glowpy command as a process, which ends or serves, and its output."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def refusal(*args: str, status: int = 1) -> str:
 
 
 class Running:
-    """A server process that is expected to end well."""
+    """A server process that must end with status 0."""
 
     def __init__(self, args: tuple[str, ...], environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -64,7 +64,7 @@ class Running:
         self._line_count = 0  # read by the test
 
     def line(self) -> str:
-        """The next line of its standard output."""
+        """The next line of standard output."""
         self._line_count += 1
         line = self._output.wait_for(r"^.*\n", PATIENCE_S, self._line_count)
         assert line is not None, f"no more than this was printed:\n{self._output.text}"
@@ -98,7 +98,7 @@ def started(*args: str, **environment: str) -> Iterator[Running]:
 
 
 def agents_known(address: str, policy: Policy | None = None) -> int:
-    """What the master at this address says."""
+    """The number of agents, as reported by the master at this address."""
     timing = Timing()
     with Transport(policy or policy_for(parse_address(address)), timing) as transport:
         link = transport.connect(parse_address(address))
@@ -122,7 +122,7 @@ def await_agents(address: str, wanted: int) -> None:
 
 @contextmanager
 def ignoring(*numbers: signal.Signals) -> Iterator[None]:
-    """Within: a process that is started has these ignored."""
+    """Start processes with these signals ignored."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
         yield

@@ -1,4 +1,4 @@
-"""Machines and live servers that take random messages (`message_grammar`)."""
+"""State machines and live servers under random messages (`message_grammar`)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class FuzzedMaster:
 
 
 class FuzzedAgent:
-    """The agent's machine; its actions are answered as the shell would answer them."""
+    """The agent's state machine; its actions are answered in the way of the shell."""
 
     def __init__(self, directory: str) -> None:
         self._coder = Coder(TABLE)
@@ -136,7 +136,7 @@ class FuzzedAgent:
 
 
 def fuzz(machine: Fuzzed, random: Random, count: int) -> int:
-    """Send so many random messages; the number of them that were valid."""
+    """Send `count` random messages; return the number of valid messages."""
     grammar, coder = Grammar(random, TABLE), Coder(TABLE)
     taken, now = 0, 0.0
     for number in range(count):
@@ -153,7 +153,7 @@ def fuzz(machine: Fuzzed, random: Random, count: int) -> int:
 
 
 def fuzz_live(role: str, address: str, random: Random, count: int) -> None:
-    """Send so many random messages to a server's port, which has to answer greetings between.
+    """Send `count` random messages to a server, with greetings between, which must be answered.
 
     Raises:
         AssertionError: the server does not answer.

@@ -1,4 +1,4 @@
-"""The runners that every operator is tested on, and how a test makes a flow for one."""
+"""The runners of the operator tests, and the flags of their flows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ON_OTHER_RUNNERS = pytest.mark.parametrize("new_flow", _OTHERS, indirect=True)
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Called, it gives a new flow for its runner."""
+    """A callable that returns a new flow for its runner."""
 
     name: str
     flags: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Runner:
 
 
 def flags_of_runner(name: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """What makes a flow run there; the cluster is that of the session."""
+    """Flags of flows for a runner; `cluster` is the session's cluster."""
     if name == "inline":
         return INLINE
     if name == "standalone":

@@ -1,4 +1,4 @@
-"""Starting processes of executors where the system does not give what that takes."""
+"""Starts of executor processes when system resources are exhausted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = Secret(b"s" * 16)
 
 
 class Started:
-    """Processes, and what is heard of them."""
+    """A process starter with the events of its processes."""
 
     def __init__(self) -> None:
         self.poller = Poller()
@@ -56,7 +56,7 @@ def test_a_failed_start_leaves_nothing() -> None:
         open_files = os.listdir("/proc/self/fd")
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         outcomes = []
-        for limit in range(lowest_free_descriptor(), most):  # each has room for one more, or not
+        for limit in range(lowest_free_descriptor(), most):  # each limit allows one descriptor more
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
             try:
                 pid = started.start("print('begun')")

@@ -1,4 +1,4 @@
-"""Whatever a peer of an agent says, the agent goes on."""
+"""An agent continues after invalid or unexpected messages of any peer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 
 class Peer:
-    """Somebody who talks to an agent."""
+    """A peer that sends messages to an agent."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -49,7 +49,7 @@ class Peer:
 
     @contextmanager
     def serving(self, server: Server, handle: Callable[[], None]) -> Iterator[None]:
-        """Within: somebody listens, too."""
+        """Serve a second server within the block."""
         self._poller.register(server, handle)
         yield
         self._poller.unregister(server)
@@ -122,7 +122,7 @@ def test_a_program_that_cannot_be_had(peer: Peer, program_server: str) -> None:
 
 
 def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
-    """Frames of nothing, each of which is a sign of life."""
+    """Empty frames, each of which counts as a heartbeat."""
     entry = ShippedFile(0, "x.py", "0" * 64, 5)
     program = Script((), "r0/x.py", Manifest((entry,))).to_json()
     with Transport(policy_for(LOOPBACK), TIMING) as transport:

@@ -1,4 +1,4 @@
-"""The glowpy command, as real processes: what it prints, how it fails, what ends it."""
+"""The glowpy command as real processes: output, errors, and signals."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ def test_other_signals_end_a_master_well(number):
 
 
 def test_signals_that_were_ignored_from_the_start_stay_so():
-    """As by nohup, and by a shell that starts a command in the background of a script."""
+    """As set by nohup, or by a shell for background commands of a script."""
     with ExitStack() as stack:
         with ignoring(signal.SIGHUP, signal.SIGINT):
             master = stack.enter_context(started("master", "--address", FREE))
         address = master.address()
         master.process.send_signal(signal.SIGHUP)
         master.process.send_signal(signal.SIGINT)
-        for _ in range(2):  # it would have ended before the second answer
+        for _ in range(2):  # the second answer shows that the signals had no effect
             assert agents_known(address) == 0
         master.process.terminate()
         assert master.status() == 0
@@ -260,7 +260,7 @@ def test_a_folder_in_use_is_refused(leader, tmp_path):
 
 
 def start_cluster(running: Running) -> tuple[str, list[psutil.Process]]:
-    """Wait until it is ready; its leader, and its processes."""
+    """Wait until the cluster is ready; return its leader and its processes."""
     lines = [running.line() for _ in range(5)]
     assert lines[0].startswith("glowpy master listening on 127.0.0.1:")
     hosts = sorted(line.rpartition(" ")[2].partition(":")[0] for line in lines[1:4])

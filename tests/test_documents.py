@@ -1,8 +1,8 @@
-"""Runs the README and the pages of docs/ as a new user does: scripts are saved, commands are typed.
+"""Runs the README and the pages of docs/ as a new user does: save the scripts, type the commands.
 
-A python or text block belongs to the file that the line before it names. In a console block, each
-line with a `$` is a command, and the lines below are its output: numbers may differ, `...` stands
-for any text. `glowpy master` and `glowpy agent` run until the end, as in terminals of their own.
+A python or text block belongs to the file named on the line before. In a console block, each line
+with a `$` is a command, and the lines below are its output: numbers may differ, `...` stands for
+any text. `glowpy master` and `glowpy agent` run until the end, as in separate terminals.
 """
 
 from __future__ import annotations
@@ -121,13 +121,13 @@ def reader(document: str, tmp_path: Path) -> Iterator[Reader]:
         yield one
     finally:
         one.leave()
-    caches = f"glowpy-{os.geteuid()}"  # of agents that were given no --dir
+    caches = f"glowpy-{os.geteuid()}"  # of agents without --dir
     left = [path for path in left_in(temporary) if not path.startswith(caches) or "/runs" in path]
     assert left == []
 
 
 def same(expected: str, said: str) -> bool:
-    """Numbers, hosts and addresses are this machine's."""
+    """Compare outputs, ignoring this machine's numbers, hosts and addresses."""
 
     def plain(text: str) -> str:
         text = re.sub(r"failed on \S+:", "failed on HOST:", text)
@@ -174,7 +174,7 @@ def test_every_link_of_the_documents_leads_to_a_file_and_a_heading() -> None:
 
 
 def anchor_of(heading: str) -> str:
-    """As GitHub makes it: lower case, without punctuation, dashes for blanks."""
+    """GitHub's anchor of a heading: lower case, without punctuation, dashes for blanks."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

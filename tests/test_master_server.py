@@ -138,7 +138,7 @@ def test_leases_given_back_are_granted_again(client):
 
 
 def test_a_waiting_driver_is_called_when_an_executor_is_free(transport):
-    """The master sends it without another ask, and once."""
+    """The master calls the driver once, without another request."""
     with running_master() as address:
         agent, one, other = (Client(transport.connect(address)) for _ in range(3))
         agent.send(BEAT._replace(executor_limit=1))
@@ -154,7 +154,8 @@ def test_drivers_and_agents_have_their_own_connections(transport):
     with running_master() as address:
         agent, one, other = (Client(transport.connect(address)) for _ in range(3))
         agent.send(BEAT)
-        agent.greet(Hello(PROTOCOL_VERSION, __version__, "", "agent", "a"))  # heartbeat is in
+        # the heartbeat has arrived
+        agent.greet(Hello(PROTOCOL_VERSION, __version__, "", "agent", "a"))
         assert len(one.ask(ASK._replace(driver="one", executor_count=1)).leases) == 1
         assert len(other.ask(ASK._replace(driver="other", executor_count=2)).leases) == 1
 
@@ -174,7 +175,7 @@ def test_a_silent_agent_is_evicted(transport):
         client = Client(transport.connect(address))
         deadline = time.monotonic() + PATIENCE_S
         while client.ask().agents_known != 1:
-            client.send(BEAT)  # again, if it was forgotten before anybody has asked
+            client.send(BEAT)  # again, in case the agent was forgotten before the request
             assert time.monotonic() < deadline
         while client.ask().agents_known:
             assert time.monotonic() < deadline
@@ -192,7 +193,7 @@ def test_a_lease_nobody_uses_runs_out(transport):
 
 
 def hello_of(client: Client, **changes: Any) -> str:
-    own = client.greet(Hello(0, "", "", "driver", "probe"))  # refused, and says what would do
+    own = client.greet(Hello(0, "", "", "driver", "probe"))  # the refusal has the expected values
     hello = Hello(own.protocol, own.glowpy, own.python, "driver", "probe")
     return client.greet(hello._replace(**changes)).refusal
 

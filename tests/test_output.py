@@ -1,4 +1,4 @@
-"""What tasks write to their standard output and error, by whatever way, is seen at the driver."""
+"""Output of tasks on standard output and error arrives at the driver, in every way of writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent refuses what exceeds its limits, whatever a master grants; its driver asks again."""
+"""An agent refuses launches beyond its limits; the driver asks the master again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.processes import BOUND_S, server, started
 
 
 class Generous:
-    """A master that grants two executors of each agent at the first ask, whatever they have."""
+    """A master that grants two executors of each agent at the first request, without limits."""
 
     def __init__(self, transport: Transport) -> None:
         self._server: Server = transport.serve(Address("127.0.0.1", 0))
@@ -38,7 +38,7 @@ class Generous:
         self.address = str(self._server.address)
         self.granted: list[str] = []
         self.given_back: list[str] = []
-        self.is_asked_again = threading.Event()  # for more, after something was given back
+        self.is_asked_again = threading.Event()  # for more executors, after a return
 
     def serve(self) -> None:
         while not self._is_over.is_set():
@@ -88,7 +88,7 @@ def generous_master() -> Iterator[Generous]:
 
 @pytest.mark.slow
 def test_launches_over_the_limit_are_refused_and_repeated(tmp_path: Path) -> None:
-    """The rows wait until the driver has asked again: one executor runs them all."""
+    """The rows wait for the driver's second request: one executor runs all of them."""
     script = (
         SCRIPT
         + """

@@ -1,4 +1,4 @@
-"""`~` and `file://`, wherever a path is taken."""
+"""`~` and `file://` in every path argument."""
 
 from __future__ import annotations
 

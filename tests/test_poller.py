@@ -149,7 +149,8 @@ def test_a_server_with_a_key_is_unregistered_with_its_gate():
             poller.register(server, "server")
         poller.unregister(servers[0])
         client = transport.connect(servers[1].address)
-        while LinkEvent.CONNECTED not in client.events():  # the other server still has its gate
+        # the other server still has its authenticator
+        while LinkEvent.CONNECTED not in client.events():
             poller.poll(0.01)
         poller.unregister(servers[1])
     assert poller.poll(0) == []

@@ -51,7 +51,7 @@ def reader(poller: Poller, host: str) -> Iterator[Reader]:
 
 @contextmanager
 def lost(attempt: int, words: str, cause: type[Exception] = ShardLost) -> Iterator[None]:
-    """Within: an input is lost, the one of this attempt."""
+    """Expect the loss of the input from this attempt."""
     with pytest.raises(LostInputError, match=words) as error:
         yield
     assert error.value.attempt == attempt

@@ -1,4 +1,4 @@
-"""Reading shards from one who is no owner of shards: nothing is believed that is not proved."""
+"""Pulls from a server that owns no shards: every answer is verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bounds the transport: how it ends, what it leaves, how much of what it may hold."""
+"""Limits of the transport: its end, its remaining resources, and the size of its queues."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_closed_link_has_nothing_more_to_say(transport, echo):
 
 @contextmanager
 def ending_in_time() -> Iterator[None]:
-    """Within: what hangs ends the test run with a traceback."""
+    """Abort the test run with a traceback if the block hangs."""
     timer = threading.Timer(BOUND_S, os.kill, (os.getpid(), signal.SIGABRT))
     timer.start()
     try:
@@ -97,7 +97,7 @@ def held() -> tuple[int, int]:
 
 
 def wait_until_no_more_is_held_than(before: tuple[int, int]) -> None:
-    """ZeroMQ closes what it has been told to close in a thread of its own."""
+    """Wait for ZeroMQ, which closes sockets in a separate thread."""
     deadline = time.monotonic() + BOUND_S
     pause = Poller()
     while any(now > then for now, then in zip(held(), before, strict=True)):

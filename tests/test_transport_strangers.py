@@ -1,4 +1,4 @@
-"""What strangers send to a server, and what they get: nothing, while others are served."""
+"""Input from strangers: a server sends no answer and continues to serve others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
 from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
 
 BEAT = b"\x92\xa4Beat\xa5hello"
-# The greeting of ZMTP 3.0 without security, and READY, as any ZeroMQ client sends them
+# The greeting of ZMTP 3.0 without security, and READY, as sent by any ZeroMQ client
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 READY = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x06DEALER"
 
@@ -34,7 +34,7 @@ def is_serving(address: Address, policy: Policy | None = None) -> bool:
 
 @contextmanager
 def raw_socket(address: Address) -> Iterator[zmq.Socket[bytes]]:
-    """A ZeroMQ client that is none of ours."""
+    """A ZeroMQ client without glowpy's security."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
         raw.setsockopt(zmq.LINGER, 0)
         raw.setsockopt(zmq.RCVTIMEO, round(BOUND_S * 1000))
@@ -59,7 +59,7 @@ def test_a_peer_without_the_servers_key_is_refused(server, client):
         assert is_serving(address, server)
         stranger.take()
         assert stranger.messages == []
-        assert set(stranger.events) <= {LinkEvent.REFUSED}  # it has never been connected
+        assert set(stranger.events) <= {LinkEvent.REFUSED}  # the client was never connected
 
 
 def test_a_peer_with_only_the_public_key_is_refused_and_logged(caplog):
@@ -133,7 +133,7 @@ def test_a_key_whose_halves_do_not_fit_is_refused(key):
 def test_bytes_that_are_not_zeromq_do_no_harm(policy, data):
     with echoing(policy) as address:
         with socket.create_connection((address.host, address.port), BOUND_S) as stranger:
-            with suppress(OSError):  # the server may have had enough of it before the last byte
+            with suppress(OSError):  # the server may close the connection before the last byte
                 stranger.sendall(data)
             assert is_serving(address, policy)
         assert is_serving(address, policy)
@@ -216,7 +216,7 @@ def test_a_frame_that_is_too_large_ends_the_connection_it_came_by(caplog):
 
 
 def test_a_peer_with_a_stolen_name_gets_no_messages():
-    """The server's peers are connections; ZeroMQ lets a client choose what its own is called."""
+    """The server identifies peers by connection; a ZeroMQ client may choose its routing id."""
     with Transport(Policy(insecure=True), TIMING) as transport:
         server = transport.serve(LOOPBACK)
         assert isinstance(server.address, Address)

@@ -1,7 +1,7 @@
-"""Every operator of Dataset in a form that accepts the rows of any other.
+"""Every operator of Dataset in a form that accepts the rows of any other operator.
 
 `OPERATORS` names each method that makes a dataset from a dataset; `ENDS` names all other public
-methods. tests/operators/test_take_of_everything.py fails if a public method stands in neither.
+methods. tests/operators/test_take_of_everything.py fails if a public method is in neither.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENDS = {
 
 
 def as_pair(row: Any) -> tuple[str, str]:
-    """A pair of any row: few different keys, all of one order."""
+    """A pair for any row: a few different keys of one type."""
     text = str(row)
     return "xyz"[len(text) % 3], text
 
@@ -31,7 +31,7 @@ def is_kept(row: Any) -> bool:
 
 
 def joined(left: Any, right: Any) -> str:
-    """Associative: sums of parts of the rows are those of all rows."""
+    """An associative function: folding partial folds equals folding all rows."""
     return f"{left}{right}"
 
 
@@ -44,7 +44,7 @@ def numbered(rows: Iterator[Any], shard: int) -> Iterator[Any]:
         yield shard, place, row
 
 
-# By method; one that lays out its steps differently for some arguments stands here several times.
+# By method; methods whose steps depend on the arguments have several entries.
 OPERATORS: dict[str, tuple[Make, ...]] = {
     "map": (lambda rows, _: rows.map(lambda key, value: (value, key)),),
     "flat_map": (lambda rows, _: rows.flat_map(lambda row: [row] * (len(str(row)) % 3)),),

@@ -1,4 +1,4 @@
-"""Operators over whole shards, and what is done with rows at the end, on every runner."""
+"""Operators over whole shards, and terminal calls, on every runner."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_map_partitions_that_gives_no_rows(new_flow: Runner, given: Any) -> None
 def swallow(rows: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from rows
-    except Exception:  # noqa: BLE001 - that is the mistake
+    except Exception:  # noqa: BLE001 - the mistake under test
         yield "all is well"
 
 

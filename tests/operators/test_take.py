@@ -1,4 +1,4 @@
-"""take: the first rows in shard order, and no more work than they need, on every runner."""
+"""take: the first rows in shard order, computing only the necessary rows, on every runner."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MakeRows = Callable[[Flow], Dataset]
 
 
 def marked(path: Path, row: Any) -> Any:
-    """The row; that it was asked for is left in the path."""
+    """Return the row and write a mark to a file of the row."""
     with (path / str(row)).open("ab", 0) as file:
         file.write(b".")
     return row
 
 
 def calls(path: Path) -> dict[int, int]:
-    """How often each row was asked for."""
+    """The number of computations of each row."""
     return {int(each.name): each.stat().st_size for each in path.iterdir()}
 
 
@@ -111,7 +111,7 @@ def test_one_executor_is_enough(name: str) -> None:
 
 
 def patient(path: Path) -> Iterator[int]:
-    """Rows that stop coming, and a sign of the end."""
+    """Rows that stop before the end of the iterator, which leaves a file when closed."""
     try:
         yield from range(5)
         raise AssertionError("more rows were asked for than are needed")
@@ -144,8 +144,8 @@ def test_functions_are_called_once_for_each_row_that_is_needed(
 def test_shards_are_begun_in_their_order(new_flow: Runner, tmp_path: Path) -> None:
     rows = new_flow().slice(range(300), 100).map(partial(marked, tmp_path))
     assert rows.take(4) == [0, 1, 2, 3]
-    # How many were begun before the driver had shards 0 and 1 is a matter of luck, but not which:
-    # gaps are at most those that were assigned, and withdrawn before they were begun.
+    # The number of groups that start before shards 0 and 1 are complete varies, but not the order:
+    # gaps are at most the groups that were assigned and withdrawn before their start.
     begun = {row // 3 for row in calls(tmp_path)}
     assert {0, 1} <= begun
     # each executor may hold two

@@ -1,7 +1,7 @@
-"""Ugly data for every operator, and how the outcome is judged.
+"""Ugly data for every operator, and the comparison of results.
 
-A `Use` says how an operator is used, what plain Python makes of the same rows, and what must be
-said where it cannot work. `tests/operators/ugly_table.py` has one or more for each operator.
+A `Use` has a call of an operator, the result of plain Python on the same rows, and the error for
+rows that the operator refuses. `tests/operators/ugly_table.py` has one or more for each operator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Shards = list[Rows]
 
 
 class Data(NamedTuple):
-    """Rows, and in how many shards they lie."""
+    """Rows, and the number of their shards."""
 
     name: str
     shard_count: int
@@ -31,13 +31,13 @@ class Data(NamedTuple):
 
     @property
     def shards(self) -> Shards:
-        """As `slice` lays them out."""
+        """The shards as divided by `slice`."""
         total, count = len(self.rows), self.shard_count
         return [self.rows[total * n // count : total * (n + 1) // count] for n in range(count)]
 
 
 def pairs_of(keys: Iterable[Any]) -> Rows:
-    """Each key with a value that is its number, and with one that is ugly."""
+    """Each key twice: with its number as value, and with an ugly value."""
     return [
         pair
         for number, key in enumerate(keys)
@@ -73,7 +73,7 @@ KEYS: dict[str, Rows] = {
     "dataclasses": [City("Köln", None), City("Köln", 1), City("Köln", None)],
     "different types": [None, 1, "a", (1,), b"a", 1.5, "a", None, 1, frozenset()],
 }
-# Keys that `<` puts in one order.
+# Keys with an order by `<`.
 IN_ORDER = ("numbers", "texts", "bytes", "dates")
 
 EMPTY = [
@@ -105,7 +105,7 @@ ROWS = [
 
 
 class Fault(Enum):
-    """What an operator may be unable to work with."""
+    """A kind of rows that an operator may refuse."""
 
     UNHASHABLE_KEY = "a key without a hash"
     ADDRESS_AS_HASH = "a key that is hashed by its address"
@@ -115,7 +115,7 @@ class Fault(Enum):
 
 
 class Thing:
-    """Hashed by its address."""
+    """An object with the default hash, which depends on the address."""
 
     def __repr__(self) -> str:
         return "a Thing"
@@ -143,7 +143,7 @@ SAID: dict[Fault, str] = {
     Fault.NO_PICKLE: "cannot be pickled",
 }
 ALL_WORK: frozenset[Fault] = frozenset()
-STORED = frozenset({Fault.NO_PICKLE})  # whatever leaves a task must be pickled
+STORED = frozenset({Fault.NO_PICKLE})  # every row that leaves a task must be pickled
 HASHED = STORED | {Fault.UNHASHABLE_KEY, Fault.ADDRESS_AS_HASH}
 
 
@@ -153,22 +153,22 @@ class Use(NamedTuple):
     use: Callable[[Dataset], Dataset]
     expected: Callable[[Shards], Rows]  # in plain Python, by shard
     data: Sequence[Data]
-    fails: frozenset[Fault]  # what it cannot work with; everything else it must
+    fails: frozenset[Fault]  # refused kinds of rows; all other kinds must work
     in_order: bool = True  # the result has this order
 
 
 class Call(NamedTuple):
-    """A terminal call: a run for each kind of data, so that there are fewer kinds."""
+    """A terminal call: each kind of data needs a run, so there are fewer kinds."""
 
-    call: Callable[[Dataset, Path], Any]  # with a path that it may write to
+    call: Callable[[Dataset, Path], Any]  # with a path for output
     expected: Callable[[Shards], Any]
     data: Sequence[Data]
     fails: frozenset[Fault]
-    says: str = ""  # about all of them; else what is usually said
+    says: str = ""  # an error for all faults, instead of the usual error of each
 
 
 class Source(NamedTuple):
-    """A method of a flow that makes rows of what there is."""
+    """A method of a flow that makes a dataset of given rows."""
 
     make: Callable[[Flow, Data], Dataset]
     expected: Callable[[Data], Rows]
@@ -176,13 +176,14 @@ class Source(NamedTuple):
 
 
 class Elsewhere(NamedTuple):
-    """An operator that ugly data does not come to; says who tests it."""
+    """The name of the test of an operator without ugly data."""
 
     test: str  # "file.py::test" below tests/
 
 
 def groups_of(*sides: Rows) -> list[list[Any]]:
-    """[key, values of the first side, …] for each key, in order of appearance; NaN has no equal."""
+    """[key, values of the first side, …] for each key, in order of appearance; no two NaN are
+    equal."""
     groups: list[list[Any]] = []
     places: dict[Any, list[Any]] = {}
     for side, rows in enumerate(sides, start=1):
@@ -202,7 +203,7 @@ def all_rows(shards: Shards) -> Rows:
 
 
 def is_as_expected(found: Rows, expected: Rows, *, in_order: bool) -> bool:
-    """Equal rows of the same types; in this order, or each as often."""
+    """Compare values and types of rows, in this order or as multisets."""
     if len(found) != len(expected):
         return False
     if in_order:

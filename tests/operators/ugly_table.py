@@ -1,4 +1,4 @@
-"""The one table: every public method of Dataset and Flow, over ugly data."""
+"""The table of uses: every public method of Dataset and Flow, over ugly data."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def key_of(row: Any) -> Any:
 
 
 def folded(rows: Rows) -> Rows:
-    """What a fold by `joined` makes of rows that are boxed."""
+    """The fold of boxed rows by `joined`."""
     return [rows] if rows else []
 
 
 def dealt_shards(shards: Shards, count: int) -> Shards:
-    """Rows dealt round robin by each shard, one shard further than by the one before."""
+    """Rows dealt round robin by each shard; shard n starts at part n."""
     parts: Shards = [[] for _ in range(count)]
     for number, shard in enumerate(shards):
         for place, row in enumerate(shard):
@@ -119,7 +119,7 @@ def cogrouped(shards: Shards) -> Rows:
 
 
 def combined(shards: Shards, *, left: bool = False, right: bool = False) -> Rows:
-    """The rows joined with themselves; sides that have no partner get None."""
+    """The rows joined with themselves; rows without a partner get None."""
     rows = []
     for key, ours, theirs in cogrouped(shards):
         some = ours or ([None] if right else [])
@@ -129,7 +129,7 @@ def combined(shards: Shards, *, left: bool = False, right: bool = False) -> Rows
 
 
 def looked_up(shards: Shards) -> Rows:
-    """Each row with every value of its key; with None if there is none."""
+    """Each row with every value of its key, or with None without a match."""
     rows = all_rows(shards)
     return [
         (key, value, other)

@@ -1,4 +1,4 @@
-"""What glowpy asks of libzmq, and whom its servers authenticate."""
+"""The required version of libzmq, and the clients that servers authenticate."""
 
 from __future__ import annotations
 

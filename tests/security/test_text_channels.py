@@ -25,7 +25,7 @@ PATIENCE_S = 60.0
 
 
 class Evil:
-    """Its pickle makes a file where it is loaded."""
+    """An object whose unpickling creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +41,7 @@ def evil_block(path: Path) -> bytes:
 class RawSender(Sender):
     """Sends the bytes of its input as one block."""
 
-    row_count = 0  # 0: the true one
+    row_count = 0  # 0: the actual number
 
     def _take(self, data: bytes) -> None:
         if data:
