@@ -8,6 +8,7 @@ print(flow.text_file("/etc/passwd", 3).map(len).reduce(max).collect())
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from glowpy.version import __version__
@@ -48,7 +49,13 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module 'glowpy' has no attribute {name!r}")
+        path = os.path.join(__path__[0], name)
+        if os.path.exists(f"{path}.py") or os.path.isdir(path):
+            # `from glowpy import launch` asks here before it loads the module
+            raise AttributeError(f"module 'glowpy' has no attribute {name!r}")
+        from glowpy.flow.other_words import no_attribute
+
+        raise no_attribute("module 'glowpy'", name, __all__)
     import importlib
 
     value = getattr(importlib.import_module(home), name)

@@ -9,6 +9,9 @@ import re
 import sys
 from typing import Any
 
+_FRAME = re.compile(
+    r'(?P<indent> *)File "(?P<file>[^"]+)", line (?P<line>\d+)(?P<function>, in .*)?'
+)
 _INPUT = re.compile(r"<ipython-input-(\d+)-\w+>")  # the file name of a cell in a terminal
 
 
@@ -22,6 +25,26 @@ def shell() -> Any:
 def is_notebook() -> bool:
     """Return True in a Jupyter kernel, whose frontend shows pictures; False in a terminal."""
     return getattr(shell(), "kernel", None) is not None
+
+
+def with_cell_names(text: str) -> str:
+    """Return a traceback of a task with the names of cells, and with their code if it has none."""
+    from linecache import getline  # slow to import
+
+    lines = text.split("\n")
+    shown: list[str] = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        match = _FRAME.fullmatch(line)
+        name = cell_name(match["file"]) if match else None
+        if match is None or name is None:
+            shown.append(line)
+            continue
+        indent = match["indent"]
+        shown.append(f"{indent}{name}, line {match['line']}{match['function'] or ''}")
+        code = getline(match["file"], int(match["line"])).strip()
+        if code and not following.startswith(f"{indent}  "):
+            shown.append(f"{indent}  {code}")
+    return "\n".join(shown)
 
 
 def cell_name(file_name: str) -> str | None:

@@ -743,7 +743,11 @@ class Dataset:
     if not TYPE_CHECKING:  # hidden from type checkers, which must report wrong names
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(f"a Dataset has no attribute {name!r}")
+            from glowpy.flow.other_words import no_attribute
+
+            of_flow = ("channel", "named_channel", "slice", "source", "start", "text_file")
+            elsewhere = f"{name}() is a method of its Flow" if name in of_flow else ""
+            raise no_attribute("a Dataset", name, dir(Dataset), elsewhere)
 
         def __iter__(self) -> Any:
             raise _not_computed(

@@ -49,7 +49,13 @@ class Flow:
     if not TYPE_CHECKING:  # hidden from type checkers, which must report wrong names
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(f"a Flow has no attribute {name!r}")
+            from glowpy.flow.other_words import no_attribute
+
+            is_of_datasets = not name.startswith("_") and hasattr(Dataset, name)
+            elsewhere = (
+                f"{name} is an attribute of its datasets, as flow.slice(rows, n) returns one"
+            )
+            raise no_attribute("a Flow", name, dir(Flow), elsewhere if is_of_datasets else "")
 
     def text_file(
         self,

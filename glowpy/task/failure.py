@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -84,6 +85,10 @@ def refused(reason: str, data: bytes) -> GlowError:
 
 def unpacked(reason: str, data: bytes) -> GlowError:
     """Return the driver's error for a failed group."""
+    if "IPython" in sys.modules:
+        from glowpy.notebook import with_cell_names
+
+        reason = with_cell_names(reason)
     cause = unpickled(data)
     # An unreadable or unwritable file is not an error of the user's code.
     kind = type(cause) if isinstance(cause, (InputError, OutputError)) else TaskFailed

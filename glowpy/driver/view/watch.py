@@ -4,6 +4,7 @@ A short run without any view pays only for a list of its events: the statistics 
 are loaded once the run has lasted a while, or is interrupted.
 
     on a terminal       a line for each step group, redrawn several times a second
+    in a notebook       the same in the output of the cell
     elsewhere           a line on stderr every ten seconds
     -glow.quiet         neither
     -glow.flow.stat     the cost of the run, at the end
@@ -25,6 +26,7 @@ from glowpy.timing import Timing
 
 if TYPE_CHECKING:
     from glowpy.driver.view.bars import Paint
+    from glowpy.driver.view.cell_output import CellOutput
     from glowpy.driver.view.progress import RunProgress
     from glowpy.driver.view.run_log import RunLog
     from glowpy.driver.view.screen import Screen
@@ -55,7 +57,7 @@ class Watch:
         self._early: list[tuple[object, float]] = []  # events before the statistics were loaded
         self._tally: Tally | None = None
         self._progress: RunProgress | None = None
-        self._screen: Screen | None = None
+        self._screen: Screen | CellOutput | None = None
         self._paint: Paint | None = None
         self._painted: list[str] = []
         self._was_shown = False
@@ -126,7 +128,14 @@ class Watch:
         )
 
     def _open_screen(self) -> None:
-        if not is_screen(sys.stderr):
+        from glowpy.notebook import is_notebook
+
+        if is_notebook():
+            from glowpy.driver.view.bars import plain
+            from glowpy.driver.view.cell_output import CellOutput
+
+            self._paint, self._screen = plain, CellOutput()
+        if self._screen is not None or not is_screen(sys.stderr):
             return
         from glowpy.driver.view.screen import Screen, take_terminal
 
