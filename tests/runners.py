@@ -15,6 +15,8 @@ INLINE = ("-glow.inline",)
 _OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in RUNNERS[1:]]
 ON_EVERY_RUNNER = pytest.mark.parametrize("new_flow", ["inline", *_OTHERS], indirect=True)
 ON_OTHER_RUNNERS = pytest.mark.parametrize("new_flow", _OTHERS, indirect=True)
+ON_THIS_MACHINE = pytest.mark.parametrize("new_flow", ["inline", _OTHERS[0]], indirect=True)
+ON_THE_CLUSTER = pytest.mark.parametrize("new_flow", _OTHERS[1:], indirect=True)
 
 
 @dataclass(frozen=True, slots=True)

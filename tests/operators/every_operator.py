@@ -15,8 +15,8 @@ from glowpy import Dataset
 Make = Callable[[Dataset, Dataset], Dataset]  # from pairs, and pairs of another dataset
 
 ENDS = {
-    *("add_output", "collect", "count", "for_each", "run", "save_bytes_to_file"),
-    *("save_text_to_file", "take", "top"),
+    *("add_output", "collect", "count", "explain", "for_each", "plot", "run"),
+    *("save_bytes_to_file", "save_text_to_file", "take", "top"),
 }
 
 

@@ -74,11 +74,17 @@ def test_each_row_comes_back_before_the_next_is_sent(new_flow: Runner) -> None:
     handle.cancel()
 
 
-@ON_EVERY_RUNNER
-@pytest.mark.parametrize("more", [(), ("-glow.workers=1",)], ids=["", "one"])
+@pytest.mark.parametrize(
+    ("new_flow", "more"),
+    [
+        ("inline", ()),
+        pytest.param("standalone", (), marks=pytest.mark.slow),
+        pytest.param("standalone", ("-glow.workers=1",), marks=pytest.mark.slow),
+        pytest.param("cluster", (), marks=pytest.mark.slow),
+    ],
+    indirect=["new_flow"],
+)
 def test_a_gang_of_any_size_answers_at_once(new_flow: Runner, more: tuple[str, ...]) -> None:
-    if new_flow.name != "standalone" and more:
-        more = ()  # the cluster's one executor has a test of its own
     words, counted, lengths = Channel(), Channel(), Channel()
     flow = new_flow(*more)
     pairs = flow.channel(words, shards=3).map(lambda word: (word, len(word)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glowpy.errors import OutputError, TaskFailed
-from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.runners import ON_EVERY_RUNNER, ON_THIS_MACHINE, Runner
 
 
 @ON_EVERY_RUNNER
@@ -18,7 +18,7 @@ def test_save_writes_a_line_per_row_in_shard_order(new_flow: Runner, tmp_path: P
     assert path.read_bytes() == b"a\n1\nNone\n('x', 2)\n"
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 @pytest.mark.parametrize("rows", [[], ["only"], ["", ""]])
 def test_save_writes_nothing_for_empty_shards(
     new_flow: Runner, tmp_path: Path, rows: list[str]
@@ -28,14 +28,14 @@ def test_save_writes_nothing_for_empty_shards(
     assert path.read_text() == "".join(f"{row}\n" for row in rows)
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 def test_save_writes_utf8_whatever_the_locale(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     new_flow().slice(["Köln", "東京", "🙂", "\u2028"], 2).save_text_to_file(str(path))
     assert path.read_bytes() == "Köln\n東京\n🙂\n\u2028\n".encode()
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 def test_save_of_many_rows_equals_what_was_given(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     new_flow().source(lambda: range(30_000), 1).map(lambda n: "x" * (n % 90)).save_text_to_file(
@@ -44,7 +44,7 @@ def test_save_of_many_rows_equals_what_was_given(new_flow: Runner, tmp_path: Pat
     assert path.read_text() == "".join("x" * (n % 90) + "\n" for n in range(30_000))
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 def test_a_name_that_ends_in_gz_is_compressed(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "out.gz"
     rows = [f"{number:06d}" for number in range(50_000)]
@@ -71,7 +71,7 @@ def test_save_replaces_an_older_file_only_when_all_is_there(
     assert [each.name for each in tmp_path.iterdir()] == ["out.txt"]
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 def test_save_where_nothing_can_be_written(new_flow: Runner, tmp_path: Path) -> None:
     dataset = new_flow().slice([1])
     with pytest.raises(OutputError, match="is a directory"):
@@ -80,7 +80,7 @@ def test_save_where_nothing_can_be_written(new_flow: Runner, tmp_path: Path) -> 
         dataset.save_text_to_file(tmp_path / "none" / "out")
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 def test_save_of_a_row_that_has_no_text(new_flow: Runner, tmp_path: Path) -> None:
     with pytest.raises(TaskFailed, match="UnicodeEncodeError") as failure:
         new_flow().slice(["\ud800"]).save_text_to_file(tmp_path / "out")

@@ -17,7 +17,7 @@ from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import shards_read
 from tests.batch import in_one_run
 from tests.operators.shards import WORDS, shards_of
-from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.runners import ON_EVERY_RUNNER, ON_OTHER_RUNNERS, Runner
 
 
 def inline() -> Flow:
@@ -228,10 +228,12 @@ def test_a_sample_that_is_none(fraction: Any, seed: Any) -> None:
 # --- ends ----------------------------------------------------------------------------------------
 
 
-@ON_EVERY_RUNNER
-def test_top_is_the_end_of_a_sort(new_flow: Runner) -> None:
-    flow = new_flow()
-    rows = [(number * 7919 % 1000, number) for number in range(30_000)]
+TOP_ROWS = [(number * 7919 % 1000, number) for number in range(30_000)]
+
+
+def test_top_is_the_end_of_a_sort() -> None:
+    flow = inline()
+    rows = TOP_ROWS
     pairs = flow.slice(rows, 3)
     for count in (0, 1, 5, 40_000):
         assert pairs.top(count) == sorted(rows, reverse=True)[:count]
@@ -246,6 +248,13 @@ def test_top_is_the_end_of_a_sort(new_flow: Runner) -> None:
     with pytest.raises(TaskFailed, match=r"LocalTop\d+ .*: TypeError: unsupported") as failure:
         flow.slice([None]).top(1, key=lambda row: row + 1)
     assert "row: None" in str(failure.value)
+
+
+@ON_OTHER_RUNNERS
+def test_top_on_every_runner(new_flow: Runner) -> None:
+    rows = TOP_ROWS[:6000]
+    by_first = sorted(rows, key=lambda row: row[0], reverse=True)
+    assert new_flow().slice(rows, 3).top(5, key=lambda row: row[0]) == by_first[:5]
 
 
 @ON_EVERY_RUNNER

@@ -6,10 +6,7 @@ of data are collected by one run, each behind a number.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -28,12 +25,19 @@ from tests.operators.ugly import (
     Use,
     is_as_expected,
 )
+from tests.operators.ugly_check import (
+    USES,
+    assert_that_rows_come_back,
+    check,
+    inline,
+    together,
+)
 from tests.operators.ugly_table import TABLE
-from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.processes import run
+from tests.runners import ON_EVERY_RUNNER, ON_OTHER_RUNNERS, Runner
 from tests.tagged import collected
 
 TESTS = Path(__file__).resolve().parent.parent
-USES = {name: entry for name, entry in TABLE.items() if isinstance(entry, Use)}
 CALLS = {name: entry for name, entry in TABLE.items() if isinstance(entry, Call)}
 SOURCES = {name: entry for name, entry in TABLE.items() if isinstance(entry, Source)}
 
@@ -59,28 +63,38 @@ def test_every_operator_is_in_the_table() -> None:
             assert f"def {function}(" in (TESTS / path).read_text(encoding="utf-8")
 
 
-@ON_EVERY_RUNNER
 @pytest.mark.slow
 @pytest.mark.parametrize("name", USES)
-def test_rows_come_back(name: str, new_flow: Runner) -> None:
+def test_rows_come_back(name: str) -> None:
     entry = USES[name]
-    flow = new_flow()
+    flow = inline()
     used = [entry.use(flow.slice(data.rows, data.shard_count)) for data in entry.data]
     for data, found in zip(entry.data, collected(used), strict=True):
-        expected = entry.expected(data.shards)
-        assert is_as_expected(found, expected, in_order=entry.in_order), (
-            f"{name} of {data.name}:\n{found}\ninstead of\n{expected}"
-        )
+        check(name, data, found)
 
 
-@ON_EVERY_RUNNER
+@ON_OTHER_RUNNERS
+def test_rows_come_back_from_all_operators_at_once(new_flow: Runner) -> None:
+    """The data of an operator are one dataset here."""
+    assert_that_rows_come_back(new_flow())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
-def test_rows_come_from_a_source(name: str, new_flow: Runner) -> None:
+def test_rows_come_from_a_source(name: str) -> None:
     entry = SOURCES[name]
-    flow = new_flow()
+    flow = inline()
     made = [entry.make(flow, data) for data in entry.data]
     for data, found in zip(entry.data, collected(made), strict=True):
+        assert is_as_expected(found, entry.expected(data), in_order=True), data.name
+
+
+@ON_OTHER_RUNNERS
+def test_rows_come_from_all_sources_at_once(new_flow: Runner) -> None:
+    flow = new_flow()
+    some = [(entry, data) for entry in SOURCES.values() for data in together(entry.data)]
+    made = [entry.make(flow, data) for entry, data in some]
+    for (entry, data), found in zip(some, collected(made), strict=True):
         assert is_as_expected(found, entry.expected(data), in_order=True), data.name
 
 
@@ -88,9 +102,10 @@ def test_rows_come_from_a_source(name: str, new_flow: Runner) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_give_the_rows(name: str, new_flow: Runner, tmp_path: Path) -> None:
+    """Each call is a run: on other runners than the inline one it gets the last of its data."""
     entry = CALLS[name]
     flow = new_flow()
-    for number, data in enumerate(entry.data):
+    for number, data in enumerate(entry.data if new_flow.is_inline else entry.data[-1:]):
         rows = flow.slice(data.rows, data.shard_count)
         found = entry.call(rows, tmp_path / str(number))
         expected = entry.expected(data.shards)
@@ -99,59 +114,69 @@ def test_calls_give_the_rows(name: str, new_flow: Runner, tmp_path: Path) -> Non
         )
 
 
-def is_tried(name: str, fault: Fault, runner: Runner) -> bool:
-    """Inline everything; elsewhere, where each is a run of its own, a failure of each operator."""
-    if runner.is_inline:
-        return True
-    entry = TABLE[name]
-    assert isinstance(entry, (Use, Call))
-    fails = [each for each in Fault if each in entry.fails]
-    return bool(fails) and fault is fails[list(TABLE).index(name) % len(fails)]
-
-
 def faulty(flow: Flow, fault: Fault) -> Dataset:
     return flow.slice(range(8), 2).map(FAULTY_ROWS[fault])
 
 
-@ON_EVERY_RUNNER
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*USES, *CALLS])
-def test_unsupported_data_is_an_error(name: str, new_flow: Runner, tmp_path: Path) -> None:
+def check_fault(name: str, fault: Fault, flow: Flow, path: Path) -> None:
+    """The operator fails on the fault as the table says, or works."""
     entry = TABLE[name]
     assert isinstance(entry, (Use, Call))
-    for fault in Fault:
-        if not is_tried(name, fault, new_flow):
-            continue
-        rows = faulty(new_flow(), fault)
-        said = ""
-        try:
-            if isinstance(entry, Call):
-                entry.call(rows, tmp_path / fault.name)
-            else:
-                entry.use(rows).collect()
-        except TaskFailed as exc:
-            said = str(exc)
-        says = getattr(entry, "says", "") or SAID[fault]
-        told = [PLACED, says, SHOWN[fault]] if fault in entry.fails else []
-        assert bool(said) == bool(told), f"{fault.value}: {said}"
-        for pattern in told:
-            assert re.search(pattern, said), f"{fault.value}: no {pattern} in {said}"
+    said = ""
+    try:
+        if isinstance(entry, Call):
+            entry.call(faulty(flow, fault), path / fault.name)
+        else:
+            entry.use(faulty(flow, fault)).collect()
+    except TaskFailed as exc:
+        said = str(exc)
+    says = getattr(entry, "says", "") or SAID[fault]
+    expected = [PLACED, says, SHOWN[fault]] if fault in entry.fails else []
+    assert bool(said) == bool(expected), f"{fault.value}: {said}"
+    for pattern in expected:
+        assert re.search(pattern, said), f"{fault.value}: no {pattern} in {said}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "runner"), [(1, "inline"), (4_000_000_007, "standalone")])
-def test_results_do_not_depend_on_the_hash_seed(seed: int, runner: str) -> None:
-    """On the cluster it is another one in each run."""
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
-    words += ["-k", f"come_back and {runner}"]
-    environment = os.environ | {"PYTHONHASHSEED": str(seed)}
-    ended = subprocess.run(
-        words, env=environment, cwd=TESTS.parent, capture_output=True, text=True, check=False
+@pytest.mark.parametrize("name", [*USES, *CALLS])
+def test_unsupported_data_is_an_error(name: str, tmp_path: Path) -> None:
+    for fault in Fault:
+        check_fault(name, fault, inline(), tmp_path)
+
+
+FAULTY = [
+    ("Dataset.map", Fault.NO_PICKLE),
+    ("Dataset.sort", Fault.KEYS_WITHOUT_ORDER),
+    ("Dataset.join", Fault.NO_PAIR),
+    ("Dataset.partition", Fault.UNHASHABLE_KEY),
+    ("Dataset.reduce_by_key", Fault.ADDRESS_AS_HASH),
+    ("Dataset.top", Fault.NO_PICKLE),
+    ("Dataset.save_bytes_to_file", Fault.NO_PAIR),
+]
+
+
+@ON_OTHER_RUNNERS
+@pytest.mark.parametrize(("name", "fault"), FAULTY, ids=[name for name, _ in FAULTY])
+def test_each_fault_is_an_error_on_every_runner(
+    name: str, fault: Fault, new_flow: Runner, tmp_path: Path
+) -> None:
+    """Operators fail in one code on all runners; how errors travel is in test_failure.py."""
+    check_fault(name, fault, new_flow(), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 4_000_000_007])
+def test_results_do_not_depend_on_the_hash_seed(seed: int) -> None:
+    """Inline and standalone; on the cluster it is another one in each run."""
+    ended = run(
+        TESTS.parent,
+        *("-m", "tests.operators.ugly_check"),
+        environment={"PYTHONHASHSEED": str(seed)},
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.split() == ["inline", "standalone"]
 
 
-BIG_BYTES = 100_000_000
+BIG_BYTES = 24_000_000
 
 
 def size_of(row: tuple[str, bytes]) -> tuple[str, int, bytes]:
@@ -160,9 +185,9 @@ def size_of(row: tuple[str, bytes]) -> tuple[str, int, bytes]:
 
 @ON_EVERY_RUNNER
 @pytest.mark.slow
-def test_one_row_of_100_megabytes(new_flow: Runner) -> None:
-    """A row may be larger than a block, a message, and the budget."""
-    flow = new_flow("-glow.quiet")
+def test_one_row_larger_than_everything_that_holds_rows(new_flow: Runner) -> None:
+    """A row may be larger than a block (1 MiB), a message (4 MiB) and the budget."""
+    flow = new_flow("-glow.quiet", "-glow.task.memoryMB=8")
     rows = flow.source(partial(big_rows, BIG_BYTES), 2).group_by_key().sort()
     found = rows.map(lambda key, values: (key, values[0])).map(size_of).collect()
     assert found == [("big", BIG_BYTES, b"big"), ("small", 5, b"sma")]

@@ -76,6 +76,8 @@ KEYS: dict[str, Rows] = {
 # Keys with an order by `<`.
 IN_ORDER = ("numbers", "texts", "bytes", "dates")
 
+ONE_KEY = "one key"
+SPREAD = ", a shard for each"
 EMPTY = [
     Data("nothing", 1, []),
     Data("nothing in several shards", 3, []),
@@ -84,12 +86,12 @@ PAIRS = [
     *EMPTY,
     Data("one pair in one shard", 1, [("k", 1)]),
     Data("one pair in several shards", 4, [(None, None)]),
-    Data("one key", 3, [("k", number) for number in range(50)]),
+    Data(ONE_KEY, 3, [("k", number) for number in range(50)]),
     Data("more shards than rows", 7, [("a", 1), ("b", 2), ("a", 3)]),
     Data("pairs that are lists", 2, [["a", 1], ("b", 2), ["a", 3]]),
     *(Data(name, 3, pairs_of(keys)) for name, keys in KEYS.items()),
     *(
-        Data(f"{name}, a shard for each", 2 * len(KEYS[name]), pairs_of(KEYS[name]))
+        Data(f"{name}{SPREAD}", 2 * len(KEYS[name]), pairs_of(KEYS[name]))
         for name in ("equal keys of different types", "none", "nan", "different types")
     ),
 ]

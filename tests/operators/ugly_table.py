@@ -340,6 +340,10 @@ TABLE: dict[str, Entry] = {
         PAIRED,
         in_order=False,
     ),
+    "Dataset.explain": Elsewhere(
+        "test_plots.py::test_the_picture_of_steps_and_the_text_have_the_same_groups"
+    ),
+    "Dataset.plot": Elsewhere("test_plots.py::test_a_node_for_each_step_with_its_tasks_and_line"),
     # --- channels and terminal calls ---
     "Dataset.add_output": Call(received, all_rows, ENDS, STORED),
     "Dataset.collect": Call(lambda rows, _: rows.collect(), all_rows, ENDS, STORED),
