@@ -1,1 +1,1 @@
-"""The master: which agents there are, and which driver may use how much of them."""
+"""The master: knows all agents, and decides each driver's share of their executors."""

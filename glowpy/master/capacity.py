@@ -1,28 +1,28 @@
-"""What the whole cluster could hold if nothing of it were used."""
+"""The capacity of the whole cluster, regardless of its use."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 
-_SIZES = 1000  # that are remembered
+_SIZES = 1000  # cached sizes
 
 
 class Capacity:
-    """The limits of all agents together."""
+    """The sum of all agents' limits."""
 
     def __init__(self) -> None:
         self.executors = 0
         self._limits: dict[str, tuple[int, int]] = {}  # by agent: executors, memory in MB
-        self._memories: list[tuple[int, str]] = []  # of agents that have executors, in order
-        self._of_size: dict[int, int] = {}  # by memory of one executor: how many fit in all
+        self._memories: list[tuple[int, str]] = []  # of agents with executors, sorted
+        self._of_size: dict[int, int] = {}  # by memory of one executor: the number that fits in all
 
     @property
     def largest_memory_mb(self) -> int:
-        """The most that an executor could get at any agent."""
+        """The largest possible memory of an executor, at any agent."""
         return self._memories[-1][0] if self._memories else 0
 
     def of(self, memory_mb: int) -> int:
-        """How many executors of this size there could be."""
+        """Return the number of executors of this size in an idle cluster."""
         found = self._of_size.get(memory_mb)
         if found is None:
             if len(self._of_size) >= _SIZES:
@@ -35,7 +35,7 @@ class Capacity:
         return found
 
     def set(self, agent: str, executors: int, memory_mb: int) -> None:
-        """An agent has these limits."""
+        """Set the limits of an agent."""
         if self._limits.get(agent) == (executors, memory_mb):
             return
         self.forget(agent)
@@ -53,7 +53,7 @@ class Capacity:
             del self._memories[bisect_left(self._memories, (memory_mb, agent))]
 
     def check_invariants(self) -> None:
-        """For tests: every count agrees with its facts."""
+        """For tests: check that every count agrees with the facts."""
         limits = self._limits.items()
         assert self.executors == sum(executors for _, (executors, _memory) in limits)
         assert self._memories == sorted((m, agent) for agent, (e, m) in limits if e)

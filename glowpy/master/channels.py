@@ -1,4 +1,4 @@
-"""Which agent has the channel of a name. Pure; what agents say in their heartbeats.
+"""The agents of named channels, as reported by heartbeats. Pure.
 
 Go: resource/service_discovery/master/handler_channels.go
 """
@@ -15,14 +15,14 @@ MOST_CHANNELS = 1000  # of one agent
 
 
 class ChannelRegistry:
-    """By name, and by agent."""
+    """Named channels, by name and by agent."""
 
     def __init__(self) -> None:
         self._of_agent: dict[str, dict[str, int]] = {}  # agent -> name -> number
         self._agents_of: dict[str, dict[str, str]] = {}  # name -> agent -> address
 
     def hear(self, agent: str, address: str, channels: Sequence[NamedChannel]) -> None:
-        """All that an agent has now."""
+        """Replace the channels of an agent."""
         now = {name: number for name, number in channels[:MOST_CHANNELS] if is_channel_name(name)}
         before = self._of_agent.get(agent, {})
         if now == before:
@@ -34,12 +34,12 @@ class ChannelRegistry:
         self._of_agent[agent] = now
 
     def forget(self, agent: str) -> None:
-        """An agent is gone."""
+        """Forget an agent."""
         for name in self._of_agent.pop(agent, {}):
             self._forget(agent, name)
 
     def find(self, name: str) -> ChannelPlace:
-        """Where it is; of several, the one that was sent last."""
+        """Return the location of a channel; among several, the one sent last."""
         found = [
             (self._of_agent[agent][name], address)
             for agent, address in self._agents_of.get(name, {}).items()

@@ -1,4 +1,4 @@
-"""The drivers of a cluster: what each holds, what it wants beyond that, and its share. Pure."""
+"""The drivers of a cluster: the holdings, the open demand, and the share of each. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from glowpy.wire.status_messages import RunStatus
 
 _MOST_WANTED = 1_000_000
 _MOST_OF_PEER = 16  # drivers of one connection; a run has a connection of its own
-_MOST_CHARACTERS = 200  # of a script, which is kept for `glowpy status` only
-# Asks for each computation of all shares, as a part of the drivers: an ask costs O(log n).
+_MOST_CHARACTERS = 200  # of a script's name, kept for `glowpy status` only
+# Asks between computations of all shares, as a fraction of the drivers: an ask costs O(log n).
 _PART_PER_SHARES = 16
-_USUAL_BID = 100.0  # of a driver that holds executors and has not asked this master yet
+_USUAL_BID = 100.0  # of a driver that holds executors but has not asked this master yet
 
 
 @dataclass(slots=True)
 class Driver:
-    """What a driver holds, and what it asked for and did not get."""
+    """The holdings and the open demand of a driver."""
 
     memory_mb: int = 0
     bid: float = _USUAL_BID
-    weight: float = _USUAL_BID  # the bid, or if that is nothing the least that counts
+    weight: float = _USUAL_BID  # the bid, at least LEAST_BID
     script: str = ""
     module: str = ""
     held: int = 0
@@ -34,24 +34,25 @@ class Driver:
     asked_at: float = -inf
     turn_ends_at: float = 0.0
     served_s: float = 0.0
-    served_until: float = 0.0  # when that was reckoned
-    unheard: list[tuple[int, int]] = field(default_factory=list)  # number of an ask, executors
+    served_until: float = 0.0  # the time of the last update of `served_s`
+    # ask number and executors of grants that may still be in transit
+    unheard: list[tuple[int, int]] = field(default_factory=list)
     peer: bytes = b""  # the connection of its last ask
-    told_share: int | None = None  # by the last answer
-    is_called: bool = False  # to ask again; it has not yet
+    told_share: int | None = None  # as of the last answer
+    is_called: bool = False  # called to ask again; the ask has not arrived yet
 
     @property
     def claim(self) -> tuple[int, int, float]:
-        """Of this depends its share, and that of others: wanted executors, their size, the bid."""
+        """The basis of all shares: held and wanted executors, their size, the bid."""
         return self.held + self.open_count, self.memory_mb, self.weight
 
 
 class Drivers:
-    """All that hold executors or want some; others are forgotten.
+    """All drivers that hold or want executors; others are forgotten.
 
     Args:
         demand_s: an open demand not repeated for this long is over.
-        turn_s: where drivers take turns, each keeps its executor so long.
+        turn_s: the time for which each driver keeps its executor, where drivers take turns.
     """
 
     def __init__(self, capacity: Capacity, demand_s: float, turn_s: float) -> None:
@@ -65,12 +66,12 @@ class Drivers:
         self._asks_left = 0  # before shares are computed again
 
     def accepts(self, name: str, peer: bytes) -> bool:
-        """False if a connection names one driver too many."""
+        """Return False if a connection names one driver too many."""
         of_peer = self._of_peer.get(peer, ())
         return not peer or name in of_peer or len(of_peer) < _MOST_OF_PEER
 
     def asks(self, ask: AskExecutors, now: float, peer: bytes) -> Driver:
-        """A driver says all that it wants; it has not heard yet of some that it was granted."""
+        """Record a driver's total demand, less the grants still in transit."""
         driver = self._known(ask.driver, now)
         self._unbind(ask.driver, driver)
         driver.peer = peer
@@ -93,7 +94,7 @@ class Drivers:
         return driver.claim if driver is not None else None
 
     def holds(self, name: str, now: float, more: int = 1) -> None:
-        """A driver holds one executor more, or one less."""
+        """Record that a driver holds one executor more, or one less."""
         driver = self._known(name, now)
         _reckon(driver, now)
         driver.held += more
@@ -101,10 +102,10 @@ class Drivers:
             driver.turn_ends_at = now + self._turn_s
 
     def share_of(self, asking: str, now: float) -> int | None:
-        """How many executors a driver may hold; None: its share is computed with a later ask.
+        """Return the most executors a driver may hold; None: known only after a later ask.
 
-        Where there are few drivers, all shares are computed at each ask. Where there are n, they
-        are computed at every n/16-th.
+        All shares are computed at each ask while there are few drivers; with n drivers, at every
+        n/16-th.
         """
         self._asks_left -= 1
         if self._asks_left <= 0:
@@ -112,7 +113,7 @@ class Drivers:
         return self._shares.get(asking)
 
     def shares(self, now: float, asking: str = "") -> dict[str, int]:
-        """How many executors each driver may hold now, also the one that is asking for none."""
+        """Return the most executors of each driver now, including a driver that asks for none."""
         claims: list[Claim] = []
         for each, driver in list(self._drivers.items()):
             if now - driver.asked_at > self._demand_s:
@@ -131,10 +132,10 @@ class Drivers:
         return self._shares
 
     def to_call(self, now: float, free_count: int) -> list[Driver]:
-        """Drivers for which the next ask brings a change, each once until it asks again.
+        """Return drivers for which a new ask brings a change, each once until its next ask.
 
-        These are drivers that hold more than a share that has become less, and, as far as there are
-        free executors, those that want more and hold least of their share.
+        Two kinds qualify: drivers that hold more than a reduced share and, as far as there are free
+        executors, drivers with open demand that hold the smallest part of their share.
         """
         found = []
         below = []
@@ -158,7 +159,7 @@ class Drivers:
         return found
 
     def runs(self, now: float) -> list[RunStatus]:
-        """The runs that hold executors or want some, for `glowpy status`."""
+        """Return the runs that hold or want executors, for `glowpy status`."""
         found = []
         for name, each in self._drivers.items():
             silent_s = now - each.asked_at if each.asked_at > -inf else -1.0
@@ -181,7 +182,7 @@ class Drivers:
     def _known(self, name: str, now: float) -> Driver:
         driver = self._drivers.get(name)
         if driver is None:
-            # It is not behind those that are there already: it would get every turn.
+            # Not behind the present drivers: a new driver would otherwise get every turn.
             if len(self._drivers) < _PART_PER_SHARES:
                 served = [each.served_s for each in self._drivers.values()]
                 self._least_served_s = min(served, default=0.0)
@@ -196,7 +197,7 @@ class Drivers:
             self._of_peer.pop(driver.peer, None)
 
     def check_invariants(self, holders: Sequence[str]) -> None:
-        """For tests: every count agrees with who holds each lease. Raises: AssertionError."""
+        """For tests: check the counts against the holders of leases. Raises: AssertionError."""
         held = Counter(holders)
         for name, driver in self._drivers.items():
             assert driver.held == held.pop(name, 0), name
@@ -206,6 +207,6 @@ class Drivers:
 
 
 def _reckon(driver: Driver, now: float) -> None:
-    """Bring up to date for how long a driver has held executors, before that changes."""
+    """Update the time for which a driver has held executors, before the holdings change."""
     driver.served_s += driver.held * (now - driver.served_until) / driver.weight
     driver.served_until = now

@@ -1,10 +1,10 @@
-"""The agents in the order in which they should be given work.
+"""Agents in the order of assignment.
 
 The fastest cores come first, and among equals the agent with most free executors. (Glow carries
-`--cpu.level`, the relative power of one core, through all its messages and compares it nowhere.)
+`--cpu.level`, the relative power of one core, through all its messages but compares it nowhere.)
 
-Besides the order over all agents there is one for each data centre, each rack and each pair of the
-two, so that a preferred place costs no search. An agent without a free executor is in none.
+Besides the order over all agents there is one for each data centre, each rack and each pair of
+both, so that a preferred place costs no search. An agent without a free executor is in none.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from bisect import bisect_left, insort
 from glowpy.master.topology import Agent
 from glowpy.record import NamedTuple
 
-# (-cpu level, -free executors, agent id): sorted lists of these start with the agent to take.
-# A sorted list of some thousand keys moves a few kilobytes for an insertion, which costs less than
-# the bookkeeping of a heap whose old entries cannot be taken out.
+# (-cpu level, -free executors, agent id): the best agent comes first in a sorted list. An insertion
+# into a sorted list of some thousand keys moves a few kilobytes, which costs less than the
+# bookkeeping of a heap with stale entries.
 _Key = tuple[int, int, str]
 _Scope = tuple[str, str]  # data centre, rack; empty means any
 
@@ -30,7 +30,7 @@ class _Entry(NamedTuple):
 
 
 class FreeOrder:
-    """Agents that have a free executor, ordered for the allocator."""
+    """Agents with a free executor, ordered for the allocator."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
@@ -38,7 +38,7 @@ class FreeOrder:
         self._memories: list[tuple[int, str]] = []
 
     def put(self, agent: Agent, free_executors: int, free_memory_mb: int) -> None:
-        """Place an agent, or move it to where it belongs now."""
+        """Insert an agent, or move it to its new position."""
         self.remove(agent.agent)
         if free_executors <= 0:
             return
@@ -65,9 +65,9 @@ class FreeOrder:
         del self._memories[bisect_left(self._memories, (entry.free_memory_mb, agent))]
 
     def best(self, memory_mb: int, data_center: str, rack: str) -> str | None:
-        """The agent to take next: the preferred rack, then its data centre, then anywhere."""
+        """Return the next agent: in the preferred rack, then its data centre, then anywhere."""
         if not self._memories or self._memories[-1][0] < memory_mb:
-            return None  # nobody has the memory: said without looking at each
+            return None  # no agent has the memory: no need to look at each
         for scope in dict.fromkeys(((data_center, rack), (data_center, ""), _ANYWHERE)):
             for _, _, agent in self._orders.get(scope, ()):
                 if self._entries[agent].free_memory_mb >= memory_mb:

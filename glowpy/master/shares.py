@@ -1,8 +1,8 @@
-"""How many executors each driver may hold while several want more than there are.
+"""The number of executors for each driver while demand exceeds the cluster.
 
 The cluster is divided in proportion to the bids. Every driver gets at least one executor and at
-most its demand; where there are more drivers than executors, they take turns. Pure. (In Glow, the
-first driver to ask gets all that is free.)
+most its demand; where drivers outnumber executors, they take turns. Pure. (In Glow, the first
+driver to ask gets everything free.)
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from typing import TypeAlias
 from glowpy.record import NamedTuple
 
 _ROUNDING = 1e-9
-_DIGITS = 9  # of remainders that are compared: equal bids have equal remainders
-LEAST_BID = 1e-6  # of a driver that bids nothing: it starves no more than others
+_DIGITS = 9  # of compared remainders: equal bids have equal remainders
+LEAST_BID = 1e-6  # the weight of a zero bid
 
-_LEAST_RATIO = 1e-6  # to the largest bid: less is an executor at most, and not more than rounding
+# to the largest bid: a smaller ratio is less than one executor, and drowns in rounding
+_LEAST_RATIO = 1e-6
 
 _Rank: TypeAlias = tuple[bool, bool, float, float]
 
 
 class Claim(NamedTuple):
-    """The executors that one driver holds and wants, in executors of the size that it asks for."""
+    """The executors held and wanted by one driver, in executors of its size."""
 
     bid: float
     held: int
     wanted: int  # the held executors and the open demand
     capacity: int  # of the whole cluster
-    served_s: float = 0.0  # time that it has held executors, divided by its bid
-    is_in_turn: bool = False  # it holds one, and not for long yet
+    served_s: float = 0.0  # time with executors, divided by the bid
+    is_in_turn: bool = False  # holds an executor, for less than a turn
 
 
 def shares(claims: Sequence[Claim]) -> list[int]:
-    """How many executors each may hold, at most its demand.
+    """Return the number of executors for each claim, at most its demand.
 
     Every executor of a claim takes 1 / capacity of the cluster, so that large ones count more. The
     ideal parts are rounded down, and the rest goes to the largest remainders.
@@ -54,10 +55,10 @@ def shares(claims: Sequence[Claim]) -> list[int]:
 
 
 def _parts(claims: Sequence[Claim]) -> list[float]:
-    """The ideal part of the cluster for each claim: its bid times one level common to all.
+    """Return the ideal part of the cluster for each claim: its bid times a common level.
 
-    A part is at least one executor, if there are enough of these, and at most the demand. The level
-    rises from 0 until the parts fill the cluster; between two limits the sum rises evenly.
+    A part is at least one executor, if there are enough, and at most the demand. The level rises
+    from 0 until the parts fill the cluster; between two limits the sum rises linearly.
     """
     least = [1.0 / claim.capacity for claim in claims]
     if sum(least) > 1.0 + _ROUNDING:
@@ -85,7 +86,7 @@ def _parts(claims: Sequence[Claim]) -> list[float]:
 def _give(
     left: float, short: list[tuple[_Rank, int]], claims: Sequence[Claim], counts: list[int]
 ) -> None:
-    """The rest goes to those that want more: one each, then more to the first."""
+    """Distribute the rest to claims below their demand: one each, then more to the first."""
     largest_capacity = max([claims[i].capacity for _, i in short], default=0)
     for most in 1, max([claims[i].wanted for _, i in short], default=0):
         for _, i in short:
@@ -98,9 +99,9 @@ def _give(
 
 
 def _rank(claim: Claim, count: int, rest: float) -> _Rank:
-    """The order for the rest: drivers without an executor in turns, then the largest remainders.
+    """Return the order for the rest: drivers without an executor by turns, then large remainders.
 
-    Of equal remainders, a driver that holds the executor already keeps it: none moves to and fro.
+    Among equal remainders, the holder of an executor keeps it: none moves to and fro.
     """
     if count == 0:
         return False, not claim.is_in_turn, claim.served_s, -rest

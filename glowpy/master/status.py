@@ -1,4 +1,4 @@
-"""What the master answers to `glowpy status`: pure, and bounded whatever agents call themselves."""
+"""The answer to `glowpy status`: pure, and bounded whatever names agents choose."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from glowpy.master.allocator import Allocator
 from glowpy.master.topology import Agent, Topology
 from glowpy.wire.status_messages import AgentStatus, AskStatus, Status
 
-MOST_LISTED = 1000  # of each kind: an answer has to fit into a message
-_MOST_CHARACTERS = 200  # of a name that somebody has chosen
+MOST_LISTED = 1000  # of each kind: an answer must fit into a message
+_MOST_CHARACTERS = 200  # of a name chosen by a peer
 
 
 def status_of(
@@ -21,10 +21,10 @@ def status_of(
     late_s: float,
     now: float,
 ) -> Status:
-    """All agents and runs, in order of their names.
+    """Return the status of all agents and runs, in order of their names.
 
     Args:
-        late_s: silence of an agent after which a heartbeat is missing.
+        late_s: the silence of an agent that counts as a missing heartbeat.
     """
     most = max(0, min(ask.most, MOST_LISTED))
     usage = allocator.usage()

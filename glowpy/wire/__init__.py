@@ -1,1 +1,1 @@
-"""Messages and the sockets that carry them."""
+"""Messages, and the sockets for them."""

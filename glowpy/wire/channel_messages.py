@@ -1,12 +1,12 @@
-"""Messages about channels that have a name: `glowpy send`, `glowpy receive`, `flow.named_channel`.
+"""Messages about named channels: `glowpy send`, `glowpy receive`, `flow.named_channel`.
 
-Not in `messages.MESSAGES`: only masters, agents and those who send or look for a channel need them.
+Not in `messages.MESSAGES`: needed only by masters, agents, and the users of channels.
 
-sender -> agent    Hello, OpenChannel, ChannelRows, EndChannel
-agent  -> sender   Welcome, ChannelState after each of these
-reader -> master   Hello, FindChannel
-master -> reader   Welcome, ChannelPlace
-reader -> agent    Fetch of `run_of(channel)`, as of any shard: see `transfers`
+    sender -> agent    Hello, OpenChannel, ChannelRows, EndChannel
+    agent  -> sender   Welcome, ChannelState after each message
+    reader -> master   Hello, FindChannel
+    master -> reader   Welcome, ChannelPlace
+    reader -> agent    Fetch of `run_of(channel)`, as of any shard: see `transfers`
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from glowpy.record import NamedTuple
 
 
 class OpenChannel(NamedTuple):
-    """Its rows will follow, in place of whatever the agent has under this name."""
+    """Open a channel for the rows to follow; replaces any channel of this name at the agent."""
 
     channel: Name
 
 
 class ChannelRows(NamedTuple):
-    """More rows of a channel, as a block of lines in the payload; none: the sender still runs."""
+    """Append rows, as a block of lines in the payload; no rows: the sender is alive."""
 
     channel: Name
     row_count: Size
 
 
 class EndChannel(NamedTuple):
-    """That was all."""
+    """Mark the end of a channel."""
 
     channel: Name
 
 
 class ChannelState(NamedTuple):
-    """How much of a channel the agent has. A refusal says why it takes no more."""
+    """The rows of a channel held by the agent. A refusal gives the reason for taking no more."""
 
     channel: Name
     row_count: Size
@@ -44,13 +44,13 @@ class ChannelState(NamedTuple):
 
 
 class FindChannel(NamedTuple):
-    """Where is the channel of this name?"""
+    """Ask for the agent of a channel."""
 
     channel: Name
 
 
 class ChannelPlace(NamedTuple):
-    """The agent that has it, and its number there; no address: nobody has."""
+    """The agent of a channel, and its number there; an empty address: no agent has the channel."""
 
     channel: Name
     address: Name
@@ -64,5 +64,5 @@ CHANNEL_MESSAGES: dict[str, type] = {
 
 
 def run_of(channel: str) -> str:
-    """What stands for a run where a shard belongs to a channel; no run can be called so."""
+    """Return the run id used in fetches of a channel's shard; no real run has such an id."""
     return f"@{channel}"

@@ -1,6 +1,6 @@
 """Messages as bytes, and back: a msgpack array of the message's name and its fields, in order.
 
-Everything that arrives is checked against the message's annotations before anybody sees it.
+Everything received is checked against the message's annotations before its use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glowpy.secret import SECRET_BYTES, Secret
 from glowpy.wire.frame_bounds import ALL_FRAMES, CONTROL_BYTES, FrameBounds
 from glowpy.wire.unpacking import SURROGATES, name_in, unpack
 
-MOST_PARTS = 8  # frames of one message that are kept until it is dropped
+MOST_PARTS = 8  # frames of one message kept until the message is dropped
 _BUILTINS = {kind.__name__: kind for kind in (bool, bytes, float, int, str)}
 
 Payload: TypeAlias = bytes | memoryview
@@ -32,10 +32,10 @@ Pack = Callable[[Any], Any]
 class Coder:
     """Encodes and decodes the messages of one table; compiles each class at its first use.
 
-    On a socket, a message is one frame, or two: itself, and a payload that is opaque here.
+    On a socket, a message is one frame, or two: the message, and an opaque payload.
 
     Args:
-        bounds: of the frames that are accepted.
+        bounds: of the accepted frames.
     """
 
     def __init__(self, classes: Mapping[str, type], bounds: FrameBounds = ALL_FRAMES) -> None:
@@ -45,10 +45,10 @@ class Coder:
         self._packs: dict[type, Pack] = {}
 
     def frames(self, message: Any, payload: Payload | None = None) -> list[Payload]:
-        """A message and its payload, as they go to a socket.
+        """Return the frames of a message and its payload.
 
         Raises:
-            ProtocolError: no peer would take a frame of that size.
+            ProtocolError: a frame exceeds every peer's bounds.
         """
         data = self.encode(message)
         name = type(message).__name__
@@ -60,7 +60,7 @@ class Coder:
         return [data, payload]
 
     def unframe(self, frames: Sequence[bytes]) -> tuple[Any, bytes]:
-        """The message and the payload that have come from a socket. Raises: ProtocolError."""
+        """Return the message and the payload of received frames. Raises: ProtocolError."""
         if len(frames) == 1:
             return self.decode(frames[0]), b""
         if len(frames) != 2:
@@ -73,7 +73,7 @@ class Coder:
         return message, payload
 
     def encode(self, message: Any) -> bytes:
-        """The bytes of a message."""
+        """Return the bytes of a message."""
         kind = type(message)
         pack = self._packs.get(kind)
         if pack is None:
@@ -84,10 +84,10 @@ class Coder:
         return data
 
     def decode(self, data: bytes | memoryview) -> Any:
-        """The message of some bytes from the network.
+        """Return the message encoded by bytes from the network.
 
         Raises:
-            ProtocolError: they are no message of ours; says where they deviate.
+            ProtocolError: the bytes are no known message; the text says where they deviate.
         """
         if len(data) > CONTROL_BYTES:
             name = name_in(data)
@@ -118,7 +118,7 @@ def _check_size(name: str, what: str, size_bytes: int, most_bytes: int) -> None:
 
 
 def _packer(kind: Any) -> Pack:
-    """How a value of this type becomes something that msgpack knows."""
+    """Return the function that converts a value of this type for msgpack."""
     if _is_record(kind):
         return _tuple_packer([_packer(each) for each in _field_types(kind).values()])
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -148,12 +148,12 @@ def _as_is(value: Any) -> Any:
 
 
 def _is_record(kind: Any) -> bool:
-    """True of named tuples."""
+    """Return True for named tuples."""
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _field_types(record: Any) -> dict[str, Any]:
-    """`typing.get_type_hints`, in a fifth of the time: most annotations have stood elsewhere."""
+    """Return `typing.get_type_hints` in a fifth of the time, with resolved annotations cached."""
     return {
         name: _type_of(hint, record.__module__) if isinstance(hint, str) else hint
         for name, hint in record.__annotations__.items()
@@ -167,7 +167,7 @@ def _type_of(hint: str, module: str) -> Any:
 
 
 def _checker(kind: Any) -> Check:
-    """How a value of this type is recognised and made from what msgpack gives."""
+    """Return the function that validates a value from msgpack and converts it to this type."""
     if _is_record(kind):
         return _record_checker(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -284,7 +284,7 @@ def _range_checker(kind: type, bounds: Within | Characters) -> Check:
 
     def check_number(value: Any, place: str) -> Any:
         number = check_type(value, place)
-        if not least <= number <= largest:  # also of NaN, which no comparison holds for
+        if not least <= number <= largest:  # rejects NaN, too
             raise ProtocolError(f"{place} is not between {least:g} and {largest:g}")
         return number
 
@@ -296,7 +296,7 @@ def _scalar_checker(kind: type) -> Check:
         raise TypeError(f"messages cannot have fields of type {kind!r}")
 
     def check(value: Any, place: str) -> Any:
-        if type(value) is not kind:  # bool is not taken for an int
+        if type(value) is not kind:  # a bool is not accepted as an int
             raise ProtocolError(f"{place} is not of type {kind.__name__}")
         return value
 

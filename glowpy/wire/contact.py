@@ -1,8 +1,8 @@
-"""A client's way to one master or agent: found, greeted, and waited for.
+"""A client's connection to one master or agent: finds it, greets it, waits for answers.
 
-Whoever only asks (`glowpy status`, `send`, `receive`, a flow's named channels) may stand still
-until there is an answer. Drivers and agents have other things to do meanwhile, and do the same step
-by step (`driver/fleets/master_client.py`, `agent/membership.py`).
+Clients that only ask (`glowpy status`, `send`, `receive`, a flow's named channels) may block until
+an answer arrives. Drivers and agents must not block, and take the same steps as state machines
+(`driver/fleets/master_client.py`, `agent/membership.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 
 def completes_handshake(transport: Transport, address: Address, patience_s: float) -> bool:
-    """True if the server at an address accepts this transport's key, and proves to hold it."""
+    """Return True if the server at an address shares this transport's key."""
     link = transport.connect(address)
     poller = Poller()
     poller.register(link, link)
@@ -38,23 +38,23 @@ def completes_handshake(transport: Transport, address: Address, patience_s: floa
 
 
 class Caller(NamedTuple):
-    """Who calls, for the server's log, and how that user names the server and the key."""
+    """The identity of a client for the server's log, and the options that name server and key."""
 
     role: str
     name: str
-    option: str  # "--master ": the address stands behind it
+    option: str  # "--master ": the prefix of the address
     key_option: str = "--key-file"
 
 
 class Contact:
-    """One connection to a server that is told who calls. It opens nothing when made.
+    """A connection to one server, opened on first use, which identifies the client.
 
     Args:
-        role: who is to listen there: "master" or "agent".
-        stop: what the poller reports when the user wants the end.
+        role: the expected role of the server: "master" or "agent".
+        stop: the poller's data for the user's wish to end.
     """
 
-    is_welcome = False  # on the connection that there is
+    is_welcome = False  # True once the current connection is welcomed
 
     def __init__(
         self,
@@ -77,10 +77,10 @@ class Contact:
         self._link: Link | None = None
 
     def knock(self) -> None:
-        """Is anybody there at all? Says so at once, where ZeroMQ would go on trying.
+        """Check that a server listens at the address, at once; ZeroMQ would retry for ever.
 
         Raises:
-            NoMaster, ClusterError: nobody listens.
+            NoMaster, ClusterError: no server listens.
         """
         try:
             address = (self._address.host or "localhost", self._address.port)
@@ -90,7 +90,7 @@ class Contact:
             raise self._absent(f"no {self._role} at {self._address}: {reason_of(exc)}") from exc
 
     def greet(self, patience_s: float) -> bool:
-        """Wait until it answers; False: the user wants the end.
+        """Wait for the server's welcome; False: the user wants the end.
 
         Raises:
             NoMaster, ClusterError: no server of this role answers; VersionMismatch.
@@ -98,7 +98,7 @@ class Contact:
         deadline = time.monotonic() + patience_s
         while True:
             while self.receive() is not None:
-                pass  # answers that came too late
+                pass  # drop late answers
             if self.is_welcome:
                 return True
             left_s = deadline - time.monotonic()
@@ -108,12 +108,12 @@ class Contact:
                 return False
 
     def send(self, message: Any, payload: bytes | None = None) -> None:
-        """Raises: ClusterError: it takes nothing."""
+        """Send a message. Raises: ClusterError: the server takes no message."""
         if self._link is not None:
             self._link.send(message, payload)
 
     def receive(self) -> tuple[Any, bytes] | None:
-        """The next message and its payload, None if there is none now; greets where that is due.
+        """Return the next message and its payload, or None; greets on a new connection.
 
         Raises:
             NoMaster, ClusterError: the listener has another role or key; VersionMismatch.
@@ -129,7 +129,8 @@ class Contact:
         for event in self._link.events():
             self.is_welcome = False
             if event is LinkEvent.CONNECTED:
-                self._link.send(self._hello)  # not before: who is refused waits for ever to send
+                # not earlier: a message to a server that refuses would wait for ever
+                self._link.send(self._hello)
             elif event is LinkEvent.REFUSED:
                 self._forget(self._link)
                 raise self._failure(
@@ -140,11 +141,11 @@ class Contact:
         return None
 
     def silent(self, waited_s: float) -> ClusterError:
-        """What to raise if nothing comes for so long."""
+        """Return the error for a server silent for `waited_s`."""
         return self._absent(f"no {self._role} answers at {self._address} (waited {waited_s:g} s)")
 
     def _forget(self, link: Link) -> None:
-        """No handshake came about. ZeroMQ may not try again: the next `receive` does."""
+        """Close a connection without a handshake. ZeroMQ may not retry: the next `receive` does."""
         self._poller.unregister(link)
         link.close(is_lost=True)
         self._link = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from glowpy.record import NamedTuple
 
 _MIB = 1 << 20
-CONTROL_BYTES = 1 * _MIB  # a message that is not listed here
-MAX_FRAME_BYTES = 64 * _MIB  # of any message or payload
+CONTROL_BYTES = 1 * _MIB  # for messages not listed here
+MAX_FRAME_BYTES = 64 * _MIB  # for any message or payload
 
 _MESSAGE_BYTES = {
     "OpenRun": 16 * _MIB,  # its manifest lists 100,000 files
@@ -25,17 +25,17 @@ _PAYLOAD_BYTES = {
 
 
 class FrameBounds(NamedTuple):
-    """The sizes that one process accepts, whatever a kind of message may have elsewhere."""
+    """The frame sizes accepted by one process, on top of the bounds by message."""
 
     most_bytes: int = MAX_FRAME_BYTES
     takes_payloads: bool = True
 
     def of_message(self, name: str) -> int:
-        """The largest frame of the message of this name."""
+        """Return the largest frame of a message, given its name."""
         return min(self.most_bytes, _MESSAGE_BYTES.get(name, CONTROL_BYTES))
 
     def of_payload(self, name: str) -> int:
-        """The largest payload of the message of this name; 0: it has none."""
+        """Return the largest payload of a message, given its name; 0: no payload."""
         return min(self.most_bytes, _PAYLOAD_BYTES.get(name, 0)) if self.takes_payloads else 0
 
 

@@ -1,4 +1,4 @@
-"""Who may join: the same protocol, the same release of glowpy, the same Python."""
+"""The conditions of joining a cluster: the same protocol, the same glowpy, the same Python."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def hello_of(role: str, name: str) -> Hello:
-    """How a process of this release greets another."""
+    """Return the greeting of a process of this release."""
     return Hello(PROTOCOL_VERSION, __version__, PYTHON, role, name)
 
 
 def welcome(hello: Hello, role: str, master: str = "") -> Welcome:
-    """The answer to a greeting; with a refusal in words if the two cannot work together."""
+    """Return the answer to a greeting, with a refusal as text if the versions differ."""
     return Welcome(PROTOCOL_VERSION, __version__, PYTHON, role, refusal(hello, role), master)
 
 
 def check_welcome(answer: Welcome, role: str, address: Address, option: str) -> None:
-    """Is whoever answers what we want to talk to, and can we?
+    """Check that a server has the expected role and a compatible version.
 
     Args:
         role: "master" or "agent".
-        option: how the user names the address: "-glow.leader=" or "--master ".
+        option: the option for the address: "-glow.leader=" or "--master ".
 
     Raises:
-        NoMaster, ClusterError: it is of another kind; VersionMismatch: of another release.
+        NoMaster, ClusterError: the server has another role; VersionMismatch: another release.
     """
     if answer.role == role:
         if answer.refusal:
@@ -51,7 +51,7 @@ def check_welcome(answer: Welcome, role: str, address: Address, option: str) -> 
 
 
 def _master_of(agent: Welcome, address: Address) -> str:
-    """The master of the agent at an address as it is reached from here; empty if it has none."""
+    """Return the address of an agent's master as seen from here; empty if unknown."""
     try:
         master = parse_address(agent.master)
     except ConfigError:
@@ -62,9 +62,9 @@ def _master_of(agent: Welcome, address: Address) -> str:
 
 
 def refusal(hello: Hello | ExecutorHello, role: str) -> str:
-    """Why whoever greets cannot work with this `role`, in words; empty if it can.
+    """Return the reason why a greeting process cannot work with this `role`; empty if compatible.
 
-    Both sides derive the plan and rows travel as pickles: nearly the same is not enough.
+    Both sides derive the plan and rows travel as pickles, so versions must match exactly.
     """
     their_role = printable(hello.role) if isinstance(hello, Hello) else "executor"
     differences = [
@@ -86,5 +86,5 @@ def refusal(hello: Hello | ExecutorHello, role: str) -> str:
 
 
 def printable(said: object) -> str:
-    """What a stranger says, fit for a line of a log."""
+    """Return the text of an untrusted peer, made safe for a line of a log."""
     return "".join(each if each.isprintable() else "?" for each in str(said)[:80])

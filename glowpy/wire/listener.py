@@ -1,4 +1,4 @@
-"""Why an address cannot be listened on, in words: who has it, where that can be found out."""
+"""Explains why an address cannot be listened on, and names the process that uses its port."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ANYWHERE = ("0.0.0.0", "::")
 
 
 def why_not(address: Address, other: str, number: int) -> str:
-    """Why one cannot listen there.
+    """Return the reason for a failed bind.
 
     Args:
-        other: how the user names another port.
-        number: of the system's error.
+        other: the option for another port.
+        number: errno of the failure.
     """
     if number == errno.EADDRINUSE:
         hint = f"; name another by {other}, or 0 for any that is free" if other else ""
@@ -32,11 +32,11 @@ def why_not(address: Address, other: str, number: int) -> str:
 
 
 def _holder(address: Address) -> str:
-    """The process that listens there, where the system tells: its user and root are told."""
+    """Return the process that listens at the address, as far as visible to this user."""
     import psutil
 
     host = "127.0.0.1" if address.host == "localhost" else address.host
-    with suppress(psutil.Error, OSError):  # it has ended, or is another user's
+    with suppress(psutil.Error, OSError):  # the process has ended, or belongs to another user
         for each in psutil.net_connections("tcp"):
             there: tuple[object, ...] = each.laddr
             if each.status != psutil.CONN_LISTEN or there[1:] != (address.port,):
@@ -49,7 +49,7 @@ def _holder(address: Address) -> str:
 
 
 def _role(words: Sequence[str]) -> str:
-    """A server of ours by its command line, in words; else nothing.
+    """Return the name of a glowpy server, given a command line; empty for other programs.
 
     >>> _role(["/usr/bin/python3", "-m", "glowpy", "master", "--address", ":8930"])
     'a glowpy master'

@@ -1,4 +1,4 @@
-"""Where the input of a task group is, as it stands in its assignment."""
+"""The locations of a task group's input shards, as sent in its assignment."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _WRITER = struct.Struct("<II")
 
 
 class Sources(NamedTuple):
-    """Where the shards of one input edge are, in the order in which they are consumed.
+    """The locations of one input edge's shards, in order of consumption.
 
-    They are numbered from `first_shard` on, each with its writer:
+    Shards are numbered from `first_shard` on; each has one entry for its writer:
 
         +0  owner     u32 LE   index in `owners`
-        +4  attempt   u32 LE   the attempt that wrote it
+        +4  attempt   u32 LE   the writing attempt
 
-    All readers of one boundary share one such value, but for its first number.
+    All readers of one boundary share one value, apart from `first_shard`.
     """
 
     first_shard: Count
@@ -28,10 +28,10 @@ class Sources(NamedTuple):
     writers: bytes
 
     def shards(self) -> Iterator[tuple[str, int, int]]:
-        """Owner, attempt and number of each shard.
+        """Yield owner, attempt and number of each shard.
 
         Raises:
-            ProtocolError: they are not laid out so.
+            ProtocolError: the layout is wrong.
         """
         try:
             for place, (owner, attempt) in enumerate(_WRITER.iter_unpack(self.writers)):
@@ -41,7 +41,7 @@ class Sources(NamedTuple):
 
     @classmethod
     def of(cls, first_shard: int, writers: Iterable[tuple[str, int]]) -> Sources:
-        """From owner and attempt of each shard."""
+        """Build from the owner and attempt of each shard."""
         numbers: dict[str, int] = {}
         packed = b"".join(
             _WRITER.pack(numbers.setdefault(owner, len(numbers)), attempt)

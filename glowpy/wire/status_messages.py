@@ -1,6 +1,6 @@
-"""What a master says of itself to whoever may ask: `glowpy status`.
+"""The status of a master, for `glowpy status`.
 
-Not in `messages.MESSAGES`: only masters and those who ask them need them.
+Not in `messages.MESSAGES`: needed only by masters and clients that ask for the status.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from glowpy.record import NamedTuple
 
 
 class AskStatus(NamedTuple):
-    """What does the master know? Answered by Status, with so many agents and runs at most."""
+    """Ask for the status, with at most `most` agents and runs."""
 
     most: Count
 
 
 class AgentStatus(NamedTuple):
-    """One agent, as it was when it was last heard of."""
+    """One agent, as of its last heartbeat."""
 
     agent: Name
     address: Name
@@ -33,20 +33,20 @@ class AgentStatus(NamedTuple):
 
 
 class RunStatus(NamedTuple):
-    """One run whose driver holds executors or asks for some."""
+    """One run whose driver holds or wants executors."""
 
     run: Name
-    script: str  # what runs and where, as its driver says
+    script: str  # script and host, as sent by the driver
     bid: Bid
     executors_held: Size
     executors_wanted: Size  # beyond those held
     memory_mb: Megabytes  # of each
-    silent_s: OptionalSeconds  # since its driver asked last; -1: not since the master was started
-    module: Name = ""  # -glow.module: what it has in common with others
+    silent_s: OptionalSeconds  # since its driver's last ask; -1: none since the start of the master
+    module: Name = ""  # -glow.module: shared by related runs
 
 
 class Status(NamedTuple):
-    """All that the master knows, the lists as far as they were asked for."""
+    """The state of the cluster; the lists are cut to the requested length."""
 
     up_s: Seconds
     agents_known: Size

@@ -11,9 +11,9 @@ from glowpy.shards.segment import Block
 
 
 class Fetch(NamedTuple):
-    """Send me a shard from this block on, at most `credit_bytes` before I ask for more.
+    """Ask for a shard, from a block on, up to `credit_bytes` ahead of the reader.
 
-    A reader on the owner's host gets locations instead of bytes and reads the file itself.
+    A reader on the owner's host gets locations instead of bytes, and reads the file itself.
     """
 
     fetch: Size  # the reader's number for this stream
@@ -23,24 +23,24 @@ class Fetch(NamedTuple):
     first_block: Size
     credit_bytes: Size
     reader_host: Name
-    secret: Secret  # of the run; empty for channels that have a name
+    secret: Secret  # of the run; empty for named channels
 
 
 class MoreCredit(NamedTuple):
-    """The reader has taken this much and may be sent as much again."""
+    """Extend the credit of a stream: the reader has consumed as many bytes."""
 
     fetch: Size
     credit_bytes: Size
 
 
 class CancelFetch(NamedTuple):
-    """The reader wants nothing more of this stream."""
+    """End a stream early."""
 
     fetch: Size
 
 
 class BlockFrame(NamedTuple):
-    """To a reader elsewhere: one frame of a block, its bytes in the payload."""
+    """One frame of a block, for a reader on another host; its bytes are the payload."""
 
     fetch: Size
     block: Block
@@ -48,29 +48,29 @@ class BlockFrame(NamedTuple):
 
 
 class FetchEnd(NamedTuple):
-    """The stream ends: whole after `block_count` blocks and `row_count` rows, or lost."""
+    """The end of a stream: complete after `block_count` blocks and `row_count` rows, or lost."""
 
     fetch: Size
     block_count: Size
     row_count: Size
-    lost: str  # empty: the shard is whole
+    lost: str  # empty: the shard is complete
 
 
 class Blocks(NamedTuple):
-    """To a reader on the same host: committed blocks, to be read from the segment file."""
+    """Committed blocks for a reader on the same host, to be read from the segment file."""
 
     fetch: Size
     path: str
     nonce: bytes
     blocks: tuple[Block, ...]
-    end: FetchEnd | None = None  # where it follows at once
+    end: FetchEnd | None = None  # the end, if it follows immediately
 
 
 # --- program --------------------------------------------------------------------------------
 
 
 class FetchFile(NamedTuple):
-    """Send me a program file from this offset on."""
+    """Ask for a program file, from an offset on."""
 
     run: Name
     sha256: Name

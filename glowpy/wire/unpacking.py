@@ -1,4 +1,4 @@
-"""Values of a msgpack text from the network, within a bound on the memory that they take."""
+"""Unpacks msgpack data from the network, within a bound on memory."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import msgpack
 from glowpy.errors import ProtocolError
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 
-MOST_ITEMS = 700_000  # values in one message: those of 100,000 blocks, about 50 MB
-_MOST_PAIRS = 10_000  # of the one map, variables of an environment
+MOST_ITEMS = 700_000  # values in one message: enough for 100,000 blocks, about 50 MB
+_MOST_PAIRS = 10_000  # of the only map, variables of an environment
 _SMALL_BYTES = 4096
 _LARGE_BYTES = 64 << 10
-_NAME_BYTES = 64  # within which the name of a message ends
-# Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
+_NAME_BYTES = 64  # limit for the end of the message's name
+# Strings of Python may hold lone surrogates (file names, printed output), sent unchanged.
 SURROGATES = "surrogatepass"
 
 
 def name_in(data: bytes | memoryview) -> str:
-    """The name at the beginning of an encoded message; empty if there is none."""
+    """Return the name at the beginning of an encoded message; empty if there is none."""
     reader = msgpack.Unpacker()
     reader.feed(data[:_NAME_BYTES])
     try:
         reader.read_array_header()
         name = reader.unpack()
-    except Exception:  # noqa: BLE001  # decoding says what is wrong
+    except Exception:  # noqa: BLE001  # decoding will report the fault
         return ""
     return name if type(name) is str else ""
 
 
 def unpack(data: bytes | memoryview) -> Any:
-    """The values of a message; a long one costs about 50 MB beyond its own bytes at most.
+    """Return the values of a message; a long one costs at most 50 MB beyond its own bytes.
 
     Raises:
-        ProtocolError: there are too many values, or some of a type that no message has.
+        ProtocolError: too many values, or a value of a type used by no message.
         Exception: of msgpack.
     """
     if len(data) <= _SMALL_BYTES:
         return msgpack.unpackb(data, raw=False, use_list=False, unicode_errors=SURROGATES)
-    # Nested headers can promise far more than they hold, and memory is set aside for each of
-    # them: a first pass that makes nothing finds out.
+    # Nested headers can claim far more elements than the data holds, and each claim allocates
+    # memory: a first pass without allocation finds such headers.
     glance = msgpack.Unpacker(max_buffer_size=MAX_FRAME_BYTES)
     glance.feed(data)
     glance.skip()

@@ -1,8 +1,8 @@
-"""The connections of a listening server: refused ones are logged, and descriptors are kept free.
+"""The connections of a listening server: logs refused ones, and keeps file descriptors free.
 
-libzmq reports what happens to its connections by events (zmq_socket_monitor(3)). Where a process
-may open no more files, libzmq would try to accept the next connection again and again; so the
-server stops listening, uses its reserve of descriptors, and listens again once there are enough.
+libzmq reports the state of its connections by events (zmq_socket_monitor(3)). In a process at its
+limit of open files, libzmq would retry the next accept endlessly; so the server stops listening,
+uses its reserve of descriptors, and listens again once enough descriptors are free.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ log = get_logger(__name__)
 
 RESERVE = 64  # descriptors
 _EVENT = struct.Struct("=HI")  # event, value; then the address
-_AT_ONCE = 1000  # events; then others have their turn
-_LOOK_S = 0.25  # between looks for free descriptors
+_AT_ONCE = 1000  # events, before other work has its turn
+_LOOK_S = 0.25  # between checks for free descriptors
 EVENTS = (
     zmq.EVENT_ACCEPTED
     | zmq.EVENT_ACCEPT_FAILED
@@ -41,7 +41,7 @@ _REASONS: dict[int, str] = {
 }
 _GARBAGE = "it does not speak the protocol"
 _LEFT_IT = "the peer has closed it"
-_UNKNOWN = "a peer whose address libzmq does not tell"  # it closes garbage at once
+_UNKNOWN = "a peer whose address libzmq does not tell"  # libzmq closes garbage at once
 _OTHER_KEY = "it holds another key"  # logged by the authenticator
 
 
@@ -49,10 +49,10 @@ class Connections:
     """Reads the events of one server's socket.
 
     Args:
-        server: its socket, which listens at `url`.
-        monitor: where the events of `server` arrive.
+        server: the socket that listens at `url`.
+        monitor: receives the events of `server`.
         handshake_s: the deadline of handshakes.
-        has_reserve: keep descriptors free for other uses than connections.
+        has_reserve: keep descriptors free for other uses.
     """
 
     def __init__(
@@ -70,15 +70,16 @@ class Connections:
         self._url = url
         self._handshake_s = handshake_s
         self._pending: dict[int, str] = {}  # addresses by descriptor, before the handshake
-        self._doubtful: set[int] = set()  # those of which `_completed` have completed it
+        # pending connections, of which `_completed` have completed the handshake
+        self._doubtful: set[int] = set()
         self._completed = 0
-        self._failure = ""  # of the connection whose end is the next event
+        self._failure = ""  # of the connection whose disconnect event follows
         self._reserve = take(RESERVE) if has_reserve else []
         self._has_reserve = has_reserve
         self._next_look = 0.0
 
     def answer(self) -> None:
-        """Take in the events."""
+        """Handle the waiting events."""
         for _ in range(_AT_ONCE):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -87,7 +88,7 @@ class Connections:
             self._take(*_EVENT.unpack(frames[0]))
 
     def tick(self) -> None:
-        """Listen again where there are descriptors enough."""
+        """Listen again once enough descriptors are free."""
         if self.is_listening or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
@@ -108,7 +109,7 @@ class Connections:
         log.warning("listening at %s again", self._url)
 
     def close(self) -> None:
-        """Stop the events and close the descriptors in reserve."""
+        """Stop the events and close the reserved descriptors."""
         if not self._server.closed:
             self._server.disable_monitor()
         self._release()
@@ -120,7 +121,8 @@ class Connections:
         elif event == zmq.EVENT_ACCEPT_FAILED:
             if value in (errno.EMFILE, errno.ENFILE) and self.is_listening:
                 self._stop()
-        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:  # of one of them, and nothing says of which
+        # the event does not tell which of the pending connections
+        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self._completed += 1
             self._doubtful = set(self._pending)
             self._resolve()
@@ -135,7 +137,7 @@ class Connections:
             self._failure = _OTHER_KEY
 
     def _ended(self, descriptor: int) -> None:
-        address = self._pending.pop(descriptor, None)  # None: its handshake was complete
+        address = self._pending.pop(descriptor, None)  # None: after its handshake
         failure, self._failure = self._failure, ""
         if descriptor in self._doubtful:
             self._doubtful.discard(descriptor)
@@ -149,7 +151,7 @@ class Connections:
             log.warning("refused a handshake of %s: %s", address or _UNKNOWN, failure)
 
     def _resolve(self) -> None:
-        """Forget the connections in doubt, if all of them have completed the handshake."""
+        """Forget the connections in doubt once all have completed the handshake."""
         self._completed = max(0, self._completed)
         if self._completed >= len(self._doubtful):
             for descriptor in self._doubtful:
@@ -158,7 +160,7 @@ class Connections:
             self._completed = 0
 
     def _stop(self) -> None:
-        with suppress(zmq.ZMQError):  # it does not listen
+        with suppress(zmq.ZMQError):  # not listening
             self._server.unbind(self._url)
         self.is_listening = False
         self._release()
@@ -174,7 +176,7 @@ class Connections:
 
 
 def _peer_of(descriptor: int) -> str:
-    """The address at the other end of a connection; empty if it has ended."""
+    """Return the peer address of a connection; empty if it has ended."""
     try:
         connection = socket.socket(fileno=descriptor)
     except OSError:
@@ -184,5 +186,5 @@ def _peer_of(descriptor: int) -> str:
     except (OSError, ValueError):
         return ""
     finally:
-        connection.detach()  # it is libzmq's
+        connection.detach()  # libzmq owns the descriptor
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

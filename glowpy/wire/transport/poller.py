@@ -1,4 +1,4 @@
-"""Waiting: the one place where a process that talks to others stands still."""
+"""Waiting for sockets and descriptors: the only place where a process of the cluster blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from glowpy.wire.transport.connections import Connections
     from glowpy.wire.transport.gate import Gate
 
-_FLUSH_S = 0.02  # between tries to send what peers did not take
+_FLUSH_S = 0.02  # between attempts to send queued messages
 
 Watched: TypeAlias = Server | Link | int
 
@@ -29,7 +29,7 @@ class Poller:
         self._attended: dict[Any, set[Server]] = {}  # the registered servers of each attendant
 
     def register(self, watched: Watched, data: Any) -> None:
-        """Report `data` whenever there may be something to receive from `watched`."""
+        """Report `data` whenever `watched` may have something to receive."""
         if isinstance(watched, int):
             self._watch(watched, data)
             return
@@ -45,7 +45,7 @@ class Poller:
                 self._attended.setdefault(socket, set()).add(watched)
 
     def unregister(self, watched: Watched) -> None:
-        """Stop waiting for `watched`, which may be closed afterwards."""
+        """Stop waiting for `watched`, so that it can be closed."""
         for each in [watched] if isinstance(watched, int) else list(watched.sockets()):
             if each in self._data:
                 self._poller.unregister(each)
@@ -61,9 +61,9 @@ class Poller:
                     self._poller.unregister(socket)
 
     def poll(self, timeout_s: float | None) -> list[Any]:
-        """The data of everything that is ready; waits at most `timeout_s`, or for ever if None.
+        """Return the data of everything ready; waits at most `timeout_s`, or for ever if None.
 
-        Meanwhile, gates are answered, and servers send what their peers did not take before.
+        Meanwhile, authenticators answer, and servers send their queued messages.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         ready = {}

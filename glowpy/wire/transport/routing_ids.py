@@ -1,9 +1,8 @@
 """The numbers by which libzmq names the connections of a ROUTER.
 
-libzmq counts them up from `rand()`, which it never seeds: without a seed, the first number is the
-same in every process. A client may choose its own name; one that chooses the number that libzmq
-gives next makes it abort the process ("Assertion failed: ok", `routing_socket_base_t::
-add_out_pipe`).
+libzmq counts up from `rand()`, which it never seeds: without a seed, the first number is the same
+in every process. A client may choose its own name; a client that chooses the next number of libzmq
+makes libzmq abort the process ("Assertion failed: ok", `routing_socket_base_t::add_out_pipe`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import os
 
 
 def seed_routing_ids() -> None:
-    """Begin with a number that no peer can guess."""
+    """Start from an unpredictable number."""
     import ctypes
 
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "little"))
