@@ -1,1 +1,1 @@
-"""The agent: runs executors on its host, and keeps what they write for whoever reads it."""
+"""The agent: runs executors on its host, and stores their output shards for readers."""

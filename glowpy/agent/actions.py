@@ -1,4 +1,4 @@
-"""What the agent's core wants done; its embedder does it."""
+"""The actions of an agent's core; its embedder performs them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ToExecutor(NamedTuple):
 
 
 class OpenDirectory(NamedTuple):
-    """Make the directory of a run, and have its program brought here."""
+    """Make the directory of a run, and fetch its program."""
 
     run: str
     directory: str
@@ -39,17 +39,17 @@ class StartProcess(NamedTuple):
 
     run: str
     executor: str
-    secret: Secret  # one-time, for the process alone: by it, the executor is known
+    secret: Secret  # one-time, for the process alone: identifies the executor
 
 
 class KillProcess(NamedTuple):
-    """SIGKILL an executor and what it has started; its exit is awaited."""
+    """SIGKILL an executor and its children; its exit is awaited."""
 
     executor: str
 
 
 class LogImpostor(NamedTuple):
-    """Log that a peer has greeted as an executor that it is not."""
+    """Log a peer whose greeting names an executor without that executor's secret."""
 
     peer: bytes
     run: str
@@ -57,14 +57,14 @@ class LogImpostor(NamedTuple):
 
 
 class DeleteRun(NamedTuple):
-    """Remove everything of a run but the program cache; none of its processes is left."""
+    """Remove everything of a run but the program cache; all its processes have ended."""
 
     run: str
     directory: str
 
 
 class LeasesChanged(NamedTuple):
-    """Tell the master at once."""
+    """Report to the master at once."""
 
 
 Action: TypeAlias = (

@@ -1,7 +1,7 @@
-"""How many contents of programs an agent keeps, and how long.
+"""Bounds on the number and age of program contents kept by an agent.
 
-A content that was not used for long is removed, and the one that was used longest ago while all
-take too much. The last use of a content is its time of access.
+Contents not used for long are removed; so is the least recently used one while the total is too
+large. The last use of a content is its access time.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from glowpy.record import NamedTuple
 class Entry(NamedTuple):
     """One content."""
 
-    used_at_s: float  # since the epoch: it outlives processes
+    used_at_s: float  # since the epoch: comparable across processes
     path: str
     size_bytes: int
 
 
 def mark_used(path: Path) -> None:
     """Set the last use of a content to now."""
-    with suppress(OSError):  # it is not there, or the disk takes nothing
+    with suppress(OSError):  # the content is missing, or the disk is read-only
         os.utime(path, ns=(time.time_ns(), path.lstat().st_mtime_ns))
 
 
 def trim(directory: Path, most_bytes: int, most_age_s: float) -> list[str]:
-    """Remove what is too old or too much in a directory, and return the removed paths."""
+    """Remove old or excess contents of a directory, and return the removed paths."""
     entries = sorted(_entries(directory))
     left_bytes = sum(entry.size_bytes for entry in entries)
     oldest_s = time.time() - most_age_s

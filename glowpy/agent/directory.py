@@ -2,12 +2,12 @@
 
 Its programs run as the agent's user, so no other user may be able to write or replace them.
 
-DIR/.glowpy-agent    the mark: an agent made this directory
-DIR/lock             held by the living agent; its content is that agent's process id
-DIR/cache/           contents of programs, by hash
-DIR/programs/        the program of each run that goes on, as its tasks use it
-DIR/runs/            shards and logs of the runs that go on
-DIR/channels/        what `glowpy send` has brought
+    DIR/.glowpy-agent    the mark: an agent made this directory
+    DIR/lock             held by the living agent; contains that agent's process id
+    DIR/cache/           contents of programs, by hash
+    DIR/programs/        the program of each current run, as used by its tasks
+    DIR/runs/            shards and logs of the current runs
+    DIR/channels/        rows received from `glowpy send`
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ class AgentDirectory:
     """The directory of one living agent. A context manager: entering locks and clears it.
 
     Raises (when entered):
-        ConfigError: another agent holds it, no agent made it, another user owns it or can write
-            to it, or it cannot be written.
+        ConfigError: the directory cannot be written, another agent holds the lock, no agent made
+            the
+        directory, or another user owns it or can write to it.
     """
 
     def __init__(self, path: str, *, clean_restart: bool) -> None:
-        self.path = Path(os.path.realpath(path))  # links of other users may change
+        self.path = Path(os.path.realpath(path))  # another user may change links later
         self.cache = self.path / "cache"
         self.programs = self.path / "programs"
         self.runs = self.path / "runs"

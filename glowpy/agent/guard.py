@@ -1,10 +1,10 @@
-"""The guard over executors: one that grows without end, or stands still, is killed.
+"""The guard over executors: kills an executor that grows without bound, or stalls.
 
-A process that somebody has stopped (SIGSTOP) says nothing and never ends by itself; its group is
-done again elsewhere. So is that of a process whose only thread waits for its own lock.
+A process stopped by SIGSTOP sends nothing and never ends by itself; its group is run again
+elsewhere. The same holds for a process whose only thread waits for its own lock.
 
-The memory that a task asks for (`-glow.task.memoryMB`) is a budget of glowpy's own buffers; what
-the user's code takes comes on top. The hard limit stands well above both.
+The memory requested for a task (`-glow.task.memoryMB`) is a budget of glowpy's own buffers; memory
+of the user's code comes on top. The hard limit is well above both.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _LEAST_MB = 512
 
 
 def hard_limit_mb(memory_mb: int) -> int:
-    """What an executor may take that has asked for so much."""
+    """Return the most memory of an executor, given its request."""
     return max(_FACTOR * memory_mb, _LEAST_MB)
 
 
 class Condemned(NamedTuple):
-    """An executor to be killed, and why."""
+    """An executor to be killed, and the reason."""
 
     executor: str
     reason: str
@@ -36,26 +36,26 @@ class Condemned(NamedTuple):
 
 
 class Guard:
-    """Looks at processes now and then, and says which have to be killed."""
+    """Checks processes at intervals, and names those to be killed."""
 
     def __init__(self, timing: Timing, proc: str = "/proc") -> None:
         self._timing = timing
         self._proc = proc
         self._next_look = 0.0
-        self._stopped: dict[int, float] = {}  # since when, by process id
+        self._stopped: dict[int, float] = {}  # start of the stop, by process id
         self._standstills: Standstills | None = None
 
     def condemned(
         self, now: float, processes: Iterable[tuple[str, int, int]]
     ) -> Iterator[Condemned]:
-        """Executors to be killed, and why.
+        """Yield executors to be killed, and why.
 
         Args:
-            processes: an executor, its process id, and the memory it has asked for in MB.
+            processes: an executor, its process id, and its requested memory in MB.
         """
         if now < self._next_look:
             return
-        if self._next_look:  # most runs end before a second look, and need no more than the first
+        if self._next_look:  # most runs end before a second check
             processes = list(processes)
             yield from self._standing_still(now, processes)
         self._next_look = now + self._timing.beat_s
@@ -89,19 +89,20 @@ class Guard:
 
 
 def is_stopped(pid: int, proc: str = "/proc") -> bool:
-    """True while a process is suspended by a signal. A debugger that holds it does not count."""
+    """Return True while a process is suspended by a signal, except by a debugger."""
     try:
         with open(f"{proc}/{pid}/status", "rb") as file:
             return any(line.startswith(b"State:\tT ") for line in file)
-    except OSError:  # it is gone; or no file can be opened now, and the next look tells
+    # the process has ended; or no file can be opened now, and the next check decides
+    except OSError:
         return False
 
 
 def private_mb(pid: int, above_mb: int = 0, proc: str = "/proc") -> int:
-    """Memory that ends with a process, because it shares it with no other; in MB.
+    """Return a process's private memory in MB, which its end would free.
 
-    It is counted exactly only where it could exceed `above_mb`: that takes time. Whoever cannot be
-    looked at, gone for one, takes nothing as far as we know.
+    An exact count takes time, so memory below `above_mb` is only estimated. A process that cannot
+    be read, for instance because it has ended, counts as 0.
     """
     try:
         with open(f"{proc}/{pid}/status", "rb") as file:

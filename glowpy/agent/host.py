@@ -52,7 +52,7 @@ class AgentHost:
         start: starts the process of an executor, and reports by `process_started` or
             `start_failed`.
         kill: kills the process of an executor; its end is reported by `process_ended`.
-        drain: reports what a process has written so far, by `process_said` or directly.
+        drain: reports the output of a process so far, by `process_said` or directly.
         perform: performs the remaining actions.
     """
 
@@ -74,7 +74,7 @@ class AgentHost:
         self._kill = kill
         self._drain = drain
         self._perform = perform
-        self._guard: Guard | None = None  # made for the first look
+        self._guard: Guard | None = None  # created for the first check
         self._first_look = 0.0
 
     # --- messages ---
@@ -97,7 +97,7 @@ class AgentHost:
             self._report_rows(peer, message.run)
 
     def _report_rows(self, peer: bytes, run: str) -> None:
-        """Send the rows of last attempts ahead: after the loss of this agent it is too late."""
+        """Send the rows of last attempts in advance, for the case of a loss of this agent."""
         for attempt, row in self._noted_rows(run=run):
             if row:
                 self._perform(ToDriver(peer, RowReported(run, attempt, row)))
@@ -114,15 +114,15 @@ class AgentHost:
         self.carry_out(self.core.process_started(executor, pid))
 
     def start_failed(self, executor: str, reason: str) -> None:
-        """The system did not start the process of an executor."""
+        """Handle the system's refusal to start an executor's process."""
         self.carry_out(self.core.start_failed(executor, reason))
 
     def process_said(self, executor: str, stream: Stream, text: str) -> None:
-        """Lines that a process has written past `print`."""
+        """Handle lines written by a process past `print`."""
         self.carry_out(self.core.process_said(executor, stream, text))
 
     def process_ended(self, executor: str, cause: str) -> None:
-        """A process is gone; `cause` names its exit status or signal."""
+        """Handle the end of a process; `cause` names its exit status or signal."""
         last_row = "".join(row for _attempt, row in self._noted_rows(executor=executor))
         self.carry_out(self.core.process_exited(executor, cause, last_row))
 
@@ -130,10 +130,10 @@ class AgentHost:
         self.carry_out(self.core.kill(executor, reason))
 
     def condemned(self, now: float, *others: tuple[str, int, int]) -> Iterable[Condemned]:
-        """Processes to be killed: they take too much memory, or stand still.
+        """Return processes to be killed: too large, or stalled.
 
         Args:
-            others: further processes to look at: name, process id, requested memory in MB.
+            others: further processes to check: name, process id, requested memory in MB.
         """
         if self._guard is None:
             self._first_look = self._first_look or now + self.core.timing.beat_s

@@ -1,4 +1,4 @@
-"""One content of a program on its way into an agent's cache."""
+"""One content of a program during its transfer into an agent's cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from glowpy.errors import ProgramError
 
 
 class Incoming:
-    """One content on its way in: written aside, checked, then named. Leaving it discards it."""
+    """One content in transfer: written to a temporary file, verified, then renamed into place.
+
+    A context manager: leaving discards an uncommitted content.
+    """
 
     def __init__(self, target: Path, size_bytes: int) -> None:
         self._target = target
@@ -25,14 +28,14 @@ class Incoming:
 
     @property
     def is_whole(self) -> bool:
-        """True when there is nothing more to wait for: commit it."""
+        """True once all bytes have arrived, so that `commit` may be called."""
         return self.received_bytes == self._size_bytes
 
     def write(self, chunk: bytes) -> None:
-        """The next bytes of the content.
+        """Append the next bytes of the content.
 
         Raises:
-            ProgramError: they are more than announced, or cannot be stored; nothing is left.
+            ProgramError: more bytes than announced, or the disk fails; the file is removed.
         """
         self.received_bytes += len(chunk)
         if self.received_bytes > self._size_bytes:
@@ -44,10 +47,10 @@ class Incoming:
             self._refuse(f"cannot be stored at {self._target.parent}: {exc.strerror}", exc)
 
     def commit(self) -> None:
-        """Check the content and give it its name.
+        """Verify the content and rename its file into place.
 
         Raises:
-            ProgramError: it has another SHA-256 or size, or cannot be stored; nothing is left.
+            ProgramError: the SHA-256 or size differs, or the disk fails; the file is removed.
         """
         if not self.is_whole:
             self._refuse(f"has {self.received_bytes} of {self._size_bytes} bytes")
@@ -60,15 +63,15 @@ class Incoming:
             file = self._opened()
             os.fchmod(file.fileno(), 0o400)
             file.close()
-            os.replace(file.name, self._target)  # no fsync: who reads it checks it again
+            os.replace(file.name, self._target)  # no fsync: readers verify the hash again
         except OSError as exc:
             self._refuse(f"cannot be stored at {self._target.parent}: {exc.strerror}", exc)
         self._file = None
 
     def discard(self) -> None:
-        """Leave nothing of a content that was not committed."""
+        """Remove the file of an uncommitted content."""
         if self._file is not None:
-            with suppress(OSError):  # the disk may be full; what counts is that the file goes
+            with suppress(OSError):  # the disk may be full; only the removal counts
                 self._file.close()
             Path(self._file.name).unlink(missing_ok=True)
             self._file = None

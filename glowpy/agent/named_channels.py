@@ -1,7 +1,8 @@
-"""Channels with a name that an agent keeps: what `glowpy send` brings, for whoever reads it.
+"""Named channels stored by an agent: received from `glowpy send`, served to readers.
 
-A channel is one shard, in a file that is called by a number, never by a name. It can be read while
-it is being sent. It stays until the agent ends, or another is sent under its name.
+A channel is one shard, in a file named by a number, never by the channel's name. Readers may follow
+the channel during its transfer. The agent keeps a channel until its own end, or until another one
+of that name arrives.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Answer = tuple[ChannelState, list[Send]]
 
 
 class _Kept:
-    """One channel."""
+    """One stored channel."""
 
     row_count = 0
     size_bytes = 0
@@ -43,19 +44,19 @@ class _Kept:
 
     def __init__(self, number: int, peer: bytes, path: str, nonce: bytes, now: float) -> None:
         self.number = number
-        self.peer = peer  # that sends it
+        self.peer = peer  # the sender
         self.path = path
         self.writer = SegmentWriter(path, nonce)
         self.heard_at = now
 
 
 class NamedChannels:
-    """All of an agent's.
+    """All channels of an agent.
 
     Args:
-        directory: where their files are.
-        changed: called when the master should learn of it.
-        deleted: told a file that is no longer there; whoever has it open lets go of it.
+        directory: for their files.
+        changed: called after a change that the master should learn of.
+        deleted: called with the path of a deleted file, so that open descriptors can be closed.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class NamedChannels:
         self._kept: dict[str, _Kept] = {}
 
     def names(self) -> tuple[NamedChannel, ...]:
-        """For the master."""
+        """Return the channels, for the master."""
         return tuple(NamedChannel(name, kept.number) for name, kept in self._kept.items())
 
     def receive(self, peer: bytes, message: Any, payload: bytes, now: float) -> Answer | None:
-        """A sender's message; what to answer, and what to send to readers. None: it is none."""
+        """Handle a sender's message; return the answer and messages for readers, or None."""
         if isinstance(message, OpenChannel):
             return self._open(peer, message.channel, now)
         if isinstance(message, (ChannelRows, EndChannel)):
@@ -88,7 +89,7 @@ class NamedChannels:
         return None
 
     def tick(self, now: float) -> list[Send]:
-        """Give up on senders that are silent."""
+        """Give up silent senders."""
         silent = [
             name
             for name, kept in self._kept.items()
@@ -111,11 +112,13 @@ class NamedChannels:
         if before is None and len(self._kept) >= _MOST_CHANNELS:
             return self._refused(name, f"this agent keeps {_MOST_CHANNELS} channels already")
         sends = [] if before is None else self._drop(name, "another was sent under its name")
-        number = time.time_ns() // 1000  # the last one sent, at whatever agent, is the one found
+        # a global order: of several channels of a name, the latest is found
+        number = time.time_ns() // 1000
         nonce = self._make_nonce()
         path = os.path.join(self._directory, f"{number}.seg")
         self._kept[name] = _Kept(number, peer, path, nonce, now)
-        self._index.open(run_of(name), number, path, nonce, None)  # any member may read it
+        # readable by any member of the cluster
+        self._index.open(run_of(name), number, path, nonce, None)
         log.info("channel %s begins", name)
         self._changed()
         return ChannelState(name, 0, is_whole=False, refusal=""), sends

@@ -1,8 +1,8 @@
-"""What an executor's process writes to its standard output and error, as whole lines.
+"""The output of an executor's process to its standard output and error, as whole lines.
 
-Task code that prints goes another way (see `task.printing`). Here is what passes Python's
-`sys.stdout` by: handlers of `logging` that were made before, child processes, C libraries, and all
-that the script prints before it reaches its flow.
+`print` in tasks goes another way (see `task.printing`). This module captures output that bypasses
+Python's `sys.stdout`: earlier handlers of `logging`, child processes, C libraries, and everything
+printed by the script before its flow runs.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable
 
 from glowpy.wire.transport import Poller
 
-_READ_BYTES = 1 << 16  # what a pipe holds
-_MOST_READS = 16  # at a time: others have their turn, too
-_MOST_CHARACTERS = 200_000  # of a line; longer ones are given in pieces
+_READ_BYTES = 1 << 16  # the capacity of a pipe
+_MOST_READS = 16  # in a row, before other work has its turn
+_MOST_CHARACTERS = 200_000  # of a line; longer lines are split
 
 
 class OutputPipe:
-    """The reading end of a pipe, watched by a poller.
+    """The read end of a pipe, watched by a poller.
 
     Attributes:
         writing_end: for the process.
@@ -35,7 +35,7 @@ class OutputPipe:
         poller.register(self._descriptor, self.drain)
 
     def drain(self) -> None:
-        """Give the lines that have come; never waits."""
+        """Pass on the lines received so far; never blocks."""
         for _ in range(_MOST_READS):
             if self._descriptor < 0:
                 return
@@ -49,13 +49,13 @@ class OutputPipe:
                 self._stop()
 
     def close_writing_end(self) -> None:
-        """The process has it: its end is to be seen."""
+        """Close the write end once the process has inherited it, so that its exit ends the pipe."""
         if self.writing_end >= 0:
             os.close(self.writing_end)
             self.writing_end = -1
 
     def close(self) -> None:
-        """Give what is there, the beginning of a line as a line of its own."""
+        """Pass on the remaining output, an unfinished line as a line."""
         self.close_writing_end()
         self.drain()
         self._stop()

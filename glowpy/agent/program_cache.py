@@ -1,16 +1,16 @@
-"""The programs that an agent has: contents by hash, and a layout of each run's own.
+"""The programs stored by an agent: contents by hash, and a separate layout for each run.
 
-    CACHE/files/<sha256>            contents, read-only; a new one gets its name when it is complete
+    CACHE/files/<sha256>            contents, read-only; renamed into place when complete
     LAYOUTS/<one of a run>/
         code/<digest>/r0/x.py …     modules as tasks import them, one directory for each root
         payload                     a pickled flow
         recorded/1                  results of earlier runs
-        related/…                   files that go along (-glow.related.files)
+        related/…                   related files (-glow.related.files)
 
-Tasks can write to all of it, as they run as the agent's user. So nothing of a layout is used by
-another run, its `__pycache__` included, and each layout checks the hash of every content. Code is
-copied, so that a script that writes to its own files changes no content; the rest, which may be
-large, is linked.
+Tasks can write to all of these, since they run as the agent's user. So no run uses another run's
+layout, its `__pycache__` included, and each layout verifies the hash of every content. Code is
+copied, so that a script that overwrites its own files changes no content; the other contents, which
+may be large, are linked.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ProgramDirectory:
 
     Attributes:
         code: the directory of the roots, below `path`.
-        roots: they go on the path of tasks, in this order.
+        roots: for the import path of tasks, in this order.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class ProgramDirectory:
 
 
 class ProgramCache:
-    """Contents below one directory, and layouts below another. Several caches may share them.
+    """Contents below one directory, and layouts below another; caches may share both.
 
     Raises:
         ConfigError: the name of `layouts` cannot stand in a PYTHONPATH.
@@ -78,26 +78,26 @@ class ProgramCache:
         self._layouts = layouts.absolute()
 
     def missing(self, manifest: Manifest) -> list[str]:
-        """SHA-256 of each content that is still to be fetched."""
+        """Return the SHA-256 of each content still to be fetched."""
         contents = manifest.contents.items()
         return [sha256 for sha256, size in contents if _size(self._files / sha256) != size]
 
     def begin(self, sha256: str, size_bytes: int) -> Incoming:
-        """Take in one content, part by part.
+        """Open one content for a transfer in parts.
 
         Raises:
-            ProtocolError: that is no SHA-256.
-            ProgramError: this host cannot store it.
+            ProtocolError: `sha256` is malformed.
+            ProgramError: this host cannot store the content.
         """
         if not is_sha256(sha256):
             raise ProtocolError(f"{sha256!r:.100} is not a SHA-256 in hex")
         return Incoming(self._files / sha256, size_bytes)
 
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes]) -> None:
-        """Take in one content whose parts are at hand.
+        """Store one content whose parts are available.
 
         Raises:
-            ProgramError: it has another SHA-256 or size, or cannot be stored; nothing is left.
+            ProgramError: the SHA-256 or size differs, or the disk fails; the file is removed.
         """
         with self.begin(sha256, size_bytes) as incoming:
             for chunk in chunks:
@@ -119,7 +119,7 @@ class ProgramCache:
                 self._lay_out(code, _code_places(manifest), self._copy)
                 self._lay_out(path, _other_places(manifest), self._link)
                 for related in manifest.related:
-                    if related.is_executable:  # by any name, then: they are one file
+                    if related.is_executable:  # under every name: the names share one file
                         (path / RELATED / related.path).chmod(0o500)
             except BaseException:
                 shutil.rmtree(path, ignore_errors=True)
@@ -132,14 +132,14 @@ class ProgramCache:
         return ProgramDirectory(path, code, tuple(code / f"r{root}" for root in roots))
 
     def trim(self, most_bytes: int, most_age_s: float) -> int:
-        """Remove contents that are too old or too many, and return their number.
+        """Remove old or excess contents, and return their number.
 
-        Layouts keep what they link. No content may be on its way in meanwhile.
+        Layouts keep linked contents. No content may be in transfer meanwhile.
         """
         return len(trim(self._files, most_bytes, most_age_s))
 
     def _lay_out(self, path: Path, places: Places, bring: Bring) -> None:
-        for directory in sorted(_directories(places)):  # sorted: each after the one it is in
+        for directory in sorted(_directories(places)):  # sorted: parents first
             (path / directory).mkdir(mode=0o700, parents=True)
         for place, sha256 in places.items():
             bring(sha256, path / place)
@@ -159,7 +159,7 @@ class ProgramCache:
         """Yield a content in parts.
 
         Raises:
-            ProgramError: it is not here, or its hash, known at its end, is another.
+            ProgramError: the content is missing, or its hash, known only at the end, differs.
         """
         source = self._files / sha256
         digest = hashlib.sha256()
@@ -200,7 +200,7 @@ def _directories(places: Iterable[str]) -> set[str]:
 
 
 def _size(path: Path) -> int:
-    """Size of a file in bytes, -1 if there is none that can be had."""
+    """Return the size of a file in bytes; -1 if unreadable."""
     try:
         return path.stat().st_size
     except OSError:

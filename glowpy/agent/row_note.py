@@ -1,4 +1,4 @@
-"""What a dead executor has left of the row that it was at (written by `task.row_note`)."""
+"""The current row of a dead executor (written by `task.row_note`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MOST_BYTES = 4096
 
 
 def read_row_note(segment_path: str) -> str:
-    """The row in words; empty if there is no note."""
+    """Return the row as text; empty if there is no note."""
     try:
         descriptor = os.open(f"{segment_path}.row", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""The programs of an agent's runs: on their way, here, and forgotten when nobody uses them."""
+"""The programs of an agent's runs: fetched, laid out, and removed after use."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ log = get_logger(__name__)
 
 
 class RunPrograms:
-    """Brings the program of each run here, and knows where it lies.
+    """Fetches the program of each run, and knows its location.
 
     Args:
         directory: of the cache.
-        layouts: where programs are laid out.
-        ready: told the fetch of a program that is here.
-        failed: told the run whose program cannot be had, and why.
+        layouts: for laid out programs.
+        ready: called with the finished fetch of a program.
+        failed: called with a run whose program cannot be fetched, and the reason.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class RunPrograms:
         self._timing = timing
         self._ready = ready
         self._failed = failed
-        self._fetches: dict[str, ProgramFetch] = {}  # on their way, by run
+        self._fetches: dict[str, ProgramFetch] = {}  # in progress, by run
         self._here: dict[str, tuple[ProgramFetch, ProgramDirectory]] = {}
 
     def begin(self, opening: OpenRun) -> None:
-        """A run begins: have its program brought here."""
+        """Fetch the program of a new run."""
         try:
             fetch = ProgramFetch(
                 opening, self._cache, self._transport, self._poller, self._timing, self._fetched
@@ -60,11 +60,11 @@ class RunPrograms:
         fetch.begin()
 
     def of_run(self, run: str) -> tuple[ProgramFetch, ProgramDirectory]:
-        """How the program of a run came, and where it lies; only of one that was `ready`."""
+        """Return the fetch and the location of a run's program, once `ready` was called."""
         return self._here[run]
 
     def end(self, run: str) -> tuple[int, int]:
-        """A run is over; the files and bytes that were fetched for it."""
+        """End a run; return the number of files and bytes fetched for it."""
         fetch = self._fetches.pop(run, None)
         if fetch is not None:
             fetch.close()
@@ -78,13 +78,13 @@ class RunPrograms:
         return fetch.files_fetched, fetch.bytes_fetched
 
     def tick(self) -> None:
-        """Give up what does not come."""
+        """Give up fetches without progress."""
         now = time.monotonic()
         for fetch in list(self._fetches.values()):
             fetch.expire(now)
 
     def trim(self) -> None:
-        """Remove contents that no run has used for long, or that are too many."""
+        """Remove contents unused for long, or in excess."""
         most_bytes = self._timing.program_cache_mb << 20
         gone = self._cache.trim(most_bytes, self._timing.program_age_s)
         if gone:

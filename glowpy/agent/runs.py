@@ -1,4 +1,4 @@
-"""One run as an agent sees it."""
+"""The state of one run at an agent."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,63}")
 
 
 def is_name(name: str) -> bool:
-    """Can a run or an executor be called so? Names become paths."""
+    """Return True for a valid name of a run or executor; names become paths."""
     return _NAME.fullmatch(name) is not None
 
 
 class Run:
-    """A run that has a driver."""
+    """A run with a connected driver."""
 
-    is_open = False  # its program is here
-    is_closing = False  # it ends with the last of its executors
-    next_probe = 0.0  # of a connection on which nothing comes
+    is_open = False  # its program has arrived
+    is_closing = False  # ends with its last executor
+    next_probe = 0.0  # of a silent connection
 
     def __init__(
         self,
@@ -36,5 +36,5 @@ class Run:
         self.description = description
         self.directory = directory  # of its segment files
         self.nonce = nonce
-        self.secret = secret  # readers of its shards know it
+        self.secret = secret  # known to readers of its shards
         self.heard_at = heard_at

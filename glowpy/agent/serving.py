@@ -1,4 +1,4 @@
-"""Serving shards over a socket: carries out what the index decides, by reading segment files."""
+"""Serves shards over a socket: performs the actions of the shard index by reading segment files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchE
 from glowpy.wire.transport import Server
 
 _OPEN_FILES = 64
-_MOST_BROKEN = 10_000  # streams that are remembered
+_MOST_BROKEN = 10_000  # remembered streams
 
 
 class Served:
-    """What has left through the socket; readers on the same host open the files themselves."""
+    """Bytes sent through the socket; readers on the same host open the files themselves."""
 
     frames = 0
     size_bytes = 0
@@ -37,7 +37,7 @@ class ShardServer:
         self._served: dict[str, Served] = {}  # by directory of segment files
 
     def receive(self, peer: bytes, message: Any) -> bool:
-        """Handle a reader's message; False when it is none."""
+        """Handle a reader's message; False for other messages."""
         if isinstance(message, Fetch):
             self.carry_out(
                 self._index.fetch(
@@ -61,7 +61,7 @@ class ShardServer:
         return True
 
     def carry_out(self, sends: Iterable[Send]) -> None:
-        """Send blocks, frames and ends; a reader that is gone is forgotten."""
+        """Send blocks, frames and ends; forget readers that are gone."""
         gone: set[Any] = set()
         for send, end in _with_ends(sends):
             if send.reader not in gone and not self._send(send, end):
@@ -69,13 +69,13 @@ class ShardServer:
                 self._index.reader_gone(send.reader)
 
     def forget(self, directory: str) -> Served:
-        """The files in a directory are to be deleted: let go of them; what was sent of them."""
+        """Close the files in a directory before its deletion; return the amount sent from it."""
         for path in [path for path in self._readers if os.path.dirname(path) == directory]:
             self.let_go(path)
         return self._served.pop(directory, Served())
 
     def let_go(self, path: str) -> None:
-        """A file is deleted: the disk gets its space back once nobody has it open."""
+        """Close a deleted file, so that the disk gets its space back."""
         reader = self._readers.pop(path, None)
         if reader is not None:
             reader.close()
@@ -93,7 +93,7 @@ class ShardServer:
             return self._server.send(peer, message)
         if isinstance(send, SendFrame):
             return self._server.send_made(peer, partial(self._frame, send))
-        if self._server.is_behind(peer):  # frames of the stream wait, and may not be readable
+        if self._server.is_behind(peer):  # frames of the stream wait, and may prove unreadable
             return self._server.send_made(peer, partial(self._end, send))
         made = self._end(send)
         return made is None or self._server.send(peer, made[0])
@@ -102,7 +102,7 @@ class ShardServer:
         return None if (send.reader, send.fetch) in self._broken else (_in_words(send), None)
 
     def _frame(self, send: SendFrame) -> tuple[Any, bytes | None] | None:
-        """The frame, read when the reader takes it; the end of the stream if that fails."""
+        """Return the frame, read at the time of sending, or the end of a failed stream."""
         stream = send.reader, send.fetch
         if stream in self._broken:
             return None
@@ -118,7 +118,7 @@ class ShardServer:
         return BlockFrame(send.fetch, send.block, send.position_bytes), data
 
     def _break(self, stream: tuple[Any, int]) -> None:
-        """Send no more of a stream: a reader takes no frame after its end."""
+        """Send no more of a stream: a reader rejects frames after the end."""
         if len(self._broken) >= _MOST_BROKEN:
             self._broken.clear()
         self._broken.add(stream)
@@ -138,7 +138,7 @@ def _in_words(end: SendEnd) -> FetchEnd:
 
 
 def _with_ends(sends: Iterable[Send]) -> Iterator[tuple[Send, SendEnd | None]]:
-    """What is to be sent; the end of a stream of blocks goes along with the last of them."""
+    """Yield each message, with the end of a block stream attached to its last blocks."""
     waiting: SendBlocks | None = None
     for send in sends:
         if waiting is not None:

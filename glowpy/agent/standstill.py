@@ -1,9 +1,9 @@
 """Finds executors that wait for a lock that nothing can release.
 
 Such a process has one thread besides glowpy's and no child processes, and this thread waits in a
-futex of the process without a time limit: a fork that lacks the thread which held the lock, or a
-function that has taken a lock twice. Processes with other threads or children, which may release
-the lock, are left alone.
+futex of the process without a time limit: either a fork lacks the thread that held the lock, or a
+function has taken a lock twice. Processes with other threads or children, which may release the
+lock, are left alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OUR_THREADS = (LIFELINE_THREAD.encode(), b"ZMQbg/")
 
 
 class Finding(Enum):
-    """The result of a look at a process."""
+    """The result of a check of a process."""
 
     NOTHING = "nothing"
     ASK = "ask"  # the patience is over: request its stack
@@ -31,7 +31,7 @@ class Finding(Enum):
 
 
 class Watch(NamedTuple):
-    """A process that waits: since when, at how many context switches of its main thread."""
+    """A waiting process: the start of its wait, and the context switches of its main thread."""
 
     since: float
     switches: int
@@ -41,10 +41,10 @@ class Watch(NamedTuple):
 def judge(
     watch: Watch | None, now: float, switches: int, patience_s: float
 ) -> tuple[Watch | None, Finding]:
-    """The finding of a look at a process, and the watch for the next look.
+    """Return the finding of a check, and the watch for the next check.
 
     Args:
-        watch: of the last look.
+        watch: of the last check.
         switches: context switches of the main thread so far; -1: no wait.
         patience_s: longest wait without being scheduled once.
     """
@@ -60,7 +60,7 @@ def judge(
 
 
 class Standstills:
-    """Finds processes that stand still, by repeated looks."""
+    """Finds stalled processes by repeated checks."""
 
     def __init__(self, patience_s: float, proc: str) -> None:
         self._patience_s = patience_s
@@ -68,7 +68,7 @@ class Standstills:
         self._watches: dict[int, Watch] = {}  # by process id
 
     def look(self, now: float, pids: Iterable[int]) -> Iterator[tuple[int, str]]:
-        """Processes that wait for ever, each with the reason and the stack."""
+        """Yield processes that wait for ever, each with the reason and the stack."""
         before, self._watches = self._watches, {}
         for pid in pids:
             switches = switches_of_waiting(pid, self._proc)
@@ -76,7 +76,7 @@ class Standstills:
             if watch is not None:
                 self._watches[pid] = watch
             if finding is Finding.ASK:
-                request_stack(pid)  # read at the next look
+                request_stack(pid)  # read at the next check
             elif finding is Finding.STANDS_STILL:
                 yield pid, self._reason(read_stack(pid))
 
@@ -88,7 +88,7 @@ class Standstills:
 
 
 def switches_of_waiting(pid: int, proc: str = "/proc") -> int:
-    """Context switches of a process that can only wait; -1 of others, also of ended ones."""
+    """Return the context switches of a process that can only wait; -1 for others and ended ones."""
     place = f"{proc}/{pid}"
     try:
         if not _waits_for_itself(_read(f"{place}/syscall").split()):
@@ -100,13 +100,13 @@ def switches_of_waiting(pid: int, proc: str = "/proc") -> int:
             if task != str(pid) and not name.startswith(_OUR_THREADS):
                 return -1
         lines = _read(f"{place}/status").splitlines()
-    except OSError:  # or no such look is allowed
+    except OSError:  # or access is denied
         return -1
     return sum(int(line.split()[1]) for line in lines if b"voluntary_ctxt_switches:" in line)
 
 
 def _waits_for_itself(call: list[bytes]) -> bool:
-    """True if the system call waits for a lock of the process, without a time limit."""
+    """Return True if the system call waits for a lock of the process, without a time limit."""
     if len(call) < 5 or call[0] != b"%d" % _FUTEX.get(os.uname().machine, -1):
         return False
     operation, timeout = int(call[2], 16), int(call[4], 16)
@@ -120,7 +120,7 @@ def _read(path: str) -> bytes:
 
 
 def users_part(stack: str) -> str:
-    """The frames of the user's code in a stack, innermost first; without any, the stack."""
+    """Return the frames of the user's code in a stack, innermost first; without any, the stack."""
     lines = stack.splitlines()
     ours = (number for number, line in enumerate(lines) if line.startswith(_OUR_FRAMES))
     return "\n".join(lines[: next(ours, 0)] or lines)

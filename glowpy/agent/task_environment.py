@@ -1,4 +1,4 @@
-"""The environment of a task: the agent's own without its secrets, and what the driver sends."""
+"""The environment of a task: the agent's own without its secrets, plus the driver's variables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from glowpy.environment import FAULTS_VARIABLE, SCALE_VARIABLE
 
 _KEPT = (SCALE_VARIABLE, FAULTS_VARIABLE)  # of tests
 
-# Of the agent alone: keys and sockets of the service that runs it, and the terminal or session that
-# it was started from.
+# Private to the agent: keys and sockets of its service, and the terminal or session from which the
+# agent was started.
 _OF_AGENT = re.compile(
     r"""GLOWPY_.* | .*_KEY_FILE | CREDENTIALS_DIRECTORY | NOTIFY_SOCKET
     | LISTEN_(FDS|PID|FDNAMES|PIDFDID) | INVOCATION_ID | JOURNAL_STREAM | WATCHDOG_.* | SYSTEMD_.*
@@ -23,7 +23,7 @@ _OPTION = re.compile(r"-(O{1,2}|B|b{1,2}|s|W.*|X.+)", re.DOTALL)
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that tasks inherit from an agent with this environment.
+    """Return the variables that tasks inherit from an agent with this environment.
 
     >>> inherited({"PATH": "/bin", "AGENT_KEY_FILE": "/k", "TERM": "xterm", "OMP_NUM_THREADS": "2"})
     {'PATH': '/bin', 'OMP_NUM_THREADS': '2'}
@@ -36,10 +36,10 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def checked_options(options: Iterable[str]) -> list[str]:
-    """Options of the interpreter that a driver sends.
+    """Return the interpreter options sent by a driver.
 
     Raises:
-        ValueError: one of them would make Python run something else.
+        ValueError: an option would make Python run something else.
     """
     for option in options:
         if _OPTION.fullmatch(option) is None:

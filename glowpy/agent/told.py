@@ -1,4 +1,4 @@
-"""What an agent logs of what it tells drivers."""
+"""Logs an agent's messages to drivers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _IDS = ("run", "executor", "group", "attempt")
 
 
 def ids_of(message: Any) -> dict[str, Any]:
-    """Of run, executor, group and attempt, those that a message names."""
+    """Return the ids of run, executor, group and attempt contained in a message."""
     return {name: getattr(message, name) for name in _IDS if hasattr(message, name)}
 
 
 def log_told(log: logging.Logger, message: Any) -> None:
-    """A line for what a driver is told, if that is worth one and somebody reads such lines."""
+    """Log a message to a driver, if its type has a log line and the level is enabled."""
     told = _TOLD.get(type(message))
     if told is None:
         return
@@ -48,7 +48,7 @@ def _ended(message: GroupEnded) -> str:
     work = message.work
     said = f"an attempt has ended: {message.outcome.value}"
     if message.outcome is not Outcome.SEALED:
-        # The error of a user's function shows rows, which are for the driver only.
+        # The error of a user's function shows rows, which only the driver may see.
         has_reason = message.reason and message.outcome is not Outcome.FAILED
         return f"{said}: {message.reason}" if has_reason else said
     took_s = work.waited_s + work.ran_s
