@@ -1,4 +1,4 @@
-"""A test cluster in one terminal: a master and some agents as child processes on loopback.
+"""The test cluster of `glowpy cluster`: a master and agents as child processes on loopback.
 
 Agents on 127.0.0.1, 127.0.0.2, ... count as different hosts.
 """
@@ -29,7 +29,7 @@ _MOST_LINES = 1000  # of a server's standard error, for the error of a failed st
 
 
 class LocalCluster:
-    """A master and agents on this host. A context manager: leaving it ends them.
+    """Starts and watches a master and agents on this host. A context manager, which ends them.
 
     Args:
         executors: of each agent.
@@ -68,7 +68,7 @@ class LocalCluster:
         """Start the servers, print their addresses, and wait for `stop`.
 
         Raises:
-            ConfigError: the port cannot be had.
+            ConfigError: the port is in use.
             ClusterError: a server did not start, or the master or all agents have ended.
         """
         self._poller.register(self._stop, _STOP)
@@ -160,7 +160,7 @@ class LocalCluster:
         self._listening(again, time.monotonic() + self._timing.patience_s)
 
     def _poll(self, timeout_s: float | None) -> list[ServerProcess]:
-        """The servers that have ended since the last call."""
+        """Return the servers that have ended since the last call."""
         ready = self._poller.poll(timeout_s)
         if _STOP in ready:
             raise StartStopped

@@ -17,7 +17,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class PathOption(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
-    """A path. Expands `~` and `file://`, which a shell leaves alone after a `=`."""
+    """A path. Expands `~` and `file://`, which a shell does not expand after a `=`."""
 
     name = "path"
 

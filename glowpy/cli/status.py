@@ -1,4 +1,4 @@
-"""`glowpy status`: asks a master what it knows, once or again and again, and shows it."""
+"""`glowpy status`: queries a master and prints its agents and runs, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 class Stopped(Exception):
-    """The user has seen enough."""
+    """The user pressed Ctrl-C, or the process got another signal to end."""
 
 
 class StatusClient:
-    """Whoever looks at a master. A context manager.
+    """Client that queries the status of a master. A context manager.
 
     Args:
         stop: a file descriptor that becomes readable when the user wants the end.
@@ -57,14 +57,14 @@ class StatusClient:
         self._transport.close()
 
     def ask(self) -> Status:
-        """What the master knows now.
+        """Query the master and return its status.
 
         Raises:
-            NoMaster: nobody answers, or somebody else; VersionMismatch; Stopped.
+            NoMaster: the address does not answer as a master; VersionMismatch; Stopped.
         """
         contact, patience_s = self._contact, self._timing.first_contact_s
         while contact.receive() is not None:
-            pass  # an answer that came too late
+            pass  # a late answer to an earlier query
         if not contact.is_welcome:
             contact.knock()
         if not contact.greet(patience_s):
@@ -80,13 +80,13 @@ class StatusClient:
             self.wait(deadline)
 
     def wait(self, until: float) -> None:
-        """Wait for news until a monotonic time. Raises: Stopped."""
+        """Wait for messages until a monotonic time. Raises: Stopped."""
         if _STOP in self._poller.poll(max(0.0, until - time.monotonic())):
             raise Stopped
 
 
 def show_once(client: StatusClient, master: Address, *, as_json: bool) -> None:
-    """Ask, and print the answer. Raises: GlowError."""
+    """Query the master and print its status. Raises: GlowError."""
     try:
         status = client.ask()
     except Stopped:
@@ -96,10 +96,10 @@ def show_once(client: StatusClient, master: Address, *, as_json: bool) -> None:
 
 
 def watch(client: StatusClient, master: Address, pause_s: float, *, as_json: bool) -> None:
-    """Ask again and again, until the user has seen enough; a master may be restarted meanwhile.
+    """Query repeatedly until Ctrl-C. A master may be restarted in the meantime.
 
     Raises:
-        GlowError: the first answer did not come.
+        GlowError: the first query failed.
     """
     is_terminal = sys.stdout.isatty() and not as_json
     was_answered = False
@@ -140,7 +140,7 @@ def _print_again(lines: Sequence[str], is_terminal: bool) -> None:
 
 
 def to_json(status: Status) -> str:
-    """One line; the fields of the messages under their names."""
+    """Return the status as one line of JSON, with the field names of the messages."""
     fields = status._asdict()
     fields["agents"] = [agent._asdict() for agent in status.agents]
     fields["runs"] = [run._asdict() for run in status.runs]
@@ -240,5 +240,5 @@ def _table(
 
 
 def _printable(text: str) -> str:
-    """What agents and drivers say of themselves, fit for a terminal."""
+    """Return text of agents and drivers with unprintable characters replaced."""
     return "".join(each if each.isprintable() else "?" for each in text)
