@@ -47,7 +47,7 @@ def until_told(*, stdin_closes: bool = False) -> Iterator[int]:
 
 
 def _reports_hangup(reasons: select.epoll) -> bool:
-    """Register standard input; False: a file, /dev/null or closed, so no other end can hang up."""
+    """Register standard input; False for a file, /dev/null or closed input, without a hangup."""
     if sys.__stdin__ is None:
         return False
     try:

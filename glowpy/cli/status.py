@@ -19,7 +19,7 @@ from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from glowpy.wire.transport import Poller, Transport
 
-_MOST_LISTED = 1000  # agents and runs; the head counts the others, too
+_MOST_LISTED = 1000  # agents and runs; the heading counts the rest, too
 _ASK = AskStatus(_MOST_LISTED)
 _CALLER = Caller("status", "glowpy status", "--master ")
 _STOP = "stop"
@@ -116,7 +116,8 @@ def watch(client: StatusClient, master: Address, pause_s: float, *, as_json: boo
                 was_answered = True
                 width = width_of(sys.stdout)
                 if is_terminal and width is not None:
-                    width -= 1  # the last column takes no more: clearing the line would empty it
+                    # full width would make clearing the rest of a line empty its last column
+                    width -= 1
                 lines = [to_json(status)] if as_json else to_lines(master, status, width)
                 _print_again(lines, is_terminal)
             while time.monotonic() < next_ask:
@@ -171,7 +172,7 @@ _RUN = (
 
 
 def to_lines(master: Address, status: Status, width: int | None = None) -> list[str]:
-    """A head, and a table each of agents and runs.
+    """Return a heading, and one table of agents and one of runs.
 
     Args:
         width: characters in a line; None: no limit.

@@ -1,4 +1,4 @@
-"""The lines that a child process writes, read by a thread."""
+"""The output lines of a child process, read by a thread."""
 
 from __future__ import annotations
 
