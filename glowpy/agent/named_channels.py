@@ -121,7 +121,7 @@ class NamedChannels:
         self._index.open(run_of(name), number, path, nonce, None)
         log.info("channel %s begins", name)
         self._changed()
-        return ChannelState(name, 0, is_whole=False, refusal=""), sends
+        return ChannelState(channel=name, row_count=0, is_whole=False, refusal=""), sends
 
     def _go_on(
         self, peer: bytes, message: ChannelRows | EndChannel, payload: bytes, now: float
@@ -136,14 +136,18 @@ class NamedChannels:
             kept.writer.close()
             log.info("channel %s is whole: %d rows", name, kept.row_count)
             sends = self._index.seal(run_of(name), kept.number)
-            return ChannelState(name, kept.row_count, is_whole=True, refusal=""), sends
+            return ChannelState(
+                channel=name, row_count=kept.row_count, is_whole=True, refusal=""
+            ), sends
         sends = []
         if payload:
             try:
                 sends = self._append(name, kept, message.row_count, payload)
             except (OutputError, ProtocolError, ShardCorrupt) as exc:
                 return self._refused(name, str(exc), self._drop(name, str(exc)))
-        return ChannelState(name, kept.row_count, is_whole=False, refusal=""), sends
+        return ChannelState(
+            channel=name, row_count=kept.row_count, is_whole=False, refusal=""
+        ), sends
 
     def _append(self, name: str, kept: _Kept, row_count: int, payload: bytes) -> list[Send]:
         most_bytes = self._timing.named_channels_mb << 20
@@ -159,7 +163,9 @@ class NamedChannels:
         return self._index.commit(run_of(name), kept.number, [block])
 
     def _refused(self, name: str, reason: str, sends: list[Send] | None = None) -> Answer:
-        return ChannelState(name[:100], 0, is_whole=False, refusal=reason), sends or []
+        return ChannelState(
+            channel=name[:100], row_count=0, is_whole=False, refusal=reason
+        ), sends or []
 
     def _drop(self, name: str, reason: str) -> list[Send]:
         kept = self._kept.pop(name)

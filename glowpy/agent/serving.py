@@ -88,7 +88,11 @@ class ShardServer:
         peer: Any = send.reader
         if isinstance(send, SendBlocks):
             message: Any = Blocks(
-                send.fetch, send.path, send.nonce, send.blocks, end and _in_words(end)
+                fetch=send.fetch,
+                path=send.path,
+                nonce=send.nonce,
+                blocks=send.blocks,
+                end=end and _in_words(end),
             )
             return self._server.send(peer, message)
         if isinstance(send, SendFrame):
@@ -134,7 +138,9 @@ class ShardServer:
 
 
 def _in_words(end: SendEnd) -> FetchEnd:
-    return FetchEnd(end.fetch, end.block_count, end.row_count, end.lost)
+    return FetchEnd(
+        fetch=end.fetch, block_count=end.block_count, row_count=end.row_count, lost=end.lost
+    )
 
 
 def _with_ends(sends: Iterable[Send]) -> Iterator[tuple[Send, SendEnd | None]]:

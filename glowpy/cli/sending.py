@@ -52,7 +52,7 @@ class Sender:
         with Transport(self._policy, timing, CHANNEL_MESSAGES) as transport:
             self._poller = Poller()
             self._poller.register(self._stop, _STOP)
-            caller = Caller("sender", self._name, "--agent ")
+            caller = Caller(role="sender", name=self._name, option="--agent ")
             self._contact = Contact(
                 transport, self._poller, self._agent, "agent", caller, timing, _STOP
             )

@@ -21,7 +21,7 @@ from glowpy.wire.transport import Poller, Transport
 
 _MOST_LISTED = 1000  # agents and runs; the heading counts the rest, too
 _ASK = AskStatus(_MOST_LISTED)
-_CALLER = Caller("status", "glowpy status", "--master ")
+_CALLER = Caller(role="status", name="glowpy status", option="--master ")
 _STOP = "stop"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -149,25 +149,31 @@ def to_json(status: Status) -> str:
 
 
 _AGENT = (
-    Column("agent", least_width=21, is_left=True),
-    Column("place", 1, least_width=12, is_left=True, usual=("defaultDataCenter/defaultRack",)),
-    Column("cores", 2),
-    Column("executors", 5),
-    Column("busy"),
-    Column("free"),
-    Column("memory", 3),
-    Column("used", 4, usual=("0 MB",)),
-    Column("last heartbeat", is_left=True),
+    Column(title="agent", least_width=21, is_left=True),
+    Column(
+        title="place",
+        importance=1,
+        least_width=12,
+        is_left=True,
+        usual=("defaultDataCenter/defaultRack",),
+    ),
+    Column(title="cores", importance=2),
+    Column(title="executors", importance=5),
+    Column(title="busy"),
+    Column(title="free"),
+    Column(title="memory", importance=3),
+    Column(title="used", importance=4, usual=("0 MB",)),
+    Column(title="last heartbeat", is_left=True),
 )
 _RUN = (
-    Column("run", least_width=12, is_left=True),
-    Column("script", least_width=12, is_left=True),
-    Column("executors", 5),
-    Column("wanted"),
-    Column("memory each", 1),
-    Column("bid", 3),
-    Column("last request", 4, is_left=True),
-    Column("module", 2, least_width=8, is_left=True, usual=("",)),
+    Column(title="run", least_width=12, is_left=True),
+    Column(title="script", least_width=12, is_left=True),
+    Column(title="executors", importance=5),
+    Column(title="wanted"),
+    Column(title="memory each", importance=1),
+    Column(title="bid", importance=3),
+    Column(title="last request", importance=4, is_left=True),
+    Column(title="module", importance=2, least_width=8, is_left=True, usual=("",)),
 )
 
 

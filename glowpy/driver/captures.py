@@ -28,7 +28,10 @@ def captures_of(plan: Plan, shipment: Shipment) -> Captures | None:
     files = {str(source) for source in shipment.contents.values() if isinstance(source, Path)}
     files |= {os.path.join(roots[file.root], file.path) for file in program.manifest.files}
     surroundings = Surroundings(
-        local_modules(files.__contains__), text_of_driver(roots), os.environ, accepted_names()
+        is_local=local_modules(files.__contains__),
+        own=text_of_driver(roots),
+        environment=os.environ,
+        may_differ=accepted_names(),
     )
     values, steps = captured_values(plan, surroundings)
     return Captures(

@@ -91,16 +91,16 @@ def execute_call(
             is_debug=options.debug,
         )
         job = Job(
-            call.graph,
-            plan,
-            description,
-            result,
-            options,
-            timing,
-            words,
-            recorded,
-            [output for output in outputs if output.dataset in plan.outputs],
-            control or Control(),
+            graph=call.graph,
+            plan=plan,
+            description=description,
+            result=result,
+            options=options,
+            timing=timing,
+            words=words,
+            recorded=recorded,
+            outputs=[output for output in outputs if output.dataset in plan.outputs],
+            control=control or Control(),
         )
         try:
             value = run(job)

@@ -86,21 +86,25 @@ def _uses(reached: Reached, arguments: tuple[Any, ...], step: Step) -> Iterator[
         if reached.is_local_function(function):
             values += reached.globals_of(function)
         for name, value in values:
-            yield _Use(name, value, f"{_shown(function)} uses `{name}`", module)
+            yield _Use(
+                name=name, value=value, shown=f"{_shown(function)} uses `{name}`", module=module
+            )
     for owner in reached.objects:
         kind = type(owner)
         for name, value in (reached.attributes_of(owner) or {}).items():
             shown = f"an object of {kind.__qualname__} has the attribute `{name}`"
-            yield _Use(name, value, shown, kind.__module__)
+            yield _Use(name=name, value=value, shown=shown, module=kind.__module__)
     for kind in reached.classes:
         for name, value in reached.members(kind):
             shown = f"class {kind.__qualname__} has the attribute `{name}`"
-            yield _Use(name, value, shown, kind.__module__)
+            yield _Use(name=name, value=value, shown=shown, module=kind.__module__)
     for value in arguments:
         if type(value) is MethodType:
             value = value.__self__
         if type(value) is not FunctionType and reached.attributes_of(value) is None:
-            yield _Use("", value, "its function belongs to an object", "__main__")
+            yield _Use(
+                name="", value=value, shown="its function belongs to an object", module="__main__"
+            )
 
 
 def _shared(use: _Use, step: Step) -> str:

@@ -125,7 +125,16 @@ class Drivers:
             served_s = driver.served_s + held * (now - driver.served_until) / driver.weight
             is_in_turn = held > 0 and now < driver.turn_ends_at
             capacity = self._capacity.of(driver.memory_mb)
-            claims.append(Claim(driver.weight, held, wanted, capacity, served_s, is_in_turn))
+            claims.append(
+                Claim(
+                    bid=driver.weight,
+                    held=held,
+                    wanted=wanted,
+                    capacity=capacity,
+                    served_s=served_s,
+                    is_in_turn=is_in_turn,
+                )
+            )
         self._shares = dict(zip(self._drivers, shares(claims), strict=True))
         self._least_served_s = min((each.served_s for each in self._drivers.values()), default=0.0)
         self._asks_left = len(self._drivers) // _PART_PER_SHARES
@@ -167,14 +176,14 @@ class Drivers:
             if each.held or wanted:
                 found.append(
                     RunStatus(
-                        name,
-                        each.script,
-                        each.bid,
-                        each.held,
-                        wanted,
-                        each.memory_mb,
-                        silent_s,
-                        each.module,
+                        run=name,
+                        script=each.script,
+                        bid=each.bid,
+                        executors_held=each.held,
+                        executors_wanted=wanted,
+                        memory_mb=each.memory_mb,
+                        silent_s=silent_s,
+                        module=each.module,
                     )
                 )
         return found

@@ -31,13 +31,13 @@ def status_of(
     runs = sorted(allocator.runs(now))
     agents = sorted(topology.agents(), key=lambda agent: (agent.address, agent.agent))
     return Status(
-        up_s,
-        len(agents),
-        len(runs),
-        sum(agent.executor_limit for agent in agents),
-        sum(executors for executors, _memory_mb in usage.values()),
-        sum(run.executors_wanted for run in runs),
-        tuple(
+        up_s=up_s,
+        agents_known=len(agents),
+        runs_known=len(runs),
+        executors_known=sum(agent.executor_limit for agent in agents),
+        executors_busy=sum(executors for executors, _memory_mb in usage.values()),
+        executors_wanted=sum(run.executors_wanted for run in runs),
+        agents=tuple(
             _agent(
                 agent,
                 usage.get(agent.agent, (0, 0)),
@@ -46,7 +46,7 @@ def status_of(
             )
             for agent in islice(agents, most)
         ),
-        tuple(
+        runs=tuple(
             run._replace(run=_cut(run.run), script=_cut(run.script), module=_cut(run.module))
             for run in islice(runs, most)
         ),
@@ -56,18 +56,18 @@ def status_of(
 def _agent(agent: Agent, usage: tuple[int, int], silent_s: float, late_s: float) -> AgentStatus:
     executors, memory_mb = usage
     return AgentStatus(
-        _cut(agent.agent),
-        _cut(agent.address),
-        _cut(agent.place.data_center),
-        _cut(agent.place.rack),
-        agent.cores,
-        agent.cpu_level,
-        agent.executor_limit,
-        executors,
-        agent.memory_mb,
-        memory_mb,
-        silent_s,
-        silent_s > late_s,
+        agent=_cut(agent.agent),
+        address=_cut(agent.address),
+        data_center=_cut(agent.place.data_center),
+        rack=_cut(agent.place.rack),
+        cores=agent.cores,
+        cpu_level=agent.cpu_level,
+        executor_limit=agent.executor_limit,
+        executors_busy=executors,
+        memory_mb=agent.memory_mb,
+        memory_used_mb=memory_mb,
+        silent_s=silent_s,
+        is_late=silent_s > late_s,
     )
 
 

@@ -15,12 +15,19 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def hello_of(role: str, name: str) -> Hello:
     """Return the greeting of a process of this release."""
-    return Hello(PROTOCOL_VERSION, __version__, PYTHON, role, name)
+    return Hello(protocol=PROTOCOL_VERSION, glowpy=__version__, python=PYTHON, role=role, name=name)
 
 
 def welcome(hello: Hello, role: str, master: str = "") -> Welcome:
     """Return the answer to a greeting, with a refusal as text if the versions differ."""
-    return Welcome(PROTOCOL_VERSION, __version__, PYTHON, role, refusal(hello, role), master)
+    return Welcome(
+        protocol=PROTOCOL_VERSION,
+        glowpy=__version__,
+        python=PYTHON,
+        role=role,
+        refusal=refusal(hello, role),
+        master=master,
+    )
 
 
 def check_welcome(answer: Welcome, role: str, address: Address, option: str) -> None:

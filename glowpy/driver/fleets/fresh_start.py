@@ -29,7 +29,7 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
     from glowpy.driver.fleets.fresh_executor import FLOW_FILE, FreshTask
     from glowpy.driver.fleets.shipping import pickled_flow
 
-    task = FreshTask(agent, run, timing, sys.argv, pickled_flow(graph))
+    task = FreshTask(agent=agent, run=run, timing=timing, words=sys.argv, flow=pickled_flow(graph))
     with open(os.path.join(directory, FLOW_FILE), "wb") as file:
         pickle.dump(tuple(task), file, protocol=5)
     path = [entry for entry in sys.path if isinstance(entry, str)]

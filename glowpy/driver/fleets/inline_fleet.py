@@ -78,7 +78,9 @@ class InlineFleet(LocalFleet):
         self._poller.wake()
         if isinstance(action, ToDriver) and isinstance(action.message, GroupEnded):
             cause, self._cause = self._cause, None
-            self._events[-1] = AgentSaid(self._agent, action.message, action.payload, cause)
+            self._events[-1] = AgentSaid(
+                agent=self._agent, message=action.message, payload=action.payload, cause=cause
+            )
 
     def _run_executor(self) -> bool:
         """Run the started executor until it is retired; False if there is no such executor.
@@ -93,12 +95,27 @@ class InlineFleet(LocalFleet):
         poller, link = _TurnPoller(self._turn), self.transport.connect(HERE)
         loop = self._loop = ExecutorLoop(run, executor, link, poller, timing)
         pulls = Pulls(self.transport, poller, host, run, self.secret, timing)
-        link.send(ExecutorHello(PROTOCOL_VERSION, __version__, PYTHON, run, executor, secret))
+        link.send(
+            ExecutorHello(
+                protocol=PROTOCOL_VERSION,
+                glowpy=__version__,
+                python=PYTHON,
+                run=run,
+                executor=executor,
+                secret=secret,
+            )
+        )
         link.send(ExecutorReady(run, executor, ""))
         try:
             loop.serve(
                 ExecutorContext(
-                    self._plan, self._description, executor, host, pulls, nullcontext, self._failed
+                    plan=self._plan,
+                    description=self._description,
+                    executor=executor,
+                    host=host,
+                    pulls=pulls,
+                    forwarded=nullcontext,
+                    failed=self._failed,
                 )
             )
         finally:

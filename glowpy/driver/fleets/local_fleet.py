@@ -75,7 +75,18 @@ class LocalFleet:
             perform=self._perform,
         )
         number, flow = description.run_number, description.flow
-        opening = OpenRun(description.run, number, flow, "", "", "", {}, 0, "", self.secret)
+        opening = OpenRun(
+            run=description.run,
+            run_number=number,
+            flow=flow,
+            manifest="",
+            program_server="",
+            working_directory="",
+            environment={},
+            hash_seed=0,
+            module="",
+            secret=self.secret,
+        )
         self._host.from_driver(_PEER, opening, description.to_bytes())
         self._host.carry_out(self._core.program_ready(description.run, 0, 0))
         self.store = RowsStore(
@@ -99,9 +110,14 @@ class LocalFleet:
         for _ in range(min(count, free)):
             self._launched += 1
             executor = executor_name(self._launched)
-            launch = Launch(self._description.run, executor, executor, self._description.memory_mb)
+            launch = Launch(
+                run=self._description.run,
+                executor=executor,
+                lease=executor,
+                memory_mb=self._description.memory_mb,
+            )
             self.send(self._agent, launch)
-            self._events.append(ExecutorJoined(executor, self._agent))
+            self._events.append(ExecutorJoined(executor=executor, agent=self._agent))
 
     def send(self, agent: str, message: Any) -> None:
         self._host.from_driver(_PEER, message)
@@ -138,6 +154,8 @@ class LocalFleet:
 
     def _perform(self, action: EmbedderAction) -> None:
         if isinstance(action, ToDriver):
-            self._events.append(AgentSaid(self._agent, action.message, action.payload))
+            self._events.append(
+                AgentSaid(agent=self._agent, message=action.message, payload=action.payload)
+            )
         elif isinstance(action, OpenDirectory):
             os.mkdir(action.directory, 0o700)

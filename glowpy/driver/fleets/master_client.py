@@ -179,17 +179,17 @@ class MasterClient:
         options = self._options
         self._ask_number += 1
         return AskExecutors(
-            self._run,
-            count,
-            held,
-            options.task_memory_mb,
-            options.data_center,
-            options.rack,
-            options.flow_bid,
-            self._script,
-            options.module,
-            self._ask_number,
-            self._answered_ask,
+            driver=self._run,
+            executor_count=count,
+            held=held,
+            memory_mb=options.task_memory_mb,
+            data_center=options.data_center,
+            rack=options.rack,
+            bid=options.flow_bid,
+            script=self._script,
+            module=options.module,
+            number=self._ask_number,
+            answered=self._answered_ask,
         )
 
     def _send(self, message: AskExecutors | ReturnLeases) -> None:

@@ -45,11 +45,18 @@ def sent_environment(flag: str, *, is_own_cluster: bool, is_script: bool) -> Sen
     whole = {name: value for name, value in variables.items() if not name.startswith(_OWN)}
     named = named_variables(flag, {**os.environ, **whole})
     if is_own_cluster:
-        return SentEnvironment({**whole, **named}, (), python_options(), hash_seed())
+        return SentEnvironment(
+            variables={**whole, **named},
+            unsent=(),
+            python_options=python_options(),
+            hash_seed=hash_seed(),
+        )
     sent = {name: whole[name] for name in _ALWAYS_SENT if name in whole}
     sent.update(named)
     unsent = sorted(name for name in whole.keys() - sent.keys() if _NAME.fullmatch(name))
-    return SentEnvironment(sent, tuple(unsent[:_MAX_NAMES]), (), hash_seed())
+    return SentEnvironment(
+        variables=sent, unsent=tuple(unsent[:_MAX_NAMES]), python_options=(), hash_seed=hash_seed()
+    )
 
 
 def at_start() -> Mapping[str, str]:

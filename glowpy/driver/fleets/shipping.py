@@ -68,11 +68,16 @@ def make_program(
     if found is None:
         program, sources = pickled_program(_pickled_below_ready(graph, is_shared))
         program = with_related(program, related)
-        return Shipment(program, {**sources, **sources_of_related})
+        return Shipment(program=program, contents={**sources, **sources_of_related})
     script, sources, roots, left_out = found
     script, contents = with_recorded(script, dict(recorded))
     script = with_related(script, related)
-    return Shipment(script, {**sources, **sources_of_related, **contents}, roots, left_out)
+    return Shipment(
+        program=script,
+        contents={**sources, **sources_of_related, **contents},
+        roots=roots,
+        data_left_out=left_out,
+    )
 
 
 def _pickled_below_ready(graph: Graph, is_shared: bool) -> bytes:
@@ -165,7 +170,12 @@ class ProgramServer:
         data, size = b"", -1
         if source is not None and message.offset_bytes >= 0:
             data, size = _read(source, message.offset_bytes)
-        answer = FileFrame(message.run, message.sha256, message.offset_bytes, size)
+        answer = FileFrame(
+            run=message.run,
+            sha256=message.sha256,
+            offset_bytes=message.offset_bytes,
+            size_bytes=size,
+        )
         self._server.send(peer, answer, data)
 
 

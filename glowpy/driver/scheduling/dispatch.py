@@ -122,14 +122,23 @@ class Dispatch:
             second = state.assign_speculative(executor, attempt.group)
             self._speculation.begun(attempt.group)
             inputs = state.inputs.sources(attempt.group)
-            yield Assign(executor.name, attempt.group, second.number, inputs)
+            yield Assign(
+                executor=executor.name, group=attempt.group, attempt=second.number, inputs=inputs
+            )
 
     def _assign(self, executor: Executor, group: int, *, is_streaming: bool = False) -> Assign:
         assign = self._state.assign_streaming if is_streaming else self._state.assign
         attempt = assign(executor, group)
         inputs = self._state.inputs.sources(group)
         is_last_attempt = self._budget.is_last_attempt(group)
-        return Assign(executor.name, group, attempt.number, inputs, is_streaming, is_last_attempt)
+        return Assign(
+            executor=executor.name,
+            group=group,
+            attempt=attempt.number,
+            inputs=inputs,
+            is_streaming=is_streaming,
+            is_last_attempt=is_last_attempt,
+        )
 
     # --- executors to retire ---
 

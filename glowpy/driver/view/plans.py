@@ -88,18 +88,18 @@ def show_plans(graphs: Sequence[Graph], options: Options, call: Call | None) -> 
 def whole(graph: Graph) -> Shown:
     """Return all of a flow: every dataset read by no step."""
     outputs = tuple(output.dataset for output in graph.outputs)
-    return Shown(graph, tuple(graph.leaves()), outputs)
+    return Shown(graph=graph, datasets=tuple(graph.leaves()), outputs=outputs)
 
 
 def of_call(call: Call) -> Shown:
     """Return the datasets of a terminal call and, unless limited, the rest of its flow."""
     shown = Shown(
-        call.graph,
-        call.datasets,
-        tuple(output.dataset for output in call.outputs),
-        call.limit,
-        call.terminal.value,
-        call.terminal.is_stored,
+        graph=call.graph,
+        datasets=call.datasets,
+        outputs=tuple(output.dataset for output in call.outputs),
+        limit=call.limit,
+        call=call.terminal.value,
+        is_stored=call.terminal.is_stored,
     )
     if call.limit:
         return shown
@@ -146,7 +146,7 @@ def drawing(flows: Sequence[Shown], kind: str) -> Drawing:
 
 def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
     """The plan of a dataset's `collect()`, as `flow.entry.plan_of` describes it."""
-    shown = [Shown(graph, (dataset,))]
+    shown = [Shown(graph=graph, datasets=(dataset,))]
     if kind == "text":
         return plan_text(shown)
     if kind == "svg":

@@ -50,13 +50,13 @@ class RunProgress:
         took_s = now - since
         return [
             StepLine(
-                number,
-                step.label,
-                step.sealed,
-                step.tasks,
-                step.running,
-                rows[number],
-                max(0, rows[number] - before[number]) / took_s if took_s > 0 else 0.0,
+                number=number,
+                label=step.label,
+                sealed=step.sealed,
+                tasks=step.tasks,
+                running=step.running,
+                rows=rows[number],
+                rows_per_s=max(0, rows[number] - before[number]) / took_s if took_s > 0 else 0.0,
             )
             for number, step in enumerate(self._tally.steps)
         ]

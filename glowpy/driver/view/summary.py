@@ -17,19 +17,19 @@ from glowpy.wire.run_messages import AttemptStats
 
 _HERE = "here"  # shown for the socket path of a standalone run
 _COLUMNS = (
-    Column("step group", least_width=16, is_left=True),
-    Column("tasks"),
-    Column("rows in", 12),
-    Column("bytes in", 6),
-    Column("rows out", 11),
-    Column("bytes out", 5),
-    Column("waiting", 7),
-    Column("running"),
-    Column("slowest task", 10, is_left=True, usual=("-",)),
-    Column("skew", 4, usual=("-",)),
-    Column("agent", 3, usual=("-", _HERE)),
-    Column("retries", 9, usual=("0",)),
-    Column("spilled", 8, usual=("0 B",)),
+    Column(title="step group", least_width=16, is_left=True),
+    Column(title="tasks"),
+    Column(title="rows in", importance=12),
+    Column(title="bytes in", importance=6),
+    Column(title="rows out", importance=11),
+    Column(title="bytes out", importance=5),
+    Column(title="waiting", importance=7),
+    Column(title="running"),
+    Column(title="slowest task", importance=10, is_left=True, usual=("-",)),
+    Column(title="skew", importance=4, usual=("-",)),
+    Column(title="agent", importance=3, usual=("-", _HERE)),
+    Column(title="retries", importance=9, usual=("0",)),
+    Column(title="spilled", importance=8, usual=("0 B",)),
 )
 _MOST_LABEL = 40
 
@@ -65,13 +65,13 @@ class RunSummary(NamedTuple):
 def summary_of(tally: Tally, run: str, run_number: int, outcome: str, took_s: float) -> RunSummary:
     """Return the summary of the final statistics."""
     return RunSummary(
-        run,
-        run_number,
-        outcome,
-        took_s,
-        tally.executors_seen,
-        tally.most_executors,
-        tuple(_of_step(tally, number) for number in range(len(tally.steps))),
+        run=run,
+        run_number=run_number,
+        outcome=outcome,
+        took_s=took_s,
+        executors_started=tally.executors_seen,
+        most_executors=tally.most_executors,
+        steps=tuple(_of_step(tally, number) for number in range(len(tally.steps))),
     )
 
 
@@ -90,17 +90,17 @@ def _of_step(tally: Tally, number: int) -> StepSummary:
         if slowest is None or sealed.took_s > slowest.took_s:
             slowest = sealed
     return StepSummary(
-        number,
-        step.label,
-        step.tasks,
-        step.sealed,
-        step.retries,
-        work_of(total),
-        queued_s,
-        slowest,
-        -1 if slowest is None else slowest.group - step_group.first_group,
-        _skew(times_s),
-        dict(agents),
+        number=number,
+        label=step.label,
+        tasks=step.tasks,
+        sealed=step.sealed,
+        retries=step.retries,
+        total=work_of(total),
+        queued_s=queued_s,
+        slowest=slowest,
+        slowest_task=-1 if slowest is None else slowest.group - step_group.first_group,
+        skew=_skew(times_s),
+        agents=dict(agents),
     )
 
 

@@ -137,7 +137,9 @@ class Tally:
             numbers = self._numbers[first : first + _COLUMNS]
             if numbers[-1]:
                 work = work_of(numbers[:_FIELDS])
-                yield SealedWork(group, agents[int(numbers[-2])], numbers[-3], work)
+                yield SealedWork(
+                    group=group, agent=agents[int(numbers[-2])], queued_s=numbers[-3], work=work
+                )
 
     # --- executors ---
 
