@@ -259,7 +259,8 @@ def _without_chance(text: str) -> str:
 
 def test_a_difference_shows_function_step_values_and_remedy(settings: types.ModuleType) -> None:
     text = difference("def add(x):\n    return x + process\nrows = source.map(add)")
-    first, remedy = text.splitlines()
+    first, empty, remedy = text.splitlines()
+    assert empty == "", "the remedy is a paragraph of its own"
     assert first == (
         "  process of add (script.py:3), in Map1 (script.py:5): 1 in the driver, 2 in the task"
     )

@@ -274,6 +274,11 @@ def test_keys_told_apart_by_their_address_are_refused() -> None:
     for key in [Thing(), (1, Thing()), frozenset({Thing()}), Holder(Thing()), len.__class__, int]:
         with pytest.raises(RowError, match=r"differ by their address in memory"):
             partition_hash(key)
+    for key in (int, Thing, partition_hash):
+        with pytest.raises(RowError, match="in memory; use a name as the key, such as its __qual"):
+            partition_hash(key)
+    with pytest.raises(RowError, match=r"in memory; use a value as the key$"):
+        partition_hash(object())
     with pytest.raises(RowError, match=r"key <.*Thing object .* Thing objects differ by"):
         parts_of([1, Thing()], 2)
 

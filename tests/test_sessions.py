@@ -146,6 +146,28 @@ def test_classes_of_a_session_are_the_same_in_rows_keys_and_exceptions(
     assert WAYS[way](tmp_path, text) == PRINTED
 
 
+@pytest.mark.slow
+def test_a_script_in_a_pipe_travels_as_a_pickled_flow(cluster: str, tmp_path: Path) -> None:
+    """`python <(generate) -glow`: what was read from the pipe cannot be read again."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        pipe.write(
+            "from glowpy import Flow\nprint(Flow().slice([1, 2]).map(lambda n: n + 1).collect())"
+        )
+    done = subprocess.run(
+        [sys.executable, f"/dev/fd/{reading}", "-glow", f"-glow.leader={cluster}"],
+        pass_fds=[reading],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    os.close(reading)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[2, 3]\n", "")
+
+
 USERS_TEST = """
 import dataclasses
 import pytest

@@ -807,7 +807,9 @@ class Dataset:
         if other._graph is not self._graph:
             raise definition_error(
                 f"{operator}() needs two datasets of one flow, but this one belongs to the flow of "
-                f"{self._graph.location}, the other to the flow of {other._graph.location}"
+                f"{self._graph.location}, the other to the flow of {other._graph.location}; make "
+                "both from one `flow = Flow()`, or pass the rows of the other through "
+                "flow.slice(other.collect())"
             )
         return other._node
 

@@ -85,7 +85,7 @@ def difference_of_values(driver: Captures, task: Captures, steps: Sequence[Step]
     if name:
         variable = name.rpartition(".")[2]
         remedy += f' glowpy.may_differ("{variable}") accepts a variable that no row depends on.'
-    return "\n".join([*lines, remedy])
+    return "\n".join([*lines, "", remedy])
 
 
 def _differing(

@@ -45,6 +45,8 @@ def script_program(main: ModuleType, argv: Sequence[str]) -> ShippedScript | Non
     file = getattr(main, "__file__", None)
     if not isinstance(file, str) or file.startswith("<") or hasattr(sys, "ps1"):
         return None
+    if os.path.exists(file) and not os.path.isfile(file):
+        return None  # a pipe that has been read: `python <(generate)`
     spec = getattr(main, "__spec__", None)
     name = getattr(spec, "name", "__main__")  # the __main__.py of a directory has a spec too
     by_name = name != "__main__"

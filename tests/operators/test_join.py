@@ -141,7 +141,8 @@ def test_invalid_joins_are_refused_at_the_users_line(new_flow: Runner) -> None:
     with pytest.raises(DefinitionError, match=r"test_join\.py:\d+: join\(\) needs another dataset"):
         dataset.join(wrong)
     with pytest.raises(
-        DefinitionError, match=r"left_outer_join\(\) needs two datasets of one flow"
+        DefinitionError,
+        match=r"left_outer_join\(\) needs two datasets of one flow.*; make both from one `flow =",
     ):
         dataset.left_outer_join(other_flow.slice(RIGHT))
     with pytest.raises(DefinitionError, match="these have 2 and 3 shards"):

@@ -155,10 +155,15 @@ def _check_hashable(key: Row) -> None:
 
 
 def _refuse_address(key: Row) -> int:
-    name = type(key).__qualname__
+    kind = type(key)
+    remedy = "define __eq__ and __hash__"
+    if isinstance(key, type) or callable(key):
+        remedy = "use a name as the key, such as its __qualname__"
+    elif kind.__module__ == "builtins":
+        remedy = "use a value as the key"
     raise RowError(
-        f"key {short_repr(key)} has no hash of its own: {name} objects differ by their address "
-        "in memory; define __eq__ and __hash__"
+        f"key {short_repr(key)} has no hash of its own: {kind.__qualname__} objects differ by "
+        f"their address in memory; {remedy}"
     )
 
 
