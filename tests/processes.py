@@ -69,7 +69,7 @@ class Ended:
         return sorted(self.stdout.splitlines())
 
 
-class Heard(OutputLines):
+class ProcessLines(OutputLines):
     """The lines that a process writes to one stream."""
 
     def await_match(self, pattern: str, number: int = 1) -> re.Match[str]:
@@ -91,8 +91,8 @@ class Running:
         self._temporary = temporary
         assert process.stdout is not None and process.stderr is not None
         self.process = process
-        self.stdout = Heard(process.stdout)
-        self.stderr = Heard(process.stderr)
+        self.stdout = ProcessLines(process.stdout)
+        self.stderr = ProcessLines(process.stderr)
 
     def finish(self) -> Ended:
         """Wait for the end of the process."""
@@ -124,7 +124,7 @@ class Running:
 
 
 @contextmanager
-def nobody() -> Iterator[str]:
+def unused_address() -> Iterator[str]:
     """An address that is reserved as long as the block runs, without any listener."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -245,7 +245,7 @@ class Served:
     """A listening server of glowpy."""
 
     address: str
-    log: Heard
+    log: ProcessLines
     process: subprocess.Popen[str]
 
 

@@ -24,11 +24,11 @@ def transcript(script: str) -> None:
     for line in expected.splitlines():
         if line.startswith(">"):
             said.append(line)
-            said += ["  " + words(send) for send in tell(index, line[1:].split())]
+            said += ["  " + words(send) for send in apply_event(index, line[1:].split())]
     assert "\n".join(said) == expected
 
 
-def tell(index: ShardIndex, line: list[str]) -> list[Send]:
+def apply_event(index: ShardIndex, line: list[str]) -> list[Send]:
     match line:
         case [attempt, "begins"]:
             index.open(RUN, number_of(attempt), f"/{attempt}", NONCE, SECRET)

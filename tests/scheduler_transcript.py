@@ -43,14 +43,14 @@ def transcript(
         speculates=speculates,
     )
     now = 0.0
-    said = _told(scheduler.start())
+    said = _lines_of(scheduler.start())
     expected = dedent(script).strip("\n").rstrip()
     for line in expected.splitlines():
         if line.startswith(">"):
             said.append(line)
             if line.endswith(" s pass"):
                 now += float(line.split()[1])
-            said += _told(scheduler.handle(_event(line), now))
+            said += _lines_of(scheduler.handle(_event(line), now))
             scheduler.check_invariants()
     assert "\n".join(said) == expected
 
@@ -91,7 +91,7 @@ def _event(line: str) -> Any:
     raise AssertionError(line)
 
 
-def _told(actions: list[Any]) -> list[str]:
+def _lines_of(actions: list[Any]) -> list[str]:
     # a label ends in the user's line, which is a line of a test file
     return [
         re.sub(r" \(\S+\.py:\d+(, \S+\.py:\d+)*\)", "", "  " + _words(action)) for action in actions

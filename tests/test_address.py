@@ -100,7 +100,7 @@ def test_any_text_is_an_address_or_a_config_error(text: str) -> None:
 
 
 @given(HOSTS, PORTS)
-def test_an_address_is_read_as_it_is_written(host: str, port: int) -> None:
+def test_parsing_and_formatting_an_address_are_inverse(host: str, port: int) -> None:
     address = Address(host, port)
     assert parse_address(str(address)) == address
     assert parse_address(str(address), default_port=1) == address
@@ -136,5 +136,5 @@ def test_unguarded_socket_files_are_refused(path: str) -> None:
         ("127.1", False),  # resolved as 127.0.0.1 by the system, but not counted as loopback
     ],
 )
-def test_loopback_is_what_nobody_else_can_reach(host: str, is_so: bool) -> None:
+def test_loopback_is_not_reachable_from_other_hosts(host: str, is_so: bool) -> None:
     assert is_loopback(host) is is_so

@@ -83,18 +83,18 @@ def core() -> Any:
     )
 
 
-def tell(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> Any:
+def send(core: Any, message: Any, payload: bytes = b"", *, now: float = 0.0) -> Any:
     return core.from_driver(DRIVER, message, payload, now)
 
 
 def opened(core: Any, run: str = "r1") -> None:
     opening = OpenRun(run, 1, 0, "manifest", "driver:1", "/home", {}, 7, "", RUN_SECRET)
-    assert tell(core, opening, b"description") == [OpenDirectory(run, f"/dir/{run}", opening)]
+    assert send(core, opening, b"description") == [OpenDirectory(run, f"/dir/{run}", opening)]
     assert core.program_ready(run, 2, 50) == [ToDriver(DRIVER, RunOpened(run, 2, 50))]
 
 
 def ready(core: Any, executor: str = "e1", *, memory_mb: int = 40) -> None:
-    started = tell(core, Launch("r1", executor, f"lease-{executor}", memory_mb))
+    started = send(core, Launch("r1", executor, f"lease-{executor}", memory_mb))
     assert started == [StartProcess("r1", executor, own_secret(executor)), LeasesChanged()]
     assert core.process_started(executor, 77) == [ToDriver(DRIVER, Launched("r1", executor, 77))]
     hello = hello_of(executor)
@@ -111,7 +111,7 @@ def assign(attempt: int, executor: str = "e1") -> Assign:
 
 
 def begun(core: Any, attempt: int) -> None:
-    begin, started = tell(core, assign(attempt))
+    begin, started = send(core, assign(attempt))
     assert begin.message.segment_path == f"/dir/r1/{attempt + 100}-{attempt}.seg"
     assert started == ToDriver(DRIVER, GroupStarted("r1", "e1", attempt + 100, attempt))
 
@@ -138,7 +138,7 @@ def test_assignments_are_begun_one_after_another(core: Any) -> None:
     opened(core)
     ready(core)
     begun(core, 1)
-    assert tell(core, assign(2)) == []
+    assert send(core, assign(2)) == []
     begin, end = core.from_executor(EXECUTOR, ended(1), b"")
     assert begin.message.assign == assign(2)
     started = GroupStarted("r1", "e1", 102, 2)
@@ -146,16 +146,16 @@ def test_assignments_are_begun_one_after_another(core: Any) -> None:
     assert end == ToDriver(DRIVER, sealed)
 
 
-def test_how_far_attempts_have_come_is_told_once_with_the_next_beat(core: Any) -> None:
+def test_progress_of_attempts_is_reported_once_with_the_next_beat(core: Any) -> None:
     opened(core)
     ready(core)
     begun(core, 1)
     beat = ToDriver(DRIVER, Beat("r1"))
-    assert tell(core, Beat("r1")) == [beat]
+    assert send(core, Beat("r1")) == [beat]
     for work in (WORK, WORK._replace(rows_in=9)):
         assert core.from_executor(EXECUTOR, Progress("r1", ((1, work),)), b"") == []
-    assert tell(core, Beat("r1")) == [beat, ToDriver(DRIVER, Progress("r1", ((1, work),)))]
-    assert tell(core, Beat("r1")) == [beat]
+    assert send(core, Beat("r1")) == [beat, ToDriver(DRIVER, Progress("r1", ((1, work),)))]
+    assert send(core, Beat("r1")) == [beat]
 
 
 def test_news_of_others_and_of_attempts_that_are_over_are_dropped(core: Any) -> None:
@@ -165,10 +165,10 @@ def test_news_of_others_and_of_attempts_that_are_over_are_dropped(core: Any) -> 
     beat = ToDriver(DRIVER, Beat("r1"))
     core.from_executor(b"stranger", Progress("r1", ((1, WORK),)), b"")
     core.from_executor(EXECUTOR, Progress("r1", ((2, WORK),)), b"")
-    assert tell(core, Beat("r1")) == [beat]
+    assert send(core, Beat("r1")) == [beat]
     core.from_executor(EXECUTOR, Progress("r1", ((1, WORK),)), b"")
     core.from_executor(EXECUTOR, ended(1), b"")
-    assert tell(core, Beat("r1")) == [beat]
+    assert send(core, Beat("r1")) == [beat]
 
 
 def test_blocks_can_be_read_once_committed_and_end_once_sealed(core: Any) -> None:
@@ -183,7 +183,7 @@ def test_blocks_can_be_read_once_committed_and_end_once_sealed(core: Any) -> Non
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INPUT_LOST, Outcome.ABORTED])
-def test_readers_of_an_attempt_that_came_to_nothing_hear_it(core: Any, outcome: Outcome) -> None:
+def test_readers_of_a_failed_attempt_are_notified(core: Any, outcome: Outcome) -> None:
     opened(core)
     ready(core)
     begun(core, 1)
@@ -197,7 +197,7 @@ def test_reports_of_an_aborted_attempt_are_ignored(core: Any) -> None:
     opened(core)
     ready(core)
     begun(core, 1)
-    (stop,) = tell(core, Abort("r1", "e1", 1))
+    (stop,) = send(core, Abort("r1", "e1", 1))
     assert stop == ToExecutor(EXECUTOR, Abort("r1", "e1", 1))
     assert core.from_executor(EXECUTOR, Commit("r1", 1, (BLOCK,)), b"") == []
     (told,) = core.from_executor(EXECUTOR, ended(1), b"")
@@ -211,11 +211,11 @@ def test_an_assignment_not_begun_can_be_recalled_or_aborted(core: Any) -> None:
     ready(core)
     begun(core, 1)
     for attempt in (2, 3):
-        assert tell(core, assign(attempt)) == []
-    assert tell(core, Recall("r1", "e1", 2)) == [ToDriver(DRIVER, Recalled("r1", "e1", 2))]
-    (told,) = tell(core, Abort("r1", "e1", 3))
+        assert send(core, assign(attempt)) == []
+    assert send(core, Recall("r1", "e1", 2)) == [ToDriver(DRIVER, Recalled("r1", "e1", 2))]
+    (told,) = send(core, Abort("r1", "e1", 3))
     assert told.message.outcome is Outcome.ABORTED
-    assert tell(core, Recall("r1", "e1", 1)) == [], "it has begun: that was said already"
+    assert send(core, Recall("r1", "e1", 1)) == [], "it has begun: that was said already"
 
 
 def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> None:
@@ -232,7 +232,7 @@ def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> 
 
 def test_output_of_a_process_is_sent_once_the_executor_is_ready(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
+    send(core, Launch("r1", "e1", "l", 1))
     assert core.process_said("e1", Stream.STDOUT, "of the script\n") == []
     *_, told = core.process_exited("e1", "exit status 1")
     assert told.message.log_tail == "of the script\n", "it has died there"
@@ -249,7 +249,7 @@ def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
     opened(core)
 
     def refusal(launch: Launch) -> LaunchRefused:
-        (told,) = tell(core, launch)
+        (told,) = send(core, launch)
         assert isinstance(told.message, LaunchRefused) and told.message.refusal is Refusal.FULL
         return told.message
 
@@ -263,25 +263,25 @@ def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:
 
 @pytest.mark.parametrize("run", ["", ".", "..", "a/b", "../x", "-x", "R", "x" * 65, "a\0b"])
 def test_a_runs_name_never_becomes_a_path_unchecked(core: Any, run: str) -> None:
-    (told,) = tell(core, OpenRun(run, 1, 0, "", "", "", {}, 0, "", RUN_SECRET))
+    (told,) = send(core, OpenRun(run, 1, 0, "", "", "", {}, 0, "", RUN_SECRET))
     assert isinstance(told.message, RunRefused) and core.runs() == []
 
 
 @pytest.mark.parametrize("module", ["..", "a/b", "../x", "-x", "x" * 65, "a\0b", "é"])
 def test_a_modules_name_never_becomes_a_path_unchecked(core: Any, module: str) -> None:
-    (told,) = tell(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, module, RUN_SECRET))
+    (told,) = send(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, module, RUN_SECRET))
     assert isinstance(told.message, RunRefused) and core.runs() == []
 
 
 def test_runs_of_a_module_are_seen_together(core: Any) -> None:
     opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "Nightly_2.1", RUN_SECRET)
-    assert tell(core, opening) == [OpenDirectory("r1", "/dir/Nightly_2.1-r1", opening)]
+    assert send(core, opening) == [OpenDirectory("r1", "/dir/Nightly_2.1-r1", opening)]
 
 
 def test_no_run_gets_the_directory_of_another(core: Any) -> None:
     opened(core, "m-r1")
     opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "m", RUN_SECRET)
-    (told,) = tell(core, opening)
+    (told,) = send(core, opening)
     assert told == ToDriver(DRIVER, RunRefused("r1", "the run's directory is another's"))
     assert core.runs() == ["m-r1"]
 
@@ -305,7 +305,7 @@ def test_closing_a_run_kills_its_executors_and_then_deletes_it(core: Any) -> Non
     ready(core)
     begun(core, 1)
     assert fetch(core, 1) == []
-    lost, killed = tell(core, CloseRun("r1"))
+    lost, killed = send(core, CloseRun("r1"))
     assert "the run is over" in lost.lost and killed == KillProcess("e1")
     _changed, deleted, told = core.process_exited("e1", "signal SIGKILL")
     assert (deleted, told) == (DeleteRun("r1", "/dir/r1"), ToDriver(DRIVER, RunClosed("r1")))
@@ -315,7 +315,7 @@ def test_closing_a_run_kills_its_executors_and_then_deletes_it(core: Any) -> Non
 def test_a_silent_driver_is_dead(core: Any) -> None:
     opened(core)
     ready(core)
-    assert tell(core, Beat("r1"), now=20.0) == [ToDriver(DRIVER, Beat("r1"))]
+    assert send(core, Beat("r1"), now=20.0) == [ToDriver(DRIVER, Beat("r1"))]
     assert KillProcess("e1") not in core.tick(20.0 + TIMING.driver_lost_s - 0.1)
     assert core.tick(20.0 + TIMING.driver_lost_s) == [KillProcess("e1")]
 
@@ -324,7 +324,7 @@ def test_a_silent_driver_is_written_to_now_and_then(core: Any) -> None:
     """A closed connection is only noticed by sending."""
     opened(core)
     beat = ToDriver(DRIVER, Beat("r1"))
-    assert tell(core, Beat("r1"), now=20.0) == [beat]
+    assert send(core, Beat("r1"), now=20.0) == [beat]
     pause_s = TIMING.beat_s
     assert core.tick(20.0 + 1.9 * pause_s) == []
     assert core.tick(20.0 + 2.0 * pause_s) == [beat]
@@ -345,8 +345,8 @@ def test_a_run_ends_with_its_drivers_connection(core: Any) -> None:
 
 def test_an_executor_that_never_reaches_its_flow_is_killed(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
-    tell(core, Beat("r1"), now=TIMING.executor_start_s - 1.0)
+    send(core, Launch("r1", "e1", "l", 1))
+    send(core, Beat("r1"), now=TIMING.executor_start_s - 1.0)
     assert core.tick(TIMING.executor_start_s - 0.1) == []
     assert core.tick(TIMING.executor_start_s) == [KillProcess("e1")]
     *_, told = core.process_exited("e1", "signal SIGKILL")
@@ -357,8 +357,8 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
     opened(core)
     ready(core)
     retire = Retire("r1", "e1")
-    assert tell(core, retire) == [ToExecutor(EXECUTOR, retire)]
-    tell(core, Beat("r1"), now=TIMING.shutdown_s)
+    assert send(core, retire) == [ToExecutor(EXECUTOR, retire)]
+    send(core, Beat("r1"), now=TIMING.shutdown_s)
     assert core.tick(TIMING.shutdown_s) == [KillProcess("e1")]
     *_, told = core.process_exited("e1", "signal SIGKILL")
     assert "did not end" in told.message.cause
@@ -367,7 +367,7 @@ def test_a_retired_executor_ends_by_itself_or_is_killed(core: Any) -> None:
 
 def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:
     opening = OpenRun("r1", 1, 0, "", "", "", {}, 0, "", RUN_SECRET)
-    tell(core, opening)
+    send(core, opening)
     refused, deleted = core.program_failed("r1", "no such file")
     assert refused == ToDriver(DRIVER, RunRefused("r1", "no such file"))
     assert deleted == DeleteRun("r1", "/dir/r1") and core.runs() == []
@@ -376,7 +376,7 @@ def test_a_program_that_cannot_be_had_ends_the_run(core: Any) -> None:
 
 def test_a_process_that_cannot_be_started_is_no_death(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
+    send(core, Launch("r1", "e1", "l", 1))
     told, changed = core.start_failed("e1", "no memory")
     text = "cannot start a process: no memory"
     assert told.message == LaunchRefused("r1", "e1", Refusal.NO_PROCESS, text)

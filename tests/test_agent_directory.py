@@ -20,9 +20,7 @@ def test_a_folder_is_made_and_of_it_only_the_runs_go_at_the_end(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("clean_restart", [True, False])
-def test_a_restart_forgets_programs_unless_told_otherwise(
-    tmp_path: Path, clean_restart: bool
-) -> None:
+def test_a_restart_deletes_programs_by_default(tmp_path: Path, clean_restart: bool) -> None:
     with AgentDirectory(str(tmp_path), clean_restart=True) as first:
         (first.cache / "x").touch()
     (first.runs / "left" / "over").mkdir(parents=True)  # of an agent that was killed

@@ -39,7 +39,7 @@ from tests.test_agent_core import (
     opened,
     own_secret,
     ready,
-    tell,
+    send,
 )
 
 __all__ = ["core"]
@@ -57,7 +57,7 @@ def test_an_executor_that_is_not_known_is_sent_away(core: Any) -> None:
 
 def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
+    send(core, Launch("r1", "e1", "l", 1))
     hello = ExecutorHello(PROTOCOL_VERSION, "0.0.0", "2.7", "r1", "e1", own_secret("e1"))
     told, killed = core.from_executor(EXECUTOR, hello, b"")
     assert told.message.refusal is Refusal.FATAL and killed == KillProcess("e1")
@@ -66,7 +66,7 @@ def test_an_executor_of_another_release_is_refused_for_good(core: Any) -> None:
 
 def test_an_executor_whose_plan_differs_is_refused_for_good(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
+    send(core, Launch("r1", "e1", "l", 1))
     hello = hello_of("e1")
     core.from_executor(EXECUTOR, hello, b"")
     told, killed = core.from_executor(EXECUTOR, ExecutorReady("r1", "e1", "another flow"), b"it")
@@ -79,7 +79,7 @@ def test_a_greeting_without_the_secret_of_the_executor_changes_nothing(
     core: Any, secret: bytes
 ) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
+    send(core, Launch("r1", "e1", "l", 1))
     wrong = hello_of("e1")._replace(secret=Secret(secret))
     assert core.from_executor(OTHER, wrong, b"") == [LogImpostor(OTHER, "r1", "e1")]
     assert core.from_executor(OTHER, ExecutorReady("r1", "e1", "refused"), b"it") == []
@@ -105,7 +105,7 @@ def test_a_secret_counts_once(core: Any) -> None:
 
 def test_a_flood_of_impostors_is_logged_a_bounded_number_of_times(core: Any) -> None:
     opened(core)
-    tell(core, Launch("r1", "e1", "l", 1))
+    send(core, Launch("r1", "e1", "l", 1))
     wrong = hello_of("e1")._replace(secret=Secret())
     logged = [core.from_executor(OTHER, wrong, b"") for _ in range(50)]
     assert [len(each) for each in logged] == [1] * 10 + [0] * 40
@@ -115,20 +115,20 @@ def test_each_executor_has_a_secret_of_its_own(core: Any) -> None:
     opened(core)
     secrets = set()
     for executor in ("e1", "e2"):
-        start, *_ = tell(core, Launch("r1", executor, "l", 1))
+        start, *_ = send(core, Launch("r1", executor, "l", 1))
         assert isinstance(start, StartProcess)
         secrets.add(start.secret)
     assert len(secrets) == 2 and RUN_SECRET not in secrets
 
 
 def test_a_run_without_a_secret_is_refused(core: Any) -> None:
-    (told,) = tell(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, "", Secret()))
+    (told,) = send(core, OpenRun("r1", 1, 0, "", "", "", {}, 0, "", Secret()))
     assert told.message == RunRefused("r1", "the run has no secret") and core.runs() == []
 
 
 def test_no_text_of_a_message_or_action_shows_a_secret(core: Any) -> None:
     opened(core)
-    shown = [hello_of("e1"), *tell(core, Launch("r1", "e1", "l", 1))]
+    shown = [hello_of("e1"), *send(core, Launch("r1", "e1", "l", 1))]
     shown += core.from_executor(EXECUTOR, hello_of("e1"), b"")
     text = f"{shown} {RUN_SECRET} {own_secret('e1')!s}"
     assert text.count("Secret(…)") == 5

@@ -78,15 +78,15 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("function", PLAIN, ids=range(len(PLAIN)))
-def test_a_code_object_tells_what_a_signature_tells(function: Callable[..., Any]) -> None:
-    def told(check: Callable[[Any, str], Any], asked: Callable[..., Any]) -> Any:
+def test_a_code_object_has_the_data_of_a_signature(function: Callable[..., Any]) -> None:
+    def error_of(check: Callable[[Any, str], Any], asked: Callable[..., Any]) -> Any:
         try:
             return check(asked, "map")
         except DefinitionError as exc:
             return str(exc)
 
     for check in (field_count, check_reducer):
-        assert told(check, function) == told(check, wrapped(function))
+        assert error_of(check, function) == error_of(check, wrapped(function))
 
 
 @pytest.mark.parametrize(
@@ -360,6 +360,6 @@ def test_a_sort_key_is_a_function_of_a_row_or_its_fields(key: Any) -> None:
         Flow([]).slice([1]).sort(key)
 
 
-def test_a_flat_map_that_gives_nothing_to_iterate_over_is_told_what_to_give() -> None:
+def test_the_error_of_a_flat_map_without_an_iterable_names_the_remedy() -> None:
     with pytest.raises(TaskFailed, match=r"flat_map\(\) needs an iterable .* got None; .* return"):
         Flow(["-glow.inline"]).slice([1]).flat_map(lambda row: None).run()  # type: ignore[arg-type,return-value]

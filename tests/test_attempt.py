@@ -125,7 +125,7 @@ def test_a_scattering_step_writes_its_part_of_every_shard(tmp_path: Path) -> Non
     assert attempt.rows() == expected
 
 
-def test_rows_that_nobody_wants_are_counted_and_not_written(tmp_path: Path) -> None:
+def test_unread_rows_are_counted_and_not_written(tmp_path: Path) -> None:
     attempt = Attempt(slice_of().map(lambda row: row), tmp_path, Sink.DRAIN)
     result = attempt.run([[[1], [2, 3]]])
     assert (result.row_count, result.blocks) == (3, ())

@@ -15,7 +15,7 @@ import pytest
 from glowpy.errors import ConfigError, NoAgents, NoMaster, ProgramError, VersionMismatch
 from glowpy.version import __version__
 from tests.failing_scripts import FULL_DISK, command, ended_badly, failure, refusal, told
-from tests.processes import Ended, Served, nobody, run, server, started
+from tests.processes import Ended, Served, run, server, started, unused_address
 
 pytestmark = pytest.mark.slow  # each test starts servers, or a driver in every mode
 
@@ -79,7 +79,7 @@ def keys(tmp_path: Path) -> None:
 
 
 def test_no_master(tmp_path: Path) -> None:
-    with nobody() as leader:
+    with unused_address() as leader:
         ended = driver_failure(tmp_path, leader, environment=NOBODY)
     assert told(ended, NoMaster) == (
         f"no master answers at {leader} (waited 0.5 s); start one with "
@@ -132,7 +132,7 @@ def test_agents_that_can_start_nothing(master: Served, tmp_path: Path) -> None:
 
 def test_an_agent_without_a_master_says_so_and_waits(tmp_path: Path) -> None:
     words = ["-m", "glowpy", "agent", "--port", "0", "--master"]
-    with nobody() as leader, started(tmp_path, *words, leader, environment=NOBODY) as agent:
+    with unused_address() as leader, started(tmp_path, *words, leader, environment=NOBODY) as agent:
         agent.stderr.await_match(f"no master answers at {leader} yet")
         agent.process.send_signal(signal.SIGTERM)
         assert agent.finish().status == 0
@@ -248,7 +248,7 @@ def test_another_release_on_the_agents_path(cluster: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:port", "a:b:c"])
-def test_an_agent_that_is_told_a_bad_address(address: str, tmp_path: Path) -> None:
+def test_an_agent_with_a_bad_address(address: str, tmp_path: Path) -> None:
     assert address in refusal(tmp_path, "agent", "--port", "0", "--master", address)
 
 

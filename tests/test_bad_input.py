@@ -205,7 +205,7 @@ def test_a_script_that_does_not_run_its_flow(flag: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("-glow.inline",)])
-def test_a_flow_that_is_only_defined_is_told(flags: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_note_reports_a_flow_that_never_runs(flags: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("from glowpy import Flow\nFlow().slice([1]).map(print)")
     ended = run(tmp_path, "script.py", *flags)
     assert ended.stderr == (

@@ -118,7 +118,7 @@ def test_a_value_comes_back_as_an_instance_of_the_same_class(value: Any) -> None
             assert made == value
 
 
-def test_a_class_that_comes_back_is_left_as_it_is() -> None:
+def test_a_class_with_an_equal_copy_is_not_changed() -> None:
     before = dict(vars(KINDS.Point))
     payload = encode([KINDS.Point(1)])
     KINDS.Point.made += 1
@@ -218,7 +218,7 @@ def test_classes_that_refer_to_each_other_travel() -> None:
         assert in_another_process(payload, text).startswith("True <test_by_value.")
 
 
-def test_several_classes_of_one_identity_are_told_apart_by_forks() -> None:
+def test_forks_distinguish_classes_of_one_identity() -> None:
     def make() -> type:
         class Kind:
             pass

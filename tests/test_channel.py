@@ -175,7 +175,7 @@ def test_a_channel_belongs_to_one_side_of_one_run() -> None:
         channel.attach("an output of Map1", 5, lambda: None)
 
 
-def test_the_run_is_told_of_whatever_changes() -> None:
+def test_the_run_is_notified_of_every_change() -> None:
     told: list[str] = []
     channel = Channel()
     channel.send(0)
@@ -198,7 +198,7 @@ def test_the_run_is_told_of_whatever_changes() -> None:
     assert told == ["!", "!", "!"]
 
 
-def test_the_run_is_told_once_there_is_room() -> None:
+def test_the_run_is_notified_when_there_is_room() -> None:
     told: list[str] = []
     channel = Channel()
     channel.attach("an output", 4, lambda: told.append("!"))

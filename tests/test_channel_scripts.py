@@ -90,7 +90,7 @@ def test_a_run_that_still_goes_on_at_the_end_is_cancelled(
     assert ended.stderr.count("\n") == 1 + (mode == "own cluster"), ended.stderr
 
 
-def test_a_failure_that_nobody_has_seen_is_told(tmp_path: Path) -> None:
+def test_an_unseen_failure_is_reported_at_exit(tmp_path: Path) -> None:
     text = """
 from glowpy import Channel, Flow
 
@@ -154,7 +154,7 @@ except GlowError as exc:
 
 
 @pytest.mark.parametrize("flags", [[], ["-glow.inline"]], ids=str)
-def test_a_full_disk_ends_the_run_and_whoever_sends(flags: list[str], tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_run_and_its_senders(flags: list[str], tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(FULL_DISK, encoding="utf-8")
     said = run(tmp_path, "script.py", *flags).stdout.splitlines()
     assert len(said) == 2 and said[0] == said[1]

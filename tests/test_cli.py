@@ -105,13 +105,13 @@ def test_a_master_may_end_with_its_standard_input():
         assert master.status() == 0
 
 
-def test_a_master_outlives_its_standard_input_unless_told():
+def test_a_master_outlives_its_standard_input_by_default():
     with started("master", "--address", FREE) as master:
         master.close_stdin()
         assert agents_known(master.address()) == 0
 
 
-def test_a_master_without_standard_input_ends_at_once_if_told():
+def test_a_master_without_standard_input_ends_on_request():
     done = run("master", "--address", FREE, "--until-stdin-closes")
     assert done.returncode == 0, done.stderr
 
@@ -123,7 +123,7 @@ def test_a_master_with_a_key(tmp_path):
         assert agents_known(master.address(), Policy(load_key(path))) == 0
 
 
-def test_a_port_in_use_is_named_with_whoever_has_it():
+def test_a_port_in_use_is_named_with_its_process():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         us = f"{psutil.Process().name()} (process {os.getpid()})"
@@ -143,7 +143,7 @@ def test_a_port_of_a_master_is_named_as_that():
         assert f"by a glowpy master (process {master.pid}); name another by --port PORT," in line
 
 
-def test_an_address_of_nobody_here_is_named():
+def test_an_address_of_another_host_is_named():
     done = run("master", "--address", "no-such-host.invalid:8930", "--insecure")
     warning, line = done.stderr.splitlines()
     assert warning.startswith("glowpy: INSECURE: this master ") and done.returncode == 1

@@ -104,7 +104,7 @@ class Speechless(Stubborn):
         raise ValueError("no words")
 
 
-def test_even_where_it_cannot_be_shown() -> None:
+def test_a_row_without_a_repr_is_refused() -> None:
     with pytest.raises(RowError, match=r"row <a Speechless .*cannot be pickled: .*not this one"):
         encode([Speechless()])
 
@@ -128,6 +128,6 @@ def test_rows_nested_too_deep_are_an_error() -> None:
     "payload",
     [b"", b"x123", b"\x00", b"m", b"m\xff", b"m[\x01", b"mi\x01\0\0\0", b"p" + pickle.dumps(1)],
 )
-def test_bytes_that_are_no_batch_of_ours_are_refused(payload: bytes) -> None:
+def test_bytes_that_are_no_batch_are_refused(payload: bytes) -> None:
     with pytest.raises(ShardCorrupt, match="is no batch of rows"):
         decode(payload)

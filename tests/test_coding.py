@@ -185,7 +185,7 @@ def test_a_message_comes_back_equal(kind: type, data: st.DataObject) -> None:
 @EACH_MESSAGE
 @settings(max_examples=10)
 @given(data=st.data())
-def test_no_field_may_be_of_another_type_missing_or_too_much(
+def test_fields_of_another_type_missing_or_surplus_are_refused(
     kind: type, data: st.DataObject
 ) -> None:
     raw = raw_of(data.draw(values(kind)))

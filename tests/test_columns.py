@@ -25,7 +25,7 @@ COLUMNS = (
 ROWS = [("a long name", "12", "x", "0 B", "7"), ("b", "3,000", "y", "0 B", "10")]
 
 
-def test_a_table_without_a_limit_is_whole() -> None:
+def test_a_table_without_a_limit_is_complete() -> None:
     lines, left_out = fitted(COLUMNS, ROWS, None)
     assert lines == [
         "name         count  detail  spilled  wanted",

@@ -130,7 +130,7 @@ def test_above_its_share_a_driver_waits_for_the_others():
     assert len(bench.ask(4, "late")) == 2
 
 
-def test_a_demand_not_repeated_keeps_nothing_from_anybody():
+def test_an_expired_demand_blocks_no_other_driver():
     bench = Bench(agent("a", 8))
     mine = bench.ask(8, "greedy")
     assert bench.ask(4, "late") == []
@@ -139,7 +139,7 @@ def test_a_demand_not_repeated_keeps_nothing_from_anybody():
     assert len(bench.ask(8, "greedy")) == 2
 
 
-def test_a_demand_withdrawn_keeps_nothing_from_anybody():
+def test_a_withdrawn_demand_blocks_no_other_driver():
     bench = Bench(agent("a", 8))
     mine = bench.ask(8, "greedy")
     assert bench.ask(4, "late") == []
@@ -148,7 +148,7 @@ def test_a_demand_withdrawn_keeps_nothing_from_anybody():
     assert len(bench.ask(8, "greedy")) == 2
 
 
-def test_a_demand_that_nobody_can_meet_keeps_nothing_from_anybody():
+def test_an_unsatisfiable_demand_blocks_no_other_driver():
     bench = Bench(agent("a", 8))
     assert bench.ask(8, "big", memory_mb=1_000_000) == []
     assert len(bench.ask(8, "small")) == 8
@@ -277,7 +277,7 @@ def test_more_drivers_than_executors_are_all_served() -> None:
     ),
     st.sampled_from([2, 4, 8, 16]),
 )
-def test_everybody_is_served_and_nobody_holds_more_than_its_part(drawn, executors) -> None:
+def test_every_driver_gets_its_share_and_no_more(drawn, executors) -> None:
     drivers = [
         Driver(f"d{n}", bid, most, float(group_s)) for n, (bid, most, group_s) in enumerate(drawn)
     ]

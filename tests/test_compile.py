@@ -236,7 +236,7 @@ def test_the_step_that_raised_is_blamed_with_its_row(
     assert found == (len(before), 7, error)
 
 
-def test_each_step_is_blamed_with_the_row_as_it_got_it() -> None:
+def test_an_error_names_the_step_and_its_input_row() -> None:
     row_steps = [
         RowStep(RowKind.MAP, lambda row: (row, row + 1)),
         RowStep(RowKind.FLAT_MAP, lambda x, y: [x, y]),

@@ -190,7 +190,7 @@ def test_a_fold_blames_the_row_that_it_got(form: Callable[..., Any]) -> None:
 @ends
 @pytest.mark.parametrize("result", [None, 7, 0.5, len])
 @pytest.mark.parametrize("behind", [False, True], ids=["last", "with another behind"])
-def test_a_result_that_is_no_iterable_is_told(end: str, result: Any, behind: bool) -> None:
+def test_a_result_that_is_no_iterable_is_an_error(end: str, result: Any, behind: bool) -> None:
     def shape(rows: Dataset) -> Dataset:
         rows = rows.flat_map(lambda row: result if row == 7 else [row])
         if behind:
@@ -244,7 +244,7 @@ def numbers(made: list[int]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("behind", [0, 1, 2])
-def test_no_flat_map_is_asked_for_more_than_is_given_on(behind: int) -> None:
+def test_no_flat_map_computes_more_rows_than_are_read(behind: int) -> None:
     made: list[int] = []
 
     def shape(rows: Dataset) -> Dataset:

@@ -53,7 +53,7 @@ def test_channels_take_numbers_of_numpy() -> None:
             Channel(capacity=wrong)  # type: ignore[arg-type]
 
 
-def test_more_shards_than_anybody_can_use() -> None:
+def test_too_many_shards_are_refused() -> None:
     with pytest.raises(DefinitionError, match="makes at most 100000 shards, not 99999999999"):
         Flow([]).text_file("/etc/passwd", 99999999999)
     with pytest.raises(DefinitionError, match=r"partition\(\) makes at most"):

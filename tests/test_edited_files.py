@@ -96,7 +96,7 @@ def test_an_edited_module_does_not_go_along_with_a_pickled_flow(words: ModuleTyp
     pickled_program(b"flow")
 
 
-def test_a_file_that_is_written_again_as_it_was_is_no_edit(words: ModuleType) -> None:
+def test_a_file_rewritten_with_equal_bytes_is_no_edit(words: ModuleType) -> None:
     path = Path(str(words.__file__))
     check(words)
     os.utime(path)

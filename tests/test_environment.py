@@ -100,7 +100,7 @@ def test_secrets_of_an_agent_and_its_terminal_are_not_inherited() -> None:
 
 
 @pytest.mark.parametrize("option", ["-c", "-m", "script.py", "-I", "", "-Oc", "-"])
-def test_options_that_start_something_else_are_refused(option: str) -> None:
+def test_options_that_start_another_program_are_refused(option: str) -> None:
     with pytest.raises(ValueError, match="no option of Python"):
         checked_options([option])
 

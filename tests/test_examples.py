@@ -130,7 +130,7 @@ def test_sql_source(printed: Print, mode: str, tmp_path: Path) -> None:
     ]
 
 
-def test_every_example_is_told_of() -> None:
+def test_every_example_is_documented() -> None:
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     for path in EXAMPLES.glob("*.py"):
         assert f"[{path.name}]({path.name})" in text

@@ -49,7 +49,7 @@ def test_explain_shows_merged_steps_and_moves_of_rows() -> None:
     )
 
 
-def test_why_steps_stay_apart() -> None:
+def test_the_reason_why_steps_are_not_fused_is_shown() -> None:
     rows = Flow(["-glow.inline"]).slice([1], 2)
     doubled = rows.map(abs)
     said = explained(doubled.map(abs), doubled.filter(bool), stored=False)
@@ -70,7 +70,7 @@ def test_a_shuffle() -> None:
     assert "a pass over all rows" in said
 
 
-def test_a_live_group_is_named_as_such() -> None:
+def test_a_streaming_group_is_named_as_such() -> None:
     flow = Flow(["-glow.inline"])
     rows = flow.channel(Channel(), shards=2, broadcast=True).map(abs)
     text = explain(make_plan(flow._graph, [rows._node], stored=True))

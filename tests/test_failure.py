@@ -23,7 +23,7 @@ from tests.runners import ON_EVERY_RUNNER, Runner
 HOSTS = {"inline": socket.gethostname(), "standalone": socket.gethostname()}
 
 
-def told(function: Callable[..., Any], rows: Iterable[Any] = (7,), shards: int = 1) -> str:
+def failure_text(function: Callable[..., Any], rows: Iterable[Any] = (7,), shards: int = 1) -> str:
     """The text of the error when this function, given to map(), raises."""
     with pytest.raises(TaskFailed) as failure:
         Flow(["-glow.inline"]).slice(rows, shards).map(function).run()
@@ -37,7 +37,7 @@ def raising(error: BaseException) -> Callable[[Any], Any]:
     return function
 
 
-def assert_told(text: str, runner: Runner, words: str) -> None:
+def assert_failure(text: str, runner: Runner, words: str) -> None:
     host = re.escape(HOSTS[runner.name]) if runner.name in HOSTS else r"127\.0\.0\.\d"
     assert re.search(f" failed on {host}: {re.escape(words)}(\n|$)", text), text
 
@@ -46,7 +46,7 @@ def assert_told(text: str, runner: Runner, words: str) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_the_whole_story(new_flow: Runner) -> None:
+def test_the_error_has_step_line_host_row_and_traceback(new_flow: Runner) -> None:
     def divide(row: int) -> float:
         return 1 / row  # the line in the traceback
 
@@ -57,12 +57,12 @@ def test_the_whole_story(new_flow: Runner) -> None:
     first, row, empty, title, header, place, source, *marks = str(failure.value).splitlines()
     assert first.startswith(f"Map1 (test_failure.py:{line}) failed on ")
     told = "ZeroDivisionError: division by zero"
-    assert_told(first.replace(" in task 1 of 2", ""), new_flow, told)
+    assert_failure(first.replace(" in task 1 of 2", ""), new_flow, told)
     assert row == "row: 0"
     assert (empty, title) == ("", "Traceback in the task:")
     assert header == "Traceback (most recent call last):"
     assert re.fullmatch(r'  File ".*test_failure.py", line \d+, in divide', place)
-    assert source == "    return 1 / row  # the line that is shown"
+    assert source == "    return 1 / row  # the line in the traceback"
     assert not "".join(marks).strip(" ^~"), "the exception is told once"
     assert isinstance(failure.value.__cause__, ZeroDivisionError)
 
@@ -88,7 +88,7 @@ def test_system_exit_in_a_task_is_an_error(
     for dataset in (flow.slice([7]).map(raising(error)), flow.slice([7]).filter(raising(error))):
         with pytest.raises(TaskFailed) as failure:
             dataset.run()
-        assert_told(str(failure.value), new_flow, words)
+        assert_failure(str(failure.value), new_flow, words)
         assert "\nrow: 7\n" in str(failure.value)
         assert type(failure.value.__cause__) is type(error)
 
@@ -206,28 +206,30 @@ class Loud:
 
 
 def test_a_long_row_is_cut() -> None:
-    text = told(itemgetter("none"), ["x" * 100_000])
+    text = failure_text(itemgetter("none"), ["x" * 100_000])
     (row,) = re.findall("^row: (.*)$", text, re.MULTILINE)
     assert row.startswith("'xxx") and row.endswith("… (100002 characters)") and len(row) < 600
 
 
 def test_a_row_that_cannot_be_shown() -> None:
-    assert "row: <a Loud whose repr raised ValueError>\n" in told(raising(KeyError()), [Loud()])
+    assert "row: <a Loud whose repr raised ValueError>\n" in failure_text(
+        raising(KeyError()), [Loud()]
+    )
 
 
 @pytest.mark.parametrize(
     ("row", "shown"), [(None, "None"), ("a\nb", r"'a\nb'"), ("\udcff", r"'\udcff'"), ([], "[]")]
 )
 def test_rows_are_shown_on_one_line(row: Any, shown: str) -> None:
-    assert f"\nrow: {shown}\n" in told(raising(KeyError()), [row])
+    assert f"\nrow: {shown}\n" in failure_text(raising(KeyError()), [row])
 
 
-def test_a_row_that_the_function_has_changed_is_shown_as_it_was_left() -> None:
+def test_a_row_changed_by_the_function_is_shown_changed() -> None:
     def change(row: list[int]) -> None:
         row.append(8)
         raise KeyError
 
-    assert "\nrow: [7, 8]\n" in told(change, [[7]])
+    assert "\nrow: [7, 8]\n" in failure_text(change, [[7]])
 
 
 def test_kernels_show_the_row_that_the_function_had() -> None:
@@ -242,7 +244,7 @@ def test_kernels_show_the_row_that_the_function_had() -> None:
         assert f"\nrow: {row}\n" in str(failure.value)
 
 
-def test_no_row_is_shown_where_there_is_none() -> None:
+def test_no_row_is_shown_for_errors_outside_of_rows() -> None:
     def rows() -> Iterable[Any]:
         raise KeyError
 

@@ -22,7 +22,7 @@ def slice_of(*rows: Any) -> Dataset:
     return Flow(["-glow.inline"]).slice(rows)
 
 
-def told(dataset: Dataset) -> str:
+def failure_text(dataset: Dataset) -> str:
     """The text of the error that ends the run."""
     with pytest.raises(TaskFailed) as failure:
         dataset.run()
@@ -61,18 +61,18 @@ def assert_only_user_frames(text: str) -> None:
 
 
 def test_the_traceback_begins_at_the_users_function() -> None:
-    text = told(slice_of(7).map(nested))
+    text = failure_text(slice_of(7).map(nested))
     assert_only_user_frames(text)
     assert re.findall(r"in (\w+)\n", text) == ["inner", "nested", "inner"]
     assert text.index("KeyError: 7") < text.index("direct cause of the following exception")
     assert text.count("LookupError: outer") == 1
-    text = told(slice_of(7).map(in_context))
+    text = failure_text(slice_of(7).map(in_context))
     assert_only_user_frames(text)
     assert "During handling of the above exception" in text and "ValueError: invalid" in text
 
 
 def test_our_frames_are_left_out_of_what_stands_behind_an_exception() -> None:
-    text = told(slice_of(1).sort(key=raising(StopIteration("end"))))
+    text = failure_text(slice_of(1).sort(key=raising(StopIteration("end"))))
     assert "RowError" not in text and "RuntimeError" not in text
     assert "StopIteration: end\nrow: " in text
     assert re.findall(r"in (\w+)\n", text) == ["function"]
@@ -89,7 +89,7 @@ def test_exception_groups_are_shown_whole() -> None:
         except LookupError as exc:
             raise Group("several", [exc, ValueError("second")]) from None
 
-    text = told(slice_of(7).map(in_a_group))
+    text = failure_text(slice_of(7).map(in_a_group))
     assert_only_user_frames(text)
     for words in ("several (2 sub-exceptions)", "KeyError: 7", "LookupError: outer", "second"):
         assert words in text
@@ -105,17 +105,17 @@ def test_exceptions_behind_exceptions_may_be_many() -> None:
                 error = exc
         raise error
 
-    text = told(slice_of(7).map(pile_up))
+    text = failure_text(slice_of(7).map(pile_up))
     assert "ValueError: 1999" in text and len(text) < 250_000
 
 
 def test_a_function_without_python_code_has_no_frames() -> None:
-    text = told(slice_of("x").map(int))
+    text = failure_text(slice_of("x").map(int))
     assert text.endswith(": ValueError: invalid literal for int() with base 10: 'x'\nrow: 'x'")
 
 
 def test_our_own_errors_need_no_traceback() -> None:
-    text = told(slice_of((1, 2, 3)).map(lambda x, y: x))
+    text = failure_text(slice_of((1, 2, 3)).map(lambda x, y: x))
     assert "has 2 parameters" in text and "row: (1, 2, 3)" in text and "Traceback" not in text
 
 
@@ -123,5 +123,5 @@ def test_endless_recursion_is_short_enough() -> None:
     def again(row: Any) -> Any:
         return again(row)
 
-    text = told(slice_of(7).map(again))
+    text = failure_text(slice_of(7).map(again))
     assert "RecursionError" in text and "times]" in text and len(text) < 20_000

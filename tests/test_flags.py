@@ -42,7 +42,7 @@ def test_the_table_holds_every_flag_of_glow_and_ours() -> None:
     assert {flag.field for flag in FLAGS} | {"leader_given"} == set(Options._fields)
 
 
-def test_no_words_give_the_defaults() -> None:
+def test_an_empty_command_line_has_the_defaults() -> None:
     options, rest, notes = parse([])
     assert (options, rest, notes) == (Options(), [], [])
     assert options.leader == "localhost:8930" and not options.leader_given

@@ -68,7 +68,7 @@ def test_a_flow_with_flags_is_no_line_that_asks_whether_this_is_a_task() -> None
     ],
     ids=" ".join,
 )
-def test_a_task_started_by_hand_is_told_how_to_run_the_script(
+def test_the_error_of_a_task_started_by_hand_names_the_command(
     flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)

@@ -69,7 +69,7 @@ def test_only_threads_that_a_fork_would_need_are_a_hazard() -> None:
         ("/site-packages/pyarrow/libarrow.so", "polars-0", ""),
     ],
 )
-def test_pools_are_told_by_their_library_and_the_names_of_their_threads(
+def test_pools_are_recognized_by_library_and_thread_names(
     library: str, thread: str, owner: str, tmp_path: Path
 ) -> None:
     (tmp_path / "maps").write_text(f"7f00-7f01 r-xp 00000000 00:00 0 {library}\n")

@@ -14,7 +14,7 @@ from glowpy.driver.fleets.shipping import make_program
 from glowpy.errors import ProgramError
 
 
-class Holds:
+class LockHolder:
     """A function with an attribute that cannot be pickled."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ USES: dict[str, Use] = {
 @pytest.mark.parametrize("name", USES)
 def test_the_step_is_named(name: str) -> None:
     rows = Flow(["-glow.inline"]).slice([(1, 2)])
-    USES[name](rows, Holds())  # inline, nothing has to travel
+    USES[name](rows, LockHolder())  # inline, nothing has to travel
     with pytest.raises(ProgramError) as failure:
         make_program(rows._graph, [], [], {}, "")
     text = str(failure.value)
@@ -53,6 +53,6 @@ def test_the_step_is_named(name: str) -> None:
 
 
 def test_a_run_on_a_cluster_says_so(cluster: str) -> None:
-    rows = Flow(["-glow", f"-glow.leader={cluster}"]).slice([1]).map(Holds())
+    rows = Flow(["-glow", f"-glow.leader={cluster}"]).slice([1]).map(LockHolder())
     with pytest.raises(ProgramError, match=r"^Map1 \(test_functions_that_cannot_travel\.py:\d+\)"):
         rows.collect()

@@ -125,7 +125,7 @@ def twins(key: Any) -> list[Any]:
 
 
 @given(keys)
-def test_equal_keys_meet_whatever_their_types(key: Any) -> None:
+def test_equal_keys_of_different_types_have_equal_hashes(key: Any) -> None:
     for twin in twins(key):
         assert twin == key
         assert partition_hash(twin) == partition_hash(key)
@@ -169,7 +169,7 @@ def test_keys_that_are_one_key(one: Any, other: Any) -> None:
     assert parts_of([one], 1000) == parts_of([other], 1000)
 
 
-def test_keys_that_differ_are_told_apart() -> None:
+def test_different_keys_have_different_hashes() -> None:
     found = {
         partition_hash(key)
         for key in [None, NAN, 0, 1, "b", "a", (), (None,), (NAN,), ((),), (1, 2), (2, 1)]
@@ -270,7 +270,7 @@ class Holder:
     thing: object
 
 
-def test_keys_told_apart_by_their_address_are_refused() -> None:
+def test_keys_hashed_by_address_are_refused() -> None:
     for key in [Thing(), (1, Thing()), frozenset({Thing()}), Holder(Thing()), len.__class__, int]:
         with pytest.raises(RowError, match=r"differ by their address in memory"):
             partition_hash(key)
@@ -302,7 +302,7 @@ def test_the_remedy_of_a_dataclass_that_is_not_frozen() -> None:
         partition_hash(Point(1))
 
 
-def test_even_where_they_cannot_be_shown() -> None:
+def test_keys_without_a_repr_are_refused() -> None:
     with pytest.raises(RowError, match=r"Shouting whose repr raised ValueError> cannot be hashed"):
         parts_of([Shouting()], 2)
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.failing_scripts import ended_badly, run_folders
-from tests.processes import BOUND_S, MODES, Running, flags_of, nobody, started
+from tests.processes import BOUND_S, MODES, Running, flags_of, started, unused_address
 
 pytestmark = pytest.mark.slow  # each test starts servers, or a driver in every mode
 
@@ -263,7 +263,7 @@ def test_processes_of_a_function_end_too(mode: str, cluster: str, tmp_path: Path
 def test_ctrl_c_while_a_master_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(AT_WORK, encoding="utf-8")
     with (
-        nobody() as leader,
+        unused_address() as leader,
         started(tmp_path, "script.py", "-glow", f"-glow.leader={leader}") as running,
     ):
         running.stderr.await_match("waiting for the master")

@@ -43,7 +43,7 @@ def test_a_killed_driver_leaves_nothing(mode: str, cluster: str, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_directory_goes_with_whoever_has_made_it(
+def test_a_directory_is_removed_with_its_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))

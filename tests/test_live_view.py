@@ -220,7 +220,7 @@ def test_nothing_is_drawn(how: str, gate: Gate, tmp_path: Path) -> None:
 # --- Ctrl-C -------------------------------------------------------------------------------------
 
 
-def assert_states_are_told(text: str, running: int) -> None:
+def assert_states_are_shown(text: str, running: int) -> None:
     notes = [line for line in text.replace("^C", "").splitlines() if line.startswith("glowpy: ")]
     assert re.search(rf": 0 of 23 tasks done, {running} running on \d executors", text), text
     states = [note for note in notes if "attempt" in note]
@@ -233,7 +233,9 @@ def assert_states_are_told(text: str, running: int) -> None:
         )
 
 
-def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, gate: Gate, tmp_path: Path) -> None:
+def test_ctrl_c_shows_the_running_steps(
+    mode: str, cluster: str, gate: Gate, tmp_path: Path
+) -> None:
     write(tmp_path, "print('at work')")
     flags = [gate.port, *words(mode, cluster)]
     with on_terminal(tmp_path, "script.py", *flags, environment=FAST, size=(300, 40)) as terminal:
@@ -243,7 +245,7 @@ def test_ctrl_c_tells_what_is_running(mode: str, cluster: str, gate: Gate, tmp_p
     text = terminal.text()
     assert text.rstrip().endswith("\nKeyboardInterrupt: count() at script.py:17")
     assert "Traceback" not in text
-    assert_states_are_told(text, text.count("running for"))
+    assert_states_are_shown(text, text.count("running for"))
     assert text.count("running for") >= int(found[1])
 
 
@@ -256,7 +258,7 @@ def test_ctrl_c_before_there_is_a_view(gate: Gate, tmp_path: Path) -> None:
         os.killpg(running.process.pid, signal.SIGINT)
         ended = running.finish()
     assert ended.status == -signal.SIGINT
-    assert_states_are_told(ended.stderr, 2)
+    assert_states_are_shown(ended.stderr, 2)
 
 
 # --- without a terminal -------------------------------------------------------------------------

@@ -25,22 +25,22 @@ def record(text: str, *values: object, level: int = logging.INFO, **ids: object)
 # --- a line -------------------------------------------------------------------------------------
 
 
-def said(lines: LogFormatter, made: logging.LogRecord) -> str:
+def formatted(lines: LogFormatter, made: logging.LogRecord) -> str:
     return lines.format(made).partition(" INFO ")[2]
 
 
-def test_a_line_names_what_it_is_about_in_one_order() -> None:
+def test_a_log_line_has_its_ids_in_one_order() -> None:
     lines = LogFormatter(agent="a:1")
-    assert said(lines, record("one of %d", 2)) == "glowpy.x agent=a:1: one of 2"
+    assert formatted(lines, record("one of %d", 2)) == "glowpy.x agent=a:1: one of 2"
     made = record("x", attempt=7, run="r", group=0, executor="e", agent="b:2", lease="")
-    assert said(lines, made) == "glowpy.x agent=b:2 run=r executor=e group=0 attempt=7: x"
-    assert said(LogFormatter(), record("x", run=None)) == "glowpy.x: x"
+    assert formatted(lines, made) == "glowpy.x agent=b:2 run=r executor=e group=0 attempt=7: x"
+    assert formatted(LogFormatter(), record("x", run=None)) == "glowpy.x: x"
 
 
 def test_every_message_is_one_short_line() -> None:
-    text = said(LogFormatter(), record("%s", "a\nb\x1b[2J\t\u2028é€"))
+    text = formatted(LogFormatter(), record("%s", "a\nb\x1b[2J\t\u2028é€"))
     assert text == r"glowpy.x: a\nb\x1b[2J\t\u2028é€"
-    text = said(LogFormatter(), record("%s", "x" * 10_000))
+    text = formatted(LogFormatter(), record("%s", "x" * 10_000))
     assert len(text) < 4100 and text.endswith("characters)")
 
 
@@ -50,7 +50,7 @@ def test_an_exception_stands_below_its_line() -> None:
         raise ValueError("why")
     except ValueError:
         made.exc_info = sys.exc_info()
-    assert "failed\nTraceback" in said(LogFormatter(), made)
+    assert "failed\nTraceback" in formatted(LogFormatter(), made)
 
 
 def test_the_levels_are_the_same_everywhere() -> None:

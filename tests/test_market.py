@@ -22,7 +22,7 @@ def origin(*places: Place) -> Origin:
     return Origin(tuple(sorted(places)), lambda: [(place, 1) for place in places])
 
 
-class Fair:
+class MarketBench:
     """A market and one supply of executors."""
 
     def __init__(self) -> None:
@@ -64,12 +64,12 @@ def test_a_score_is_the_bid_divided_by_the_distance_and_one():
 
 
 def test_each_group_goes_to_the_executor_closest_to_its_inputs():
-    fair = Fair()
+    bench = MarketBench()
     for place in (EAST1, EAST2, EAST3, WEST):
-        fair.agent(place, 1)
+        bench.agent(place, 1)
     for group, place in enumerate((WEST, EAST3, EAST2, EAST1)):
-        fair.demand(group, place)
-    assert fair.trade() == [(3, "a1.1"), (2, "a2.1"), (1, "a3.1"), (0, "a4.1")]
+        bench.demand(group, place)
+    assert bench.trade() == [(3, "a1.1"), (2, "a2.1"), (1, "a3.1"), (0, "a4.1")]
 
 
 def test_server_then_rack_then_data_center_then_anywhere():
@@ -79,79 +79,79 @@ def test_server_then_rack_then_data_center_then_anywhere():
         ((WEST, EAST3), "a2.1"),
         ((WEST,), "a1.1"),
     ]:
-        fair = Fair()
+        bench = MarketBench()
         for place in agents:
-            fair.agent(place, 1)
-        fair.demand(0, EAST1)
-        assert fair.trade() == [(0, taken)]
+            bench.agent(place, 1)
+        bench.demand(0, EAST1)
+        assert bench.trade() == [(0, taken)]
 
 
 def test_an_executor_takes_the_group_that_scores_highest():
-    fair = Fair()
-    fair.agent(EAST1, 1)
-    fair.demand(0, WEST)
-    fair.demand(1, EAST3)
-    fair.demand(2, EAST1)
-    fair.demand(3, EAST2)
-    assert fair.trade() == [(2, "a1.1")]
-    fair.supply.add("a1.2", fair.agents[0])
-    assert fair.trade() == [(3, "a1.2")]
+    bench = MarketBench()
+    bench.agent(EAST1, 1)
+    bench.demand(0, WEST)
+    bench.demand(1, EAST3)
+    bench.demand(2, EAST1)
+    bench.demand(3, EAST2)
+    assert bench.trade() == [(2, "a1.1")]
+    bench.supply.add("a1.2", bench.agents[0])
+    assert bench.trade() == [(3, "a1.2")]
 
 
 def test_distances_of_all_inputs_add_up():
-    fair = Fair()
-    fair.agent(EAST1, 1)
-    fair.agent(EAST2, 1)
-    fair.demand(0, EAST1, EAST2, EAST2)
-    assert fair.trade() == [(0, "a2.1")]
+    bench = MarketBench()
+    bench.agent(EAST1, 1)
+    bench.agent(EAST2, 1)
+    bench.demand(0, EAST1, EAST2, EAST2)
+    assert bench.trade() == [(0, "a2.1")]
 
 
 def test_equal_groups_spread_over_agents():
-    fair = Fair()
+    bench = MarketBench()
     for place in (EAST1, EAST2, EAST3, WEST):
-        fair.agent(place, 2)
+        bench.agent(place, 2)
     for group in range(8):
-        fair.demand(group)
-    made = fair.trade()
+        bench.demand(group)
+    made = bench.trade()
     assert [executor[:2] for _, executor in made] == ["a1", "a2", "a3", "a4"] * 2
     assert [group for group, _ in made] == list(range(8))
 
 
 def test_an_agent_that_is_at_work_comes_after_one_that_is_not():
-    fair = Fair()
-    fair.agent(EAST1, 2, load=2)
-    fair.agent(EAST2, 2)
-    fair.demand(0)
-    assert fair.trade() == [(0, "a2.1")]
+    bench = MarketBench()
+    bench.agent(EAST1, 2, load=2)
+    bench.agent(EAST2, 2)
+    bench.demand(0)
+    assert bench.trade() == [(0, "a2.1")]
 
 
 def test_a_faster_core_comes_first_among_equals():
-    fair = Fair()
-    fair.agent(EAST1, 1)
-    fair.agent(EAST2, 2, cpu_level=2, load=1)
+    bench = MarketBench()
+    bench.agent(EAST1, 1)
+    bench.agent(EAST2, 2, cpu_level=2, load=1)
     for group in range(3):
-        fair.demand(group)
-    assert fair.trade() == [(0, "a2.1"), (1, "a2.2"), (2, "a1.1")]
+        bench.demand(group)
+    assert bench.trade() == [(0, "a2.1"), (1, "a2.2"), (2, "a1.1")]
 
 
 def test_a_closer_executor_comes_first():
-    fair = Fair()
-    fair.agent(EAST1, 1)
-    fair.agent(EAST2, 1, cpu_level=9)
-    fair.demand(0, EAST1)
-    assert fair.trade() == [(0, "a1.1")]
+    bench = MarketBench()
+    bench.agent(EAST1, 1)
+    bench.agent(EAST2, 1, cpu_level=9)
+    bench.demand(0, EAST1)
+    assert bench.trade() == [(0, "a1.1")]
 
 
 def test_a_group_withdrawn_is_not_matched():
-    fair = Fair()
-    fair.demand(0)
-    fair.demand(1)
-    fair.market.withdraw(0)
-    fair.agent(EAST1, 2)
-    assert fair.trade() == [(1, "a1.1")]
-    fair.demand(0)
-    assert fair.trade() == [(0, "a1.2")]
-    assert len(fair.market) == 0
+    bench = MarketBench()
+    bench.demand(0)
+    bench.demand(1)
+    bench.market.withdraw(0)
+    bench.agent(EAST1, 2)
+    assert bench.trade() == [(1, "a1.1")]
+    bench.demand(0)
+    assert bench.trade() == [(0, "a1.2")]
+    assert len(bench.market) == 0
 
 
 PLACES = st.builds(Place, st.sampled_from("de"), st.sampled_from("rs"), st.sampled_from("hijk"))
@@ -163,19 +163,19 @@ PLACES = st.builds(Place, st.sampled_from("de"), st.sampled_from("rs"), st.sampl
     st.lists(st.lists(st.lists(PLACES, max_size=30), max_size=8), min_size=1),
 )
 def test_the_pair_that_goes_first_scores_highest_of_all_pairs(supplies, demands):
-    fair = Fair()
+    bench = MarketBench()
     group = 0
     for round_number, origins in enumerate(demands):
         for place, executors, level in (
             supplies[round_number] if round_number < len(supplies) else []
         ):
-            fair.agent(place, executors, level)
+            bench.agent(place, executors, level)
         for places in origins:
-            fair.demand(group, *places)
+            bench.demand(group, *places)
             group += 1
-        waiting = {each: reads for each, reads in fair.reads.items() if each in fair.market}
-        offers = {executor: fair.supply._agents[executor] for executor in fair.supply}
-        for taken, executor in fair.trade():
+        waiting = {each: reads for each, reads in bench.reads.items() if each in bench.market}
+        offers = {executor: bench.supply._agents[executor] for executor in bench.supply}
+        for taken, executor in bench.trade():
             best = max(
                 score(BID, sum(agent.place.distance(place) for place in reads))
                 for reads in waiting.values()

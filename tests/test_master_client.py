@@ -19,7 +19,7 @@ LEADER = Address("127.0.0.1", 8930)
 LEASE = Lease("lease", "a", "127.0.0.1:1", "dc", "r", 1, 64)
 
 
-class Slow:
+class SlowMaster:
     """A master that answers when a test says so, and its client."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Slow:
 
 
 @pytest.fixture
-def master() -> Slow:
-    return Slow()
+def master() -> SlowMaster:
+    return SlowMaster()
 
 
-def test_an_answer_to_an_earlier_ask_settles_nothing(master: Slow) -> None:
+def test_an_answer_to_an_earlier_ask_settles_nothing(master: SlowMaster) -> None:
     """Live groups would share an executor while others are free."""
     client = master.client
     client.advance(0.0, launching=0, held=0)
@@ -62,7 +62,7 @@ def test_an_answer_to_an_earlier_ask_settles_nothing(master: Slow) -> None:
     assert client.is_answered
 
 
-def test_a_call_of_the_master_brings_the_next_ask_forward(master: Slow) -> None:
+def test_a_call_of_the_master_brings_the_next_ask_forward(master: SlowMaster) -> None:
     """But not at once after the last ask, and not while the agents are of no use."""
     client = master.client
     client.demand = 1
@@ -80,7 +80,7 @@ def test_a_call_of_the_master_brings_the_next_ask_forward(master: Slow) -> None:
     assert client.next_ask == 201.0 + TIMING.ask_s
 
 
-def test_granted_leases_are_used_first(master: Slow) -> None:
+def test_granted_leases_are_used_first(master: SlowMaster) -> None:
     client = master.client
     client.demand = 2
     client.advance(0.0, launching=0, held=0)
@@ -95,7 +95,7 @@ def test_granted_leases_are_used_first(master: Slow) -> None:
     assert client.is_answered
 
 
-def test_a_lost_answer_is_made_up_for_by_the_next(master: Slow) -> None:
+def test_a_lost_answer_is_made_up_for_by_the_next(master: SlowMaster) -> None:
     client = master.client
     client.demand = 2
     client.advance(0.0, launching=0, held=0)
@@ -105,7 +105,7 @@ def test_a_lost_answer_is_made_up_for_by_the_next(master: Slow) -> None:
     assert client.is_answered
 
 
-def test_a_master_that_is_gone_is_not_waited_for(master: Slow) -> None:
+def test_a_master_that_is_gone_is_not_waited_for(master: SlowMaster) -> None:
     """A driver with an executor continues."""
     client = master.client
     client.advance(0.0, launching=0, held=1)
@@ -119,7 +119,7 @@ def test_a_master_that_is_gone_is_not_waited_for(master: Slow) -> None:
 
 
 @pytest.mark.parametrize("agents", [1, 2])
-def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: Slow, agents: int) -> None:
+def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: SlowMaster, agents: int) -> None:
     """Of two, the other is full, and will have room."""
     client = master.client
     client.demand = 1
@@ -134,7 +134,9 @@ def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: Slow, agents: i
     assert ["cannot start a process" in each for each in errors] == [True] * (2 - agents)
 
 
-def test_an_agent_that_refused_and_is_gone_is_not_taken_for_the_one_there_is(master: Slow) -> None:
+def test_an_agent_that_refused_and_is_gone_is_not_taken_for_the_one_there_is(
+    master: SlowMaster,
+) -> None:
     """The other is full, and will have room."""
     client = master.client
     client.demand = 1
@@ -147,7 +149,7 @@ def test_an_agent_that_refused_and_is_gone_is_not_taken_for_the_one_there_is(mas
     assert master.errors() == []
 
 
-def test_an_agent_that_is_gone_is_not_taken_for_the_one_there_is(master: Slow) -> None:
+def test_an_agent_that_is_gone_is_not_taken_for_the_one_there_is(master: SlowMaster) -> None:
     """An agent that the master has offered once, and not again, has left the cluster."""
     client = master.client
     client.demand = 1

@@ -182,7 +182,7 @@ def test_a_silent_agent_is_evicted(transport):
 
 
 @pytest.mark.slow
-def test_a_lease_nobody_uses_runs_out(transport):
+def test_an_unused_lease_expires(transport):
     with running_master(LONG._replace(lease_s=0.3)) as address:
         client = Client(transport.connect(address))
         client.send(BEAT)
@@ -210,7 +210,7 @@ def test_the_same_release_is_welcome(client):
         ({"glowpy": "9.9.9"}, "glowpy 9.9.9"),
     ],
 )
-def test_another_release_is_refused_in_words(client, change, words):
+def test_the_refusal_of_another_release_names_both_releases(client, change, words):
     refusal = hello_of(client, **change)
     assert words in refusal
     assert "driver probe" in refusal
@@ -229,7 +229,7 @@ def test_foreign_messages_to_a_master_are_dropped(client, caplog):
     + [{"agent": "a\nb"}, {"rack": "r" * 500}, {"data_center": "\x1b[2J"}],
     ids=str,
 )
-def test_an_agent_that_nobody_could_use_is_none(client, caplog, change):
+def test_an_unusable_agent_is_refused(client, caplog, change):
     client.send(BEAT._replace(**change))
     assert client.ask().agents_known == 0
     (line,) = [record.getMessage() for record in caplog.records]

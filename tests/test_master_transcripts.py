@@ -35,13 +35,13 @@ class Play:
         self.leases: dict[str, LeaseInUse] = {}  # by the name in the transcript
         self._counts: Counter[str] = Counter()
 
-    def tell(self, line: str) -> list[str]:
+    def answers(self, line: str) -> list[str]:
         """The answer to an event, and the called drivers."""
-        said = self._said(line)
+        said = self._answer(line)
         called = [peer.decode() for peer in self.master.to_call(self.now)]
         return [*said, *([f"calls {', '.join(called)}"] if called else [])]
 
-    def _said(self, line: str) -> list[str]:
+    def _answer(self, line: str) -> list[str]:
         match line.split():
             case [agent, "beats", *options]:
                 return self._beat(agent, options)
@@ -109,7 +109,7 @@ def transcript(script: str) -> None:
     for line in expected.splitlines():
         if line.startswith(">"):
             said.append(line)
-            said += ["  " + answer for answer in play.tell(line[1:].strip())]
+            said += ["  " + answer for answer in play.answers(line[1:].strip())]
             play.master._allocator.check_invariants()
             play.master._topology.check_invariants()
     assert "\n".join(said) == expected
@@ -252,7 +252,7 @@ def test_a_demand_not_repeated_is_not_called() -> None:
     )
 
 
-def test_another_master_learns_who_holds_what() -> None:
+def test_a_new_master_learns_the_leases_of_drivers() -> None:
     transcript(
         """
         > a1 beats executors 3
@@ -274,7 +274,7 @@ def test_another_master_learns_who_holds_what() -> None:
     )
 
 
-def test_a_master_that_stood_still_takes_nobody_for_lost() -> None:
+def test_a_suspended_master_declares_no_agent_lost() -> None:
     """The master first reads messages sent during its suspension; dead agents time out later."""
     transcript(
         """

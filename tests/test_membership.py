@@ -20,7 +20,7 @@ from tests.echoing import BOUND_S, LOOPBACK, TIMING
 HEARTBEAT = Heartbeat("a", "127.0.0.1:1", "", "", 1, 1, 1, ())
 
 
-class Listening:
+class FakeMaster:
     """A peer at the master's address, and an agent that greets."""
 
     def __init__(self, transport: Transport) -> None:
@@ -35,7 +35,7 @@ class Listening:
         )
         self.peer = b""
 
-    def hear(self, kind: type) -> Any:
+    def receive(self, kind: type) -> Any:
         """The next message of a kind from the agent; raises the error that ends the agent."""
         deadline = time.monotonic() + BOUND_S
         while time.monotonic() < deadline:
@@ -48,47 +48,47 @@ class Listening:
                     return message
         raise AssertionError(f"no {kind.__name__} has come")
 
-    def say(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         assert self._server.send(self.peer, message)
 
-    def babble(self) -> None:
+    def send_garbage(self) -> None:
         self._server._socket.send_multipart([self.peer, b"\xc1"])
 
 
 @pytest.fixture
-def listening() -> Iterator[Listening]:
+def master() -> Iterator[FakeMaster]:
     with Transport(Policy(insecure=True), TIMING) as transport:
-        yield Listening(transport)
+        yield FakeMaster(transport)
 
 
 def refusal_of(hello: Hello) -> Any:
     return welcome(hello._replace(glowpy="0.0.0"), "master")
 
 
-def test_a_master_that_never_wanted_it_ends_an_agent(listening: Listening) -> None:
-    listening.say(refusal_of(listening.hear(Hello)))
+def test_a_master_that_never_wanted_it_ends_an_agent(master: FakeMaster) -> None:
+    master.send(refusal_of(master.receive(Hello)))
     with pytest.raises(VersionMismatch):
-        listening.hear(Heartbeat)
+        master.receive(Heartbeat)
 
 
-def test_a_master_that_sends_garbage_is_an_error(listening: Listening) -> None:
-    listening.hear(Hello)
-    listening.babble()
+def test_a_master_that_sends_garbage_is_an_error(master: FakeMaster) -> None:
+    master.receive(Hello)
+    master.send_garbage()
     with pytest.raises(ProtocolError):
-        listening.hear(Heartbeat)
+        master.receive(Heartbeat)
 
 
 def test_an_agent_that_had_a_master_goes_on_for_its_drivers(
-    listening: Listening, caplog: pytest.LogCaptureFixture
+    master: FakeMaster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hello = listening.hear(Hello)
-    listening.say(welcome(hello, "master"))
-    listening.hear(Heartbeat)
-    listening.babble()
-    listening.say(refusal_of(hello))
+    hello = master.receive(Hello)
+    master.send(welcome(hello, "master"))
+    master.receive(Heartbeat)
+    master.send_garbage()
+    master.send(refusal_of(hello))
     try:
         while len(caplog.records) < 2:
-            listening.hear(Heartbeat)
+            master.receive(Heartbeat)
     except GlowError as exc:
         raise AssertionError("the agent has ended") from exc
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]

@@ -309,7 +309,7 @@ def test_a_flow_waits_for_a_channel_within_bounds(
         flow.named_channel("never-sent").count()
 
 
-def test_head_reads_as_much_as_it_likes(nodes: LocalCluster, tmp_path: Path) -> None:
+def test_head_reads_as_many_rows_as_wanted(nodes: LocalCluster, tmp_path: Path) -> None:
     send(nodes, "long", b"line\n" * 500_000)
     (tmp_path / "head.sh").write_text(
         f"{sys.executable} -m glowpy receive --from long --master {nodes.leader} "

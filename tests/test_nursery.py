@@ -65,7 +65,7 @@ def directory(tmp_path: Path) -> Path:
     return path
 
 
-def take(nursery: Nursery, count: int) -> list[Event]:
+def next_events(nursery: Nursery, count: int) -> list[Event]:
     """The next `count` or more events."""
     found: list[Event] = []
     while len(found) < count:
@@ -78,7 +78,7 @@ def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
     """Start executors; how each has ended."""
     for executor in executors:
         nursery.start(executor, SECRET)
-    events = take(nursery, 2 * len(executors))
+    events = next_events(nursery, 2 * len(executors))
     assert {each.executor for each in events if isinstance(each, Started)} == set(executors)
     return {each.executor: each.code for each in events if isinstance(each, Exited)}
 
@@ -94,7 +94,7 @@ def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> Non
     with nursery:
         assert nursery.events() == []
         nursery.start("e1", SECRET)
-        (started,) = take(nursery, 1)
+        (started,) = next_events(nursery, 1)
         assert isinstance(started, Started) and started.executor == "e1"
         assert gate.arrived() == f"e1: made in process {os.getpid()}"
         process = psutil.Process(started.pid)
@@ -107,7 +107,9 @@ def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> Non
     assert not directory.exists()
 
 
-def test_how_an_executor_ended_is_told(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_end_of_an_executor_is_reported(
+    directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     def live(name: str, _secret: Secret) -> None:
         if name == "raises":
             raise KeyError("of the executor")
@@ -131,10 +133,10 @@ def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate)
         for executor in ("e1", "e2"):
             nursery.start(executor, SECRET)
         assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
-        pids = [each.pid for each in take(nursery, 2) if isinstance(each, Started)]
+        pids = [each.pid for each in next_events(nursery, 2) if isinstance(each, Started)]
         nursery.kill("e1")
         nursery.kill("unknown")
-        assert take(nursery, 1) == [Exited("e1", -signal.SIGKILL)]
+        assert next_events(nursery, 1) == [Exited("e1", -signal.SIGKILL)]
         nursery.kill("e1")  # has ended already
         assert psutil.Process(pids[1]).is_running()
         nursery.start("e1", SECRET)  # a replacement may have the same name
@@ -149,10 +151,10 @@ def test_an_executor_that_was_started_ahead_is_started_once(directory: Path, gat
         for executor in ("e1", "e2", "e3"):
             nursery.start(executor, SECRET)
         assert gate.arrived() == "e3"
-        started = [each.executor for each in take(nursery, 3)]
+        started = [each.executor for each in next_events(nursery, 3)]
         assert sorted(started) == ["e1", "e2", "e3"]
         nursery.kill("e1")
-        take(nursery, 1)
+        next_events(nursery, 1)
         nursery.start("e1", SECRET)  # ahead no longer
         assert gate.arrived() == "e1"
 
@@ -163,7 +165,7 @@ def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     with Nursery(lambda name, _secret: None, str(directory)) as nursery:
         for name in names:
             nursery.start(name, SECRET)  # nothing is read meanwhile
-        events = take(nursery, 2 * len(names))
+        events = next_events(nursery, 2 * len(names))
     ended = set()
     for event in events:
         if isinstance(event, Exited):
@@ -174,13 +176,13 @@ def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     assert ended == set(names)
 
 
-def test_a_process_that_cannot_be_made_is_told() -> None:
+def test_a_failing_fork_is_reported() -> None:
     def start_one() -> str:
         become_nobody()
         with Nursery(lambda name, _secret: None, "/nonexistent") as nursery:
             resource.prlimit(nursery.pid, resource.RLIMIT_NPROC, (0, 0))
             nursery.start("e1", SECRET)
-            (event,) = take(nursery, 1)
+            (event,) = next_events(nursery, 1)
         return repr(event)
 
     expected = Unstarted("e1", "Resource temporarily unavailable")
@@ -230,7 +232,7 @@ def test_signal_handlers_and_streams_of_the_user_do_no_harm(directory: Path) -> 
     assert in_fork(one_executor) == "{'e1': 0}"
 
 
-def test_an_executor_does_not_hear_the_terminals_interrupt(directory: Path) -> None:
+def test_an_executor_ignores_the_terminals_interrupt(directory: Path) -> None:
     def live(name: str, _secret: Secret) -> None:
         signal.raise_signal(signal.SIGINT)
 
@@ -246,7 +248,7 @@ def test_a_nursery_that_has_died_is_an_error(directory: Path, gate: Gate) -> Non
     with nursery:
         nursery.start("e1", SECRET)
         gate.arrived()
-        (started,) = take(nursery, 1)
+        (started,) = next_events(nursery, 1)
         assert isinstance(started, Started)
         os.kill(nursery.pid, signal.SIGKILL)
         await_end(nursery.pid)
@@ -269,7 +271,7 @@ def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
             second.__enter__()
             second.start("e2", SECRET)
             gate.arrived()
-        (started,) = take(second, 1)
+        (started,) = next_events(second, 1)
         assert isinstance(started, Started) and psutil.Process(started.pid).is_running()
         second.__exit__(None, None, None)
         return "left both"

@@ -73,7 +73,7 @@ def live(shards: int, capacity: int = 100) -> tuple[Outlet, Pulls, Channel]:
     return outlet_of(flow.channel(Channel(), shards).map(abs), capacity)
 
 
-def test_live_shards_have_their_turns() -> None:
+def test_streaming_shards_take_turns() -> None:
     outlet, pulls, channel = live(2)
     outlet.group_begun(0, 10, "a1")
     outlet.group_begun(1, 11, "a2")
@@ -103,7 +103,7 @@ def test_a_full_channel_leaves_the_rest_where_it_is() -> None:
     assert outlet.is_done
 
 
-def test_a_live_shard_that_is_lost_before_a_row_is_given_begins_anew() -> None:
+def test_a_streaming_shard_lost_before_its_first_row_starts_again() -> None:
     outlet, pulls, channel = live(1)
     outlet.group_begun(0, 10, "a1")
     outlet.advance()
@@ -143,7 +143,7 @@ def test_the_loss_of_a_group_that_runs_again_is_reported_at_once() -> None:
         outlet.group_begun(0, 12, "a2")
 
 
-def test_other_shards_are_given_in_order_and_go_on_where_they_were_lost() -> None:
+def test_ordered_shards_continue_after_a_loss() -> None:
     """Done again, a shard has the same rows in the same order."""
     flow = Flow(["-glow.inline"])
     outlet, pulls, channel = outlet_of(flow.slice(range(9), 2).map(abs))

@@ -283,7 +283,7 @@ def test_only_tables_over_budget_go_to_disk(tmp_path: Path, scratches: list[int]
 
 
 @pytest.mark.slow
-def test_keys_that_share_every_place_are_told_apart(
+def test_unequal_keys_in_the_same_place_stay_distinct(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (key_tables, key_order):

@@ -44,7 +44,7 @@ def test_a_server_that_ends_at_once_is_quoted(role: str, tmp_path: Path) -> None
     )
 
 
-def test_a_server_that_is_killed_is_told_apart(tmp_path: Path) -> None:
+def test_the_error_of_a_killed_server_names_the_signal(tmp_path: Path) -> None:
     text = failure(tmp_path, "agent", "os.kill(os.getpid(), signal.SIGKILL)")
     assert text.startswith(
         "the agent of the driver's own cluster did not start: it ended with SIGKILL, and wrote "

@@ -18,7 +18,7 @@ from tests.processes import ON_EVERY_CLUSTER, flags_of, run
 PARTS = 4
 
 
-class Own:
+class OwnHash:
     """A key with a hash that depends on the process; here, on a number that a test changes."""
 
     address = 1
@@ -27,18 +27,18 @@ class Own:
         self.name = name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Own) and self.name == other.name
+        return isinstance(other, OwnHash) and self.name == other.name
 
     def __hash__(self) -> int:
-        return hash((Own.address * 7919, len(self.name)))
+        return hash((OwnHash.address * 7919, len(self.name)))
 
     def __repr__(self) -> str:
-        return f"Own({self.name!r})"
+        return f"OwnHash({self.name!r})"
 
 
 @pytest.fixture(autouse=True)
 def first_process() -> None:
-    Own.address = 1
+    OwnHash.address = 1
 
 
 def written(rows: list[Any], kind: OutputKind = OutputKind.SCATTER) -> list[list[list[Any]]]:
@@ -66,7 +66,7 @@ def read(
     ]
 
 
-KEYED = [(Own("x" * number), number) for number in range(40)]
+KEYED = [(OwnHash("x" * number), number) for number in range(40)]
 
 
 @pytest.mark.parametrize("rows", [KEYED, [((own, 1), n) for own, n in KEYED]], ids=["key", "part"])
@@ -82,18 +82,18 @@ def test_keys_that_hash_alike_in_both_processes_are_accepted(
 @pytest.mark.parametrize("rows", [KEYED, [((own, 1), n) for own, n in KEYED]], ids=["key", "part"])
 def test_keys_that_hash_differently_are_an_error(rows: list[Any], tmp_path: Path) -> None:
     parts = written(rows)
-    Own.address = 2
+    OwnHash.address = 2
     with pytest.raises(StepFailed) as failure:
         read(parts, tmp_path)
-    assert "key Own('" in str(failure.value.__cause__)
-    assert "Own.__hash__ depends on more than values" in str(failure.value.__cause__)
+    assert "key OwnHash('" in str(failure.value.__cause__)
+    assert "OwnHash.__hash__ depends on more than values" in str(failure.value.__cause__)
 
 
 def test_whole_rows_are_checked_too(tmp_path: Path) -> None:
     rows = [own for own, _number in KEYED]
     parts = written(rows, OutputKind.SCATTER_ROWS)
     assert len(read(parts, tmp_path, OutputKind.SCATTER_ROWS)) == 40
-    Own.address = 2
+    OwnHash.address = 2
     with pytest.raises(StepFailed):
         read(parts, tmp_path, OutputKind.SCATTER_ROWS)
 
@@ -104,7 +104,7 @@ def test_one_key_that_lands_in_the_same_part_by_chance_is_an_error_in_every_part
     """Readers of parts without rows see the samples of all writers."""
     parts = written(KEYED[:1])
     home = next(number for number, blocks in enumerate(parts) if blocks[0])
-    Own.address = next(
+    OwnHash.address = next(
         address for address in range(2, 100) if _part_under(address, KEYED[0]) == home
     )
     for number, blocks in enumerate(parts):
@@ -114,7 +114,7 @@ def test_one_key_that_lands_in_the_same_part_by_chance_is_an_error_in_every_part
 
 
 def _part_under(address: int, row: Any) -> int:
-    Own.address = address
+    OwnHash.address = address
     return KeyPartitioner(OutputKind.SCATTER, PARTS, 0).parts([row])[0]
 
 

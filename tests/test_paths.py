@@ -55,7 +55,7 @@ def test_a_path_as_users_write_it(home: Path, given: str, path: str) -> None:
         ("https://host/a", "https:// is not supported"),
     ],
 )
-def test_other_urls_are_refused_wherever_a_path_is_taken(given: str, said: str) -> None:
+def test_other_urls_are_refused_in_every_path_argument(given: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         expand_path(given)
     flow = Flow(["-glow.inline"])

@@ -156,7 +156,7 @@ def test_every_slice_has_an_input_of_its_own() -> None:
     assert edges["input0", "Input0"] == edges["input1", "Input1"] == 1
 
 
-def test_a_dataset_that_nobody_reads_goes_to_the_end() -> None:
+def test_a_dataset_without_readers_runs_to_its_end() -> None:
     drawing = Drawing(to_dot(plan_of(new_flow().slice([1], 2))))
     assert drawing.edges["Input0_0_2", "end"] == drawing.edges["Input0_1_2", "end"] == 1
 
@@ -378,7 +378,7 @@ def test_channels_are_drawn_as_glow_draws_them() -> None:
     ]
 
 
-def test_live_groups_end_before_the_first_step_that_waits_for_all_rows() -> None:
+def test_streaming_groups_end_before_the_first_step_that_waits_for_all_rows() -> None:
     flow = Flow(["-glow.inline"])
     rows = flow.channel(Channel(), shards=2).map(lambda x: (x, x))
     parted = rows.partition(3).map(lambda pair: pair)

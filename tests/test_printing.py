@@ -62,7 +62,7 @@ def test_lines_leave_at_once_and_beginnings_wait(sent: Sent) -> None:
     assert sent.texts == ["one\n", "two and a half\n", "three\n"]
 
 
-def test_both_streams_are_told_apart_and_put_back(sent: Sent) -> None:
+def test_both_streams_are_kept_separate_and_restored(sent: Sent) -> None:
     before = sys.stdout, sys.stderr
     with pytest.raises(KeyError), forwarded(sent):
         print("out", end="")

@@ -10,7 +10,7 @@ from glowpy.shards.segment import Block
 from tests.pull_transcript import NONCE, RUN, SECRET, transcript
 
 
-def test_a_shard_that_is_whole() -> None:
+def test_a_complete_shard() -> None:
     transcript("""
         > a1 begins
         > a1 writes 0:10 1:20 0:30
@@ -266,7 +266,7 @@ def test_a_reader_can_ask_whether_its_stream_goes_on() -> None:
 
 
 @pytest.mark.parametrize("length", [-5, 2**63])
-def test_blocks_that_cannot_be_are_left_to_whoever_reads_the_file(length: int) -> None:
+def test_impossible_blocks_are_left_to_the_reader_of_the_file(length: int) -> None:
     index = ShardIndex()
     index.open(RUN, 1, "/a1", NONCE, SECRET)
     index.commit(RUN, 1, [Block(0, 0, length, 1, 0)])

@@ -179,7 +179,7 @@ def test_a_block_larger_than_the_window_comes_through() -> None:
     assert receiver.credit_due() == WINDOW
 
 
-def test_small_blocks_that_nobody_takes_are_few_however_small() -> None:
+def test_the_number_of_small_unread_blocks_is_limited() -> None:
     receiver = PullReceiver(WINDOW)
     count, credit = 0, WINDOW
     while credit > 0 and count < WINDOW:

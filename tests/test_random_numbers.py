@@ -173,7 +173,7 @@ def test_taking_seeds_loads_no_generator() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_sample_draws_the_same_rows_whatever_the_seed() -> None:
+def test_sample_draws_the_same_rows_with_any_seed() -> None:
     samples = [
         Flow(["-glow.inline", f"-glow.seed={seed}"]).slice(range(99), 3).sample(0.5).collect()
         for seed in (1, 2)

@@ -137,7 +137,7 @@ def test_without_fields() -> None:
     assert (repr(Nothing()), Nothing(), len(Nothing())) == ("Nothing()", (), 0)
 
 
-def test_with_an_equality_of_its_own() -> None:
+def test_a_record_may_define_its_own_equality() -> None:
     one = Same(1)
     assert one == one
     assert not one == Same(1)  # noqa: SIM201  # `!=` is still that of tuples

@@ -20,7 +20,7 @@ from glowpy.errors import ProgramError, TaskFailed
 from glowpy.task.recorded import Missing, recorded_result
 
 
-def test_a_result_is_kept_as_it_was() -> None:
+def test_a_recorded_result_does_not_change() -> None:
     recorded: Recorded = {}
     rows: list[Any] = [[1], "a", b"x" * 200_000]
     record(recorded, 3, rows)

@@ -50,13 +50,11 @@ def test_the_reference_has_a_row_for_each_flag_and_option() -> None:
         "| `glowpy send` | `--to` | text | required | Name",
     ],
 )
-def test_defaults_and_types_are_told(row: str) -> None:
+def test_defaults_and_types_are_documented(row: str) -> None:
     assert row in reference_table()
 
 
-def test_the_table_in_a_file_is_written_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_in_a_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n\n{reference_table()[:200]}\n\nafter\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["reference", str(page)])

@@ -39,7 +39,7 @@ def test_unprintable_characters_are_written_as_escapes(report: Report) -> None:
     assert target.getvalue() == "any \ud800\n"
 
 
-def test_notes_go_to_stderr_unless_told_to_be_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_go_to_stderr_unless_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     for is_quiet in (False, True):
         report = Report(Timing(), is_quiet=is_quiet)
         report.note("agent a is lost")
@@ -50,15 +50,15 @@ def test_notes_go_to_stderr_unless_told_to_be_quiet(capsys: pytest.CaptureFixtur
 def test_a_wait_is_announced_once_when_it_lasts(
     report: Report, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def said(now: float, what: str) -> str:
+    def announced(now: float, what: str) -> str:
         report.waiting(now, what)
         return capsys.readouterr().err
 
-    assert said(100.0, "executors") == said(101.9, "executors") == ""
-    assert said(102.0, "executors") == "glowpy: waiting for executors\n"
-    assert said(200.0, "executors") == ""
-    assert said(200.1, "a master") == said(202.0, "a master") == ""
-    assert said(202.1, "a master") == "glowpy: waiting for a master\n"
+    assert announced(100.0, "executors") == announced(101.9, "executors") == ""
+    assert announced(102.0, "executors") == "glowpy: waiting for executors\n"
+    assert announced(200.0, "executors") == ""
+    assert announced(200.1, "a master") == announced(202.0, "a master") == ""
+    assert announced(202.1, "a master") == "glowpy: waiting for a master\n"
 
 
 def test_waits_that_end_in_time_are_not_announced(

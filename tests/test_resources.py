@@ -39,7 +39,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(tmp_path, monkeypatch)
 
 
-def test_this_host_has_something() -> None:
+def test_the_host_has_cores_and_memory() -> None:
     assert 1 <= resources.cores() <= len(os.sched_getaffinity(0))
     assert resources.memory_mb() >= 1
 

@@ -68,7 +68,7 @@ def test_a_killed_consumer_reads_its_inputs_again(new_flow: Runner, tmp_path: Pa
 
 
 @ON_EVERY_RUNNER
-def test_a_saved_file_is_whole_after_a_death(new_flow: Runner, tmp_path: Path) -> None:
+def test_a_saved_file_is_complete_after_a_death(new_flow: Runner, tmp_path: Path) -> None:
     marker, target = tmp_path / "died", tmp_path / "out.txt"
 
     def slowly(row: int) -> Iterator[int]:

@@ -97,7 +97,7 @@ def test_an_assignment_that_has_begun_meanwhile_stays_where_it_is() -> None:
     )
 
 
-def test_a_consumer_starts_early_and_is_stopped_when_what_it_reads_is_lost() -> None:
+def test_a_pipelined_consumer_is_stopped_when_its_input_is_lost() -> None:
     transcript(
         summed(2),
         """

@@ -70,7 +70,7 @@ def play(world: World, data: Any) -> None:
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(plans(), st.integers(1, 4), st.integers(1, 3), st.integers(0, 6), st.data())
-def test_every_run_ends_whatever_dies(
+def test_every_run_ends_after_any_losses(
     plan: Plan, executors: int, agents: int, faults: int, data: Any
 ) -> None:
     world = World(plan, most_executors=executors, agents=agents, faults=faults)
@@ -86,7 +86,7 @@ def test_every_run_ends_whatever_dies(
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(plans(), st.integers(2, 5), st.integers(1, 3), st.integers(0, 6), st.data())
-def test_every_run_ends_with_rivals_as_well(
+def test_every_run_ends_with_speculative_attempts(
     plan: Plan, executors: int, agents: int, faults: int, data: Any
 ) -> None:
     world = World(plan, most_executors=executors, agents=agents, faults=faults, speculates=True)

@@ -29,7 +29,7 @@ def with_two_begun(more: str, *, speculates: bool = True) -> None:
     transcript(groups, TWO_BEGUN + dedent(more).lstrip("\n"), speculates=speculates)
 
 
-def test_the_slow_one_gets_a_rival_that_wins() -> None:
+def test_a_slow_attempt_gets_a_speculative_attempt_that_wins() -> None:
     with_two_begun(
         """
         > 1 s pass
@@ -82,7 +82,7 @@ def test_a_speculative_attempt_replaces_a_lost_one() -> None:
     )
 
 
-def test_a_rival_that_dies_changes_nothing() -> None:
+def test_a_speculative_attempt_that_dies_changes_nothing() -> None:
     with_two_begun(
         """
         > 1 s pass
@@ -114,7 +114,7 @@ def test_errors_in_a_speculative_attempt_count() -> None:
     )
 
 
-def test_readers_are_bound_to_the_current_attempt_and_begin_again_when_its_rival_wins() -> None:
+def test_readers_read_the_current_attempt_and_restart_when_a_speculative_one_wins() -> None:
     """A pipelined reader has started, on an executor that no speculative attempt needs, during the
     slow attempt; speculative attempts have no reader before they are complete."""
     transcript(
@@ -163,7 +163,7 @@ def test_readers_are_bound_to_the_current_attempt_and_begin_again_when_its_rival
     )
 
 
-def test_without_the_flag_whoever_idles_is_given_back() -> None:
+def test_idle_executors_are_returned_without_the_flag() -> None:
     with_two_begun(
         """
         > g1#4 is sealed

@@ -17,7 +17,7 @@ def fed(shards: int = 1) -> Dataset:
     return Flow(["-glow.inline"]).channel(Channel(), shards).map(abs)
 
 
-def test_a_live_group_runs_beside_others() -> None:
+def test_a_streaming_group_runs_beside_others() -> None:
     flow = Flow(["-glow.inline"])
     live = flow.channel(Channel()).map(abs)  # g0
     normal = flow.slice([1], 2).map(abs)  # g1, g2
@@ -45,7 +45,7 @@ def test_a_live_group_runs_beside_others() -> None:
     )
 
 
-def test_a_gang_spreads_over_the_executors_there_are() -> None:
+def test_streaming_groups_spread_over_the_available_executors() -> None:
     transcript(
         fed(3),
         """
@@ -63,7 +63,7 @@ def test_a_gang_spreads_over_the_executors_there_are() -> None:
     )
 
 
-def test_one_executor_hosts_a_whole_gang() -> None:
+def test_one_executor_hosts_all_streaming_groups() -> None:
     """Readers of a streaming group start after that group."""
     transcript(
         fed(2).partition(2).map(abs),
@@ -135,7 +135,7 @@ def test_groups_that_wait_for_all_rows_take_no_executor() -> None:
     )
 
 
-def test_a_live_group_waits_for_what_is_not_live() -> None:
+def test_a_streaming_group_waits_for_groups_that_are_not_streaming() -> None:
     flow = Flow(["-glow.inline"])
     static = flow.slice([1]).map(abs)  # g0
     rows = flow.channel(Channel()).union(static)  # g1: the channel, g2, g3: the union
@@ -163,7 +163,7 @@ def test_a_live_group_waits_for_what_is_not_live() -> None:
     )
 
 
-def test_a_lost_live_group_runs_again_with_its_readers() -> None:
+def test_a_lost_streaming_group_runs_again_with_its_readers() -> None:
     transcript(
         fed().partition(2).map(abs),
         """

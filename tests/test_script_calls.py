@@ -36,7 +36,7 @@ def test_a_later_flow_may_depend_on_what_was_taken(mode: str, cluster: str, tmp_
     assert last == "[0, 20, 40] [40] [41, 42] ['0'] 40"
 
 
-def test_the_plan_of_a_take_in_words(tmp_path: Path) -> None:
+def test_explain_shows_the_plan_of_a_take(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     ended = run(tmp_path, "script.py", "-glow.flow.explain")
     assert "2 steps in 1 step group, 1 task group in all" in ended.stdout

@@ -55,7 +55,7 @@ def test_a_returning_agent_is_used_again(
     assert ended.stdout == f"{SUMS}\n"
 
 
-def test_a_clock_stands_still_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_stands_still_between_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     real = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: real)
     clock = Clock(most_step_s=2.0)

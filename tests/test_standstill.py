@@ -79,7 +79,7 @@ def test_a_private_wait_without_limit_beside_our_own_threads_counts(tmp_path: Pa
         (f"{FUTEX} 0x7f00 0x189 0x0 0x0 0x0 0xf 0x1 0x2", OURS, "41 "),
     ],
 )
-def test_a_process_that_something_may_wake_does_not_count(
+def test_a_process_with_a_possible_wakeup_does_not_count(
     call: str, threads: tuple[str, ...], children: str, tmp_path: Path
 ) -> None:
     assert process_at(tmp_path, call, threads, children) == -1

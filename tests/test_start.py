@@ -80,7 +80,7 @@ def loaded_by(directory: Path, source: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_a_hello_world_loads_what_it_needs_and_no_more(tmp_path: Path) -> None:
+def test_a_hello_world_loads_only_the_needed_modules(tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, HELLO)
     for_zmq = loaded_by(tmp_path, "import sys, zmq, msgpack\nprint(*sys.modules)")
     ours = {name for name in loaded if name.split(".")[0] == "glowpy"}

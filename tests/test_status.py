@@ -25,7 +25,7 @@ from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from tests.gate import SCRIPT, Gate
-from tests.processes import Served, await_idle, flags_of, nobody, run, server, started
+from tests.processes import Served, await_idle, flags_of, run, server, started, unused_address
 from tests.terminal import on_terminal
 from tests.test_master_server import ASK, BEAT
 
@@ -136,14 +136,14 @@ Flow().slice(range(2), 2).map(lambda row: pass_gate("work", row)).run()
 )
 
 
-def said(address: str, *words: str) -> str:
+def output_of(address: str, *words: str) -> str:
     """The output of the command while the cluster is busy."""
     command = [sys.executable, "-m", "glowpy", "status", "--master", address, *words]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
 def status_of(address: str, *words: str) -> Any:
-    return json.loads(said(address, "--json", *words))
+    return json.loads(output_of(address, "--json", *words))
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_agents_and_runs(cluster: str, tmp_path: Path) -> None:
     with Gate() as gate, started(tmp_path, "script.py", gate.port, *flags) as running:
         gate.wait_for(work=2)
         told = status_of(cluster)
-        words = said(cluster)
+        words = output_of(cluster)
         gate.open()
         assert running.finish().status == 0
     assert (told["agents_known"], told["executors_known"], told["executors_busy"]) == (3, 6, 2)
@@ -254,7 +254,7 @@ def test_a_silent_master_is_named(master: Served, tmp_path: Path) -> None:
         assert ended.stdout == ""
         return line
 
-    with nobody() as address:
+    with unused_address() as address:
         line = refusal(address)
         assert f"no master at {address}: Connection refused; start one with" in line
         assert refusal(address, "--watch") == line

@@ -30,25 +30,25 @@ def ended(attempt: int, outcome: Outcome = Outcome.SEALED, work: AttemptStats = 
     return GroupEnded("r", "e1", 0, attempt, outcome, (), work)
 
 
-class Told:
+class TallyFeed:
     """A tally that receives an event each second."""
 
     def __init__(self) -> None:
         self.tally = Tally(two_groups())
         self.now = 0.0
-        self.tell(do.ExecutorJoined("e1", "a1"))
+        self.send(do.ExecutorJoined("e1", "a1"))
 
-    def tell(self, *events: Any) -> None:
+    def send(self, *events: Any) -> None:
         for event in events:
             self.tally.take(event, self.now)
             self.tally.check_invariants()
             self.now += 1.0
 
     def begin(self, group: int, attempt: int) -> None:
-        self.tell(do.Assign("e1", group, attempt, ()), do.GroupStarted(attempt))
+        self.send(do.Assign("e1", group, attempt, ()), do.GroupStarted(attempt))
 
     def seal(self, group: int, attempt: int, work: AttemptStats = WORK) -> None:
-        self.tell(ended(attempt, work=work), do.GroupDone(group, attempt, "a1"))
+        self.send(ended(attempt, work=work), do.GroupDone(group, attempt, "a1"))
 
     def counts(self) -> tuple[int, int, int, int, int]:
         (step,) = self.tally.steps
@@ -56,55 +56,55 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def feed() -> TallyFeed:
+    return TallyFeed()
 
 
-def test_running_attempts_count_apart_until_they_are_sealed(told: Told) -> None:
-    told.begin(0, 1)
-    assert told.counts() == (0, 1, 0, 0, 0)
-    told.tell(
+def test_running_attempts_count_apart_until_they_are_sealed(feed: TallyFeed) -> None:
+    feed.begin(0, 1)
+    assert feed.counts() == (0, 1, 0, 0, 0)
+    feed.send(
         Progress("r", ((1, AttemptStats(rows_in=4)),)),
         Progress("r", ((1, AttemptStats(rows_in=7)),)),
     )
-    assert told.counts() == (0, 1, 0, 0, 7)
-    told.seal(0, 1)
-    assert told.counts() == (1, 0, 0, 10, 0)
-    (sealed,) = told.tally.sealed_work(range(2))
+    assert feed.counts() == (0, 1, 0, 0, 7)
+    feed.seal(0, 1)
+    assert feed.counts() == (1, 0, 0, 10, 0)
+    (sealed,) = feed.tally.sealed_work(range(2))
     assert sealed == (0, "a1", 1.0, WORK) and sealed.took_s == 3.0
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.INPUT_LOST, Outcome.ABORTED])
-def test_failed_attempts_do_not_count(told: Told, outcome: Outcome) -> None:
-    told.begin(0, 1)
-    told.tell(Progress("r", ((1, AttemptStats(rows_in=4)),)), ended(1, outcome))
-    assert told.counts() == (0, 0, 0, 0, 0)
-    told.begin(0, 2)
-    told.seal(0, 2)
-    assert told.counts() == (1, 0, 1, 10, 0)
+def test_failed_attempts_do_not_count(feed: TallyFeed, outcome: Outcome) -> None:
+    feed.begin(0, 1)
+    feed.send(Progress("r", ((1, AttemptStats(rows_in=4)),)), ended(1, outcome))
+    assert feed.counts() == (0, 0, 0, 0, 0)
+    feed.begin(0, 2)
+    feed.seal(0, 2)
+    assert feed.counts() == (1, 0, 1, 10, 0)
 
 
-def test_a_fenced_attempt_that_says_it_is_whole(told: Told) -> None:
-    told.begin(0, 1)
-    told.tell(do.Abort("e1", 1, "its input was lost"), ended(1))
-    assert told.counts() == (0, 0, 0, 0, 0)
-    told.begin(0, 2)
-    told.seal(0, 2, WORK._replace(rows_in=3))
-    assert told.counts() == (1, 0, 1, 3, 0)
+def test_the_seal_of_a_fenced_attempt_does_not_count(feed: TallyFeed) -> None:
+    feed.begin(0, 1)
+    feed.send(do.Abort("e1", 1, "its input was lost"), ended(1))
+    assert feed.counts() == (0, 0, 0, 0, 0)
+    feed.begin(0, 2)
+    feed.seal(0, 2, WORK._replace(rows_in=3))
+    assert feed.counts() == (1, 0, 1, 3, 0)
 
 
-def test_sealed_groups_that_are_undone_do_not_count_any_more(told: Told) -> None:
-    told.begin(0, 1)
-    told.seal(0, 1)
-    told.begin(1, 2)
-    told.seal(1, 2)
-    told.tell(do.AgentLost("a1", "silent"), do.GroupUndone(1))
-    assert told.counts() == (1, 0, 0, 10, 0)
-    assert [sealed.group for sealed in told.tally.sealed_work(range(2))] == [0]
-    told.tell(do.ExecutorJoined("e1", "a2"))
-    told.begin(1, 3)
-    told.seal(1, 3)
-    assert told.counts() == (2, 0, 1, 20, 0)
+def test_sealed_groups_that_are_undone_do_not_count_any_more(feed: TallyFeed) -> None:
+    feed.begin(0, 1)
+    feed.seal(0, 1)
+    feed.begin(1, 2)
+    feed.seal(1, 2)
+    feed.send(do.AgentLost("a1", "silent"), do.GroupUndone(1))
+    assert feed.counts() == (1, 0, 0, 10, 0)
+    assert [sealed.group for sealed in feed.tally.sealed_work(range(2))] == [0]
+    feed.send(do.ExecutorJoined("e1", "a2"))
+    feed.begin(1, 3)
+    feed.seal(1, 3)
+    assert feed.counts() == (2, 0, 1, 20, 0)
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ def test_sealed_groups_that_are_undone_do_not_count_any_more(told: Told) -> None
     [do.ExecutorLeft("e1", "SIGKILL"), do.AgentLost("a1", "silent"), do.Retire("e1")],
     ids=lambda event: type(event).__name__,
 )
-def test_executors_take_along_what_they_hold(told: Told, event: Any) -> None:
-    told.begin(0, 1)
-    told.tell(do.Assign("e1", 1, 2, ()), event)
-    assert told.counts() == (0, 0, 0, 0, 0)
-    assert list(told.tally.held()) == [] and told.tally.executors == {}
-    told.tell(ended(1), Progress("r", ((1, WORK), (2, WORK))), do.GroupStarted(2))
-    assert told.counts() == (0, 0, 0, 0, 0)
+def test_executors_take_along_what_they_hold(feed: TallyFeed, event: Any) -> None:
+    feed.begin(0, 1)
+    feed.send(do.Assign("e1", 1, 2, ()), event)
+    assert feed.counts() == (0, 0, 0, 0, 0)
+    assert list(feed.tally.held()) == [] and feed.tally.executors == {}
+    feed.send(ended(1), Progress("r", ((1, WORK), (2, WORK))), do.GroupStarted(2))
+    assert feed.counts() == (0, 0, 0, 0, 0)
 
 
-def test_unknown_attempts_are_ignored(told: Told) -> None:
-    told.tell(object(), do.Demand(3), do.Finished(), do.Recalled("e1", 9), ended(9))
-    assert told.counts() == (0, 0, 0, 0, 0)
+def test_unknown_attempts_are_ignored(feed: TallyFeed) -> None:
+    feed.send(object(), do.Demand(3), do.Finished(), do.Recalled("e1", 9), ended(9))
+    assert feed.counts() == (0, 0, 0, 0, 0)
 
 
 class TalliedWorld(World):

@@ -91,7 +91,7 @@ def test_negative_limits_are_none():
         )
     )
 )
-def test_indexes_agree_whatever_is_heard(events):
+def test_indexes_agree_after_any_messages(events):
     topology = Topology(EVICTION_S)
     now = 0.0
     for agent, address, pause_s in events:

@@ -64,7 +64,7 @@ def failing() -> None:
     Flow(["-glow.inline"]).slice(["1", "many"]).map(int).run()
 
 
-def test_an_error_of_a_task_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_a_task_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(failing, capsys)
     assert text.count(SENTENCE) == 1
     assert re.findall(r'File "(.*)", line \d+, in (\w+)', text) == [
@@ -74,7 +74,7 @@ def test_an_error_of_a_task_is_told_once(capsys: pytest.CaptureFixture[str]) -> 
     assert "direct cause" not in text and "row: 'many'" in text
 
 
-def test_an_error_of_a_key_or_an_order_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_a_key_or_an_order_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
     rows = Flow(["-glow.inline"]).slice([([1], 2), ("x", 2)])
     for dataset, sentence in (
         (rows.reduce_by_key(max), "unhashable type: 'list'"),
@@ -84,7 +84,7 @@ def test_an_error_of_a_key_or_an_order_is_told_once(capsys: pytest.CaptureFixtur
         assert shown(dataset.run, capsys).count(sentence) == 1
 
 
-def test_what_is_hidden_stays_with_the_error() -> None:
+def test_hidden_frames_stay_with_the_error() -> None:
     error, trace = caught(failing)
     with tracebacks.cleaned(error, trace) as short:
         assert names(short) == ["caught", "failing"] and error.__cause__ is None

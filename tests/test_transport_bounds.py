@@ -59,7 +59,7 @@ def ending_in_time() -> Iterator[None]:
         timer.join()
 
 
-def test_closing_does_not_wait_for_whom_nobody_will_ever_hear():
+def test_closing_does_not_wait_for_unreachable_peers():
     with socket.socket() as mute, socket.socket() as probe, ending_in_time():
         mute.bind(("127.0.0.1", 0))
         mute.listen()

@@ -167,7 +167,7 @@ GARBAGE: list[list[bytes]] = [
 ]
 
 
-def test_messages_that_are_none_of_ours_are_dropped_with_a_line_in_the_log(caplog):
+def test_unknown_messages_are_dropped_and_logged(caplog):
     with echoing() as address, raw_socket(address) as raw:
         for frames in GARBAGE:
             raw.send_multipart(frames)

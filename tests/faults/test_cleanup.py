@@ -158,7 +158,7 @@ Flow().slice(range(10), 2).map(act).save_text_to_file("result.txt")
 
 
 @pytest.mark.parametrize("mode", ["standalone", "cluster"])
-def test_a_script_that_cannot_go_on_says_why_and_leaves_nothing(
+def test_a_failing_script_names_the_row_and_leaves_nothing(
     mode: str, cluster: LocalCluster, tmp_path: Path
 ) -> None:
     """The last line names the row; the exit status is 1; no result is written, not even a part."""

@@ -191,7 +191,7 @@ def test_a_damaged_result_is_computed_again(cluster: LocalCluster) -> None:
     assert cluster.recomputed() == {"Input0>Map1 task 1": 1}
 
 
-def test_a_disk_that_damages_everything_is_told(cluster: LocalCluster) -> None:
+def test_a_disk_that_damages_every_block_is_an_error(cluster: LocalCluster) -> None:
     """The retry limit ends the run; the error has the text of the failed checksum."""
     end = cluster.hold_executor(at_end=True, step="Map1", task=1)
     run = started(cluster.flow("-glow.quiet").slice(range(10), 2).map(str).collect)

@@ -94,7 +94,7 @@ def test_an_executor_that_takes_too_much_memory_is_named(place: Place) -> None:
     assert tries(place.faults) == 4
 
 
-def test_no_row_is_named_where_none_was_taken(place: Place) -> None:
+def test_no_row_is_named_without_a_current_row(place: Place) -> None:
     place.faults.kill_executor(at_end=True, task=0, times=4)
     with pytest.raises(ExecutorsDied, match=r"4 tries: signal SIGKILL[^\n]*$"):
         place.flow("-glow.quiet").slice([1], 2).map(abs).collect()

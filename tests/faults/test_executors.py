@@ -86,7 +86,7 @@ def test_executors_die_everywhere(place: Place, capfd: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
-def test_three_deaths_are_survived_and_four_are_told(place: Place, by: signal.Signals) -> None:
+def test_three_deaths_are_retried_and_four_are_an_error(place: Place, by: signal.Signals) -> None:
     place.faults.kill_executor(4, task=3, times=3, by=by)
     assert mapped(place.flow()).collect() == mapped(Flow(INLINE)).collect()
     assert place.faults.recomputed() == {f"{PRODUCERS} task 3": 3}

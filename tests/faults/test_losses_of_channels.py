@@ -62,7 +62,7 @@ def test_undelivered_rows_are_computed_again(place: Place, at_row: int) -> None:
     assert any("Map1" in name and "task 1" in name for name in names)
 
 
-def test_before_the_first_row_is_received_it_is_replayed(place: Place) -> None:
+def test_rows_are_replayed_before_the_first_is_received(place: Place) -> None:
     source, out = Channel(), Channel()
     flow = place.flow()
     flow.channel(source).map(abs).add_output(out)
@@ -94,7 +94,7 @@ def test_rows_that_were_received_are_not_repeated(place: Place) -> None:
         source.send(4)
 
 
-def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
+def test_a_streaming_group_is_lost_and_the_others_continue(place: Place) -> None:
     """The group's readers start again with the group; all other groups continue."""
     source, sums, raw = Channel(), Channel(), Channel()
     flow = place.flow()
@@ -111,7 +111,7 @@ def test_a_gang_loses_one_of_its_groups(place: Place) -> None:
     assert fault.has_happened
 
 
-def test_an_agent_dies_with_a_live_group(cluster: LocalCluster) -> None:
+def test_an_agent_dies_with_a_streaming_group(cluster: LocalCluster) -> None:
     await_idle(
         cluster.leader, cluster.key_file
     )  # a held group blocks the groups that share its executor

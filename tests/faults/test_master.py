@@ -53,7 +53,7 @@ def test_the_master_stays_away_after_its_grants(cluster: LocalCluster) -> None:
     assert cluster.recomputed() == {}
 
 
-def test_a_live_group_goes_to_another_executor_while_there_is_no_master(
+def test_a_streaming_group_moves_to_another_executor_without_a_master(
     cluster: LocalCluster,
 ) -> None:
     """The group's executor has died, and no master is there to grant another."""

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 TIME_SCALE = 0.2
 
 
-def test_an_agent_stands_still_and_reports_late(cluster: LocalCluster) -> None:
+def test_a_suspended_agent_reports_late(cluster: LocalCluster) -> None:
     """The suspended agent's executor seals a group that another agent is computing again."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)
@@ -34,7 +34,7 @@ def test_an_agent_stands_still_and_reports_late(cluster: LocalCluster) -> None:
     assert again(cluster, MAPS)[1] == 1
 
 
-def test_every_agent_stands_still_for_a_while(cluster: LocalCluster) -> None:
+def test_every_agent_is_suspended_for_a_while(cluster: LocalCluster) -> None:
     """The driver waits for agents, within its patience, and uses the agents again."""
     faults = held(cluster, "Map1", at_row=50)
     run = started(steps_of(cluster.flow()).collect)

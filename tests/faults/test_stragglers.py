@@ -42,7 +42,7 @@ def slow_one(place: Place) -> tuple[ArmedFault, Started, list[ArmedFault]]:
     return slow, run, others
 
 
-def test_the_rival_is_first(place: Place) -> None:
+def test_the_speculative_attempt_is_first(place: Place) -> None:
     """The run ends while the slow attempt is suspended; none of its rows is in the result."""
     slow, run, others = slow_one(place)
     release(others)
@@ -52,7 +52,7 @@ def test_the_rival_is_first(place: Place) -> None:
     await_end(slow.pid)
 
 
-def test_the_slow_one_is_first_after_all(place: Place) -> None:
+def test_the_slow_attempt_is_first(place: Place) -> None:
     """The speculative attempt is stopped, without effect on the result."""
     slow, run, others = slow_one(place)
     rival = place.faults.hold_executor(60, step="Map1", task=1)
@@ -64,7 +64,7 @@ def test_the_slow_one_is_first_after_all(place: Place) -> None:
     assert tries(place.faults)[0] == "sealed"
 
 
-def test_a_rival_is_not_read_before_it_is_whole(place: Place) -> None:
+def test_a_speculative_attempt_is_not_read_before_its_end(place: Place) -> None:
     """The speculative attempt dies before its report; readers read the slow attempt."""
     slow, run, others = slow_one(place)
     rivals = [place.faults.kill_executor(at_end=True, step="Map1", task=1) for _ in range(3)]
@@ -77,7 +77,7 @@ def test_a_rival_is_not_read_before_it_is_whole(place: Place) -> None:
     assert first == "sealed" and later and "sealed" not in later
 
 
-def test_a_slow_one_that_dies_leaves_its_place_to_its_rival(place: Place) -> None:
+def test_a_slow_attempt_that_dies_is_replaced_by_the_speculative_one(place: Place) -> None:
     slow, run, others = slow_one(place)
     rival = place.faults.hold_executor(70, step="Map1", task=1)
     release(others)
@@ -89,7 +89,7 @@ def test_a_slow_one_that_dies_leaves_its_place_to_its_rival(place: Place) -> Non
     assert tries(place.faults) == ["", "sealed"]
 
 
-def test_without_the_flag_nobody_has_a_rival(cluster: LocalCluster) -> None:
+def test_no_task_gets_a_speculative_attempt_without_the_flag(cluster: LocalCluster) -> None:
     slow = cluster.hold_executor(50, step="Map1", task=1)
     run = started(steps_of(cluster.flow()).collect)
     slow.wait()
@@ -99,6 +99,6 @@ def test_without_the_flag_nobody_has_a_rival(cluster: LocalCluster) -> None:
     assert again(cluster, MAPS) == {}
 
 
-def test_a_task_that_is_alone_has_nobody_to_be_compared_with() -> None:
+def test_a_single_task_gets_no_speculative_attempt() -> None:
     rows = Flow(["-glow.speculate", "-glow.workers=3"]).slice(range(9), 1).map(abs).collect()
     assert rows == list(range(9))

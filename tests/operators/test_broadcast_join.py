@@ -25,7 +25,7 @@ def test_broadcast_join_keeps_shards_and_order_of_its_left_side(
     assert dataset.collect() == INNER
 
 
-def test_broadcast_join_keeps_rows_without_a_match_if_told_so(new_flow: Runner) -> None:
+def test_broadcast_join_keeps_unmatched_rows_on_request(new_flow: Runner) -> None:
     flow = new_flow()
     dataset = flow.slice(LEFT, 2).broadcast_join(flow.slice(RIGHT), left_outer=True)
     assert dataset.collect() == [*INNER[:-1], ("d", 4, None), INNER[-1]]

@@ -162,7 +162,7 @@ def test_no_other_reader_sees_a_change(name: str, new_flow: Runner) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_the_driver_changes_what_it_has_given_or_got(new_flow: Runner) -> None:
+def test_the_driver_may_change_input_and_result_rows(new_flow: Runner) -> None:
     flow = new_flow()
     given: list[Any] = [[1], [2]]
     made = flow.slice(given, 2).map(extended)
@@ -180,7 +180,7 @@ def test_the_driver_changes_what_it_has_given_or_got(new_flow: Runner) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_a_row_is_sent_to_a_channel_as_it_is_then(new_flow: Runner) -> None:
+def test_a_row_is_copied_when_sent_to_a_channel(new_flow: Runner) -> None:
     source, one, other = Channel(), Channel(), Channel()
     flow = new_flow()
     rows = flow.channel(source).map(extended)

@@ -23,7 +23,7 @@ BOUND_S = 60.0
 
 
 @ON_EVERY_RUNNER
-def test_a_failure_reaches_everybody(new_flow: Runner) -> None:
+def test_a_failure_ends_every_waiting_call(new_flow: Runner) -> None:
     source, out = Channel(), Channel()
     flow = new_flow()
     flow.channel(source).map(lambda x: 1 // x).add_output(out)
@@ -41,7 +41,7 @@ def test_a_failure_reaches_everybody(new_flow: Runner) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_cancelling_reaches_everybody(new_flow: Runner) -> None:
+def test_cancelling_ends_every_waiting_call(new_flow: Runner) -> None:
     source, out = Channel(capacity=1), Channel()
     flow = new_flow()
     flow.channel(source).add_output(out)

@@ -84,7 +84,9 @@ def test_each_row_comes_back_before_the_next_is_sent(new_flow: Runner) -> None:
     ],
     indirect=["new_flow"],
 )
-def test_a_gang_of_any_size_answers_at_once(new_flow: Runner, more: tuple[str, ...]) -> None:
+def test_streaming_groups_on_any_number_of_executors_answer_at_once(
+    new_flow: Runner, more: tuple[str, ...]
+) -> None:
     words, counted, lengths = Channel(), Channel(), Channel()
     flow = new_flow(*more)
     pairs = flow.channel(words, shards=3).map(lambda word: (word, len(word)))
@@ -231,7 +233,7 @@ def test_a_closed_channel_is_an_input_for_any_call(new_flow: Runner) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_take_ends_when_it_has_enough(new_flow: Runner) -> None:
+def test_take_ends_after_enough_rows(new_flow: Runner) -> None:
     source = Channel()
     source.send(1)
     source.send(2)

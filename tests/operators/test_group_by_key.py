@@ -79,7 +79,7 @@ def test_group_by_key_shows_a_key_that_cannot_be_hashed(new_flow: Runner, shards
 
 
 @pytest.mark.parametrize("shards", [1, 2])
-def test_keys_told_apart_by_address_are_refused(new_flow: Runner, shards: int) -> None:
+def test_keys_hashed_by_address_are_refused(new_flow: Runner, shards: int) -> None:
     class Thing:
         pass
 

@@ -91,7 +91,7 @@ class Thing:
     """An object with the default hash, which depends on the address."""
 
 
-def test_partition_refuses_keys_told_apart_by_address(new_flow: Runner) -> None:
+def test_partition_refuses_keys_hashed_by_address(new_flow: Runner) -> None:
     dataset = new_flow().slice([1]).map(lambda row: Thing()).partition(2)
     with pytest.raises(TaskFailed, match=r"Thing objects differ by their address"):
         dataset.run()

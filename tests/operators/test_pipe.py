@@ -48,7 +48,7 @@ def test_bytes_that_are_no_text_come_back(new_flow: Runner) -> None:
         "cat >&2; seq 0 199999",
     ],
 )
-def test_no_buffering_makes_it_wait_for_ever(new_flow: Runner, command: str) -> None:
+def test_buffering_never_blocks_a_pipe(new_flow: Runner, command: str) -> None:
     rows = new_flow("-glow.quiet").source(lambda: range(200_000), 1).pipe(command)
     total = rows.map(int).reduce(lambda a, b: a + b).collect()
     assert total == [sum(range(200_000))]
@@ -132,7 +132,7 @@ def test_a_command_that_is_none(command: Any) -> None:
 
 
 @ON_EVERY_RUNNER
-def test_a_failure_before_the_command_is_told_as_such(new_flow: Runner) -> None:
+def test_a_failure_before_the_command_names_its_step(new_flow: Runner) -> None:
     with pytest.raises(TaskFailed, match=r"^Map1 .*ZeroDivisionError"):
         new_flow().slice([1, 0]).map(lambda row: 1 / row).pipe("cat; sleep 600").collect()
 

@@ -35,7 +35,7 @@ def test_run_gives_nothing_and_runs_each_leaf(new_flow: Runner, tmp_path: Path) 
 
 
 @ON_EVERY_RUNNER
-def test_a_run_computes_only_what_it_needs(new_flow: Runner, tmp_path: Path) -> None:
+def test_a_run_computes_only_the_needed_steps(new_flow: Runner, tmp_path: Path) -> None:
     flow = new_flow()
     numbers = flow.slice(range(3))
     numbers.map(lambda n: (tmp_path / "touched").touch())

@@ -29,7 +29,7 @@ def test_save_writes_nothing_for_empty_shards(
 
 
 @ON_THIS_MACHINE
-def test_save_writes_utf8_whatever_the_locale(new_flow: Runner, tmp_path: Path) -> None:
+def test_save_writes_utf8_in_every_locale(new_flow: Runner, tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     new_flow().slice(["Köln", "東京", "🙂", "\u2028"], 2).save_text_to_file(str(path))
     assert path.read_bytes() == "Köln\n東京\n🙂\n\u2028\n".encode()

@@ -93,7 +93,7 @@ def replace(rows: Iterator[Any]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("use", [swallow, replace, lambda rows: list(swallow(rows))])
-def test_a_failure_before_map_partitions_is_told_as_such(new_flow: Runner, use: Any) -> None:
+def test_a_failure_before_map_partitions_names_its_step(new_flow: Runner, use: Any) -> None:
     rows = new_flow().slice([1, 0]).map(lambda row: 1 / row).map_partitions(use)
     with pytest.raises(TaskFailed, match=r"^Map1 .*ZeroDivisionError"):
         rows.collect()

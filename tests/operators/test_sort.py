@@ -125,7 +125,7 @@ def test_keys_of_two_shards_without_a_common_order(new_flow: Runner) -> None:
             sorted_.run()
 
 
-def test_a_key_function_of_merge_sorted_is_to_blame_for_what_it_raises(new_flow: Runner) -> None:
+def test_an_error_of_a_key_function_of_merge_sorted_names_the_step(new_flow: Runner) -> None:
     def key(row: int) -> int:
         raise TypeError(f"no key for {row}")
 

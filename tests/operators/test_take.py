@@ -129,7 +129,7 @@ def patient(path: Path) -> Iterator[int]:
 
 @ON_EVERY_RUNNER
 @pytest.mark.parametrize("shards", [1, 3])
-def test_no_more_is_asked_of_a_source_than_is_needed(
+def test_no_source_computes_more_rows_than_needed(
     shards: int, new_flow: Runner, tmp_path: Path
 ) -> None:
     rows = new_flow().source(partial(patient, tmp_path), shards)
