@@ -149,10 +149,12 @@ def too_much_recorded(size: str) -> ProgramError:
 
 
 def canonical_json(value: Any) -> str:
+    """Return the JSON text of a value: sorted keys, no spaces, ASCII only."""
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
 
 
 def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -291,6 +293,7 @@ def _content_fault(manifest: Manifest) -> str:
 
 
 def is_sha256(text: str) -> bool:
+    """Return True for 64 lowercase hexadecimal digits."""
     return len(text) == 64 and not text.strip("0123456789abcdef")
 
 

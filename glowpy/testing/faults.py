@@ -54,6 +54,7 @@ class ArmedFault:
 
     @property
     def has_happened(self) -> bool:
+        """True once the fault has been injected."""
         self._faults.catch_up()
         return self.pid != 0
 

@@ -197,6 +197,7 @@ class Nursery:
 
 
 def print_exception() -> None:
+    """Print the traceback of the exception being handled."""
     import traceback  # not needed by most starts, and slow
 
     traceback.print_exc()

@@ -28,6 +28,11 @@ def add_both_partitioned(
 
 
 def check_shards_match(left: DatasetNode, right: DatasetNode, operator: str) -> None:
+    """Refuse two datasets with different numbers of shards.
+
+    Raises:
+        DefinitionError: names the operator and both numbers.
+    """
     if left.shard_count != right.shard_count:
         raise definition_error(
             f"{operator}() needs two datasets with equal keys in shards of one number, but these "

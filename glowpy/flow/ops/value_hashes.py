@@ -112,6 +112,7 @@ def _enum_member(key: Any) -> int:
 
 
 def date_hash(key: Any) -> int:
+    """Return the hash of a date."""
     return hash((_DATE, key.toordinal()))
 
 
@@ -134,6 +135,7 @@ def _time(key: Any) -> int:
 
 
 def span_hash(key: Any) -> int:
+    """Return the hash of a timedelta of `datetime`, pandas or numpy."""
     number = microseconds_of(key)
     return _NAN if number is None else hash((_SPAN, number))
 
