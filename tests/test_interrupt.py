@@ -303,7 +303,7 @@ def test_a_cluster_that_is_ended_under_a_run(number: signal.Signals, tmp_path: P
 def test_an_agent_that_is_ended_under_a_run(tmp_path: Path) -> None:
     with cluster_at_work(tmp_path) as (cluster, running):
         server_of(cluster, "agent").terminate()
-        cluster.stderr.await_match(r"glowpy: the agent at \S+ ended with status 0")
+        cluster.stderr.await_match(r"glowpy: the agent at \S+ ended with exit status 0")
         press_ctrl_c(running)
         assert_interrupted(running)
         cluster.process.send_signal(signal.SIGTERM)
@@ -318,4 +318,4 @@ def test_a_master_that_is_ended_under_a_run(tmp_path: Path) -> None:
         press_ctrl_c(running)
         assert_interrupted(running)
     assert ended.status == 1
-    assert re.search(r"the cluster is over: the master at \S+ ended with status 0", ended.stderr)
+    assert re.search(r"the cluster is over: the master at \S+ ended with exit status 0", ended.stderr)
