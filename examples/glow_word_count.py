@@ -1,14 +1,14 @@
 """The seven programs of Glow's word_count example, by number.
 
 python examples/glow_word_count.py 1                   counts the fields of /etc/passwd
-python examples/glow_word_count.py 2 my.txt            2: lines in order, spread and put together
+python examples/glow_word_count.py 2 my.txt            2: lines in order, partitioned and merged
 python examples/glow_word_count.py 3 my.txt            3: its fields joined with themselves
-python examples/glow_word_count.py 4 one.txt two.txt   4: words that are in both, how often in each
-python examples/glow_word_count.py 5                   5: rows go in and come out while it runs
+python examples/glow_word_count.py 4 one.txt two.txt   4: common words of two files, with counts
+python examples/glow_word_count.py 5                   5: channels in and out of a running flow
 python examples/glow_word_count.py 6                   6: a loop unrolled into steps
 python examples/glow_word_count.py 7 my.txt out.txt    7: the fields of a file, sorted, saved
 
-Each runs in every mode: add -glow for a cluster, -glow.flow.plot for a drawing.
+Each program runs in every mode: add -glow for a cluster, -glow.flow.plot for a picture.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def input_output_channels() -> None:
     thrice = source.map(lambda number: (number, number * 3))
     twice.join(thrice).add_output(products)
 
-    glowpy.ready()  # what follows runs in the driver only
+    glowpy.ready()  # the code below runs in the driver only
 
     run = flow.start()
     listeners = [
@@ -99,7 +99,7 @@ def unrolled_static_loop() -> None:
         pairs = pairs.map(lambda x, y: (x + 1, y + 1))
     pairs.add_output(results)
 
-    glowpy.ready()  # what follows runs in the driver only
+    glowpy.ready()  # the code below runs in the driver only
 
     run = flow.start()
     with numbers:

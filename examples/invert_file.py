@@ -1,9 +1,9 @@
-"""An inverted index: for each word of a file, the lines that it is on, and how often it is there.
+"""Prints an inverted index of a file: the lines and the number of occurrences of each word.
 
-python examples/invert_file.py                /etc/passwd, here, on all cores
-python examples/invert_file.py my.txt -glow   a file that every host has, on a cluster
+python examples/invert_file.py                /etc/passwd, on all cores
+python examples/invert_file.py my.txt -glow   a file on every host, on a cluster
 
-Two flows in one script, as in Glow's invert_file. The first one's source is a function.
+Two flows in one script, as in Glow's invert_file. The source of the first flow is a function.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ path = (glowpy.argv() or ["/etc/passwd"])[0]
 
 
 def words_with_lines() -> Iterator[tuple[str, int]]:
-    """(word, number of its line), line by line. It is called in one task."""
+    """Yield (word, line number) pairs. Called in one task."""
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines):
             for word in line.split():
@@ -35,7 +35,7 @@ counts.text_file(path, 2).flat_map(str.split).map(lambda word: (word, 1)).reduce
     lambda word, count: print(word, ":", count)
 )
 
-glowpy.ready()  # what follows runs in the driver only
+glowpy.ready()  # the code below runs in the driver only
 
 index.run()
 counts.run()

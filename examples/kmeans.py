@@ -1,12 +1,12 @@
-"""k-means clustering: a loop at the driver, whose every round is computed by all tasks.
+"""k-means clustering: a loop at the driver, in which all tasks compute each round.
 
-python examples/kmeans.py                    points of its own, here, on all cores
-python examples/kmeans.py points.txt 5       five clusters of the points of a file, "x y" a line
-python examples/kmeans.py -glow              on a cluster; without one, on one of its own
+python examples/kmeans.py                    generated points, on all cores
+python examples/kmeans.py points.txt 5       five clusters of the points of a file, "x y" per line
+python examples/kmeans.py -glow              on a cluster, which the driver starts if none runs
 
-Centroids go in by a channel that every shard reads whole; for each set of them, each shard gives
-back how many of its points are nearest to which centroid, and their sums. The points themselves
-stay with the tasks: each reads its part once, before the first round.
+Centroids are sent through a broadcast channel, which every shard reads. For each set of centroids,
+a shard returns the number and the sums of its points nearest to each centroid. The points stay
+in the tasks: each task reads its part once, before the first round.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import glowpy
 from glowpy import Channel, Flow
 
 SHARDS = 4
-POINTS = 20_000  # where no file is named
-NEAR_ENOUGH = 1e-6  # no centroid has moved further
+POINTS = 20_000  # if no file is named
+NEAR_ENOUGH = 1e-6  # the loop ends if no centroid moved further
 
 Point = tuple[float, float]
-Sums = list[tuple[int, float, float]]  # by centroid: points nearest to it, their sum
+Sums = list[tuple[int, float, float]]  # by centroid: number and sums of the nearest points
 
 words = glowpy.argv()
 path = words[0] if words else ""
@@ -31,21 +31,21 @@ clusters = int(words[1]) if len(words) > 1 else 3
 
 
 def points_of(shard: int) -> Iterator[Point]:
-    """Every SHARDS-th line of the file; or points around (0, 0), (4, 4), (8, 8) …"""
+    """Return every SHARDS-th point of the file, or random points around (0, 0), (4, 4), (8, 8) …"""
     if path:
         with open(path, encoding="utf-8") as lines:
             for line in islice(lines, shard, None, SHARDS):
                 x, y = map(float, line.split())
                 yield x, y
         return
-    lots = random.Random(shard)  # the same in each try
+    lots = random.Random(shard)  # the same in each attempt
     for number in range(POINTS // SHARDS):
         middle = 4.0 * (number % clusters)
         yield lots.gauss(middle, 1.0), lots.gauss(middle, 1.0)
 
 
 def partial_sums(rounds: Iterator[Sequence[Point]], shard: int) -> Iterator[tuple[int, Sums]]:
-    """For each round's centroids, the sums of this shard's points."""
+    """Yield, for the centroids of each round, the sums of the points of this shard."""
     points = list(points_of(shard))
     for centroids in rounds:
         sums: Sums = [(0, 0.0, 0.0)] * len(centroids)
@@ -58,7 +58,7 @@ def partial_sums(rounds: Iterator[Sequence[Point]], shard: int) -> Iterator[tupl
 
 
 def moved(centroids: Sequence[Point], partials: Sequence[tuple[int, Sums]]) -> list[Point]:
-    """The middle of the points that are nearest to each centroid."""
+    """Return the mean of the nearest points of each centroid."""
     middles = []
     for number, centroid in enumerate(centroids):
         of_shards = [sums[number] for _shard, sums in sorted(partials)]
@@ -73,11 +73,11 @@ flow.channel(centroids_in, shards=SHARDS, broadcast=True).map_partitions(partial
     sums_out
 )
 
-glowpy.ready()  # what follows runs in the driver only
+glowpy.ready()  # the code below runs in the driver only
 
 run = flow.start()
 rounds = 0
-centroids = list(islice(points_of(0), 0, clusters * clusters, clusters))  # all of one cluster
+centroids = list(islice(points_of(0), 0, clusters * clusters, clusters))  # all in one cluster
 is_settled = False
 with centroids_in:
     while not is_settled:

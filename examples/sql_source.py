@@ -1,11 +1,11 @@
-"""Two tables of a database, cogrouped: what became of users who have not been seen for a year.
+"""Cogroups two tables of a database: the posts of users who were last seen a year ago.
 
-python examples/sql_source.py             on blog.sqlite, which is made if it is not there
+python examples/sql_source.py             on blog.sqlite, created if missing
 python examples/sql_source.py other.sqlite -glow
 
-As Glow's mongodb_source does, with SQLite, which Python brings along: any driver of Python's
-database API is used the same way. A source is a function; it is called in one task, and opens its
-connection there, so the database has to be reachable from every host.
+Like Glow's mongodb_source, with SQLite, which is part of Python; other drivers of Python's
+database API are used in the same way. A source is a function. One task calls the function, which
+opens the connection there, so the database must be reachable from every host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CREATE TABLE posts (id INTEGER, email TEXT, subject TEXT, size_bytes INTEGER);
 
 
 def make_database(path: Path) -> None:
-    """Users and their posts, the same each time; a tenth of the posts are of nobody known."""
+    """Create users and posts, the same each time; a tenth of the posts have no user."""
     lots = random.Random(1)
     with closing(sqlite3.connect(path)) as database, database:
         database.executescript(SCHEMA)
@@ -56,7 +56,7 @@ if not glowpy.is_task() and not path.exists():
 
 
 def rows_of(query: str) -> Callable[[], Iterator[tuple[Any, ...]]]:
-    """A source: the rows that a query gives, one after another."""
+    """Return a source of the rows of a query."""
     return partial(select, str(path), query)
 
 

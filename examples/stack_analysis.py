@@ -1,10 +1,10 @@
-"""Questions of Stack Overflow: how often each tag is used beside others, and questions by month.
+"""Counts questions of Stack Overflow by month, and tags of questions with several tags.
 
-python examples/stack_analysis.py            on posts.xml, which is made if it is not there
+python examples/stack_analysis.py            on posts.xml, created if missing
 python examples/stack_analysis.py Posts.xml  on a dump of https://archive.org/details/stackexchange
 
-As Glow's stack_analysis does: a row of the dump is a line of XML, whose attributes say whether the
-post is a question (PostTypeId 1), when it was made, and its tags as <one><after><another>.
+Like Glow's stack_analysis. A row of the dump is a line of XML, with attributes for the type of the
+post (PostTypeId 1: a question), the date, and the tags as <one><after><another>.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xml.sax.saxutils import quoteattr
 import glowpy
 from glowpy import Flow
 
-POSTS = 5000  # of a file that is made
+POSTS = 5000  # in the created file
 TAGS = "c# java python go linux sql css html git vim".split()
 
 
@@ -31,7 +31,7 @@ class Question(NamedTuple):
 
 
 def questions_of(line: str) -> Iterator[Question]:
-    """The question of a line, if it is one."""
+    """Yield the question of a line, or nothing for other posts."""
     if "<row" not in line:
         return
     attributes = ElementTree.fromstring(line).attrib
@@ -42,7 +42,7 @@ def questions_of(line: str) -> Iterator[Question]:
 
 
 def make_posts(path: Path) -> None:
-    """A file of the same format, the same each time."""
+    """Create a file of the same format, the same each time."""
     lots = random.Random(1)
     created = datetime.fromisoformat("2008-07-31T21:42:52.667")
     with path.open("w", encoding="utf-8") as file:

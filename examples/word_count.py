@@ -1,7 +1,7 @@
 """Counts the words in the Python standard library's own source files.
 
-python examples/word_count.py                   here, on all cores
-python examples/word_count.py -glow             on a cluster; without one, on one of its own
+python examples/word_count.py                   on all cores
+python examples/word_count.py -glow             on a cluster, which the driver starts if none runs
 python examples/word_count.py -glow 'docs/*.md' other files
 """
 
@@ -21,7 +21,7 @@ MOST_FREQUENT = 20
 
 
 def input_files() -> list[str]:
-    """The files named on the command line, else every module of the standard library."""
+    """Return the files named on the command line, else every module of the standard library."""
     patterns = glowpy.argv()
     if patterns:
         return sorted(path for pattern in patterns for path in glob(pattern, recursive=True))
