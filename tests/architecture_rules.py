@@ -1,7 +1,7 @@
-"""The import rules of ARCHITECTURE.md and the habits that a parser can see.
+"""The import rules of ARCHITECTURE.md, and the coding rules that a parser can check.
 
-`parse_tree` reads a tree of sources; each rule in `RULES` yields one line for each place in it that
-breaks the rule. tests/test_architecture.py holds them over our own tree and over broken ones.
+`parse_tree` reads a tree of sources; each rule in `RULES` yields one line for each violation.
+tests/test_architecture.py checks our own tree and broken trees.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ FLOORS = (
     ("driver", "cli", "testing"),
     ("launch",),
 )
-# What every room stands on, those of floor 0 too.
+# Modules that every room may import, rooms of floor 0 included.
 GROUND = {
     *("copies", "environment", "errors", "installed", "links", "notebook", "record", "stdio"),
     *("task_scope", "timing", "tracebacks"),
 }
 FLOOR_OF_ROOM = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() reaches launch, lazily
-MAIN = "glowpy.__main__"  # python -m glowpy: nothing but a door to cli
-SERVERS = {"master", "agent"}  # they hold opaque bytes: no user code, no unpickling
+ENTRY = "glowpy.flow.entry"  # the one sanctioned exception: Flow.run() imports launch lazily
+MAIN = "glowpy.__main__"  # python -m glowpy, which only calls cli
+SERVERS = {"master", "agent"}  # servers handle rows as opaque bytes: no user code, no unpickling
 CLOSED_TO_SERVERS = ("glowpy.flow", "glowpy.planner", "glowpy.shards.codec")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "marshal", "shelve", "dill"}
 TRANSPORT = "glowpy.wire.transport"
 ONLY_IMPORTER = {"zmq": TRANSPORT, "msgpack": "glowpy.wire"}
 MAY_PRINT = ("glowpy.cli", "glowpy.launch")
 MAY_EXIT = ("glowpy.cli", "glowpy.launch", "glowpy.task.script_start", MAIN)
-PURE = (  # machines: whoever embeds them tells them the time, and does what they want done
+PURE = (  # state machines: their owner passes the time in and carries out the actions
     "glowpy.driver.scheduling",
     *("glowpy.driver.fleets.agent_connection", "glowpy.driver.fleets.cluster_actions"),
     *("glowpy.driver.fleets.cluster_core", "glowpy.driver.fleets.master_client"),
@@ -68,7 +68,7 @@ WORLDLY = {
     *("pathlib", "psutil", "random", "secrets", "select", "selectors", "shutil", "signal"),
     *("socket", "subprocess", "sys", "tempfile", "threading", "time", "zmq"),
 }
-MAX_LINES = {"glowpy": 350, "tests": 400}  # of a file, by folder
+MAX_LINES = {"glowpy": 350, "tests": 400}  # per file, by folder
 # The user's interface is one class: signatures, docstrings and a call each, for one search.
 LONG_FILES = {"glowpy/flow/dataset.py"}
 
@@ -81,13 +81,13 @@ class When(Enum):
     TYPING = "under TYPE_CHECKING"
 
 
-# a type-only ring never runs, but it is a ring for whoever reads the code
+# a ring under TYPE_CHECKING never runs, but readers of the code meet the ring
 IN_RINGS = (When.LOADING, When.TYPING)
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported name: a module, or what may be a module or something in one."""
+    """One imported name: a module, or possibly a module or an object in a module."""
 
     name: str
     line: int
@@ -175,7 +175,7 @@ def parse_tree(root: Path) -> Modules:
 
 
 def target_of(name: str, modules: Modules) -> str:
-    """The module of ours that an imported name means: itself, or the one it is looked up in."""
+    """The module of glowpy that an imported name refers to, or the module that defines the name."""
     while name not in modules and "." in name:
         name = name.rpartition(".")[0]
     return name
@@ -199,11 +199,11 @@ def floors(modules: Modules) -> Iterator[str]:
 
 def floor_faults(module: Module, found: Import) -> Iterator[str]:
     room = room_of(found.name)
-    floor = FLOOR_OF_ROOM.get(room)  # None: a name that glowpy/__init__.py hands out
+    floor = FLOOR_OF_ROOM.get(room)  # None: a name exported by glowpy/__init__.py
     if floor is None:
         if module.name != "glowpy" and room != "__version__":
             yield f"takes {found.name} from the front door; import the module that defines it"
-    elif module.name == "glowpy":  # names of upper floors are handed out by its __getattr__
+    elif module.name == "glowpy":  # its __getattr__ exports names of upper floors
         if found.when is When.LOADING and floor > 1:
             yield f"`import glowpy` loads {found.name} (floor {floor})"
     elif module.name == MAIN:
@@ -218,7 +218,7 @@ def floor_faults(module: Module, found: Import) -> Iterator[str]:
 
 
 def outside_packages(modules: Modules) -> Iterator[str]:
-    """Only one module speaks ZeroMQ, only one room msgpack."""
+    """Only one module imports zmq, only one room msgpack."""
     for module in ours(modules):
         for found in module.imports:
             top = found.name.partition(".")[0]
@@ -227,7 +227,7 @@ def outside_packages(modules: Modules) -> Iterator[str]:
 
 
 def quick_records(modules: Modules) -> Iterator[str]:
-    """Named tuples are those of glowpy.record, which a start defines in a seventh of the time."""
+    """NamedTuple is glowpy.record's, which defines a class seven times faster than typing's."""
     for module in ours(modules):
         for found in module.imports:
             if found.name == "typing.NamedTuple" and module.name != "glowpy.record":
@@ -235,7 +235,7 @@ def quick_records(modules: Modules) -> Iterator[str]:
 
 
 def servers_stay_closed(modules: Modules) -> Iterator[str]:
-    """Neither by itself nor through others does a server reach user code or a way to unpickle."""
+    """No server imports user code or an unpickling module, directly or through other modules."""
     for module in ours(modules):
         if module.room not in SERVERS:
             continue
@@ -247,10 +247,10 @@ def servers_stay_closed(modules: Modules) -> Iterator[str]:
 
 
 def loaded_by(start: Module, modules: Modules) -> dict[str, list[str]]:
-    """Each module of ours that may run because `start` is there, with the way that leads to it.
+    """Each module of glowpy that `start` may load, with the chain of imports.
 
-    The packages around a module run too, all but glowpy/__init__.py, which `floors` looks after.
-    Ways end at a room that is closed to servers: what is behind it would only repeat the fault.
+    The packages around a module are loaded too, all but glowpy/__init__.py, which `floors` checks.
+    Chains end at a room that is closed to servers, to avoid repetitions of the same fault.
     """
     ways = {start.name: [start.name]}
     waiting = [start.name]
@@ -269,7 +269,7 @@ def loaded_by(start: Module, modules: Modules) -> dict[str, list[str]]:
 
 
 def machines_are_pure(modules: Modules) -> Iterator[str]:
-    """Decisions see no clock, no file, no socket and no process; of `os` they take paths apart."""
+    """Pure modules use no clock, file, socket or process; of `os`, only functions on paths."""
     for module in ours(modules):
         if not inside(module.name, *PURE):
             continue
@@ -345,7 +345,7 @@ def habit_fault(module: Module, node: ast.AST) -> str:
 
 
 def short_files(modules: Modules) -> Iterator[str]:
-    """A file that needs more room holds more than one noun."""
+    """A longer file describes more than one noun."""
     for module in modules.values():
         if str(module.path) in LONG_FILES:
             continue

@@ -25,7 +25,7 @@ def failure(
     *words: str,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a script of this text to its end; it must fail."""
+    """Run a script of this text, which must fail."""
     (directory / "script.py").write_text(text, encoding="utf-8")
     all_words = ["script.py", *flags_of(mode, leader), *words]
     with started(directory, *all_words, environment=environment) as running:

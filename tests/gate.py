@@ -1,8 +1,4 @@
-"""A gate that blocks task groups until the test releases them one by one.
-
-A function in a script calls `pass_gate(name, row)` of `SCRIPT`, which sends the name of the group
-and waits until the test lets the row through.
-"""
+"""A gate that blocks task groups until the test releases each group."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Random messages by the grammar of their annotations: valid ones, extreme ones, broken ones.
-
-Names and numbers are drawn from small pools, so that a message often names a run, an executor or a
-lease of an earlier message.
-"""
+"""Random messages by the grammar of their annotations: valid, extreme and invalid messages."""
 
 from __future__ import annotations
 

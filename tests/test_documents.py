@@ -40,7 +40,7 @@ _DAEMONS = ("glowpy master", "glowpy agent")
 
 
 def files(text: str) -> dict[str, str]:
-    """The files that a page shows, by their names."""
+    """The contents of a page's files, by name."""
     block = r"^(?:[^\n]*\. )?`(\w+\.\w+)`[^\n]*:\n\n```(?:python|text)\n(.*?)```"
     return dict(re.findall(block, text, re.M | re.S))
 

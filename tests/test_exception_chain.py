@@ -31,7 +31,7 @@ class Other(Exception):
 
 
 class Prefixing(Exception):
-    """An exception whose constructor changes its argument, so that `args` makes another text."""
+    """An exception with a constructor that changes its argument: `args` makes another text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"error: {text}")

@@ -157,7 +157,7 @@ def test_errors_that_no_handler_catches_are_reported(error: type[BaseException])
 
 
 class Unpicklable(Exception):
-    """An exception with two arguments, of which `args` has one: pickle cannot restore it."""
+    """An exception that pickle cannot restore: `args` has one of the two arguments."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code}: {reason}")

@@ -1,4 +1,4 @@
-"""Links within one process: messages are delivered at once, and no method of a socket is left."""
+"""Links within one process: immediate delivery, and a local version of every socket method."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from glowpy.wire.transport.local import LocalLink, LocalPoller, LocalServer, Loc
 
 @pytest.mark.parametrize(("base", "local"), [(Server, LocalServer), (Link, LocalLink)])
 def test_every_method_of_a_socket_is_replaced(base: type, local: type) -> None:
-    """A method that is added to a socket needs a local version: there is no socket behind it."""
+    """Each new method of a socket link needs a local version, because no socket is behind a local
+    link."""
     public = {name for name in vars(base) if not name.startswith("_")}
     assert public <= set(vars(local))
 

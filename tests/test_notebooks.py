@@ -14,7 +14,7 @@ from glowpy import Dataset, Flow, notebook
 from tests.gate import Gate
 from tests.processes import started
 
-# Prints each message of the kernel as a line of JSON, behind the number of its cell.
+# Prints each message of the kernel as a line of JSON, after the number of its cell.
 FRONTEND = """
 import json, sys
 from jupyter_client.manager import start_new_kernel
@@ -48,7 +48,7 @@ Flow(["-glow.workers=1"]).slice(range(4), 2).map(wait).count()
 
 @pytest.mark.slow
 def test_a_kernel(tmp_path: Path) -> None:
-    """One kernel for all: it takes seconds to start, and without graphviz it shows text."""
+    """One kernel for all cells, because a start takes seconds; plans are text without graphviz."""
     (tmp_path / "frontend.py").write_text(FRONTEND, encoding="utf-8")
     environment = {
         "GLOWPY_TIME_SCALE": "0.2",

@@ -1,4 +1,4 @@
-"""Attributes that do not exist: the message names the one that was meant."""
+"""The error for an unknown attribute suggests the right name."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def plan_of(*datasets: Dataset, stored: bool = False) -> Plan:
 
 
 def groups(plan: Plan) -> list[str]:
-    """Each step group: its steps, its tasks, and ! where its output is drained."""
+    """Each step group: steps, number of tasks, and ! for drained output."""
     return [
         ">".join(step.label for step in each.steps)
         + f" x{each.task_count}"

@@ -109,7 +109,8 @@ print(taken, flow.slice([0]).map(lambda _: taken).collect())
 
 @IN_EVERY_MODE
 def test_several_flows_in_one_script(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Built in one order, run in another; one is never run, one grows after its first run."""
+    """Built in one order, run in another; a flow that never runs, and a flow that grows after a
+    run."""
     script = """
 from glowpy import Flow
 

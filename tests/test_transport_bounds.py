@@ -1,4 +1,4 @@
-"""Limits of the transport: its end, its remaining resources, and the size of its queues."""
+"""Limits of the transport: time to close, remaining resources, and sizes of queues."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ USES: dict[str, tuple[Use, int]] = {
 
 @ON_EVERY_RUNNER
 def test_one_call_for_each_row(new_flow: Runner, tmp_path: Path) -> None:
-    """All uses in one run: each has its own source and its own marks."""
+    """All uses in one run, with a separate source and separate marks for each."""
     flow = new_flow()
     for name, (use, _calls) in USES.items():
         use(flow.source(numbers, SHARDS), partial(Counted, tmp_path / name))

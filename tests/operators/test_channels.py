@@ -1,6 +1,6 @@
 """channel, add_output, start: rows in and out while a flow runs, on every runner.
 
-That something comes at once is not timed: it has come before the next row is sent.
+The tests check promptness without a clock: a row must arrive before the next row is sent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def send_all(channel: Channel, rows: Iterable[Any]) -> None:
 
 @pytest.fixture
 def in_threads() -> Iterator[Callable[..., threading.Thread]]:
-    """Begin calls on threads of their own; they must have ended when the test does."""
+    """Run calls on separate threads, which must end before the test."""
     threads = []
 
     def begin(function: Callable[..., Any], *arguments: Any) -> threading.Thread:
@@ -106,7 +106,7 @@ def test_streaming_groups_on_any_number_of_executors_answer_at_once(
 
 
 def running_totals(rows: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """How often each word has come, each time that it comes."""
+    """Each word with the number of its occurrences so far."""
     times: dict[str, int] = {}
     for word, _length in rows:
         times[word] = times.get(word, 0) + 1
@@ -361,12 +361,12 @@ def test_several_flows_at_once(new_flow: Runner) -> None:
 def test_no_wait_of_an_inline_run_ends_only_because_its_beat_has_passed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(SCALE_VARIABLE, "1000")  # a beat outlasts this test
+    monkeypatch.setenv(SCALE_VARIABLE, "1000")  # a heartbeat interval longer than this test
     source, in_order, few = Channel(), Channel(), Channel(capacity=2)
     flow = Flow(["-glow.inline"])
     rows = flow.channel(source)
     rows.sort().add_output(in_order)  # a group that waits for all rows
-    rows.flat_map(range).add_output(few)  # a channel whose reader is behind the run
+    rows.flat_map(range).add_output(few)  # a channel with a slow reader
     handle = flow.start()
     for number in (30, 20, 10):
         source.send(number, BOUND_S)

@@ -21,7 +21,7 @@ SHAPES = ["map", "round_robin", "sort2", "distinct", "union", "broadcast_join", 
 
 
 def check(datasets: Mapping[str, tuple[Dataset, Iterable[int]]]) -> None:
-    """Take so many rows of each dataset; all are collected by one run."""
+    """Compare `take` of each dataset with the first rows of `collect`; one run collects all."""
     everything = collected([dataset for dataset, _counts in datasets.values()])
     for (name, (dataset, counts)), rows in zip(datasets.items(), everything, strict=True):
         for count in counts:

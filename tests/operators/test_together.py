@@ -1,4 +1,4 @@
-"""Operators together, and errors before anything starts."""
+"""Combinations of operators, and errors before the start of a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every operator over ugly data, on every runner: rows come back, or the error says which and why.
+"""Every operator over ugly data, on every runner: correct rows, or an error with row and reason.
 
-The table is in `ugly_table.py`; an operator without an entry fails here. The results of all kinds
-of data are collected by one run, each behind a number.
+The table is in `ugly_table.py`; an operator without an entry fails here. One run collects the
+results of all kinds of data, each behind a number.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def test_rows_come_back(name: str) -> None:
 
 @ON_OTHER_RUNNERS
 def test_rows_come_back_from_all_operators_at_once(new_flow: Runner) -> None:
-    """The data of an operator are one dataset here."""
+    """All data of an operator in one dataset."""
     assert_that_rows_come_back(new_flow())
 
 
@@ -102,7 +102,7 @@ def test_rows_come_from_all_sources_at_once(new_flow: Runner) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_give_the_rows(name: str, new_flow: Runner, tmp_path: Path) -> None:
-    """Each call is a run: on other runners than the inline one it gets the last of its data."""
+    """Each call needs a run: other runners than inline compute only the last kind of data."""
     entry = CALLS[name]
     flow = new_flow()
     for number, data in enumerate(entry.data if new_flow.is_inline else entry.data[-1:]):
@@ -160,14 +160,15 @@ FAULTY = [
 def test_each_fault_is_an_error_on_every_runner(
     name: str, fault: Fault, new_flow: Runner, tmp_path: Path
 ) -> None:
-    """Operators fail in one code on all runners; how errors travel is in test_failure.py."""
+    """The operators' error code is equal on all runners; test_failure.py tests the transfer of
+    errors."""
     check_fault(name, fault, new_flow(), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 4_000_000_007])
 def test_results_do_not_depend_on_the_hash_seed(seed: int) -> None:
-    """Inline and standalone; on the cluster it is another one in each run."""
+    """Inline and standalone; on the cluster each run has a different seed."""
     ended = run(
         TESTS.parent,
         *("-m", "tests.operators.ugly_check"),

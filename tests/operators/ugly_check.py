@@ -1,4 +1,4 @@
-"""Rows come back from all operators in one run. As a program: inline and standalone."""
+"""Run all operators over ugly data in one run; as a program: inline and standalone."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def check(name: str, data: Data, found: Rows) -> None:
 
 
 def together(data: Sequence[Data]) -> Sequence[Data]:
-    """The rows in one dataset of three shards; keys that are sorted need one order and stay.
+    """The rows in one dataset of three shards; data for sorted keys keeps its own dataset.
 
-    Rows that stand in the table twice, and the many rows of one key, are left out: a join gives
-    each combination.
+    Data with repeated rows and with many rows of one key is omitted, because a join returns every
+    combination.
     """
     if data is ORDERED_PAIRS:
         return data
