@@ -318,4 +318,6 @@ def test_a_master_that_is_ended_under_a_run(tmp_path: Path) -> None:
         press_ctrl_c(running)
         assert_interrupted(running)
     assert ended.status == 1
-    assert re.search(r"the cluster is over: the master at \S+ ended with exit status 0", ended.stderr)
+    assert re.search(
+        r"the cluster is over: the master at \S+ ended with exit status 0", ended.stderr
+    )
