@@ -62,7 +62,7 @@ PURE = (  # state machines: their owner passes the time in and carries out the a
     *("glowpy.shards.blocks", "glowpy.shards.pull", "glowpy.shards.receiver"),
     *("glowpy.flow.graph", "glowpy.planner"),
 )
-# Clocks, chance, sockets, processes, threads, files, logs.
+# Modules of clocks, random numbers, sockets, processes, threads, files and logs.
 WORLDLY = {
     *("asyncio", "ctypes", "datetime", "fcntl", "io", "logging", "mmap", "multiprocessing"),
     *("pathlib", "psutil", "random", "secrets", "select", "selectors", "shutil", "signal"),
@@ -186,7 +186,8 @@ def ours(modules: Modules) -> list[Module]:
 
 
 def floors(modules: Modules) -> Iterator[str]:
-    """Each import goes to the own room or to a lower floor, lazy and typing imports included."""
+    """Each import goes to the module's own room or to a lower floor, lazy and typing imports
+    included."""
     for module in ours(modules):
         if module.name not in ("glowpy", MAIN) and module.room not in FLOOR_OF_ROOM:
             yield f"{module.path}: {module.room} is no room of ARCHITECTURE.md"

@@ -72,7 +72,7 @@ class _Player:
     def __init__(self, core: ClusterCore) -> None:
         self._core = core
         self._now = 0.0
-        self._ask = 0  # the number of the last ask
+        self._ask = 0  # number of the last request
 
     def play(self, words: list[str]) -> list[str]:
         core, now = self._core, self._now

@@ -78,7 +78,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         text=True,
         cwd=temporary,
         env=os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,  # a Ctrl-C at pytest is not the cluster's
+        start_new_session=True,  # a Ctrl-C at pytest does not reach the cluster
     )
     assert process.stdout is not None
     said = OutputLines(process.stdout)

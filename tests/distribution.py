@@ -1,4 +1,4 @@
-"""How the processes of `pytest -n` share the tests out."""
+"""The distribution of tests over the processes of `pytest -n`."""
 
 from __future__ import annotations
 

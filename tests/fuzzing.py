@@ -43,7 +43,7 @@ NONCE = b"n" * 16
 
 
 class Fuzzed(Protocol):
-    """A machine behind a socket."""
+    """A state machine behind a socket."""
 
     def take(self, peer: bytes, message: Any, payload: bytes, now: float) -> None: ...
 
@@ -51,7 +51,7 @@ class Fuzzed(Protocol):
 
 
 class FuzzedMaster:
-    """The master's machine; every answer is encoded, and the books are checked."""
+    """The master's state machine; every answer is encoded, and its invariants are checked."""
 
     def __init__(self, _directory: str) -> None:
         self._master = Master(Timing(), 0.0)

@@ -26,7 +26,7 @@ def pass_gate(name, row):
 
 @dataclass(eq=False)
 class Waiting:
-    """A group at the gate."""
+    """A group that waits at the gate."""
 
     name: str
     row: str
@@ -45,7 +45,7 @@ class Gate:
         self._is_open = False
         self._thread = threading.Thread(target=self._accept)
         self.pids: dict[str, set[int]] = {}  # of all arrivals, by name
-        self.most_waiting = 0  # at one time
+        self.most_waiting = 0  # at the same time
 
     def __enter__(self) -> Gate:
         self._thread.start()
@@ -58,7 +58,7 @@ class Gate:
         self._server.close()
 
     def waiting(self) -> list[Waiting]:
-        """Who is here, in order of arrival."""
+        """The waiting groups, in order of arrival."""
         with self._news:
             return list(self._waiting)
 

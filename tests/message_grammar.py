@@ -14,7 +14,7 @@ import msgpack
 from glowpy.ranges import Characters, Within
 from glowpy.secret import Secret
 
-LIKELY = "r1"  # most names: a run, an executor and a lease may all be called so
+LIKELY = "r1"  # most names, so that a run, an executor and a lease often have the same name
 WORDS = ["r1", "r2", "a1", "a2", "l1", "127.0.0.1:8931", "", "x" * 400, "../x", "é", "@r1", "c"]
 BAD_WORDS = ["x" * 401, "\ud800", "a\0b", "a\nb", "x" * 70_000]
 WHOLE = [0, 1, 2, 3, 7, 100]

@@ -65,7 +65,7 @@ class Ended:
     stderr: str
 
     def lines(self) -> list[str]:
-        """Of standard output, sorted: tasks print in any order."""
+        """Lines of standard output, sorted: tasks print in any order."""
         return sorted(self.stdout.splitlines())
 
 

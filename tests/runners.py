@@ -11,7 +11,7 @@ from glowpy import Flow
 RUNNERS = ["inline", "standalone", "cluster"]
 INLINE = ("-glow.inline",)
 
-# `make check` has the inline runner alone, and standalone runs as whole scripts.
+# `make check` uses the inline runner only, and runs complete scripts standalone.
 _OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in RUNNERS[1:]]
 ON_EVERY_RUNNER = pytest.mark.parametrize("new_flow", ["inline", *_OTHERS], indirect=True)
 ON_OTHER_RUNNERS = pytest.mark.parametrize("new_flow", _OTHERS, indirect=True)
@@ -31,7 +31,8 @@ class Runner:
 
     @property
     def is_inline(self) -> bool:
-        """The user's functions run in the test's own process, where closures can be looked at."""
+        """Return whether users' functions run in the test's process, where a test can read their
+        closures."""
         return self.name == "inline"
 
 

@@ -67,7 +67,7 @@ class Terminal:
         self._screen.resize(lines, columns)
 
     def finish(self) -> int:
-        """Read to the end; the process's status."""
+        """Read to the end and return the exit status."""
         deadline = time.monotonic() + BOUND_S
         while self.read(1.0):
             assert time.monotonic() < deadline, f"it does not end:\n{self.text()}"

@@ -1,4 +1,4 @@
-"""glowpy.master.allocator: spread, limits, leases. Competition is in test_competition.py."""
+"""glowpy.master.allocator: distribution, limits, leases. Competition is in test_competition.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The house keeps the rules of ARCHITECTURE.md, and each rule is known to be able to fail."""
+"""glowpy follows the rules of ARCHITECTURE.md, and each rule fails on a broken example."""
 
 from __future__ import annotations
 

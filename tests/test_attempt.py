@@ -79,7 +79,7 @@ class Attempt:
 
     def _commit(self, blocks: Sequence[Block]) -> None:
         self.commits += 1
-        with SegmentReader(str(self.path), NONCE) as reader:  # can be read from now on
+        with SegmentReader(str(self.path), NONCE) as reader:  # readable from now on
             for block in blocks:
                 reader.read(block)
         self.blocks += blocks

@@ -115,7 +115,7 @@ def test_agents_that_are_too_small(cluster: str, tmp_path: Path) -> None:
 
 
 def test_agents_that_can_start_nothing(master: Served, tmp_path: Path) -> None:
-    """The notice has the reason. When the run ends, says `test_cluster_core`."""
+    """The notice has the reason; `test_cluster_core` tests the end of the run."""
     nowhere = 'import sys\nsys.executable = "/nowhere/python"\n'
     options = ["--port", "0", "--master", master.address, "--dir", str(tmp_path / "agent")]
     (tmp_path / "script.py").write_text(GOOD, encoding="utf-8")
@@ -157,7 +157,7 @@ def test_a_foreign_listener_is_named(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_is_taken_for_a_master(master: Served, tmp_path: Path) -> None:
-    """Driver and agent say so at once, and name the master."""
+    """Driver and agent report the wrong address of the master immediately."""
     with server(tmp_path, "agent", "--port", "0", "--master", master.address) as agent:
         said = (
             f"at {agent.address} listens no master, but an agent of the master at {master.address};"
@@ -280,10 +280,8 @@ def test_servers_that_find_no_temporary_directory(words: tuple[str, ...], tmp_pa
 
 
 def test_a_cluster_that_goes_away_under_a_run(tmp_path: Path) -> None:
-    """The driver says so, and waits for another master and other agents.
-
-    When the run ends, says `test_cluster_core`.
-    """
+    """The driver reports the loss and waits for another master and other agents;
+    `test_cluster_core` tests the end of the run."""
     script = """
 import time
 from glowpy import Flow

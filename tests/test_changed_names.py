@@ -55,7 +55,7 @@ def test_a_change_is_found(line: str, declared: str, expected: tuple[str, str]) 
         ("own_table[counts[row]] += 1", "pass"),
         ("table[row] = row", "pass"),  # a cache
         ("model = row", "global model"),
-        ("total = total + 1", "global total"),  # may be kept for later, as `model = load(model)`
+        ("total = total + 1", "global total"),  # possibly kept for later, as `model = load(model)`
         ("words.copy()", "pass"),
         ("row.items.append(1)", "pass"),
         ("shop.items.append(1)", "pass"),  # the object itself is not known to be a list

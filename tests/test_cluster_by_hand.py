@@ -131,13 +131,14 @@ def test_three_hosts_share_work_and_shards(on_three_hosts: Cluster, tmp_path: Pa
     assert sorted(met) == sorted(f"{address}> met" for address in addresses)
     first = {host: on_three_hosts.of_next_run(host) for host in HOSTS}
     assert len({each.run for each in first.values()}) == 1, first
-    # Wherever the readers were, at least two of the three agents had something for another host.
+    # For any placement of the readers, at least two of the three agents had shards for another
+    # host.
     assert sum(each.frames_served > 0 for each in first.values()) >= 2, first
     assert sum(each.bytes_served for each in first.values()) > 5000, first
     size = (tmp_path / "meeting.py").stat().st_size
     assert {(each.files_fetched, each.bytes_fetched) for each in first.values()} == {(1, size)}
 
-    # The second time, every agent has the program.
+    # At the second run, every agent has the program.
     assert run_meeting(tmp_path, on_three_hosts).stdout.splitlines()[-1] == MET
     second = {host: on_three_hosts.of_next_run(host) for host in HOSTS}
     assert {(each.files_fetched, each.bytes_fetched) for each in second.values()} == {(0, 0)}

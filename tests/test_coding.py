@@ -27,7 +27,7 @@ from glowpy.wire.status_messages import STATUS_MESSAGES
 
 
 class Mood(Enum):
-    """An enum of the test's own."""
+    """An enum for the test."""
 
     GOOD = "good"
     BAD = "bad"
@@ -54,7 +54,7 @@ class Odd(NamedTuple):
 
 TABLE = {**MESSAGES, **STATUS_MESSAGES, "Odd": Odd}
 CODER = Coder(TABLE)
-TEXTS = st.text(st.characters(exclude_categories=[]), max_size=8)  # lone surrogates, too
+TEXTS = st.text(st.characters(exclude_categories=[]), max_size=8)  # lone surrogates included
 SCALARS: dict[type, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**64 - 1),
     str: TEXTS,
@@ -101,7 +101,7 @@ def ranged(kind: type, bounds: Within | Characters) -> st.SearchStrategy[Any]:
 
 
 def outside(kind: type, bounds: Within | Characters) -> list[Any]:
-    """Values of the right type outside of a field's range."""
+    """Values of the right type outside the range of a field."""
     if isinstance(bounds, Characters):
         return ["x" * (bounds.most + 1), "a\nb", "a\0b", "\ud800"]
     if kind is float:

@@ -156,7 +156,7 @@ def test_fifty_groups_on_an_executor_or_two_that_come_and_go(cluster: Cluster) -
     assert finish(driver).stdout == "[190]\n", "with one"
     (pid,) = gate.pids["first"]
 
-    with Gate() as gate:  # another joins when the work is under way
+    with Gate() as gate:  # another agent joins during the run
         cluster.gate = gate
         driver = cluster.driver(FIFTY)
         gate.wait_for(first=1)

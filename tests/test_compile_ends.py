@@ -40,7 +40,7 @@ ENDS: dict[str, tuple[Shape, Callable[[Batch], Batch]]] = {
         ],
     ),
 }
-# The same rows as something else. Lists alone are known to be short or long beforehand.
+# The same rows in other containers. Only lists have a length before they are read.
 FORMS: list[Callable[[Batch], Iterable[Any]]] = [
     list,
     tuple,

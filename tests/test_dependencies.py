@@ -128,7 +128,7 @@ def test_a_barrier_opens_with_its_last_producer_and_closes_with_any() -> None:
     readiness = DependencyTracker(make_plan(dataset._graph, [dataset._node], stored=True))
     assert list(readiness.satisfied()) == [0, 1, 2]
     assert readiness.mark(0) == readiness.mark(2) == []
-    assert readiness.mark(2) == []  # twice is once
+    assert readiness.mark(2) == []  # a repetition changes nothing
     assert readiness.mark(1) == [3, 4]
     assert list(readiness.consumers(1)) == [3, 4]
     assert readiness.unmark(0) == [3, 4]

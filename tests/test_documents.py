@@ -87,7 +87,7 @@ class Reader:
         return said
 
     def leave(self) -> None:
-        """Ctrl-C in every terminal."""
+        """Press Ctrl-C in every terminal."""
         for process in reversed(self._daemons):
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=_BOUND_S)

@@ -118,7 +118,7 @@ def test_reading_is_no_effect(statement: str, folder: Path) -> None:
 
 
 class Refused(Exception):
-    """Stands for the end of the process."""
+    """Raised in place of the end of the process."""
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_links_and_folder_descriptors_are_followed(guard: RerunGuard, tmp_path: 
     (tmp_path / "result").write_text("rows")
     link = tmp_path / "run" / "link"
     link.symlink_to(tmp_path / "result")
-    assert not judged(guard, "os.remove", str(link), -1, files=script)  # the link alone goes
+    assert not judged(guard, "os.remove", str(link), -1, files=script)  # removes the link alone
     with pytest.raises(Refused, match="which empties it"):
         judged(guard, "open", str(link), "w", os.O_WRONLY | os.O_TRUNC, files=script)
 

@@ -169,7 +169,7 @@ class Speechless(Exception):
 
 
 class Quoting(Exception):
-    """Longer than any message may be."""
+    """An exception with a text longer than any message."""
 
     def __init__(self) -> None:
         super().__init__("begin" + "x" * (70 << 20) + "end")

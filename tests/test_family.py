@@ -50,7 +50,7 @@ def test_processes_in_other_sessions_end_with_a_killed_executor(
             notes.write_text(" ".join(map(str, start_processes())))
             os.kill(os.getpid(), signal.SIGKILL)
         for pid in map(int, notes.read_text().split()):
-            await_end(pid)  # before the run does
+            await_end(pid)  # before the end of the run
         return row
 
     assert new_flow().slice([7], 1).map(dying_once).collect() == [7]

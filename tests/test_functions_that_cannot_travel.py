@@ -44,7 +44,7 @@ USES: dict[str, Use] = {
 @pytest.mark.parametrize("name", USES)
 def test_the_step_is_named(name: str) -> None:
     rows = Flow(["-glow.inline"]).slice([(1, 2)])
-    USES[name](rows, LockHolder())  # inline, nothing has to travel
+    USES[name](rows, LockHolder())  # inline, no function is pickled
     with pytest.raises(ProgramError) as failure:
         make_program(rows._graph, [], [], {}, "")
     text = str(failure.value)

@@ -1,6 +1,6 @@
-"""No message ends a server: random messages by the grammar, to machines and to live ports.
+"""No message ends a server: random messages by the grammar, to state machines and live ports.
 
-make soak   sends 500,000 to the machines and 20,000 to live ports, under a random seed
+`make soak` sends 500,000 messages to the machines and 20,000 to live ports, with a random seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Greetings: who may join, and how a refusal reads."""
+"""Greetings: accepted peers, and the texts of refusals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_the_wanted_peer_is_accepted() -> None:
     [
         ("big:8930", "an agent of the master at big:8930; name its master by --master big:8930"),
         ("localhost:7", "an agent of the master at node1:7; name its master by --master node1:7"),
-        ("node1:8931", "an agent; name its master by --master HOST:PORT"),  # itself, by mistake
+        # the agent's own address, by mistake
+        ("node1:8931", "an agent; name its master by --master HOST:PORT"),
         ("\x1b[2J", "an agent; name its master by --master HOST:PORT"),
     ],
 )

@@ -67,7 +67,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Noted:
-    """The note is not compared."""
+    """A dataclass with a field that equality ignores."""
 
     number: float
     note: str = field(compare=False, default="")
@@ -101,7 +101,7 @@ keys = st.recursive(
 
 
 def twins(key: Any) -> list[Any]:
-    """Other ways to write the same key."""
+    """Equal values of other types for the same key."""
     if isinstance(key, bool) or type(key) in (int, float, Decimal, Fraction, complex, Metres):
         number = key.real
         return [

@@ -144,7 +144,7 @@ def test_values_that_are_not_equal_to_themselves_share_a_hash() -> None:
 
 
 def test_classes_with_their_own_hash_are_known() -> None:
-    """Of all others a reader need not check the places."""
+    """A reader does not check the placement of keys of any other class."""
     hasher = KeyHasher()
     hasher.hashes([key for keys in EQUAL for key in keys])
     own = {type(key) for key in hasher.samples.values()}

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM, to drivers in every mode and to servers under a run: nothing is left."""
+"""Ctrl-C and SIGTERM, to drivers in every mode and to servers during a run: no process or file
+remains."""
 
 from __future__ import annotations
 

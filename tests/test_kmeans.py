@@ -12,7 +12,7 @@ KMEANS = EXAMPLES / "kmeans.py"
 
 
 def by_hand(points: list[tuple[float, float]], centroids: list[tuple[float, float]]) -> list[str]:
-    """Plain k-means, as lines of the example's output."""
+    """Plain k-means; returns the lines of the example's output."""
     rounds, is_settled = 0, False
     while not is_settled:
         rounds += 1

@@ -48,7 +48,7 @@ def master() -> SlowMaster:
 
 
 def test_an_answer_to_an_earlier_ask_settles_nothing(master: SlowMaster) -> None:
-    """Live groups would share an executor while others are free."""
+    """Otherwise streaming groups would share an executor while other executors are free."""
     client = master.client
     client.advance(0.0, launching=0, held=0)
     first = master.asked()
@@ -63,7 +63,7 @@ def test_an_answer_to_an_earlier_ask_settles_nothing(master: SlowMaster) -> None
 
 
 def test_a_call_of_the_master_brings_the_next_ask_forward(master: SlowMaster) -> None:
-    """But not at once after the last ask, and not while the agents are of no use."""
+    """But not immediately after the last request, and not while all agents are unusable."""
     client = master.client
     client.demand = 1
     client.advance(100.0, launching=0, held=0)
@@ -120,7 +120,7 @@ def test_a_master_that_is_gone_is_not_waited_for(master: SlowMaster) -> None:
 
 @pytest.mark.parametrize("agents", [1, 2])
 def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: SlowMaster, agents: int) -> None:
-    """Of two, the other is full, and will have room."""
+    """The other agent is full and will have room."""
     client = master.client
     client.demand = 1
     now, end = 0.0, TIMING.patience_s + 3 * TIMING.ask_s
@@ -137,7 +137,7 @@ def test_an_agent_of_no_use_ends_a_run_that_has_no_other(master: SlowMaster, age
 def test_an_agent_that_refused_and_is_gone_is_not_taken_for_the_one_there_is(
     master: SlowMaster,
 ) -> None:
-    """The other is full, and will have room."""
+    """The other agent is full and will have room."""
     client = master.client
     client.demand = 1
     client.advance(0.0, launching=0, held=0)

@@ -115,7 +115,7 @@ def test_a_dataset_is_shown_as_a_picture_where_graphviz_is_installed(
 def test_code_of_a_cell_stands_in_a_traceback_that_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An agent has no cells."""
+    """An agent knows no cells."""
     cell = tmp_path / "123.py"
     cell.write_text("def parse(line):\n    return int(line)\n")
     monkeypatch.setattr(

@@ -32,7 +32,7 @@ class Gate:
         self._hear, self._say = os.pipe()
 
     def wait(self, name: str = "", _secret: bytes = b"") -> None:
-        """In an executor."""
+        """Wait in an executor."""
         os.close(self._open)
         os.write(self._say, f"{name}\n".encode())
         os.read(self._wait, 1)
@@ -75,7 +75,7 @@ def next_events(nursery: Nursery, count: int) -> list[Event]:
 
 
 def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
-    """Start executors; how each has ended."""
+    """Start executors and return their exit statuses."""
     for executor in executors:
         nursery.start(executor, SECRET)
     events = next_events(nursery, 2 * len(executors))
@@ -155,7 +155,7 @@ def test_an_executor_that_was_started_ahead_is_started_once(directory: Path, gat
         assert sorted(started) == ["e1", "e2", "e3"]
         nursery.kill("e1")
         next_events(nursery, 1)
-        nursery.start("e1", SECRET)  # ahead no longer
+        nursery.start("e1", SECRET)  # the start is no longer ahead
         assert gate.arrived() == "e1"
 
 
@@ -164,7 +164,7 @@ def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     names = [f"e{number}" for number in range(400)]
     with Nursery(lambda name, _secret: None, str(directory)) as nursery:
         for name in names:
-            nursery.start(name, SECRET)  # nothing is read meanwhile
+            nursery.start(name, SECRET)  # the driver reads no event meanwhile
         events = next_events(nursery, 2 * len(names))
     ended = set()
     for event in events:

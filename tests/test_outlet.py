@@ -144,7 +144,7 @@ def test_the_loss_of_a_group_that_runs_again_is_reported_at_once() -> None:
 
 
 def test_ordered_shards_continue_after_a_loss() -> None:
-    """Done again, a shard has the same rows in the same order."""
+    """A repeated shard has the same rows in the same order."""
     flow = Flow(["-glow.inline"])
     outlet, pulls, channel = outlet_of(flow.slice(range(9), 2).map(abs))
     outlet.group_begun(0, 10, "a1")

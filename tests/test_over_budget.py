@@ -34,7 +34,7 @@ MIXED = st.one_of(st.none(), NUMBERS, st.text("ab", max_size=2), st.booleans())
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every few rows are measured, and few streams merged at a time."""
+    """Measure every few rows, and merge few streams at a time."""
     monkeypatch.setattr(key_tables, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(fold_tables, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(sort, "_MOST_UNCHECKED", 8)

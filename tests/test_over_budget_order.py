@@ -45,7 +45,7 @@ PAIRS = st.lists(st.tuples(SHORT, st.integers(0, 99)), max_size=60)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every few rows are measured, and few streams merged at a time."""
+    """Measure every few rows, and merge few streams at a time."""
     for module in (key_tables, fold_tables):
         monkeypatch.setattr(module, "_MOST_UNCHECKED", 8)
     monkeypatch.setattr(merging, "FAN_IN", 2)

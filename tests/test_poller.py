@@ -80,7 +80,7 @@ def test_unregistered_sources_are_not_reported(pair, pipe):
     for each in (server, link, pipe[0]):
         poller.register(each, "unwanted")
         poller.unregister(each)
-        poller.unregister(each)  # once more does no harm
+        poller.unregister(each)  # a repetition has no effect
     poller.register(pipe[0], "pipe")
     os.write(pipe[1], b"x")
     for number in range(100):

@@ -293,7 +293,7 @@ def test_text_that_the_drivers_terminal_cannot_show(
     new_flow: Runner, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ascii_only = io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True)
-    if not new_flow.is_inline:  # there the user's own print meets the user's own terminal
+    if not new_flow.is_inline:  # inline, the user's print writes to the user's terminal
         monkeypatch.setattr(sys, "stdout", ascii_only)
     new_flow().slice([1]).map(lambda row: print("für 東京")).run()
     if not new_flow.is_inline:

@@ -52,7 +52,7 @@ def titles() -> str:
         names.append(own_name())
         process_title.idle()
         names.append(own_name())
-    process_title.group(1)  # closed: a live group may begin too late
+    process_title.group(1)  # closed: a streaming group may start too late
     return "\n".join([*names, own_name()])
 
 

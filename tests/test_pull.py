@@ -1,4 +1,4 @@
-"""The owner's end of the pull protocol, as transcripts."""
+"""Transcripts of the owner's end of the pull protocol."""
 
 from __future__ import annotations
 

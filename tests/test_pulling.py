@@ -1,4 +1,4 @@
-"""Reading shards when something is wrong: each loss is named, bounded in time, and no other's."""
+"""Pulls from failing owners: each loss has its own error, within a bounded time."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def poller() -> Poller:
 
 
 class Impostor:
-    """Listens where an owner did, and answers each Fetch with messages of the test."""
+    """Listens at an owner's address, and answers each Fetch with messages of the test."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.socket = context.socket(zmq.ROUTER)

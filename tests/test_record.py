@@ -48,11 +48,11 @@ class Ours(NamedTuple):
 
 
 class Nothing(NamedTuple):
-    """No fields."""
+    """A record without fields."""
 
 
 class Same(NamedTuple):
-    """Equal to itself only."""
+    """A record that is equal only to itself."""
 
     x: int
 

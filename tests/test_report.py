@@ -20,7 +20,7 @@ def printed(report: Report, source: str, text: str, encoding: str = "utf-8") -> 
     target = io.TextIOWrapper(io.BytesIO(), encoding, newline="")
     report.printed(source, target, text)
     assert isinstance(target.buffer, io.BytesIO)
-    return target.buffer.getvalue().decode(encoding)  # has been flushed
+    return target.buffer.getvalue().decode(encoding)  # flushed
 
 
 def test_lines_of_a_task_stand_behind_their_agent(report: Report) -> None:

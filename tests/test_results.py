@@ -323,7 +323,7 @@ def test_a_failure_leaves_neither_file_nor_temporary_file(
     assert path.read_text() == "older"
 
 
-# A limit on the size of files stands in for a full disk: the system refuses the same calls.
+# A limit on the size of files replaces a full disk: the same system calls fail.
 LIMIT_BYTES = 100_000
 
 

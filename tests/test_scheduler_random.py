@@ -1,4 +1,4 @@
-"""The scheduler under random plans, orders of events and faults: every run ends, books in order."""
+"""The scheduler under random plans, orders of events and faults ends every run."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def note(word):
 
 
 def noted(directory: Path) -> Counter[tuple[str, str]]:
-    """In how many processes each word was noted, by word and kind of process; once in each."""
+    """Number of processes that noted each word, by word and kind of process."""
     lines = (directory / "notes").read_text(encoding="utf-8").splitlines()
     assert len(set(lines)) == len(lines), lines
     return Counter((word, kind) for word, kind, _pid in map(str.split, lines))

@@ -162,7 +162,8 @@ assert sys.argv == before, sys.argv
 
 @IN_EVERY_MODE
 def test_the_folder_that_the_user_is_in(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Tasks on the same host work where the driver does, wherever the script lies."""
+    """Tasks on the driver's host run in the driver's working directory, for any place of the
+    script."""
     script = """
 import os
 from glowpy import Flow
@@ -212,7 +213,7 @@ def test_a_program_on_standard_input(mode: str, cluster: str, tmp_path: Path) ->
 
 @IN_EVERY_MODE
 def test_an_interactive_session(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Typed line by line, also with a script loaded before, as in `python -i script.py`."""
+    """Lines typed one by one, also after a script, as in `python -i script.py`."""
     write(
         tmp_path, {"script.py": "from glowpy import Flow\n\ndef one_more(x):\n    return x + 1\n"}
     )

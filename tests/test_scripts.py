@@ -40,7 +40,7 @@ def test_a_script_prints_the_same_in_every_mode(
 ) -> None:
     script = FOLDER / f"{name}.py"
     words, variables = WORDS.get(name, []), ENVIRONMENT.get(name, {})
-    if mode == "cluster":  # elsewhere tasks have the script's environment
+    if mode == "cluster":  # in other modes, tasks inherit the script's environment
         words = [*words, *(f"-glow.env={variable}" for variable in variables)]
     environment = {"PYTHONHASHSEED": seed, **variables}
     ended = run(tmp_path, script, *flags_of(mode, cluster), *words, environment=environment)

@@ -150,7 +150,7 @@ def test_several_readers_at_once_get_all_of_it(owner, poller):
         for reader in readers
         for stream in reader.streams((owner.address, 1, 0), (owner.address, 2, 0))
     ]
-    got = [list(batches) for batches in zip(*streams, strict=True)]  # drawn from in turn
+    got = [list(batches) for batches in zip(*streams, strict=True)]  # read in turn
     assert got == [[batch, batches[299 - n]] * 6 for n, batch in enumerate(batches)]
     for reader in readers:
         reader.__exit__()

@@ -13,7 +13,7 @@ from glowpy.driver.clock import Clock
 from tests.gate import SCRIPT, Gate
 from tests.processes import server, started
 
-# The rows wait until the test says so: the run lasts as long as the test wants.
+# The rows wait for the test, which sets the duration of the run.
 HELD = (
     SCRIPT
     + """
@@ -45,7 +45,7 @@ def test_a_returning_agent_is_used_again(
         process = driver.process if suspended == "driver" else agent.process
         process.send_signal(signal.SIGSTOP)
         if suspended == "driver":
-            agent.log.await_match("run .* is over")  # the agent has waited long enough
+            agent.log.await_match("run .* is over")  # the agent has declared the driver lost
         else:
             driver.stderr.await_match("agent .* is lost")
         process.send_signal(signal.SIGCONT)

@@ -59,7 +59,7 @@ def is_missing(value: Any) -> bool:
 
 
 def compared(left: Any, right: Any, reverse: bool) -> int:
-    """-1, 0 or 1, as the documentation orders two keys."""
+    """-1, 0 or 1: the documented order of two keys."""
     if isinstance(left, (tuple, list)):
         for one, other in zip(left, right, strict=False):
             if order := compared(one, other, reverse):
@@ -81,7 +81,7 @@ def in_order(rows: list[Any], reverse: bool, key: Callable[[Any], Any]) -> list[
 
 
 def same(found: list[Any], expected: list[Any]) -> bool:
-    """Equal, missing values and types included."""
+    """Compare values and types, missing values included."""
     return list(map(repr, found)) == list(map(repr, expected))
 
 

@@ -62,7 +62,7 @@ def test_a_full_device(mode: str, cluster: str, tmp_path: Path) -> None:
 
 @IN_THREE_MODES
 def test_a_reader_that_goes_away(mode: str, cluster: str, tmp_path: Path) -> None:
-    """As `head` does. The run ends soon, by an error, and leaves nothing."""
+    """A reader that ends like `head`. The run ends soon, by an error, without remaining files."""
     (tmp_path / "script.py").write_text(MANY)
     words = ["script.py", "-glow.quiet", *flags_of(mode, cluster)]
     line = '("$@"; echo "status $?" >&2) | head -n 1'

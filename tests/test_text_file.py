@@ -76,7 +76,7 @@ def test_strange_file_names(
     names = ["new\nline", " sp ace ", "ünï", "sur\udcffrogate", "[a]*?"]
     for name in names:
         (tmp_path / name).write_text(f"{name!a}\n")
-    monkeypatch.chdir(tmp_path)  # names without a folder are looked up where the driver runs
+    monkeypatch.chdir(tmp_path)  # relative names are resolved in the driver's working directory
     flow = new_flow()
     assert flow.text_file(names, 3).collect() == [ascii(name) for name in names]
     assert flow.text_file("sur*", 1).collect() == [ascii("sur\udcffrogate")]

@@ -1,4 +1,4 @@
-"""glowpy.master.topology: who is there, how far apart, who has gone."""
+"""glowpy.master.topology: members, distances, evictions."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def faults() -> Iterator[Faults]:
 
 @pytest.fixture(params=["standalone", "cluster"])
 def place(request: pytest.FixtureRequest) -> Place:
-    """Three executors, here or on a cluster."""
+    """Three executors, standalone or on a cluster."""
     if request.param == "cluster":
         cluster: LocalCluster = request.getfixturevalue("cluster")
         return Place(cluster.flags, cluster.faults)

@@ -35,6 +35,6 @@ def release(faults: list[ArmedFault]) -> None:
 
 
 def again(cluster: LocalCluster, steps: str) -> dict[int, int]:
-    """How often the tasks of a step group were begun again."""
+    """Number of repeated starts of each task of a step group."""
     found = cluster.recomputed().items()
     return {int(name.split()[-1]): n for name, n in found if name.startswith(steps)}

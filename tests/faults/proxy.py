@@ -14,7 +14,7 @@ _READ_BYTES = 1 << 16
 
 
 class Way(Enum):
-    """A direction."""
+    """A direction of the traffic."""
 
     TO_SERVER = "to the server"
     FROM_SERVER = "from the server"
@@ -35,7 +35,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
 
     def heal(self) -> None:
-        """From now on everything goes through."""
+        """End all faults."""
         self.delay_s = 0.0
         self.swallows.clear()
         self.is_refusing = False

@@ -110,5 +110,5 @@ def terminal_call(random: Random, directory: Path) -> tuple[str, Callable[[Datas
 
 
 def canonical(rows: list[Any]) -> list[str]:
-    """Rows as a multiset: shards come in another order where keys are placed otherwise."""
+    """Rows as a multiset, because the order of shards depends on the placement of keys."""
     return sorted(map(repr, rows))

@@ -30,7 +30,7 @@ _SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGABRT, signal.SIGTERM]
 
 
 class SoakError(Exception):
-    """A run gave another result, an error, or nothing in time."""
+    """A run returned a wrong result, raised an error, or exceeded its time."""
 
 
 class _Story:

@@ -95,7 +95,7 @@ def test_unneeded_groups_are_not_computed_again(cluster: LocalCluster) -> None:
     last = [cluster.hold_executor(step="Map7", task=task) for task in range(3)]
     run = started(rows.collect)
     victim = cluster.agent_of(first.wait())
-    cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # early, at the other agents
+    cluster.faults.wait_for(lambda: len(cluster.attempts()) == 5)  # pipelined, at the other agents
     first.release()
     assert victim not in agents_of(cluster, middle)
     release(middle)

@@ -78,7 +78,7 @@ def test_a_full_disk_at_an_agent(small_disk: Path) -> None:
 def test_a_full_disk_at_the_driver(
     cluster: LocalCluster, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the rows of slices wait, and where a result goes."""
+    """The disk holds the rows of slices and the result."""
     monkeypatch.setenv("TMPDIR", str(small_disk))
     rows = [bytes([row]) * (1 << 20) for row in range(20)]
     with pytest.raises(OutputError, match=r"cannot write .*rows.*: No space left on device"):

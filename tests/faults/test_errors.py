@@ -62,7 +62,7 @@ def _read_nowhere() -> None:
 def test_a_row_that_kills_its_executor_at_each_try_is_named(
     place: Place, act: Callable[[], Any], cause: str
 ) -> None:
-    """A poison row: the last try is made row by row."""
+    """A poison row: the last attempt processes row by row."""
     flow = place.flow("-glow.quiet")
     rows = flow.slice([f"row {number}" for number in range(1000)], 2).map(str.upper)
     poisoned = rows.map(lambda row: act() if row == "ROW 777" else row)

@@ -203,7 +203,7 @@ def test_a_loop_on_a_cluster_of_one_executor() -> None:
 
 
 def test_without_faults_nothing_is_done_twice(faults: Faults) -> None:
-    """Each group of the gang runs once."""
+    """Each streaming group runs once."""
     source, out = Channel(), Channel()
     flow = Flow(["-glow.workers=2"])
     flow.channel(source, shards=2).map(abs).partition(3).map(abs).add_output(out)

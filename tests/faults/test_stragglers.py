@@ -93,7 +93,7 @@ def test_no_task_gets_a_speculative_attempt_without_the_flag(cluster: LocalClust
     slow = cluster.hold_executor(50, step="Map1", task=1)
     run = started(steps_of(cluster.flow()).collect)
     slow.wait()
-    cluster.faults.wait_for(lambda: len(cluster.attempts()) >= 5)  # readers have begun early
+    cluster.faults.wait_for(lambda: len(cluster.attempts()) >= 5)  # pipelined readers have started
     slow.release()
     assert sorted(run.result(BOUND_S)) == EXPECTED
     assert again(cluster, MAPS) == {}

@@ -1,4 +1,4 @@
-"""partition, on every runner: equal keys meet."""
+"""partition, on every runner: equal keys are in the same shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""take(k) is collect()[:k] for every operator, and for every operator behind another."""
+"""take(k) is collect()[:k] for every operator, and for every pair of operators."""
 
 from __future__ import annotations
 

@@ -282,7 +282,7 @@ TABLE: dict[str, Entry] = {
         lambda rows: rows.map(key_of).distinct(),
         lambda shards: [row[0] for row in reduced([[(r[0], 0) for r in all_rows(shards)]])],
         PAIRS,
-        HASHED - STORED,  # the values are gone
+        HASHED - STORED,  # the step drops the values
         in_order=False,
     ),
     "Dataset.broadcast_join": Use(

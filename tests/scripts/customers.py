@@ -1,4 +1,4 @@
-"""Orders joined with customers; both have gaps, as files from other people have."""
+"""Orders joined with customers; both have gaps, like files from other people."""
 
 import csv
 import io
