@@ -22,7 +22,7 @@ USER = "the user's functions"
 READING = "reading and splitting text"
 SECOND = "second step group, in one task"
 TASKS = "the rest of the tasks"
-OTHERS = "nursery, driver, start and end"
+OTHERS = "fork server, driver, start and end"
 
 
 def part_of(stack: str) -> str:

@@ -73,16 +73,16 @@ def test_an_executor_that_is_always_stopped_is_named(monkeypatch: pytest.MonkeyP
         flow.run()
 
 
-def test_a_run_whose_nursery_is_stopped_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_fork_server_is_stopped_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOWPY_TIME_SCALE", "0.02")
 
-    def stop_the_nursery(row: int) -> int:
+    def stop_the_fork_server(row: int) -> int:
         os.kill(os.getppid(), signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGKILL)
         return row
 
     with pytest.raises(ClusterError, match="the process that starts executors cannot go on"):
-        Flow([]).slice([1]).map(stop_the_nursery).run()
+        Flow([]).slice([1]).map(stop_the_fork_server).run()
 
 
 def test_the_hard_limit_is_a_multiple_but_not_too_small() -> None:

@@ -353,13 +353,13 @@ def test_a_short_run_loads_nothing_of_it(tmp_path: Path) -> None:
 import sys
 from glowpy import Flow
 assert Flow().slice(range(10), 2).map(str).count() == 10
-shown = "amounts bars captured progress run_log screen summary tally logs rich".split()
+shown = "amounts bars captured progress run_log screen run_stats summary logs rich".split()
 print([name for name in sys.modules if name.split(".")[-1] in shown or name == "logging"])
 """
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     slow = {"GLOWPY_TIME_SCALE": "30"}  # a short run, even on a slow machine
     assert run(tmp_path, "script.py", environment=slow).stdout == "[]\n"
-    assert "tally" in run(tmp_path, "script.py", "-glow.flow.stat").stdout
+    assert "run_stats" in run(tmp_path, "script.py", "-glow.flow.stat").stdout
 
 
 def test_two_runs_at_once_share_a_terminal(gate: Gate, tmp_path: Path) -> None:

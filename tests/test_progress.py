@@ -11,23 +11,23 @@ from glowpy.amounts import format_bytes, format_duration, format_rows
 from glowpy.driver.scheduling import events as do
 from glowpy.driver.view.bars import plain
 from glowpy.driver.view.progress import RunProgress, StepLine, worth_showing
+from glowpy.driver.view.run_stats import RunStats
 from glowpy.driver.view.summary import as_json, as_table, summary_of
-from glowpy.driver.view.tally import Tally
 from glowpy.planner.fusion import make_plan
 from glowpy.wire import run_messages as wire
 from glowpy.wire.run_messages import AttemptStats, GroupEnded, Outcome
 
 
-def tally_of_two_step_groups() -> Tally:
+def stats_of_two_step_groups() -> RunStats:
     """Groups 0 and 1 map, group 2 reduces."""
     dataset = Flow(["-glow.inline"]).slice([1], 2).map(abs).reduce(max)
-    return Tally(make_plan(dataset._graph, [dataset._node], stored=True))
+    return RunStats(make_plan(dataset._graph, [dataset._node], stored=True))
 
 
 @pytest.fixture
-def tally() -> Tally:
+def stats() -> RunStats:
     """e1 at a1 has sealed group 0 in 3 s and runs group 2; e2 at a2 is at work on group 1."""
-    tally = tally_of_two_step_groups()
+    stats = stats_of_two_step_groups()
     for now, event in (
         (100.0, do.ExecutorJoined("e1", "a1:1")),
         (100.0, do.ExecutorJoined("e2", "a2:2")),
@@ -47,25 +47,25 @@ def tally() -> Tally:
         (104.0, do.Assign("e2", 2, 13, ())),
         (105.0, wire.Progress("r", ((11, AttemptStats(rows_in=1000, rows_out=1, waited_s=0.5)),))),
     ):
-        tally.take(event, now)
-        tally.check_invariants()
-    return tally
+        stats.take(event, now)
+        stats.check_invariants()
+    return stats
 
 
-def test_a_line_for_each_step_group(tally: Tally) -> None:
-    progress = RunProgress(tally, 100.0)
+def test_a_line_for_each_step_group(stats: RunStats) -> None:
+    progress = RunProgress(stats, 100.0)
     first, second = progress.lines(110.0)
     assert first == (0, first.label, 1, 2, 1, 3000, 300.0)
     assert second == (1, second.label, 0, 1, 1, 0, 0.0)
     assert (first.label, second.label) == ("Input0>Map1>LocalReduce2", "MergeReduce3")
 
 
-def test_rows_per_second_are_those_of_the_last_seconds(tally: Tally) -> None:
-    progress = RunProgress(tally, 100.0)
+def test_rows_per_second_are_those_of_the_last_seconds(stats: RunStats) -> None:
+    progress = RunProgress(stats, 100.0)
     rates = []
     for second in range(10):
         rows = 1000 * second if second < 4 else 4000
-        tally.take(wire.Progress("r", ((11, AttemptStats(rows_in=1000 + rows)),)), 110.0)
+        stats.take(wire.Progress("r", ((11, AttemptStats(rows_in=1000 + rows)),)), 110.0)
         rates.append(progress.lines(110.0 + second)[0].rows_per_s)
     assert rates[0] == 300.0  # since the beginning
     assert rates[1:4] == [1000.0] * 3
@@ -73,22 +73,22 @@ def test_rows_per_second_are_those_of_the_last_seconds(tally: Tally) -> None:
     assert sorted(rates[4:], reverse=True) == rates[4:]
 
 
-def test_rows_that_were_lost_make_no_negative_rate(tally: Tally) -> None:
-    progress = RunProgress(tally, 100.0)
+def test_rows_that_were_lost_make_no_negative_rate(stats: RunStats) -> None:
+    progress = RunProgress(stats, 100.0)
     progress.lines(110.0)
-    tally.take(do.ExecutorLeft("e2", "SIGKILL"), 111.0)
+    stats.take(do.ExecutorLeft("e2", "SIGKILL"), 111.0)
     assert progress.lines(111.0)[0].rows_per_s == 0.0
 
 
-def test_one_sentence_for_those_without_a_terminal(tally: Tally) -> None:
-    assert RunProgress(tally, 100.0).sentence(110.0) == (
+def test_one_sentence_for_those_without_a_terminal(stats: RunStats) -> None:
+    assert RunProgress(stats, 100.0).sentence(110.0) == (
         "10.0 s: 1 of 3 tasks done, 2 running on 2 executors; "
         "Input0>Map1>LocalReduce2 1/2, 300 rows/s; MergeReduce3 0/1, 0 rows/s"
     )
 
 
-def test_the_state_of_every_running_group(tally: Tally) -> None:
-    first, *states, last = RunProgress(tally, 100.0).states(110.0)
+def test_the_state_of_every_running_group(stats: RunStats) -> None:
+    first, *states, last = RunProgress(stats, 100.0).states(110.0)
     assert first.startswith("10.0 s: 1 of 3 tasks done")
     states = [re.sub(r"\(.*?\)", "(…)", state) for state in states]
     assert states == [
@@ -127,8 +127,8 @@ def test_the_view_shows_as_many_lines_as_fit() -> None:
     ]
 
 
-def test_the_summary_counts_what_is_sealed(tally: Tally) -> None:
-    summary = summary_of(tally, "r", 3, "failed", 12.0)
+def test_the_summary_counts_what_is_sealed(stats: RunStats) -> None:
+    summary = summary_of(stats, "r", 3, "failed", 12.0)
     first, second = summary.steps
     assert (first.tasks, first.sealed, first.retries, first.queued_s) == (2, 1, 0, 1.0)
     assert first.total == AttemptStats(2000, 9, 1, 8, 7, 1.0, 2.0)
@@ -147,14 +147,14 @@ def test_the_summary_counts_what_is_sealed(tally: Tally) -> None:
     ("times_s", "skew"), [([4.0, 1.0], 1.6), ([1.0, 1.0], 1.0), ([0.0, 0.0], None), ([5.0], None)]
 )
 def test_skew_is_the_slowest_to_the_median(times_s: list[float], skew: float | None) -> None:
-    tally = tally_of_two_step_groups()
+    stats = stats_of_two_step_groups()
     for group, took_s in enumerate(times_s):
-        tally.take(do.Assign("e", group, group, ()), 0.0)
-        tally.take(do.GroupStarted(group), 0.0)
+        stats.take(do.Assign("e", group, group, ()), 0.0)
+        stats.take(do.GroupStarted(group), 0.0)
         work = AttemptStats(ran_s=took_s)
-        tally.take(GroupEnded("r", "e", group, group, Outcome.SEALED, (), work), 0.0)
-        tally.take(do.GroupDone(group, group, "a"), 0.0)
-    step = summary_of(tally, "r", 1, "done", 1.0).steps[0]
+        stats.take(GroupEnded("r", "e", group, group, Outcome.SEALED, (), work), 0.0)
+        stats.take(do.GroupDone(group, group, "a"), 0.0)
+    step = summary_of(stats, "r", 1, "done", 1.0).steps[0]
     assert step.skew == skew
     assert step.slowest is not None and step.slowest.took_s == max(times_s)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from glowpy.driver.clock import Clock
+from glowpy.driver.clock import ListeningClock
 from tests.gate import SCRIPT, Gate
 from tests.processes import server, started
 
@@ -58,7 +58,7 @@ def test_a_returning_agent_is_used_again(
 def test_a_clock_stands_still_between_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     real = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: real)
-    clock = Clock(most_step_s=2.0)
+    clock = ListeningClock(most_step_s=2.0)
     seen = []
     for real in (100.5, 102.0, 142.0, 142.5):  # noqa: B007  # `monotonic` reads it
         seen.append(clock())

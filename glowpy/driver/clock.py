@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Clock:
+class ListeningClock:
     """Monotonic seconds, when called; a gap between calls longer than a step counts as one step.
 
     A suspended or busy driver has not been listening: its peers cannot be blamed for the gap.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from glowpy.driver.captures import captures_of
-from glowpy.driver.clock import Clock
+from glowpy.driver.clock import ListeningClock
 from glowpy.driver.fleets.cluster_fleet import ClusterFleet
 from glowpy.driver.fleets.own_cluster import end_shared_cluster, is_answering, shared_cluster
 from glowpy.driver.fleets.sent_environment import sent_environment
@@ -17,7 +17,7 @@ from glowpy.driver.job import Job
 from glowpy.driver.run import Run
 from glowpy.driver.scratch import scratch_directory
 from glowpy.driver.view.report import Report
-from glowpy.driver.view.watch import Watch
+from glowpy.driver.view.run_monitor import RunMonitor
 from glowpy.errors import ConfigError
 from glowpy.flags import MASTER_PORT, Options
 from glowpy.program.package_data import MAX_BYTES, MAX_FILES
@@ -49,8 +49,8 @@ def run_on_cluster(job: Job) -> Any:
             "-glow.related.files"
         )
         report.note_once(package, text)
-    watch = Watch(plan, description, options, timing, report)
-    clock = Clock(2 * timing.beat_s)
+    monitor = RunMonitor(plan, description, options, timing, report)
+    clock = ListeningClock(2 * timing.beat_s)
     with (
         scratch_directory("glowpy-driver-") as directory,
         _cluster(options, timing, report) as (leader, policy, is_own),
@@ -73,7 +73,7 @@ def run_on_cluster(job: Job) -> Any:
             ),
         ) as fleet,
     ):
-        return Run(job, fleet, report, watch, clock).execute()
+        return Run(job, fleet, report, monitor, clock).execute()
 
 
 @contextlib.contextmanager

@@ -63,13 +63,13 @@ class Control:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the loop, from any thread, at any time."""
         with self._lock:
             if self._descriptor >= 0:
                 os.eventfd_write(self._descriptor, 1)
 
-    def silence(self) -> None:
+    def clear(self) -> None:
         """Reset the wake-up descriptor before the loop looks at everything."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._descriptor)
@@ -77,13 +77,13 @@ class Control:
     def cancel(self, reason: str) -> None:
         """End the run at once, from any thread, at any time."""
         self._reason = self._reason or reason
-        self.ring()
+        self.wake()
 
     def ask_states(self, patience_s: float) -> None:
         """Have the run's thread say what is running, and wait until it has, but not for long."""
         self._has_told.clear()
         self._wants_states = True
-        self.ring()
+        self.wake()
         self._has_told.wait(patience_s)
 
     def answer(self, tell_states: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from glowpy.driver.clock import Clock
+from glowpy.driver.clock import ListeningClock
 from glowpy.driver.fleets.fleet import Fleet
 from glowpy.driver.results import Result
 from glowpy.errors import ShardError
@@ -33,7 +33,7 @@ class Delivery:
         result: Result,
         fleet: Fleet,
         timing: Timing,
-        clock: Clock,
+        clock: ListeningClock,
     ) -> None:
         self._result = result
         self.pulls = Pulls(

@@ -1,7 +1,7 @@
 """A small process that removes a run's directory after the driver was killed.
 
-A standalone run needs none: its nursery removes the directory. The janitor reads a pipe whose write
-end only the driver holds, so any death of the driver ends the read.
+A standalone run needs none: its fork server removes the directory. The janitor reads a pipe whose
+write end only the driver holds, so any death of the driver ends the read.
 """
 
 from __future__ import annotations

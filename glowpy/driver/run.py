@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from glowpy.driver.channels.run_channels import channels_of
-from glowpy.driver.clock import Clock
+from glowpy.driver.clock import ListeningClock
 from glowpy.driver.delivery import Delivery
 from glowpy.driver.fleets.fleet import AgentSaid, Fleet, FleetFailed
 from glowpy.driver.job import Job
@@ -17,7 +17,7 @@ from glowpy.driver.scheduling.events import AgentLost, Event, ExecutorJoined, Sh
 from glowpy.driver.scheduling.scheduler import Scheduler
 from glowpy.driver.stopping import check_stopped
 from glowpy.driver.view.report import Report
-from glowpy.driver.view.watch import Watch
+from glowpy.driver.view.run_monitor import RunMonitor
 from glowpy.errors import ClusterError, GlowError, ProgramError
 from glowpy.planner.plan import may_capture
 from glowpy.task.failure import refused, unpacked
@@ -49,8 +49,8 @@ class Run:
         job: Job,
         fleet: Fleet,
         report: Report,
-        watch: Watch,
-        clock: Clock,
+        monitor: RunMonitor,
+        clock: ListeningClock,
     ) -> None:
         plan, description, result, timing = job.plan, job.description, job.result, job.timing
         self._job = job
@@ -59,7 +59,7 @@ class Run:
         self._result = result
         self._fleet = fleet
         self._report = report
-        self._watch = watch
+        self._monitor = monitor
         self._clock = clock
         self._scheduler = Scheduler(
             plan,
@@ -89,14 +89,14 @@ class Run:
             GlowError: the run has failed; the message gives the cause.
         """
         control, poller = self._job.control, self._fleet.poller
-        bell = control.open()
-        poller.register(bell, control.silence)
+        wake_up = control.open()
+        poller.register(wake_up, control.clear)
         try:
-            with self._watch, self._channels:
+            with self._monitor, self._channels:
                 control.begin()
                 return self._execute()
         finally:
-            poller.unregister(bell)
+            poller.unregister(wake_up)
             control.close()
 
     def _execute(self) -> Any:
@@ -124,12 +124,12 @@ class Run:
             self._decide(do.FleetSettled())
         check_stopped()
         self._job.control.check()
-        self._job.control.answer(self._watch.tell_states)
+        self._job.control.answer(self._monitor.tell_states)
         now = self._clock()
         self._until = min(
             self._fleet.advance(now),
             self._delivery.advance(now),
-            self._watch.advance(now),
+            self._monitor.advance(now),
             self._next_tick,
         )
         if now >= self._next_tick:
@@ -177,7 +177,7 @@ class Run:
         elif isinstance(message, Noted):
             self._report.note_once(message.subject, message.text)
         elif isinstance(message, Progress):
-            self._watch.heard(message)
+            self._monitor.heard(message)
         elif isinstance(message, RowReported):
             self._reported_rows[message.attempt] = message.row
         elif isinstance(message, GroupStarted):
@@ -200,7 +200,7 @@ class Run:
             self._take(AgentLost(agent, message.reason))
 
     def _ended(self, message: GroupEnded, payload: bytes, cause: BaseException | None) -> None:
-        self._watch.heard(message)
+        self._monitor.heard(message)
         event: Any
         is_target = self._plan.step_group_of(message.group).output in self._plan.targets
         if message.outcome is Outcome.SEALED:
@@ -246,7 +246,7 @@ class Run:
         self._decide(do.ExecutorLeft(message.executor, message.cause, message.last_row))
 
     def _decide(self, event: Event) -> None:
-        self._watch.heard(event)
+        self._monitor.heard(event)
         self._obey(self._scheduler.handle(event, self._clock()))
 
     def _obey(self, actions: list[Any]) -> None:
@@ -255,7 +255,7 @@ class Run:
             self._perform(pending.popleft())
 
     def _perform(self, action: Any) -> None:
-        self._watch.heard(action)
+        self._monitor.heard(action)
         run = self._description.run
         if isinstance(action, do.Assign):
             self._channels.group_assigned(action.group, action.attempt)

@@ -14,7 +14,7 @@ from glowpy.errors import ConfigError
 from glowpy.resources import host_name
 from glowpy.signals import signals_blocked
 
-NURSED_PREFIX = "glowpy-"  # of directories removed by a nursery; a number follows
+STANDALONE_PREFIX = "glowpy-"  # of directories removed by a fork server; a number follows
 _SOCKET_PATH_BYTES = 100  # the system's limit is 107
 _PLACES = ("/tmp", "/var/tmp")  # a directory made there is private to its owner
 

@@ -1,7 +1,7 @@
 """The standalone runner: a cluster of one.
 
-A nursery, forked before anything else is opened, forks the executors; the driver embeds an agent's
-core. Executors start while the driver still loads the agent's modules.
+A fork server, forked before anything else is opened, forks the executors; the driver embeds an
+agent's core. Executors start while the driver still loads the agent's modules.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from glowpy.driver.fleets.nursery import Nursery, executor_name
+from glowpy.driver.fleets.fork_server import ForkServer, executor_name
 from glowpy.driver.job import Job
 from glowpy.driver.loading import loading
-from glowpy.driver.scratch import NURSED_PREFIX, scratch_directory
+from glowpy.driver.scratch import STANDALONE_PREFIX, scratch_directory
 from glowpy.driver.view.report import Report, is_screen
 from glowpy.flags import Options
 from glowpy.flow.graph import Graph
@@ -42,7 +42,7 @@ def run_standalone(job: Job) -> Any:
     worker_count = options.workers or cores()
     if threading.active_count() > 1:
         _load_executor()  # now: at fork time, another thread might hold the import lock of a module
-    with scratch_directory(NURSED_PREFIX, for_sockets=True, has_janitor=False) as directory:
+    with scratch_directory(STANDALONE_PREFIX, for_sockets=True, has_janitor=False) as directory:
         endpoint = IpcAddress(os.path.join(directory, "agent"))
         report = Report(timing, is_quiet=options.quiet)
         poller = Poller()
@@ -55,22 +55,22 @@ def run_standalone(job: Job) -> Any:
             if starts_fresh:
                 prepare_fresh()
             with (
-                Nursery(main, directory, _load_executor, become_fresh) as nursery,
+                ForkServer(main, directory, _load_executor, become_fresh) as fork_server,
                 Transport(Policy(), timing.without_linger(), most_sockets=FEW_SOCKETS) as transport,
             ):
-                nursery.starts_fresh = starts_fresh
+                fork_server.starts_fresh = starts_fresh
                 server = transport.serve(endpoint)
                 # The scheduler's first demand, as far as idle cores allow.
                 ahead = max(1, min(worker_count - 1, tasks_at_once(plan)))
-                nursery.start_ahead([executor_name(number) for number in range(1, ahead + 1)])
+                fork_server.start_ahead([executor_name(number) for number in range(1, ahead + 1)])
                 with loading():
-                    from glowpy.driver.clock import Clock
+                    from glowpy.driver.clock import ListeningClock
                     from glowpy.driver.fleets.standalone_fleet import StandaloneFleet
                     from glowpy.driver.run import Run
-                    from glowpy.driver.view.watch import Watch
-                clock = Clock(2 * timing.beat_s)
+                    from glowpy.driver.view.run_monitor import RunMonitor
+                clock = ListeningClock(2 * timing.beat_s)
                 fleet = StandaloneFleet(
-                    nursery,
+                    fork_server,
                     transport,
                     server,
                     poller,
@@ -83,8 +83,8 @@ def run_standalone(job: Job) -> Any:
                     prepare_fresh,
                 )
                 with fleet:
-                    watch = Watch(plan, description, options, timing, report)
-                    return Run(job, fleet, report, watch, clock).execute()
+                    monitor = RunMonitor(plan, description, options, timing, report)
+                    return Run(job, fleet, report, monitor, clock).execute()
 
 
 def tasks_at_once(plan: Plan) -> int:
@@ -108,10 +108,10 @@ def _captured(
 
 
 def _load_executor() -> None:
-    """Load the executor's modules in the nursery, while the driver loads its own part."""
+    """Load the executor's modules in the fork server, while the driver loads its own part."""
     with loading():
         import glowpy.driver.fleets.executor_life
-        import glowpy.driver.nursed
+        import glowpy.driver.orphan_dirs
         import glowpy.task.lifeline  # noqa: F401
 
 
@@ -159,7 +159,7 @@ def _executor_main(
 def _become_fresh(
     captured: CapturedOutput | None, directory: str, lifeline: int, executor: str, secret: Secret
 ) -> None:
-    """In a fork of the nursery: exec a fresh executor."""
+    """In a child of the fork server: exec a fresh executor."""
     from glowpy.driver.fleets.fresh_start import become_fresh
 
     if captured is not None:

@@ -27,10 +27,10 @@ _is_told = False  # a KeyboardInterrupt has been raised for the run to end
 class Stopping:
     """Within this context, the first signal raises a KeyboardInterrupt, by which the run ends.
 
-    A second Ctrl-C while the run ends, or within `hold_s`, ends the process at once: its nursery,
-    its janitor and the agents clean up. Other signals have no effect meanwhile. On exit, a signal
-    other than Ctrl-C takes its default effect. Signals handled by the user stay the user's; off the
-    main thread no handler is installed.
+    A second Ctrl-C while the run ends, or within `hold_s`, ends the process at once: its fork
+    server, its janitor and the agents clean up. Other signals have no effect meanwhile. On exit, a
+    signal other than Ctrl-C takes its default effect. Signals handled by the user stay the user's;
+    off the main thread no handler is installed.
     """
 
     def __init__(self, hold_s: float) -> None:

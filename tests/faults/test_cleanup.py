@@ -97,19 +97,19 @@ def test_a_standalone_drivers_end_by_sigkill_ends_everything_of_it(
         driver.await_nothing_left()
 
 
-def test_executors_outlive_neither_driver_nor_nursery(faults: Faults, tmp_path: Path) -> None:
+def test_executors_outlive_neither_driver_nor_fork_server(faults: Faults, tmp_path: Path) -> None:
     """Executors detect the end of both, also while a user's function runs."""
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     armed = [faults.hold_executor(50, step="Map1", task=task) for task in range(3)]
     with started_script(tmp_path, "script.py", "-glow.workers=3") as driver:
         pids = [fault.wait() for fault in armed]
-        (nursery,) = {psutil.Process(pid).ppid() for pid in pids}
-        assert nursery != driver.process.pid
-        os.kill(nursery, signal.SIGSTOP)  # so that the nursery cannot clean up before its end
+        (fork_server,) = {psutil.Process(pid).ppid() for pid in pids}
+        assert fork_server != driver.process.pid
+        os.kill(fork_server, signal.SIGSTOP)  # the fork server cannot clean up before its end
         driver.process.kill()
         assert driver.process.wait() == -signal.SIGKILL
-        os.kill(nursery, signal.SIGKILL)
-        for pid in (nursery, *pids):
+        os.kill(fork_server, signal.SIGKILL)
+        for pid in (fork_server, *pids):
             await_end(pid)
         driver.finish()
         driver.await_nothing_left()

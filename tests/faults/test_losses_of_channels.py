@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from glowpy import Channel, Flow
-from glowpy.driver.view.watch import Watch
+from glowpy.driver.view.run_monitor import RunMonitor
 from glowpy.errors import RowsDelivered
 from glowpy.testing import Faults, LocalCluster
 from glowpy.wire.run_messages import GroupEnded
@@ -152,14 +152,14 @@ def test_shards_that_are_whole_and_received_are_not_missed(
 ) -> None:
     """The dead agent held only shards that have been received."""
     await_idle(cluster.leader, cluster.key_file)
-    sealed, heard = threading.Event(), Watch.heard
+    sealed, heard = threading.Event(), RunMonitor.heard
 
-    def hear(watch: Watch, event: object) -> None:
-        heard(watch, event)
+    def hear(monitor: RunMonitor, event: object) -> None:
+        heard(monitor, event)
         if isinstance(event, GroupEnded) and event.group == 0:
             sealed.set()
 
-    monkeypatch.setattr(Watch, "heard", hear)
+    monkeypatch.setattr(RunMonitor, "heard", hear)
     first, second, out, other = Channel(), Channel(), Channel(), Channel()
     flow = cluster.flow()
     flow.channel(first).map(abs).add_output(out)

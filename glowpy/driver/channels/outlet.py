@@ -42,15 +42,15 @@ class Outlet:
         self._pulls = pulls
         self._grace_s = grace_s
         # the time and error of a pending failure
-        self._doom: tuple[float, RowsDelivered] | None = None
+        self._pending_error: tuple[float, RowsDelivered] | None = None
         self._is_streaming = step_group.is_streaming_source
         # a rerun yields a shard's rows in the same order, unless a step reads in order of arrival
         self._is_steady = not any(
             plan.mixes(each, edge) for each in plan.step_groups for edge in each.inputs
         )
         self._shards = list(plan.output_shards(step_group.output))
-        self._given = [0] * len(self._shards)  # rows received by the channel
-        self._seen = [0] * len(self._shards)  # rows read from the current attempt
+        self._delivered_counts = [0] * len(self._shards)  # rows received by the channel
+        self._scanned_counts = [0] * len(self._shards)  # rows read from the current attempt
         self._left = dict.fromkeys(range(len(self._shards)))  # unfinished shards
         self._open: dict[int, Pull] = {}
         self._readable: dict[int, tuple[int, str]] = {}  # group -> (attempt, owner)
@@ -66,7 +66,7 @@ class Outlet:
         """Return the number of rows received by the channel, and the awaited event, as text."""
         if self._pending is None:
             return 0, ""
-        return sum(self._given), (
+        return sum(self._delivered_counts), (
             f"a reader of the channel that is {self.channel.user}: it has been full for "
             f"{notice_s:g} s; read it while the flow runs (flow.start(), or another thread), or "
             "close it to drop its rows"
@@ -113,8 +113,8 @@ class Outlet:
         Raises:
             RowsDelivered: a shard is lost after the channel received some of its rows.
         """
-        if self._doom is not None and self._pulls.clock() >= self._doom[0]:
-            raise self._doom[1]
+        if self._pending_error is not None and self._pulls.clock() >= self._pending_error[0]:
+            raise self._pending_error[1]
         self._pull_ahead()
         while self._give_pending() and self._take_next():
             pass
@@ -125,17 +125,21 @@ class Outlet:
                 continue
             if position in self._open:
                 self._open.pop(position).cancel()
-            if self._given[position] and (self._is_streaming or not self._is_steady):
-                raise self._doom[1] if self._doom else self._delivered(position, cause)
+            if self._delivered_counts[position] and (self._is_streaming or not self._is_steady):
+                raise (
+                    self._pending_error[1]
+                    if self._pending_error
+                    else self._delivered(position, cause)
+                )
             if self._pending is not None and self._pending[0] == position:
                 self._pending = None
 
     def _delivered(self, position: int, cause: str) -> RowsDelivered:
         label = self._plan.task_group(self._shards[position].group).label
         return RowsDelivered(
-            f"{label}: {counted(self._given[position], 'row')} of it had been received from its "
-            f"output channel when it was lost: {cause}; they are not repeated, so the run cannot "
-            "go on"
+            f"{label}: {counted(self._delivered_counts[position], 'row')} of it had been received "
+            f"from its output channel when it was lost: {cause}; they are not repeated, so the run "
+            "cannot go on"
         )
 
     def _pull_ahead(self) -> None:
@@ -145,7 +149,7 @@ class Outlet:
             if position not in self._open and shard.group in self._readable:
                 attempt, owner = self._readable[shard.group]
                 self._open[position] = self._pulls.open(owner, attempt, shard.shard)
-                self._seen[position] = 0
+                self._scanned_counts[position] = 0
 
     def _give_pending(self) -> bool:
         """Offer the pending rows; False: the channel is full."""
@@ -180,9 +184,9 @@ class Outlet:
 
     def _not_given_yet(self, position: int, rows: Batch) -> Iterator[Any]:
         for row in rows:
-            self._seen[position] += 1
-            if self._seen[position] > self._given[position]:
-                self._given[position] += 1
+            self._scanned_counts[position] += 1
+            if self._scanned_counts[position] > self._delivered_counts[position]:
+                self._delivered_counts[position] += 1
                 yield row
 
     def _lose(self, position: int, pull: Pull, cause: str) -> None:
@@ -191,10 +195,14 @@ class Outlet:
         group = self._shards[position].group
         if self._readable.get(group, (-1, ""))[0] == pull.attempt:
             del self._readable[group]
-        if self._given[position] and (self._is_streaming or not self._is_steady) and not self._doom:
+        if (
+            self._delivered_counts[position]
+            and (self._is_streaming or not self._is_steady)
+            and not self._pending_error
+        ):
             # The cause may still arrive by another connection, and a failure says more.
             until = self._pulls.clock() + self._grace_s
-            self._doom = until, self._delivered(position, cause)
+            self._pending_error = until, self._delivered(position, cause)
 
     def _finish(self, position: int) -> None:
         del self._open[position], self._left[position]

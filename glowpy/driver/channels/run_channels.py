@@ -158,7 +158,7 @@ class RunChannels(NoChannels):
 
     def _attach(self, channel: Channel, user: str) -> None:
         job = self._job
-        channel.attach(user, job.options.channel_buffer_size, job.control.ring)
+        channel.attach(user, job.options.channel_buffer_size, job.control.wake)
         self._attached.append(channel)
 
     def __exit__(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from glowpy.driver.clock import Clock
+from glowpy.driver.clock import ListeningClock
 from glowpy.driver.fleets.cluster_actions import (
     ClusterAction,
     LeaveAgent,
@@ -25,7 +25,7 @@ from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
 from glowpy.driver.fleets.hints import with_hints
 from glowpy.driver.fleets.own_server import OwnServer
 from glowpy.driver.fleets.sent_environment import SentEnvironment
-from glowpy.driver.fleets.shipping import OwnPaths, Shipment
+from glowpy.driver.fleets.shipping import PathRewriter, Shipment
 from glowpy.environment import UNSENT_SUBJECT
 from glowpy.errors import GlowError
 from glowpy.flags import Options
@@ -64,7 +64,7 @@ class ClusterFleet:
         directory: str,
         options: Options,
         timing: Timing,
-        clock: Clock,
+        clock: ListeningClock,
         environment: SentEnvironment,
     ) -> None:
         self.transport = transport
@@ -74,7 +74,7 @@ class ClusterFleet:
         self._run = description.run
         self._timing = timing
         self._clock = clock
-        self._own_paths = OwnPaths(shipment)
+        self._rewrite_paths = PathRewriter(shipment)
         self._unsent_read: set[str] = set()  # variables read by tasks and not sent
         self._events: list[FleetEvent] = []
         self._master: Link | None = None
@@ -226,26 +226,28 @@ class ClusterFleet:
         message: Any = said.message
         if isinstance(message, ExecutorExited):
             message = message._replace(
-                log_tail=self._explained(message.log_tail), cause=self._own_paths(message.cause)
+                log_tail=self._explained(message.log_tail), cause=self._rewrite_paths(message.cause)
             )
         elif isinstance(message, GroupEnded):
             message = message._replace(reason=self._explained(message.reason))
         elif isinstance(message, Printed):
-            message = message._replace(text=self._own_paths(message.text))
+            message = message._replace(text=self._rewrite_paths(message.text))
         elif isinstance(message, Noted):
-            subject, text = self._own_paths(message.subject), self._own_paths(message.text)
+            subject, text = self._rewrite_paths(message.subject), self._rewrite_paths(message.text)
             if subject.startswith(UNSENT_SUBJECT):
                 self._unsent_read.add(subject.removeprefix(UNSENT_SUBJECT))
             message = message._replace(subject=subject, text=text)
         elif isinstance(message, LaunchRefused):
-            message = message._replace(reason=self._own_paths(message.reason))
+            message = message._replace(reason=self._rewrite_paths(message.reason))
         return said._replace(message=message)
 
     def _explained(self, error: str) -> str:
         """The text of a task's error, with the paths of this host, and hints."""
         if not error:
             return ""
-        return with_hints(self._own_paths(error), self._unsent_read, self._own_paths.of_file)
+        return with_hints(
+            self._rewrite_paths(error), self._unsent_read, self._rewrite_paths.of_file
+        )
 
 
 def _working_directory() -> str:

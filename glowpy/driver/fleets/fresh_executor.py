@@ -39,7 +39,7 @@ def main(directory: str, lifeline: str, secret_end: str, executor: str) -> None:
 
     Args:
         directory: of the run.
-        lifeline: the descriptor of a pipe that ends with the nursery.
+        lifeline: the descriptor of a pipe that ends with the fork server.
         secret_end: the descriptor of a pipe that holds the executor's secret.
     """
     secret = read_secret(int(secret_end))

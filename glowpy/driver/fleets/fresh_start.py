@@ -1,8 +1,8 @@
 """Starts fresh executors of a standalone run: new processes, which load a pickled flow.
 
-The driver writes the flow and the command to the run's directory. A fork of the nursery executes
-the command, with three arguments appended: the descriptors of its lifeline and of a pipe with its
-secret, and its name.
+The driver writes the flow and the command to the run's directory. A child of the fork server
+executes the command, with three arguments appended: the descriptors of its lifeline and of a pipe
+with its secret, and its name.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def prepare_fresh_start(directory: str, graph: Graph, agent: str, run: str, timi
 
 
 def become_fresh(directory: str, lifeline: int, executor: str, secret: Secret) -> NoReturn:
-    """In a fork of the nursery: exec a new process of Python."""
+    """In a child of the fork server: exec a new process of Python."""
     with open(os.path.join(directory, _COMMAND_FILE), "rb") as file:
         words = file.read().split(b"\0")
     descriptors = lifeline, secret_pipe(secret)

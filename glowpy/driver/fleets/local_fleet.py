@@ -10,7 +10,7 @@ from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits
 from glowpy.agent.host import AgentHost, EmbedderAction
 from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
-from glowpy.driver.fleets.nursery import executor_name
+from glowpy.driver.fleets.fork_server import executor_name
 from glowpy.driver.rows_store import RowsStore
 from glowpy.driver.scheduling.events import ExecutorJoined
 from glowpy.planner.plan import Plan

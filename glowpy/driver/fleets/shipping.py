@@ -114,7 +114,7 @@ def pickled_flow(graph: Graph) -> bytes:
         raise ProgramError(f"the flow cannot be pickled: {exc}") from exc
 
 
-class OwnPaths:
+class PathRewriter:
     """Replaces, in texts of tasks, paths at an agent by the paths of the script's files here.
 
     At an agent, the files lie in a copy of the program, where no editor would look for them.

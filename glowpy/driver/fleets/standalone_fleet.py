@@ -1,4 +1,4 @@
-"""The executors of a standalone run, forked by its nursery."""
+"""The executors of a standalone run, forked by its fork server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.executors import exit_cause
+from glowpy.driver.fleets.fork_server import Exited, ForkServer, Started
 from glowpy.driver.fleets.local_fleet import UNLIMITED_MB, LocalFleet
-from glowpy.driver.fleets.nursery import Exited, Nursery, Started
 from glowpy.errors import ClusterError, ProgramError, TaskFailed
 from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
@@ -19,7 +19,7 @@ from glowpy.wire.transport import Poller, Server, Transport
 if TYPE_CHECKING:
     from glowpy.driver.view.captured import CapturedOutput
 
-_NURSERY = "nursery"
+_FORK_SERVER = "fork server"
 
 
 class StandaloneFleet(LocalFleet):
@@ -31,7 +31,7 @@ class StandaloneFleet(LocalFleet):
 
     def __init__(
         self,
-        nursery: Nursery,
+        fork_server: ForkServer,
         transport: Transport,
         server: Server,
         poller: Poller,
@@ -45,7 +45,7 @@ class StandaloneFleet(LocalFleet):
     ) -> None:
         if captured is not None:
             captured.forked()
-        self._nursery = nursery
+        self._fork_server = fork_server
         self._captured = captured
         self._plan = plan
         self._prepare_fresh = prepare_fresh
@@ -55,17 +55,17 @@ class StandaloneFleet(LocalFleet):
             transport, server, poller, directory, plan, description, worker_count, timing
         )
         self.poller.register(server, self._receive)
-        self.poller.register(nursery.fileno(), self._reap)
+        self.poller.register(fork_server.fileno(), self._reap)
 
     def __exit__(self, *exception: object) -> None:
-        self._nursery.dismiss()  # the nursery ends while the sockets are closed here
+        self._fork_server.dismiss()  # the fork server ends while the sockets are closed here
         super().__exit__(*exception)
 
     def advance(self, now: float) -> float:
         due = super().advance(now)
-        nursery = (_NURSERY, self._nursery.pid, UNLIMITED_MB)
-        for name, reason, stands_still in self._host.condemned(now, nursery):
-            if name == _NURSERY:
+        fork_server = (_FORK_SERVER, self._fork_server.pid, UNLIMITED_MB)
+        for name, reason, stands_still in self._host.condemned(now, fork_server):
+            if name == _FORK_SERVER:
                 raise ClusterError(f"the process that starts executors cannot go on: {reason}")
             if stands_still:
                 self._replace_forks(name, reason)
@@ -84,7 +84,7 @@ class StandaloneFleet(LocalFleet):
                 f"{self._task_of(executor)} stands still: {reason}\nIts executor is not a fork: "
                 "the function itself has taken the lock, or has never released it"
             )
-        if not self._nursery.starts_fresh:
+        if not self._fork_server.starts_fresh:
             try:
                 self._prepare_fresh()
             except ProgramError as exc:
@@ -93,7 +93,7 @@ class StandaloneFleet(LocalFleet):
                     "libraries do not survive a fork, and new processes cannot replace the forks: "
                     f"{exc}"
                 ) from None
-            self._nursery.starts_fresh = True
+            self._fork_server.starts_fresh = True
         others = f"a new process replaces it, because {executor} stands still"
         for name, _pid, _memory_mb in list(self._core.processes()):
             if name in self._forked:
@@ -118,7 +118,7 @@ class StandaloneFleet(LocalFleet):
     def _reap(self) -> None:
         self._drain()
         try:
-            events = self._nursery.events()
+            events = self._fork_server.events()
         except ConnectionError as exc:
             raise ClusterError(f"the run cannot go on: {exc}") from exc
         for event in events:
@@ -130,12 +130,12 @@ class StandaloneFleet(LocalFleet):
                 self._host.start_failed(event.executor, event.reason)
 
     def _secret_of(self, executor: str) -> Secret:
-        return self._nursery.secret_of(executor)
+        return self._fork_server.secret_of(executor)
 
     def _start(self, action: StartProcess) -> None:
-        if not self._nursery.starts_fresh:
+        if not self._fork_server.starts_fresh:
             self._forked.add(action.executor)
-        self._nursery.start(action.executor, action.secret)
+        self._fork_server.start(action.executor, action.secret)
 
     def _kill(self, executor: str) -> None:
-        self._nursery.kill(executor)
+        self._fork_server.kill(executor)

@@ -18,9 +18,9 @@ from glowpy.wire.transport import Poller
 
 
 class CapturedOutput:
-    """Pipes in place of standard output and error. A context manager around the nursery.
+    """Pipes in place of standard output and error. A context manager around the fork server.
 
-    Made before the nursery is forked; each executor calls `attach`.
+    Made before the fork server is forked; each executor calls `attach`.
     """
 
     def __init__(self, poller: Poller, report: Report) -> None:
@@ -36,7 +36,7 @@ class CapturedOutput:
             os.dup2(pipe.writing_end, descriptor)
 
     def forked(self) -> None:
-        """In the driver, once the nursery holds the write ends: close the driver's copies."""
+        """In the driver, once the fork server holds the write ends: close the driver's copies."""
         for pipe in self._pipes.values():
             pipe.close_writing_end()
 

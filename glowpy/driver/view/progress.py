@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from glowpy.amounts import counted, format_duration, format_rows
-from glowpy.driver.view.tally import AttemptTally, Tally
+from glowpy.driver.view.run_stats import RunningAttempt, RunStats
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 
@@ -33,14 +33,14 @@ class StepLine(NamedTuple):
 class RunProgress:
     """Progress of a run now, and rates over the last seconds."""
 
-    def __init__(self, tally: Tally, begun_at: float) -> None:
-        self._tally = tally
+    def __init__(self, stats: RunStats, begun_at: float) -> None:
+        self._stats = stats
         self._begun_at = begun_at
         self._samples: deque[tuple[float, list[int]]] = deque()
 
     def lines(self, now: float) -> list[StepLine]:
         """Return a line for each step group, in order."""
-        rows = [step.rows for step in self._tally.steps]
+        rows = [step.rows for step in self._stats.steps]
         self._samples.append((now, rows))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW_S:
             self._samples.popleft()
@@ -58,29 +58,29 @@ class RunProgress:
                 rows=rows[number],
                 rows_per_s=max(0, rows[number] - before[number]) / took_s if took_s > 0 else 0.0,
             )
-            for number, step in enumerate(self._tally.steps)
+            for number, step in enumerate(self._stats.steps)
         ]
 
     def whole(self, now: float) -> str:
         """Return a short summary of the whole run."""
-        tally = self._tally
-        at_work = counted(len(tally.executors), "executor")
+        stats = self._stats
+        at_work = counted(len(stats.executors), "executor")
         return (
             f"{format_duration(now - self._begun_at)}: "
-            f"{tally.sealed} of {tally.plan.group_count} tasks done, "
-            f"{tally.running} running on {at_work}"
+            f"{stats.sealed} of {stats.plan.group_count} tasks done, "
+            f"{stats.running} running on {at_work}"
         )
 
     def end(self, run_number: int, outcome: str, now: float) -> str:
         """One line that stays when the run has ended."""
-        tally = self._tally
-        done = f"{tally.sealed} of {tally.plan.group_count} tasks"
-        if tally.sealed == tally.plan.group_count:
-            done = counted(tally.sealed, "task")
+        stats = self._stats
+        done = f"{stats.sealed} of {stats.plan.group_count} tasks"
+        if stats.sealed == stats.plan.group_count:
+            done = counted(stats.sealed, "task")
         took = format_duration(now - self._begun_at)
         return (
             f"run {run_number} {outcome} in {took}: {done} on at most "
-            f"{counted(tally.most_executors, 'executor')}"
+            f"{counted(stats.most_executors, 'executor')}"
         )
 
     def sentence(self, now: float) -> str:
@@ -98,7 +98,7 @@ class RunProgress:
         """Return the summary of the run, and the state of every running attempt."""
         found = [self.whole(now)]
         queued = 0
-        for attempt in self._tally.held():
+        for attempt in self._stats.held():
             if attempt.begun_at is None:
                 queued += 1
             else:
@@ -107,9 +107,9 @@ class RunProgress:
             found.append(f"{counted(queued, 'task')} assigned and not begun")
         return found
 
-    def _state(self, attempt: AttemptTally, begun_at: float, now: float) -> str:
+    def _state(self, attempt: RunningAttempt, begun_at: float, now: float) -> str:
         work = attempt.work
-        agent = self._tally.executors.get(attempt.executor, "")
+        agent = self._stats.executors.get(attempt.executor, "")
         where = f" at {agent}" if is_place(agent) else ""
         parts = [f"running for {format_duration(now - begun_at)}"]
         if work.waited_s:
@@ -117,7 +117,7 @@ class RunProgress:
         if work.rows_in or work.rows_out:
             parts.append(f"{format_rows(work.rows_in)} rows in, {format_rows(work.rows_out)} out")
         return (
-            f"{self._tally.plan.task_group(attempt.group).label}, group {attempt.group}, "
+            f"{self._stats.plan.task_group(attempt.group).label}, group {attempt.group}, "
             f"attempt {attempt.number} on executor {attempt.executor}{where}: {', '.join(parts)}"
         )
 

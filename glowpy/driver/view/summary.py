@@ -10,7 +10,7 @@ from typing import Any
 
 from glowpy.amounts import counted, format_bytes, format_duration
 from glowpy.columns import Column, fitted
-from glowpy.driver.view.tally import SealedWork, Tally, work_of
+from glowpy.driver.view.run_stats import RunStats, SealedWork, work_of
 from glowpy.record import NamedTuple
 from glowpy.wire.address import is_place
 from glowpy.wire.run_messages import AttemptStats
@@ -62,27 +62,29 @@ class RunSummary(NamedTuple):
     steps: tuple[StepSummary, ...]
 
 
-def summary_of(tally: Tally, run: str, run_number: int, outcome: str, took_s: float) -> RunSummary:
+def summary_of(
+    stats: RunStats, run: str, run_number: int, outcome: str, took_s: float
+) -> RunSummary:
     """Return the summary of the final statistics."""
     return RunSummary(
         run=run,
         run_number=run_number,
         outcome=outcome,
         took_s=took_s,
-        executors_started=tally.executors_seen,
-        most_executors=tally.most_executors,
-        steps=tuple(_of_step(tally, number) for number in range(len(tally.steps))),
+        executors_started=stats.executors_seen,
+        most_executors=stats.most_executors,
+        steps=tuple(_of_step(stats, number) for number in range(len(stats.steps))),
     )
 
 
-def _of_step(tally: Tally, number: int) -> StepSummary:
-    step, step_group = tally.steps[number], tally.plan.step_groups[number]
+def _of_step(stats: RunStats, number: int) -> StepSummary:
+    step, step_group = stats.steps[number], stats.plan.step_groups[number]
     total = [0.0] * len(AttemptStats._fields)
     queued_s = 0.0
     slowest: SealedWork | None = None
     times_s = []
     agents: Counter[str] = Counter()
-    for sealed in tally.sealed_work(step_group.groups):
+    for sealed in stats.sealed_work(step_group.groups):
         total = [a + b for a, b in zip(total, sealed.work, strict=True)]
         queued_s += sealed.queued_s
         agents[sealed.agent] += 1

@@ -1,13 +1,13 @@
-"""The nursery: a process forked before any socket or thread of glowpy, the parent of executors.
+"""The fork server: a process forked before any socket or thread of glowpy, the parent of executors.
 
 Executors of a standalone run are forks of the driver as of the beginning of the run, so functions
-and closures need no pickling. The nursery stays single-threaded and does nothing else; when the
-driver dies, the nursery reads the end of its socket, kills every executor and removes the run's
-directory. If the nursery dies, too, every executor reads the end of a pipe, removes the directory
-and ends; if all are killed at once, a later nursery removes the directory.
+and closures need no pickling. The fork server stays single-threaded and does nothing else; when the
+driver dies, the fork server reads the end of its socket, kills every executor and removes the run's
+directory. If the fork server dies, too, every executor reads the end of a pipe, removes the
+directory and ends; if all are killed at once, a later fork server removes the directory.
 
-    driver -> nursery   "start EXECUTOR SECRET" | "fresh EXECUTOR SECRET" | "kill EXECUTOR"
-    nursery -> driver   "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
+    to the fork server   "start EXECUTOR SECRET" | "fresh EXECUTOR SECRET" | "kill EXECUTOR"
+    to the driver        "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
 
 CODE is an exit status, or minus a signal's number; SECRET is in hexadecimal digits. One message is
 one packet. A fresh executor is not a fork but a new process of Python: see `fresh_start`.
@@ -61,13 +61,13 @@ def executor_name(number: int) -> str:
     return f"e{number}"
 
 
-class Nursery:
-    """The driver's handle on its nursery. A context manager: leaving ends every executor.
+class ForkServer:
+    """The driver's handle on its fork server. A context manager: leaving ends every executor.
 
     Args:
         executor_main: runs an executor, given its name and its one-time secret.
         directory: of the run, removed in the end.
-        prepare: called in the nursery once, for all executors.
+        prepare: called in the fork server once, for all executors.
         become_fresh: execs a new process in a fork, given its lifeline, name and secret.
     """
 
@@ -87,7 +87,7 @@ class Nursery:
         self.pid = 0
         self.starts_fresh = False  # for executors from now on
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         flush()
         with warnings.catch_warnings():
@@ -119,11 +119,11 @@ class Nursery:
             await_exit(self.pid, _EXIT_S)
 
     def dismiss(self) -> None:
-        """Have the nursery kill all executors and end; leaving the block waits for its end."""
+        """Have the fork server kill all executors and end; leaving the block waits for its end."""
         assert self._socket is not None
-        # Shutdown, not close: processes forked meanwhile, for instance another run's nursery, hold
-        # copies of the socket.
-        with suppress(OSError):  # the nursery may be gone
+        # Shutdown, not close: processes forked meanwhile, for instance another run's fork server,
+        # hold copies of the socket.
+        with suppress(OSError):  # the fork server may be gone
             self._socket.shutdown(SHUT_RDWR)
 
     def fileno(self) -> int:
@@ -153,7 +153,7 @@ class Nursery:
         """Return the events since the last call; never blocks.
 
         Raises:
-            ConnectionError: the nursery itself has died.
+            ConnectionError: the fork server itself has died.
         """
         assert self._socket is not None
         found: list[Started | Exited | Unstarted] = []
@@ -174,19 +174,18 @@ class Nursery:
 
     def _send(self, text: str) -> None:
         assert self._socket is not None
-        # Blocks only while the nursery obeys earlier packets: the nursery never waits for the
-        # driver.
-        with suppress(ConnectionError):  # the nursery has died, which `events` reports
+        # Blocks only while the fork server obeys earlier packets: it never waits for the driver.
+        with suppress(ConnectionError):  # the fork server has died, which `events` reports
             self._socket.send(text.encode())
 
     def _live(self, driver: socket, handle: socket) -> None:
-        """Run the nursery, from fork to exit."""
+        """Run the fork server, from fork to exit."""
         try:
             handle.close()
             os.setsid()  # Ctrl-C in the terminal is the driver's to handle
             detach()
             # saves the driver the import
-            from glowpy.driver.fleets.nursery_process import serve
+            from glowpy.driver.fleets.fork_server_process import serve
 
             serve(driver, self._prepare, self._executor_main, self._become_fresh, self._directory)
             os._exit(0)

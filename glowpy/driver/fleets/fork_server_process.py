@@ -1,6 +1,6 @@
-"""The nursery's own process: forks executors, reaps them, and ends them after the driver's death.
+"""The process of a fork server: forks executors, reaps them, ends them after the driver's death.
 
-`nursery` documents the messages.
+`fork_server` documents the messages.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from glowpy.driver.fleets.nursery import PACKET_BYTES, print_exception
-from glowpy.driver.nursed import hold, remove_abandoned
+from glowpy.driver.fleets.fork_server import PACKET_BYTES, print_exception
+from glowpy.driver.orphan_dirs import lock_directory, remove_abandoned
 from glowpy.driver.scratch import remove
 from glowpy.environment import EXECUTOR_VARIABLE
 from glowpy.family import kill_family, new_mark
@@ -40,7 +40,7 @@ def serve(
     # an ignored SIGCHLD would reap children automatically
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     prepare()
-    hold(directory)
+    lock_directory(directory)
     gc.freeze()  # a garbage collection in an executor would copy every page of the driver's heap
     _Executors(driver, executor_main, become_fresh, directory).serve()
     remove(directory)
@@ -176,7 +176,7 @@ class _Executors:
 def _lead_group(pid: int) -> None:
     """Put a process into its own group, so that its children die with it.
 
-    Executor and nursery both call this: either may run first.
+    Executor and fork server both call this: either may run first.
     """
     # The process has ended, or has already exec'd after leading a group.
     with suppress(ProcessLookupError, PermissionError):

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from glowpy.driver.view.cell_output import CellOutput
     from glowpy.driver.view.progress import RunProgress
     from glowpy.driver.view.run_log import RunLog
+    from glowpy.driver.view.run_stats import RunStats
     from glowpy.driver.view.screen import Screen
-    from glowpy.driver.view.tally import Tally
 
 
 _SOONER = 5  # times the redraw rate, after other output
 
 
-class Watch:
+class RunMonitor:
     """Follows one run. A context manager around the run: leaving reports its outcome."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Watch:
         self._is_quiet = options.quiet
         self._begun_at = time.monotonic()
         self._early: list[tuple[object, float]] = []  # events before the statistics were loaded
-        self._tally: Tally | None = None
+        self._stats: RunStats | None = None
         self._progress: RunProgress | None = None
         self._screen: Screen | CellOutput | None = None
         self._paint: Paint | None = None
@@ -73,8 +73,8 @@ class Watch:
         """Record an event or an action of the scheduler, or an agent's message about attempts."""
         if self._log is not None:
             self._log.take(event)
-        if self._tally is not None:
-            self._tally.take(event, time.monotonic())
+        if self._stats is not None:
+            self._stats.take(event, time.monotonic())
         elif self._next != float("inf"):
             self._early.append((event, time.monotonic()))
 
@@ -120,9 +120,9 @@ class Watch:
 
     def _only_serves(self) -> bool:
         """Return True if every running group lasts as long as the program's channels."""
-        if not self._plan.has_streaming_groups or self._tally is None:
+        if not self._plan.has_streaming_groups or self._stats is None:
             return False
-        groups = [each.group for each in self._tally.held()]
+        groups = [each.group for each in self._stats.held()]
         return bool(groups) and all(
             self._plan.step_group_of(group).is_streaming for group in groups
         )
@@ -150,17 +150,17 @@ class Watch:
         """Load the statistics, apply all events so far, and return the progress."""
         if self._progress is None:
             from glowpy.driver.view.progress import RunProgress
-            from glowpy.driver.view.tally import Tally
+            from glowpy.driver.view.run_stats import RunStats
 
-            tally = Tally(self._plan)
+            stats = RunStats(self._plan)
             for event, at in self._early:
-                tally.take(event, at)
+                stats.take(event, at)
             self._early.clear()
-            self._tally = tally
-            self._progress = RunProgress(tally, self._begun_at)
+            self._stats = stats
+            self._progress = RunProgress(stats, self._begun_at)
         return self._progress
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> RunMonitor:
         return self
 
     def __exit__(
@@ -202,9 +202,9 @@ class Watch:
         from glowpy.driver.view.summary import as_json, as_table, summary_of
 
         self._follow()
-        assert self._tally is not None
+        assert self._stats is not None
         description = self._description
-        summary = summary_of(self._tally, description.run, description.run_number, outcome, took_s)
+        summary = summary_of(self._stats, description.run, description.run_number, outcome, took_s)
         return as_json(summary) if self._stat == "json" else as_table(summary, width_of(sys.stderr))
 
 

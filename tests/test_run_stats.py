@@ -1,4 +1,4 @@
-"""The tally of a run counts sealed attempts only, after any number of attempts."""
+"""The stats of a run counts sealed attempts only, after any number of attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from glowpy import Flow
 from glowpy.driver.scheduling import events as do
-from glowpy.driver.view.tally import Tally
+from glowpy.driver.view.run_stats import RunStats
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.plan import Plan
 from glowpy.wire.run_messages import AttemptStats, GroupEnded, Outcome, Progress
@@ -31,17 +31,17 @@ def ended(attempt: int, outcome: Outcome = Outcome.SEALED, work: AttemptStats = 
 
 
 class TallyFeed:
-    """A tally that receives an event each second."""
+    """A stats that receives an event each second."""
 
     def __init__(self) -> None:
-        self.tally = Tally(two_groups())
+        self.stats = RunStats(two_groups())
         self.now = 0.0
         self.send(do.ExecutorJoined("e1", "a1"))
 
     def send(self, *events: Any) -> None:
         for event in events:
-            self.tally.take(event, self.now)
-            self.tally.check_invariants()
+            self.stats.take(event, self.now)
+            self.stats.check_invariants()
             self.now += 1.0
 
     def begin(self, group: int, attempt: int) -> None:
@@ -51,7 +51,7 @@ class TallyFeed:
         self.send(ended(attempt, work=work), do.GroupDone(group, attempt, "a1"))
 
     def counts(self) -> tuple[int, int, int, int, int]:
-        (step,) = self.tally.steps
+        (step,) = self.stats.steps
         return step.sealed, step.running, step.retries, step.rows_sealed, step.rows_running
 
 
@@ -70,7 +70,7 @@ def test_running_attempts_count_apart_until_they_are_sealed(feed: TallyFeed) -> 
     assert feed.counts() == (0, 1, 0, 0, 7)
     feed.seal(0, 1)
     assert feed.counts() == (1, 0, 0, 10, 0)
-    (sealed,) = feed.tally.sealed_work(range(2))
+    (sealed,) = feed.stats.sealed_work(range(2))
     assert sealed == (0, "a1", 1.0, WORK) and sealed.took_s == 3.0
 
 
@@ -100,7 +100,7 @@ def test_sealed_groups_that_are_undone_do_not_count_any_more(feed: TallyFeed) ->
     feed.seal(1, 2)
     feed.send(do.AgentLost("a1", "silent"), do.GroupUndone(1))
     assert feed.counts() == (1, 0, 0, 10, 0)
-    assert [sealed.group for sealed in feed.tally.sealed_work(range(2))] == [0]
+    assert [sealed.group for sealed in feed.stats.sealed_work(range(2))] == [0]
     feed.send(do.ExecutorJoined("e1", "a2"))
     feed.begin(1, 3)
     feed.seal(1, 3)
@@ -116,7 +116,7 @@ def test_executors_take_along_what_they_hold(feed: TallyFeed, event: Any) -> Non
     feed.begin(0, 1)
     feed.send(do.Assign("e1", 1, 2, ()), event)
     assert feed.counts() == (0, 0, 0, 0, 0)
-    assert list(feed.tally.held()) == [] and feed.tally.executors == {}
+    assert list(feed.stats.held()) == [] and feed.stats.executors == {}
     feed.send(ended(1), Progress("r", ((1, WORK), (2, WORK))), do.GroupStarted(2))
     assert feed.counts() == (0, 0, 0, 0, 0)
 
@@ -130,21 +130,21 @@ class TalliedWorld(World):
     """Each group reads one row more than its number, in every attempt."""
 
     def __init__(self, plan: Plan, **how: Any) -> None:
-        self.tally = Tally(plan)
+        self.stats = RunStats(plan)
         super().__init__(plan, **how)
 
     def _handle(self, event: Any) -> None:
         if isinstance(event, do.GroupSealed):
             attempt = self.scheduler._state.attempt(event.attempt)
             work = AttemptStats(rows_in=1 if attempt is None else attempt.group + 1)
-            self.tally.take(ended(event.attempt, work=work), 0.0)
-        self.tally.take(event, 0.0)
+            self.stats.take(ended(event.attempt, work=work), 0.0)
+        self.stats.take(event, 0.0)
         super()._handle(event)
-        self.tally.check_invariants()
+        self.stats.check_invariants()
 
     def _take(self, actions: list[Any]) -> None:
         for action in actions:
-            self.tally.take(action, 0.0)
+            self.stats.take(action, 0.0)
         super()._take(actions)
 
 
@@ -156,12 +156,12 @@ def test_the_tally_agrees_with_the_scheduler_under_faults(
 ) -> None:
     world = TalliedWorld(plan, most_executors=executors, agents=agents, faults=faults)
     play(world, data)
-    tally = world.tally
-    assert {each.group for each in tally.sealed_work(range(plan.group_count))} == set(world.done)
-    for step, step_group in zip(tally.steps, plan.step_groups, strict=True):
+    stats = world.stats
+    assert {each.group for each in stats.sealed_work(range(plan.group_count))} == set(world.done)
+    for step, step_group in zip(stats.steps, plan.step_groups, strict=True):
         done = [group for group in step_group.groups if group in world.done]
         assert (step.sealed, step.rows_sealed) == (len(done), sum(group + 1 for group in done))
         tries = sum(world.runs.get(group, 0) for group in step_group.groups)
         assert step.retries <= max(0, tries - 1)
     if not faults:
-        assert sum(step.retries for step in tally.steps) == 0
+        assert sum(step.retries for step in stats.steps) == 0

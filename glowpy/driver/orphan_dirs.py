@@ -1,9 +1,9 @@
-"""Directories of standalone runs: nurseries remove their own, and abandoned ones.
+"""Directories of standalone runs: fork servers remove their own, and abandoned ones.
 
-If all of a run's processes are killed at once, none is left to remove the directory. So a nursery
-holds a lock in its directory while alive, and on exit removes the directories whose lock is free.
+If all of a run's processes are killed at once, none is left to remove the directory. So a fork
+server locks its directory while alive, and on exit removes the directories without a lock.
 
-    glowpy-RUN/held    locked by the nursery (POSIX: forks do not inherit the lock)
+    glowpy-RUN/held    locked by the fork server (POSIX: forks do not inherit the lock)
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import stat
 import time
 from contextlib import suppress
 
-from glowpy.driver.scratch import NURSED_PREFIX, remove
+from glowpy.driver.scratch import STANDALONE_PREFIX, remove
 
 _LOCK = "held"
-_NAME_CHARACTERS = len(NURSED_PREFIX) + 12
+_NAME_CHARACTERS = len(STANDALONE_PREFIX) + 12
 _DIGITS = frozenset("0123456789abcdef")
-# A nursery locks its directory some ms after mkdir; a stalled machine may take longer.
+# A fork server locks its directory some ms after mkdir; a stalled machine may take longer.
 _NEW_S = 60.0
 
 
-def hold(directory: str) -> None:
+def lock_directory(directory: str) -> None:
     """Lock a directory until this process ends."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     with suppress(OSError):  # a full disk: the run itself will fail soon
@@ -44,8 +44,8 @@ def remove_abandoned(place: str) -> None:
 
 
 def _is_name(name: str) -> bool:
-    is_long_enough = len(name) == _NAME_CHARACTERS and name.startswith(NURSED_PREFIX)
-    return is_long_enough and _DIGITS.issuperset(name[len(NURSED_PREFIX) :])
+    is_long_enough = len(name) == _NAME_CHARACTERS and name.startswith(STANDALONE_PREFIX)
+    return is_long_enough and _DIGITS.issuperset(name[len(STANDALONE_PREFIX) :])
 
 
 def _is_held(directory: str) -> bool:
@@ -53,7 +53,7 @@ def _is_held(directory: str) -> bool:
     try:
         descriptor = os.open(lock, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return False  # killed before a nursery was forked
+        return False  # killed before a fork server was forked
     try:
         os.lockf(descriptor, os.F_TEST, 0)
     except OSError:

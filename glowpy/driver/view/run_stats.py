@@ -23,7 +23,7 @@ _NOTHING = AttemptStats()
 _ROWS_IN = AttemptStats._fields.index("rows_in")
 
 
-class StepTally:
+class StepGroupStats:
     """Progress of one step group."""
 
     __slots__ = ("label", "retries", "rows_running", "rows_sealed", "running", "sealed", "tasks")
@@ -43,7 +43,7 @@ class StepTally:
         return self.rows_sealed + self.rows_running
 
 
-class AttemptTally:
+class RunningAttempt:
     """One attempt held by an executor."""
 
     __slots__ = ("assigned_at", "begun_at", "executor", "group", "number", "work")
@@ -76,22 +76,22 @@ def work_of(numbers: Sequence[float]) -> AttemptStats:
     return AttemptStats._make([*counts, *numbers[_COUNTS:]])
 
 
-class Tally:
+class RunStats:
     """Statistics of one run of a plan, updated by its events."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.steps = [
-            StepTally(">".join(step.label for step in each.steps), each.task_count)
+            StepGroupStats(">".join(step.label for step in each.steps), each.task_count)
             for each in plan.step_groups
         ]
         self.executors: dict[str, str] = {}  # of the current executors: the agent of each
         self.executors_seen = 0
         self.most_executors = 0
         self.sealed = 0  # task groups
-        self._held: dict[int, AttemptTally] = {}  # by number
+        self._held: dict[int, RunningAttempt] = {}  # by number
         self._of_executor: dict[str, set[int]] = {}
-        self._ended: AttemptTally | None = None  # the last ended attempt, if sealed
+        self._ended: RunningAttempt | None = None  # the last ended attempt, if sealed
         self._tries = array("H", bytes(2 * plan.group_count))
         # A row for each task group: 100,000 groups take 9 MB.
         self._numbers = array("d", bytes(8 * _COLUMNS * plan.group_count))
@@ -122,11 +122,11 @@ class Tally:
         """The number of running attempts."""
         return sum(step.running for step in self.steps)
 
-    def held(self) -> Iterator[AttemptTally]:
+    def held(self) -> Iterator[RunningAttempt]:
         """Return every attempt held by an executor, in the order of assignment."""
         return iter(self._held.values())
 
-    def step_of(self, group: int) -> StepTally:
+    def step_of(self, group: int) -> StepGroupStats:
         return self.steps[self.plan.task_group(group).step_group.number]
 
     def sealed_work(self, groups: range) -> Iterator[SealedWork]:
@@ -163,7 +163,7 @@ class Tally:
     # --- attempts ---
 
     def _assigned(self, event: do.Assign, now: float) -> None:
-        attempt = AttemptTally(event.attempt, event.group, event.executor, now)
+        attempt = RunningAttempt(event.attempt, event.group, event.executor, now)
         self._held[event.attempt] = attempt
         self._of_executor.setdefault(event.executor, set()).add(event.attempt)
 
@@ -197,7 +197,7 @@ class Tally:
             attempt.work = event.work
             self._ended = attempt
 
-    def _drop(self, number: int) -> AttemptTally | None:
+    def _drop(self, number: int) -> RunningAttempt | None:
         attempt = self._held.pop(number, None)
         if attempt is None:
             return None

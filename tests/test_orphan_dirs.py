@@ -7,11 +7,11 @@ import signal
 import time
 from pathlib import Path
 
-from glowpy.driver.fleets.nursery import Nursery
-from glowpy.driver.nursed import remove_abandoned
+from glowpy.driver.fleets.fork_server import ForkServer
+from glowpy.driver.orphan_dirs import remove_abandoned
 from glowpy.secret import Secret
 from tests.processes import BOUND_S, await_end
-from tests.test_nursery import Gate, gate
+from tests.test_fork_server import Gate, gate
 
 __all__ = ["gate"]
 
@@ -28,34 +28,34 @@ def made(place: Path, digit: str) -> Path:
 
 
 def abandoned(place: Path, digit: str) -> Path:
-    """A run's directory whose nursery was killed before it had started an executor."""
+    """A run's directory whose fork server was killed before it had started an executor."""
     path = made(place, digit)
-    with Nursery(lambda _executor, _secret: None, str(path)) as nursery:
+    with ForkServer(lambda _executor, _secret: None, str(path)) as fork_server:
         deadline = time.monotonic() + BOUND_S
         while not (path / "held").exists():
             assert time.monotonic() < deadline, "it holds nothing"
             os.sched_yield()
-        os.kill(nursery.pid, signal.SIGKILL)
-        await_end(nursery.pid)
+        os.kill(fork_server.pid, signal.SIGKILL)
+        await_end(fork_server.pid)
     return path
 
 
 def test_abandoned_directories_go_with_the_next_run(tmp_path: Path, gate: Gate) -> None:
     held, lost, own = made(tmp_path, "a"), abandoned(tmp_path, "b"), made(tmp_path, "c")
-    with Nursery(gate.wait, str(held)) as other:
+    with ForkServer(gate.wait, str(held)) as other:
         other.start("e1", Secret.make())
-        gate.arrived()  # the directory is held before the other nursery starts
+        gate.arrived()  # the directory is held before the other fork server starts
         aged(held)
         (lost / "below").mkdir()
         (lost / "below" / "rows-0.seg").touch()
         aged(lost)
-        with Nursery(lambda _executor, _secret: None, str(own)):
+        with ForkServer(lambda _executor, _secret: None, str(own)):
             pass
         assert (held.exists(), lost.exists(), own.exists()) == (True, False, False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_has_no_nursery_yet_is_left_alone(tmp_path: Path) -> None:
+def test_a_run_that_has_no_fork_server_yet_is_left_alone(tmp_path: Path) -> None:
     young, old = made(tmp_path, "a"), made(tmp_path, "b")
     aged(old)
     remove_abandoned(str(tmp_path))

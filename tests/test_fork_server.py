@@ -1,4 +1,4 @@
-"""The nursery forks, watches and kills executors, which end with their driver."""
+"""The fork server forks, watches and kills executors, which end with their driver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from glowpy.driver.fleets.nursery import Exited, Nursery, Started, Unstarted
+from glowpy.driver.fleets.fork_server import Exited, ForkServer, Started, Unstarted
 from glowpy.secret import Secret
 from tests.forked import become_nobody, in_fork
 from tests.processes import await_end
@@ -65,20 +65,20 @@ def directory(tmp_path: Path) -> Path:
     return path
 
 
-def next_events(nursery: Nursery, count: int) -> list[Event]:
+def next_events(fork_server: ForkServer, count: int) -> list[Event]:
     """The next `count` or more events."""
     found: list[Event] = []
     while len(found) < count:
-        assert select.select([nursery], [], [], BOUND_S)[0], f"only {found}"
-        found += nursery.events()
+        assert select.select([fork_server], [], [], BOUND_S)[0], f"only {found}"
+        found += fork_server.events()
     return found
 
 
-def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
+def ends_of(fork_server: ForkServer, *executors: str) -> dict[str, int]:
     """Start executors and return their exit statuses."""
     for executor in executors:
-        nursery.start(executor, SECRET)
-    events = next_events(nursery, 2 * len(executors))
+        fork_server.start(executor, SECRET)
+    events = next_events(fork_server, 2 * len(executors))
     assert {each.executor for each in events if isinstance(each, Started)} == set(executors)
     return {each.executor: each.code for each in events if isinstance(each, Exited)}
 
@@ -88,13 +88,13 @@ def ends_of(nursery: Nursery, *executors: str) -> dict[str, int]:
 
 def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> None:
     unpicklable = iter([f"made in process {os.getpid()}"])
-    nursery = Nursery(
+    fork_server = ForkServer(
         lambda name, _secret: gate.wait(f"{name}: {next(unpicklable)}"), str(directory)
     )
-    with nursery:
-        assert nursery.events() == []
-        nursery.start("e1", SECRET)
-        (started,) = next_events(nursery, 1)
+    with fork_server:
+        assert fork_server.events() == []
+        fork_server.start("e1", SECRET)
+        (started,) = next_events(fork_server, 1)
         assert isinstance(started, Started) and started.executor == "e1"
         assert gate.arrived() == f"e1: made in process {os.getpid()}"
         process = psutil.Process(started.pid)
@@ -102,7 +102,7 @@ def test_an_executor_is_a_fork_of_the_driver(directory: Path, gate: Gate) -> Non
         assert parent is not None and parent.ppid() == os.getpid()
         assert os.getsid(started.pid) == parent.pid != os.getsid(0)
         assert os.readlink(f"/proc/{started.pid}/fd/0") == os.devnull
-        assert nursery.events() == []
+        assert fork_server.events() == []
     await_end(started.pid, parent.pid)
     assert not directory.exists()
 
@@ -121,51 +121,51 @@ def test_the_end_of_an_executor_is_reported(
             signal.signal(getattr(signal, name), signal.SIG_DFL)
             signal.raise_signal(getattr(signal, name))
 
-    with Nursery(live, str(directory)) as nursery:
-        ends = ends_of(nursery, "returns", "raises", "leaves", "7", "255", "SIGTERM", "SIGINT")
+    with ForkServer(live, str(directory)) as fork_server:
+        ends = ends_of(fork_server, "returns", "raises", "leaves", "7", "255", "SIGTERM", "SIGINT")
     signals = {"SIGTERM": -signal.SIGTERM, "SIGINT": -signal.SIGINT}
     assert ends == {"returns": 0, "raises": 1, "leaves": 1, "7": 7, "255": 255, **signals}
     assert "KeyError: 'of the executor'" in capfd.readouterr().err
 
 
 def test_one_executor_is_killed_and_the_others_live(directory: Path, gate: Gate) -> None:
-    with Nursery(gate.wait, str(directory)) as nursery:
+    with ForkServer(gate.wait, str(directory)) as fork_server:
         for executor in ("e1", "e2"):
-            nursery.start(executor, SECRET)
+            fork_server.start(executor, SECRET)
         assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
-        pids = [each.pid for each in next_events(nursery, 2) if isinstance(each, Started)]
-        nursery.kill("e1")
-        nursery.kill("unknown")
-        assert next_events(nursery, 1) == [Exited("e1", -signal.SIGKILL)]
-        nursery.kill("e1")  # has ended already
+        pids = [each.pid for each in next_events(fork_server, 2) if isinstance(each, Started)]
+        fork_server.kill("e1")
+        fork_server.kill("unknown")
+        assert next_events(fork_server, 1) == [Exited("e1", -signal.SIGKILL)]
+        fork_server.kill("e1")  # has ended already
         assert psutil.Process(pids[1]).is_running()
-        nursery.start("e1", SECRET)  # a replacement may have the same name
+        fork_server.start("e1", SECRET)  # a replacement may have the same name
         assert gate.arrived() == "e1"
     await_end(*pids)
 
 
 def test_an_executor_that_was_started_ahead_is_started_once(directory: Path, gate: Gate) -> None:
-    with Nursery(gate.wait, str(directory)) as nursery:
-        nursery.start_ahead(["e1", "e2"])
+    with ForkServer(gate.wait, str(directory)) as fork_server:
+        fork_server.start_ahead(["e1", "e2"])
         assert {gate.arrived(), gate.arrived()} == {"e1", "e2"}
         for executor in ("e1", "e2", "e3"):
-            nursery.start(executor, SECRET)
+            fork_server.start(executor, SECRET)
         assert gate.arrived() == "e3"
-        started = [each.executor for each in next_events(nursery, 3)]
+        started = [each.executor for each in next_events(fork_server, 3)]
         assert sorted(started) == ["e1", "e2", "e3"]
-        nursery.kill("e1")
-        next_events(nursery, 1)
-        nursery.start("e1", SECRET)  # the start is no longer ahead
+        fork_server.kill("e1")
+        next_events(fork_server, 1)
+        fork_server.start("e1", SECRET)  # the start is no longer ahead
         assert gate.arrived() == "e1"
 
 
 @pytest.mark.slow
 def test_more_packets_than_a_socket_holds(directory: Path) -> None:
     names = [f"e{number}" for number in range(400)]
-    with Nursery(lambda name, _secret: None, str(directory)) as nursery:
+    with ForkServer(lambda name, _secret: None, str(directory)) as fork_server:
         for name in names:
-            nursery.start(name, SECRET)  # the driver reads no event meanwhile
-        events = next_events(nursery, 2 * len(names))
+            fork_server.start(name, SECRET)  # the driver reads no event meanwhile
+        events = next_events(fork_server, 2 * len(names))
     ended = set()
     for event in events:
         if isinstance(event, Exited):
@@ -179,10 +179,10 @@ def test_more_packets_than_a_socket_holds(directory: Path) -> None:
 def test_a_failing_fork_is_reported() -> None:
     def start_one() -> str:
         become_nobody()
-        with Nursery(lambda name, _secret: None, "/nonexistent") as nursery:
-            resource.prlimit(nursery.pid, resource.RLIMIT_NPROC, (0, 0))
-            nursery.start("e1", SECRET)
-            (event,) = next_events(nursery, 1)
+        with ForkServer(lambda name, _secret: None, "/nonexistent") as fork_server:
+            resource.prlimit(fork_server.pid, resource.RLIMIT_NPROC, (0, 0))
+            fork_server.start("e1", SECRET)
+            (event,) = next_events(fork_server, 1)
         return repr(event)
 
     expected = Unstarted("e1", "Resource temporarily unavailable")
@@ -195,19 +195,19 @@ def test_a_failing_fork_is_reported() -> None:
 def test_output_that_waits_in_the_drivers_buffers_is_written_once(tmp_path: Path) -> None:
     script = """
 import sys
-from glowpy.driver.fleets.nursery import Nursery
+from glowpy.driver.fleets.fork_server import ForkServer
 from glowpy.secret import Secret
 print("before")
 def live(name, secret):
     print(f"in {name}")
-with Nursery(live, sys.argv[1]) as nursery:
+with ForkServer(live, sys.argv[1]) as fork_server:
     for name in ("e1", "e2"):
-        nursery.start(name, Secret.make())
+        fork_server.start(name, Secret.make())
     ends = 0
     import select
     while ends < 2:
-        select.select([nursery], [], [])
-        ends += sum("Exited" in repr(event) for event in nursery.events())
+        select.select([fork_server], [], [])
+        ends += sum("Exited" in repr(event) for event in fork_server.events())
 print("after")
 """
     ended = subprocess.run(
@@ -225,8 +225,8 @@ def test_signal_handlers_and_streams_of_the_user_do_no_harm(directory: Path) -> 
     def one_executor() -> str:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         sys.stdout = sys.stderr = None
-        with Nursery(lambda name, _secret: None, str(directory)) as nursery:
-            ends = ends_of(nursery, "e1")
+        with ForkServer(lambda name, _secret: None, str(directory)) as fork_server:
+            ends = ends_of(fork_server, "e1")
         return str(ends)
 
     assert in_fork(one_executor) == "{'e1': 0}"
@@ -236,35 +236,35 @@ def test_an_executor_ignores_the_terminals_interrupt(directory: Path) -> None:
     def live(name: str, _secret: Secret) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    with Nursery(live, str(directory)) as nursery:
-        assert ends_of(nursery, "e1") == {"e1": 0}
+    with ForkServer(live, str(directory)) as fork_server:
+        assert ends_of(fork_server, "e1") == {"e1": 0}
 
 
 # --- deaths --------------------------------------------------------------------------------------
 
 
-def test_a_nursery_that_has_died_is_an_error(directory: Path, gate: Gate) -> None:
-    nursery = Nursery(gate.wait, str(directory))
-    with nursery:
-        nursery.start("e1", SECRET)
+def test_a_fork_server_that_has_died_is_an_error(directory: Path, gate: Gate) -> None:
+    fork_server = ForkServer(gate.wait, str(directory))
+    with fork_server:
+        fork_server.start("e1", SECRET)
         gate.arrived()
-        (started,) = next_events(nursery, 1)
+        (started,) = next_events(fork_server, 1)
         assert isinstance(started, Started)
-        os.kill(nursery.pid, signal.SIGKILL)
-        await_end(nursery.pid)
-        nursery.start("e2", SECRET)
-        nursery.kill("e1")
+        os.kill(fork_server.pid, signal.SIGKILL)
+        await_end(fork_server.pid)
+        fork_server.start("e2", SECRET)
+        fork_server.kill("e1")
         with pytest.raises(ConnectionError):
-            nursery.events()
+            fork_server.events()
     await_end(started.pid)
 
 
-def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
-    # Two runs on two threads: the second nursery is forked while the first one's socket is open.
+def test_leaving_one_fork_server_does_not_wait_for_another(tmp_path: Path) -> None:
+    # Two runs on two threads: the second server is forked while the first one's socket is open.
     def overlap() -> str:
         gate = Gate()
         directories = [tmp_path / "first", tmp_path / "second"]
-        first, second = (Nursery(gate.wait, str(each)) for each in directories)
+        first, second = (ForkServer(gate.wait, str(each)) for each in directories)
         with first:
             first.start("e1", SECRET)
             gate.arrived()
@@ -282,18 +282,18 @@ def test_leaving_one_nursery_does_not_wait_for_another(tmp_path: Path) -> None:
 def test_processes_of_a_killed_driver_end(directory: Path) -> None:
     script = """
 import os, select, signal, sys
-from glowpy.driver.fleets.nursery import Nursery
+from glowpy.driver.fleets.fork_server import ForkServer
 from glowpy.secret import Secret
 def live(name, secret):
     signal.pause()
-with Nursery(live, sys.argv[1]) as nursery:
+with ForkServer(live, sys.argv[1]) as fork_server:
     pids = []
     for name in ("e1", "e2", "e3"):
-        nursery.start(name, Secret.make())
+        fork_server.start(name, Secret.make())
     while len(pids) < 3:
-        select.select([nursery], [], [])
-        pids += [event.pid for event in nursery.events()]
-    print(nursery.pid, *pids, flush=True)
+        select.select([fork_server], [], [])
+        pids += [event.pid for event in fork_server.events()]
+    print(fork_server.pid, *pids, flush=True)
     signal.pause()
 """
     driver = subprocess.Popen(
