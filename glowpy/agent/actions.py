@@ -43,7 +43,7 @@ class StartProcess(NamedTuple):
 
 
 class KillProcess(NamedTuple):
-    """SIGKILL an executor and its children; its exit is awaited."""
+    """SIGKILL an executor and its children; the exit is reported later."""
 
     executor: str
 

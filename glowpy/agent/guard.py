@@ -32,7 +32,7 @@ class Condemned(NamedTuple):
 
     executor: str
     reason: str
-    stands_still: bool = False  # its function waits for a lock that nothing can release
+    stands_still: bool = False  # waits for a lock that nothing can release
 
 
 class Guard:

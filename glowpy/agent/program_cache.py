@@ -94,7 +94,7 @@ class ProgramCache:
         return Incoming(self._files / sha256, size_bytes)
 
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes]) -> None:
-        """Store one content whose parts are available.
+        """Store one content from available parts.
 
         Raises:
             ProgramError: the SHA-256 or size differs, or the disk fails; the file is removed.

@@ -1,4 +1,4 @@
-"""Finds executors that wait for a lock that nothing can release.
+"""Finds deadlocked executors: they wait for a lock without a living owner.
 
 Such a process has one thread besides glowpy's and no child processes, and this thread waits in a
 futex of the process without a time limit: either a fork lacks the thread that held the lock, or a

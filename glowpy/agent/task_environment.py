@@ -23,7 +23,7 @@ _OPTION = re.compile(r"-(O{1,2}|B|b{1,2}|s|W.*|X.+)", re.DOTALL)
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tasks inherit from an agent with this environment.
+    """Return the variables inherited by tasks from an agent with this environment.
 
     >>> inherited({"PATH": "/bin", "AGENT_KEY_FILE": "/k", "TERM": "xterm", "OMP_NUM_THREADS": "2"})
     {'PATH': '/bin', 'OMP_NUM_THREADS': '2'}

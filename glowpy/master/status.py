@@ -1,4 +1,4 @@
-"""The answer to `glowpy status`: pure, and bounded whatever names agents choose."""
+"""The answer to `glowpy status`: pure, and bounded for any names chosen by agents."""
 
 from __future__ import annotations
 
