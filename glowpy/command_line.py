@@ -77,7 +77,7 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], list[str]]:
             rest.append(word)
             continue
         if text is None and (flag.alone or isinstance(flag.default, bool)):
-            text = "true"  # and the next word belongs to the script
+            text = "true"  # a flag without a value: the next word belongs to the script
         elif text is None:
             text = _value_word(flag, argv, position)
             position += 1
@@ -249,7 +249,7 @@ def _notes(options: Options, given: Mapping[str, Value]) -> list[str]:
     """Return a line for each flag that was given and has no effect."""
     notes = []
     here = "cluster" if options.glow else "inline" if options.inline else "standalone"
-    # A plan, and a task, have the command line of another start of the script.
+    # For a plan or a task, the flags are written for another start of the script.
     lenient = options.flow_plot or options.flow_explain or options.flow_id >= 0
     for name in given:
         flag = _BY_NAME[name]

@@ -73,7 +73,7 @@ class Flag(NamedTuple):
     inert: str = ""  # reason why the flag has no effect, as the end of a note
     may_be_empty: bool = False
     choices: tuple[str, ...] = ()  # permitted values
-    alone: str = ""  # the choice that the flag without a value, or with `true`, stands for
+    alone: str = ""  # the choice for the flag without a value, or with `true`
     least: int = 0  # smallest permitted number
     most: int = 2**31 - 1  # largest permitted number; messages can carry it
 

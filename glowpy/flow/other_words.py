@@ -1,6 +1,6 @@
 """Words of Spark, Dask and pandas, and what they are called here.
 
-Loaded when an attribute does not exist: its message names the one that was meant.
+Loaded when an attribute does not exist: the error names the attribute that was meant.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def no_attribute(
         elsewhere: where the name exists; empty: nowhere.
     """
     text = f"{owner} has no attribute {name!r}"
-    if not name.startswith("_"):  # IPython and pickle look for many of those
+    if not name.startswith("_"):  # IPython and pickle probe for many private attributes
         hide_own_frames()
         text += f"; {hint}" if (hint := _hint(name, known, elsewhere)) else ""
     error: Any = AttributeError(text, name=name, obj=None)  # with an obj, Python adds its own guess

@@ -77,7 +77,7 @@ def merged(
                 bound = head.keys[-1]
         rows: Batch = []
         keys: Batch = []
-        is_inclusive = True  # up to the first stream that ends at the bound and must advance
+        is_inclusive = True  # keys equal to the bound; False after a stream whose batch ends there
         for head in heads:
             last = head.keys[-1]
             ends_here = is_inclusive and not before(bound, last, reverse=reverse, plain=are_plain)
