@@ -38,6 +38,9 @@ _SLOW_MODES = [pytest.param(mode, marks=pytest.mark.slow) for mode in MODES if m
 _OWN = pytest.param("own cluster", marks=pytest.mark.slow)
 IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", *_SLOW_MODES])
 ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", [_OWN, "cluster"])
+# A cluster of the driver's own is a cluster and a start: one test of a file tries it as well.
+IN_MOST_MODES = pytest.mark.parametrize("mode", ["plain", _SLOW_MODES[0], _SLOW_MODES[-1]])
+ON_THE_CLUSTER = pytest.mark.parametrize("mode", ["cluster"])
 
 
 def flags_of(mode: str, leader: str) -> list[str]:
@@ -105,13 +108,17 @@ class Running:
         return Ended(status, self.stdout.text, self.stderr.text)
 
     def left_behind(self) -> list[str]:
-        """Remaining processes and files of this process and of all clusters' runs."""
-        processes = [*family_of(self._temporary), *executors()]
+        """Remaining processes and files of this process, and executors of all clusters."""
+        return [*self.own_left_behind(), *(str(each) for each in executors())]
+
+    def own_left_behind(self) -> list[str]:
+        """Remaining processes and files of this process."""
+        processes = family_of(self._temporary)
         files = sorted(str(path) for path in Path(self._temporary).rglob("*"))
         return [*(f"{each.pid} {each.info['cmdline']}" for each in processes), *files]
 
     def await_nothing_left(self) -> None:
-        """Wait until other processes have removed the files of a killed process."""
+        """Wait until other processes have removed their executors and the files of this process."""
         deadline = time.monotonic() + BOUND_S
         # ends of foreign processes and removals of files raise no event
         with select.epoll() as nothing:
@@ -164,8 +171,10 @@ def started(
         running = Running(process, temporary)
         try:
             yield running
-            left = running.left_behind()
+            left = running.own_left_behind()
             assert not left, f"left behind: {left}; {running.so_far()}"
+            # An agent ends its executors itself, also those of other tests and drivers
+            running.await_nothing_left()
         finally:
             for each in family_of(temporary):
                 each.kill()

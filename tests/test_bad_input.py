@@ -19,13 +19,11 @@ from glowpy.errors import (
     TaskFailed,
 )
 from tests.failing_scripts import FULL_DISK, failure, told, usage_error
-from tests.processes import ON_A_CLUSTER, flags_of, run
+from tests.processes import ON_A_CLUSTER, ON_THE_CLUSTER, flags_of, run
 
 pytestmark = pytest.mark.slow
 
-OWN = pytest.param("own cluster", marks=pytest.mark.slow)  # starts in half a second
-IN_EVERY_MODE = pytest.mark.parametrize("mode", ["plain", "inline", "cluster", OWN])
-ON_EVERY_CLUSTER = pytest.mark.parametrize("mode", ["cluster", OWN])
+IN_MOST_MODES = pytest.mark.parametrize("mode", ["plain", "inline", "cluster"])
 HERE = socket.gethostname()
 
 GOOD = """
@@ -42,7 +40,7 @@ def host_of(mode: str) -> str:
 # --- input files --------------------------------------------------------------------------------
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_missing_file(mode: str, cluster: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().text_file('no.txt', 2).run()"
     text = told(failure(tmp_path, mode, cluster, script), InputError)
@@ -57,7 +55,7 @@ def test_a_glob_that_matches_nothing(tmp_path: Path) -> None:
     assert text == f"Source0 (script.py:2): no file matches {tmp_path}/*.csv on {HERE}"
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_a_file_that_only_the_driver_has(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 import os, glowpy
@@ -76,7 +74,7 @@ glowpy.Flow().text_file("/proc/self/fd/200", 1).run()
 # --- the command line ---------------------------------------------------------------------------
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_an_unknown_flag(mode: str, cluster: str, tmp_path: Path) -> None:
     line = usage_error(failure(tmp_path, mode, cluster, GOOD, "-glow.flow.stats"))
     assert line == "unknown flag -glow.flow.stats; did you mean -glow.flow.stat?"
@@ -123,7 +121,7 @@ def test_a_key_file_that_is_not_there(cluster: str, tmp_path: Path) -> None:
 # --- the user's functions -----------------------------------------------------------------------
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_an_exception_in_a_function(mode: str, cluster: str, tmp_path: Path) -> None:
     """The message has the step and its line, the host, the row and the traceback in the task."""
     script = """
@@ -153,7 +151,7 @@ rows.map(inverse).run()
     assert text.count("ZeroDivisionError: division by zero") == 1
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_function_that_leaves(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 import sys
@@ -231,7 +229,7 @@ print(Flow().slice([1]).map(str).collect())
     assert run(tmp_path / "gone", tmp_path / "script.py", *flags).stdout == "['1']\n"
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_a_task_that_does_not_run_its_flow(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 import glowpy
@@ -319,7 +317,7 @@ def test_a_module_that_the_agent_lacks(place: str, cluster: str, tmp_path: Path)
 # --- shards -------------------------------------------------------------------------------------
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_no_shards(mode: str, cluster: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().slice(range(10), 0).run()"
     text = told(failure(tmp_path, mode, cluster, script), DefinitionError)
@@ -329,7 +327,7 @@ def test_no_shards(mode: str, cluster: str, tmp_path: Path) -> None:
 # --- places that cannot be written --------------------------------------------------------------
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 @pytest.mark.parametrize("place", ["no/out.txt", "script.py/out.txt", "."])
 def test_a_result_that_cannot_be_written(
     place: str, mode: str, cluster: str, tmp_path: Path
@@ -344,7 +342,7 @@ Flow().slice(range(10), 2).map(print).save_text_to_file({place!r})
     assert ended.stdout == "", "the flow was run, for nothing"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_no_temporary_directory(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 import os
@@ -357,13 +355,13 @@ glowpy.driver.scratch._PLACES = ()
     assert text.endswith("; name one that can be written by TMPDIR")
 
 
-@pytest.mark.parametrize("mode", ["plain", "cluster", OWN])
+@pytest.mark.parametrize("mode", ["plain", "cluster"])
 def test_a_disk_that_takes_nothing(mode: str, cluster: str, tmp_path: Path) -> None:
     ended = failure(tmp_path, mode, cluster, FULL_DISK + GOOD)
     assert re.search(r"Error: cannot (write|make) .*: File too large$", ended.stderr.strip())
 
 
-@pytest.mark.parametrize("mode", ["plain", "inline", OWN])
+@pytest.mark.parametrize("mode", ["plain", "inline", "own cluster"])
 def test_a_disk_that_fills_up(mode: str, tmp_path: Path) -> None:
     """The shards exceed the disk space of their writer."""
     script = """

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import IN_EVERY_MODE, MODES, ON_EVERY_CLUSTER, flags_of, run, started
+from tests.processes import (
+    IN_EVERY_MODE,
+    IN_MOST_MODES,
+    ON_THE_CLUSTER,
+    flags_of,
+    run,
+    started,
+)
 from tests.test_script_modes import assert_announced
 
 LOOP = """
@@ -25,7 +32,6 @@ ANSWERED = """
 source.send(1)
 print("answer", next(out), flush=True)
 """
-IN_MODES = pytest.mark.parametrize("mode", MODES)
 
 
 @IN_EVERY_MODE
@@ -37,7 +43,7 @@ def test_nothing_below_start_runs_in_a_task(mode: str, cluster: str, tmp_path: P
     assert ended.stdout == "in the driver\nanswer 2\nwhole []\n"
 
 
-@IN_MODES
+@IN_EVERY_MODE
 @pytest.mark.slow
 def test_ctrl_c_ends_a_flow_whose_channel_is_never_closed(
     mode: str, cluster: str, tmp_path: Path
@@ -52,7 +58,7 @@ def test_ctrl_c_ends_a_flow_whose_channel_is_never_closed(
         assert ended.stderr.rstrip().endswith("KeyboardInterrupt"), ended.stderr
 
 
-@IN_MODES
+@IN_MOST_MODES
 @pytest.mark.slow
 def test_ctrl_c_ends_a_run_that_others_feed(mode: str, cluster: str, tmp_path: Path) -> None:
     text = """
@@ -79,7 +85,7 @@ flow.run()
         assert ended.status == -signal.SIGINT, running.so_far()
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_run_that_still_goes_on_at_the_end_is_cancelled(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
@@ -122,7 +128,7 @@ print(flow.slice([3]).map(lambda x: x + 1).collect())
 
 
 @pytest.mark.slow
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_a_run_after_a_loop_needs_ready(mode: str, cluster: str, tmp_path: Path) -> None:
     """A task of the second run would have to run the loop again, which is impossible."""
     (tmp_path / "script.py").write_text(SECOND.format(ready=""), encoding="utf-8")

@@ -93,9 +93,9 @@ def test_drivers_share_by_bid_and_use_their_executors_again(cluster: Cluster) ->
     cluster.master()
     for _ in range(2):
         cluster.agent("--max.executors", "2")
-    one = cluster.driver(NAMED, "one", "1000")
+    one = cluster.driver(NAMED, "one", "500")
     gate.wait_for(one=4)
-    two = cluster.driver(NAMED, "two", "1000")
+    two = cluster.driver(NAMED, "two", "500")
     gate.let_until("one", one=2, two=2)
     pids = {name: gate.pids[name] for name in ("one", "two")}
     assert (len(pids["one"]), len(pids["two"])) == (4, 2)
@@ -103,7 +103,7 @@ def test_drivers_share_by_bid_and_use_their_executors_again(cluster: Cluster) ->
         for each in gate.waiting():
             gate.let_through(each)
         gate.wait_for(one=2, two=2)
-    high = cluster.driver(NAMED, "high", "1000", "-glow.flow.bid=200")
+    high = cluster.driver(NAMED, "high", "500", "-glow.flow.bid=200")
     gate.let_until("one two", one=1, two=1, high=2)
     gate.open()
     for driver in (one, two, high):
@@ -117,12 +117,12 @@ def test_a_new_master_overcommits_no_agent_and_memory_counts(cluster: Cluster) -
     master = cluster.started("-m", "glowpy", "master", "--address", "127.0.0.1:0")
     cluster.leader = master.stdout.await_match(r"listening on (\S+)")[1]
     cluster.agent("--max.executors", "4", "--memory", "130")
-    one = cluster.driver(NAMED, "one", "1000", "-glow.task.memoryMB=60")
+    one = cluster.driver(NAMED, "one", "500", "-glow.task.memoryMB=60")
     gate.wait_for(one=2)
     master.process.kill()
     assert master.finish().status == -signal.SIGKILL
     cluster.master()
-    two = cluster.driver(NAMED, "two", "1000", "-glow.task.memoryMB=60")
+    two = cluster.driver(NAMED, "two", "500", "-glow.task.memoryMB=60")
     gate.let_until("one", one=1, two=1)
     gate.open()
     assert [finish(driver).stdout for driver in (one, two)] == ["True\n", "True\n"]
@@ -133,7 +133,7 @@ def test_more_drivers_than_executors_take_turns(cluster: Cluster) -> None:
     gate = cluster.gate
     cluster.master()
     cluster.agent("--max.executors", "1")
-    drivers = [cluster.driver(NAMED, name, "10000") for name in ("one", "two")]
+    drivers = [cluster.driver(NAMED, name, "2000") for name in ("one", "two")]
     served: list[str] = []
     while len(served) < 3:  # the first driver, the second, and the first again
         (group,) = gate.wait_until(lambda here: len(here) == 1)

@@ -12,7 +12,7 @@ import pytest
 
 from glowpy.errors import PlanMismatch
 from tests.failing_scripts import failure, told
-from tests.processes import IN_EVERY_MODE, flags_of, run
+from tests.processes import IN_EVERY_MODE, IN_MOST_MODES, flags_of, run
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +151,7 @@ print(rows.map(operator.itemgetter(1)).collect())
 """
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_values_that_differ_by_nature_are_no_error(mode: str, cluster: str, tmp_path: Path) -> None:
     """Paths, flags, streams, locks, caches, and variables that depend on `is_task()`."""
     (tmp_path / "script.py").write_text(ORDINARY, encoding="utf-8")

@@ -17,19 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ("-m", "tests.every_operator_script")
 EXPECTED = (ROOT / "tests" / "golden" / "every_operator.txt").read_text(encoding="utf-8")
 
-# Modes, budgets in MB, workers and hash seeds. Each pair of values of two settings occurs in some
-# run, but for workers, which only a standalone run counts.
+# Modes, budgets in MB, workers and hash seeds: any two values of two of the columns meet in a run,
+# except for workers, whose number only a standalone run sets.
 RUNS = [
-    ("inline", 1, 0, "0"),
-    ("inline", 64, 0, "random"),
-    ("inline", 1024, 0, "2"),
-    ("plain", 1, 1, "random"),
-    ("plain", 64, 2, "0"),
-    ("plain", 1024, 5, "1"),
-    ("plain", 1, 5, "2"),
-    ("own cluster", 64, 0, "1"),
-    ("cluster", 1, 0, "2"),
-    ("cluster", 64, 0, "random"),
+    ("inline", 1, 0, "random"),
+    ("inline", 1024, 0, "0"),
+    ("plain", 1, 5, "0"),
+    ("plain", 1024, 1, "random"),
+    ("cluster", 1, 0, "random"),
+    ("cluster", 1024, 0, "0"),
 ]
 
 

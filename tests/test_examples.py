@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.processes import IN_EVERY_MODE, flags_of, run
+from tests.processes import IN_EVERY_MODE, IN_MOST_MODES, flags_of, run
 from tests.test_script_modes import EXAMPLES, assert_announced, without_agents
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +51,7 @@ def test_programs_1_and_2(printed: Print, mode: str) -> None:
     assert printed("glow_word_count.py", "2", "users", by_tasks=True) == sorted(USERS.splitlines())
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_programs_3_and_4(printed: Print, mode: str) -> None:
     times = Counter(fields())
     expected = [f"{field} : {field} : {field}" for field, n in times.items() for _ in range(n * n)]
@@ -68,7 +68,7 @@ def test_programs_3_and_4(printed: Print, mode: str) -> None:
     assert sorted(found) == sorted(expected)
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_programs_5_and_6(printed: Print, mode: str) -> None:
     seen = [f"source {n}" for n in range(5) for _ in range(2)]
     products = [f"{n} : {2 * n} : {3 * n}" for n in range(5) for _ in range(4)]
@@ -77,14 +77,14 @@ def test_programs_5_and_6(printed: Print, mode: str) -> None:
     assert sorted(printed("glow_word_count.py", "6")) == sorted(expected)
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_program_7(printed: Print, mode: str, tmp_path: Path) -> None:
     assert printed("glow_word_count.py", "7", "users", "saved.txt") == []
     saved = (tmp_path / "saved.txt").read_text(encoding="utf-8").splitlines()
     assert saved == sorted(fields(), key=str.lower)
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_invert_file(printed: Print, mode: str, tmp_path: Path) -> None:
     index: dict[str, list[int]] = defaultdict(list)
     for number, line in enumerate(GROUPS.splitlines()):
@@ -97,7 +97,7 @@ def test_invert_file(printed: Print, mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_stack_analysis(printed: Print, mode: str, tmp_path: Path) -> None:
     found = printed("stack_analysis.py")
     tags: Counter[str] = Counter()
@@ -113,7 +113,7 @@ def test_stack_analysis(printed: Print, mode: str, tmp_path: Path) -> None:
     assert found == expected + [f"{month} {count}" for month, count in sorted(months.items())]
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_sql_source(printed: Print, mode: str, tmp_path: Path) -> None:
     found = printed("sql_source.py")
     query = """

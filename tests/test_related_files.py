@@ -13,7 +13,7 @@ from glowpy import Flow
 from glowpy.errors import ConfigError, ProgramError
 from glowpy.program.manifest import Related
 from glowpy.program.related import find_related, local_path, path_in_task, related_name
-from tests.processes import IN_EVERY_MODE, ON_EVERY_CLUSTER, flags_of, run, server
+from tests.processes import IN_EVERY_MODE, ON_THE_CLUSTER, flags_of, run, server
 
 A = hashlib.sha256(b"a").hexdigest()
 
@@ -153,7 +153,7 @@ def test_a_flow_without_a_script_takes_files_along(cluster: str, tmp_path: Path)
 
 
 @pytest.mark.slow
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_a_file_that_was_not_named_is_missed_at_once(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from glowpy.errors import ProgramError
 from tests.failing_scripts import failure, told
-from tests.processes import IN_EVERY_MODE, ON_EVERY_CLUSTER, flags_of, run
+from tests.processes import IN_MOST_MODES, ON_EVERY_CLUSTER, ON_THE_CLUSTER, flags_of, run
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def test_a_script_that_removes_results_ends_the_run(
     assert "if not glowpy.is_task():" in text and "-glow.rerun.effects=allow" in text
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_the_remedy_keeps_all_results(mode: str, cluster: str, tmp_path: Path) -> None:
     script = RESULTS.replace("try:", "import glowpy\nif not glowpy.is_task():")
     script = script.replace("except BaseException:\n    pass\n", "")
@@ -77,7 +77,7 @@ os.mkdir(f"of {os.getpid()}")
 """
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_effects_that_are_repeated_are_noted_once(mode: str, cluster: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(EFFECTS)
     (tmp_path / "lib.py").write_text(LIB)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import IN_EVERY_MODE, ON_A_CLUSTER, ON_EVERY_CLUSTER, flags_of, run
+from tests.processes import (
+    IN_EVERY_MODE,
+    IN_MOST_MODES,
+    ON_A_CLUSTER,
+    ON_THE_CLUSTER,
+    flags_of,
+    run,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +76,7 @@ print(len(set(tokens)), "good")
     assert result_of(mode, cluster, tmp_path, script) == "6 good\n"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_result_that_the_script_changes(mode: str, cluster: str, tmp_path: Path) -> None:
     """A task gets the result that the run returned and changes it once, like the driver."""
     script = """
@@ -85,7 +92,7 @@ print(rows, flow.slice([0]).map(lambda _: rows).collect())
     assert result_of(mode, cluster, tmp_path, script) == f"{expected} [{expected}]\n"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_run_that_fails_and_a_script_that_goes_on(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
@@ -107,7 +114,7 @@ print(taken, flow.slice([0]).map(lambda _: taken).collect())
     assert result_of(mode, cluster, tmp_path, script) == f"{expected} [{expected}]\n"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_several_flows_in_one_script(mode: str, cluster: str, tmp_path: Path) -> None:
     """Built in one order, run in another; a flow that never runs, and a flow that grows after a
     run."""
@@ -126,7 +133,7 @@ print(odd.map(lambda x: -x).sort().collect(), even.reduce(lambda x, y: x + y).co
     )
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_runs_without_a_result_are_not_run_again(mode: str, cluster: str, tmp_path: Path) -> None:
     """Tasks of the third run skip the first two: no row twice, no file written again."""
     script = """
@@ -158,7 +165,7 @@ for name in sorted(os.listdir(".")):
     ]
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_run_of_a_flow_runs_all_of_it(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 from glowpy import Flow
@@ -179,7 +186,7 @@ flow.run()
     assert sizes == {"left": 4, "right": 4}
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_code_below_ready_runs_in_the_driver_only(mode: str, cluster: str, tmp_path: Path) -> None:
     script = f"""{NOTE}
 note("above")
@@ -197,7 +204,7 @@ print(rows.collect(), sums.collect())
     assert tasks > 0 if mode in ON_A_CLUSTER else tasks == 0
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_without_ready_tasks_go_as_far_as_their_run(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
@@ -224,7 +231,7 @@ note("end")
     assert in_first > in_second > 0 if mode in ON_A_CLUSTER else in_first == in_second == 0
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_is_task_is_known_from_the_first_line_on(mode: str, cluster: str, tmp_path: Path) -> None:
     """A script can omit work that only the driver needs."""
     script = """
@@ -239,7 +246,7 @@ print(glowpy.is_task(), glowpy.Flow().slice([0]).map(seen).collect())
     assert result_of(mode, cluster, tmp_path, script) == "False [(True, True)]\n"
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_a_script_that_ends_before_its_flow_in_tasks(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
@@ -259,7 +266,7 @@ print(flow.slice([1]).collect())
     assert "leaving early" in ended.stderr
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_a_script_that_builds_another_flow_in_tasks(
     mode: str, cluster: str, tmp_path: Path
 ) -> None:
@@ -277,7 +284,7 @@ print(rows.map(print).collect())
     assert "\n+Input0 at script.py:3: 3 tasks" in ended.stderr
 
 
-@ON_EVERY_CLUSTER
+@ON_THE_CLUSTER
 def test_an_exception_in_the_users_function(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 from glowpy import Flow

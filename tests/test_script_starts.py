@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import glowpy
-from tests.processes import IN_EVERY_MODE, flags_of, run
+from tests.processes import IN_EVERY_MODE, IN_MOST_MODES, flags_of, run
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_a_module_by_name(mode: str, cluster: str, tmp_path: Path) -> None:
     assert ended.stderr == ""
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_console_entry_point(mode: str, cluster: str, tmp_path: Path) -> None:
     """A stub like those that pip writes: no suffix, the same name as the package, executable."""
     stub = f"""#!{sys.executable}
@@ -88,7 +88,7 @@ if __name__ == "__main__":
     assert ended.stderr == ""
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_local_modules_beside_the_script(mode: str, cluster: str, tmp_path: Path) -> None:
     """One module is imported by a mapped function only, at its call."""
     script = """
@@ -123,7 +123,7 @@ for row in rows.collect():
         assert Path(file).is_relative_to(tmp_path) is not is_relaunched, file
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_arguments_of_the_script(mode: str, cluster: str, tmp_path: Path) -> None:
     """Driver and tasks get the same arguments, without glowpy's flags at any position."""
     script = """
@@ -146,7 +146,7 @@ print(json.dumps([sys.argv, glowpy.argv(), rows.collect()]))
     assert json.loads(ended.stdout) == [["script.py", *given], own, [[3, files, own]]]
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_sys_argv_is_left_alone(mode: str, cluster: str, tmp_path: Path) -> None:
     script = """
 import sys
@@ -160,7 +160,7 @@ assert sys.argv == before, sys.argv
     run(tmp_path, "script.py", "one", *flags_of(mode, cluster), "-glow.quiet", "two")
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_the_folder_that_the_user_is_in(mode: str, cluster: str, tmp_path: Path) -> None:
     """Tasks on the driver's host run in the driver's working directory, for any place of the
     script."""
@@ -197,21 +197,21 @@ print(rows.reduce_by_key(lambda x, y: x + y).collect())
 UNNAMED_PRINTED = "[(0, 36), (1, 48)]\n"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_program_on_the_command_line(mode: str, cluster: str, tmp_path: Path) -> None:
     ended = run(tmp_path, "-c", UNNAMED, *flags_of(mode, cluster), "-glow.quiet")
     assert (ended.stdout, ended.stderr) == (UNNAMED_PRINTED, "")
     assert (tmp_path / "starts").read_text(encoding="utf-8") == "once\n"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_a_program_on_standard_input(mode: str, cluster: str, tmp_path: Path) -> None:
     ended = run(tmp_path, "-", *flags_of(mode, cluster), "-glow.quiet", stdin=UNNAMED)
     assert (ended.stdout, ended.stderr) == (UNNAMED_PRINTED, "")
     assert (tmp_path / "starts").read_text(encoding="utf-8") == "once\n"
 
 
-@IN_EVERY_MODE
+@IN_MOST_MODES
 def test_an_interactive_session(mode: str, cluster: str, tmp_path: Path) -> None:
     """Lines typed one by one, also after a script, as in `python -i script.py`."""
     write(

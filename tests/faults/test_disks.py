@@ -122,10 +122,10 @@ def test_files_that_may_not_grow(limited: Callable[[int, int], None]) -> None:
 WIDE = """
 from glowpy import Flow
 
-rows = Flow().slice(range(3000), 300).map(lambda row: (row % 7, row))
-sums = rows.partition(300).reduce_by_key(lambda x, y: x + y).sort()
+rows = Flow().slice(range(1500), 150).map(lambda row: (row % 7, row))
+sums = rows.partition(150).reduce_by_key(lambda x, y: x + y).sort()
 print(sum(value for _key, value in sums.collect()))
-print(rows.round_robin(3).filter(lambda row: row[1] == 2999).take(2))
+print(rows.round_robin(3).filter(lambda row: row[1] == 1499).take(2))
 """
 
 
@@ -133,10 +133,10 @@ print(rows.round_robin(3).filter(lambda row: row[1] == 2999).take(2))
 def test_few_descriptors_are_enough_for_many_shards(
     mode: str, tmp_path: Path, limited: Callable[[int, int], None]
 ) -> None:
-    """300 shards, and 90,000 between two steps, with `ulimit -n 256` for every process."""
-    limited(resource.RLIMIT_NOFILE, 256)
+    """150 shards, and 22,500 between two steps, with `ulimit -n 128` for every process."""
+    limited(resource.RLIMIT_NOFILE, 128)
     (tmp_path / "wide.py").write_text(WIDE, encoding="utf-8")
-    expected = f"{sum(range(3000))}\n{[(2999 % 7, 2999)]}\n"
+    expected = f"{sum(range(1500))}\n{[(1499 % 7, 1499)]}\n"
     if mode != "cluster":
         flags = ["-glow.inline"] if mode == "inline" else []
         assert run(tmp_path, "wide.py", *flags, "-glow.quiet").stdout == expected

@@ -119,14 +119,18 @@ def test_one_direction_swallows_everything(net: Net, way: Way) -> None:
 
 @pytest.mark.parametrize("way", list(Way))
 def test_readers_are_swallowed(net: Net, way: Way) -> None:
-    """The traffic is swallowed in the middle of a pull."""
+    """The traffic is swallowed in the middle of a pull.
+
+    Only the new attempts after that count: on a busy host, an agent may have been lost before.
+    """
     readers = [net.cluster.hold_executor(1, step="Map4", task=task) for task in range(2)]
     run = started(large(net.cluster.flow()).collect)
     for each in readers:
         each.wait()
-    (writer,) = {each.host for each in net.cluster.attempts() if each.name == f"{DEALS} task 2"}
-    victim = net.proxies[int(writer[-1]) - 1]
+    writers = [each.host for each in net.cluster.attempts() if each.name == f"{DEALS} task 2"]
+    victim = net.proxies[int(writers[-1][-1]) - 1]
+    before = again(net.cluster, DEALS).get(2, 0)
     victim.swallows.add(way)
     release(readers)
     assert sorted(run.result(BOUND_S)) == LARGE
-    assert again(net.cluster, DEALS).get(2, 0) >= 1, (victim.address, net.cluster.attempts())
+    assert again(net.cluster, DEALS).get(2, 0) > before, (victim.address, net.cluster.attempts())

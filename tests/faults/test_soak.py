@@ -1,4 +1,4 @@
-"""Twenty random flows under random faults; `make soak N=500` runs more flows."""
+"""Ten random flows under random faults; `make soak N=500` runs more flows."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tests.faults.soak import soak
 pytestmark = pytest.mark.slow
 
 
-def test_twenty_random_runs() -> None:
-    print(soak(20, seed=1))
+def test_ten_random_runs() -> None:
+    print(soak(10, seed=1))
