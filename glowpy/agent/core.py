@@ -1,7 +1,7 @@
-"""The agent as a pure machine: messages and process news in, actions out.
+"""The agent as a pure machine: messages and process events in, actions out.
 
-The cluster's agent process and the standalone driver embed the same core; what differs is who
-carries its actions out. Runs are here, their executors in `agent.pool`.
+The cluster's agent process and the standalone driver embed the same core, and each performs the
+actions its own way. This module has the runs, `agent.pool` their executors.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class AgentCore:
         return self._pool.leases()
 
     def about(self, executor: str) -> dict[str, str]:
-        """What an executor is and does, by name, for a log."""
+        """Return the ids of an executor and its current work, for a log."""
         return self._pool.about(executor)
 
     def runs(self) -> list[str]:
@@ -80,7 +80,7 @@ class AgentCore:
     # --- messages of drivers ---
 
     def from_driver(self, peer: bytes, message: Any, payload: bytes, now: float) -> list[Action]:
-        """A driver's message."""
+        """Handle a driver's message."""
         return list(self._from_driver(peer, message, payload, now))
 
     def _from_driver(
@@ -128,7 +128,7 @@ class AgentCore:
             yield OpenDirectory(name, directory, message)
 
     def program_ready(self, name: str, files: int, size_bytes: int) -> list[Action]:
-        """The program of a run is here."""
+        """Report to the driver that the program of a run has arrived."""
         run = self._runs.get(name)
         if run is None or run.is_closing:
             return []
@@ -136,7 +136,7 @@ class AgentCore:
         return [ToDriver(run.peer, RunOpened(name, files, size_bytes))]
 
     def program_failed(self, name: str, reason: str) -> list[Action]:
-        """The program of a run cannot be had."""
+        """Refuse a run whose program cannot be fetched."""
         run = self._runs.pop(name, None)
         refused = RunRefused(name, reason)
         if run is None:
@@ -146,43 +146,43 @@ class AgentCore:
     # --- messages of executors ---
 
     def from_executor(self, peer: bytes, message: Any, payload: bytes) -> list[Action]:
-        """An executor's message; of executors that are not known here, nothing is taken."""
+        """Handle an executor's message; messages of unknown executors have no effect."""
         return list(self._pool.hear(peer, message, payload))
 
     # --- news of processes ---
 
     def processes(self) -> Iterator[tuple[str, int, int]]:
-        """Every executor that runs: its name, process id, and the memory it has asked for."""
+        """Return every running executor: its name, process id, and requested memory."""
         return self._pool.processes()
 
     def process_started(self, executor: str, pid: int) -> list[Action]:
         return list(self._pool.started(executor, pid))
 
     def start_failed(self, executor: str, reason: str) -> list[Action]:
-        """The system would not start an executor's process."""
+        """Handle the system's refusal to start an executor's process."""
         return list(self._pool.start_failed(executor, reason))
 
     def process_said(self, executor: str, stream: Stream, text: str) -> list[Action]:
-        """Lines that an executor's process has written past `print`."""
+        """Handle lines written by an executor's process past `print`."""
         return list(self._pool.said(executor, stream, text))
 
     def noted_attempts(self, *, run: str = "", executor: str = "") -> list[tuple[int, str]]:
-        """The attempts of a run or an executor that note their rows, each with its segment file."""
+        """Return the attempts of a run or executor that note rows, each with its segment file."""
         return list(self._pool.noted_attempts(run=run, executor=executor))
 
     def process_exited(self, executor: str, cause: str, last_row: str = "") -> list[Action]:
-        """An executor's process is gone; `cause` names its exit status or signal."""
+        """Handle the end of an executor's process; `cause` names its exit status or signal."""
         run, actions = self._pool.exited(executor, cause, last_row)
         return actions if run is None else [*actions, *self._delete_if_over(run)]
 
     def kill(self, executor: str, reason: str) -> list[Action]:
-        """An executor has to end at once."""
+        """Kill an executor at once."""
         return list(self._pool.kill(executor, reason))
 
     # --- time, and ends ---
 
     def tick(self, now: float) -> list[Action]:
-        """What is due: silent drivers, executors that neither greet nor end."""
+        """Handle timeouts: silent drivers, executors that neither greet nor end."""
         actions: list[Action] = []
         for run in list(self._runs.values()):
             silence_s = now - run.heard_at
@@ -191,18 +191,18 @@ class AgentCore:
             if silence_s >= self.timing.driver_lost_s:
                 actions += self._close_run(run, "its driver was silent")
             elif silence_s >= 2 * self.timing.beat_s and now >= run.next_probe:
-                # Whether its connection is still there shows when something is sent.
+                # Sending is the only way to detect a lost connection.
                 run.next_probe = now + self.timing.beat_s
                 actions.append(ToDriver(run.peer, Beat(run.name)))
         return [*actions, *self._pool.tick(now)]
 
     def driver_gone(self, peer: bytes) -> list[Action]:
-        """A driver's connection is closed. It knows, and has given up what was here."""
+        """Close the runs of a driver that has closed its connection, and given up the agent."""
         runs = [run for run in self._runs.values() if run.peer == peer and not run.is_closing]
         return [each for run in runs for each in self._close_run(run, "its driver is gone")]
 
     def close_all(self) -> list[Action]:
-        """The agent ends: every run is closed."""
+        """Close every run at the end of the agent."""
         runs = list(self._runs.values())
         return [each for run in runs for each in self._close_run(run, "the agent has ended")]
 

@@ -1,4 +1,4 @@
-"""One executor as its agent sees it: its state, its queue of assignments; and how many may be."""
+"""The state and the queue of one executor at its agent; the limits of the agent."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from glowpy.wire.run_messages import (
 )
 
 _MOST_EARLY_CHARACTERS = 4096
-_MOST_IMPOSTORS = 10  # of one executor, more are not logged
+_MOST_IMPOSTORS = 10  # log lines about impostors of one executor
 
 
 class State(Enum):
     """The life of an executor."""
 
-    LAUNCHED = "launched"  # its process has been asked for
-    GREETED = "greeted"  # it has reached its flow and is comparing plans
-    READY = "ready"  # it takes assignments
-    RETIRING = "retiring"  # told to end after what it is doing
-    KILLED = "killed"  # its process has been sent SIGKILL; its exit has not been seen yet
+    LAUNCHED = "launched"  # its process is being started
+    GREETED = "greeted"  # has reached its flow and is comparing plans
+    READY = "ready"  # accepts assignments
+    RETIRING = "retiring"  # ends after its current work
+    KILLED = "killed"  # SIGKILL was sent; the exit has not been reported yet
 
 
 class ExecutorSlot:
-    """An executor that occupies a slot of this agent."""
+    """An executor in a slot of this agent."""
 
     pid = 0  # of its process, once started
     state = State.LAUNCHED
     peer = b""  # its connection, once greeted
-    early_output = ""  # the last that it has written before it was ready
-    is_dismissed = False  # retired: that it ends, however it does, is no news
+    early_output = ""  # the tail of its output before READY
+    is_dismissed = False  # retired: its exit, of any kind, is expected
     note_count = 0
-    impostor_count = 0  # greetings in its name, but not of its process
-    kill_reason = ""  # why the agent killed it, for whoever asks how it died
+    impostor_count = 0  # greetings with the right name and a wrong secret
+    kill_reason = ""  # for messages about its exit
 
     def __init__(
         self,
@@ -57,13 +57,15 @@ class ExecutorSlot:
     ) -> None:
         self.run = run
         self.executor = executor
-        self.secret = secret  # by which its process proves itself, once
+        self.secret = secret  # proves the identity of its process, once
         self.lease = lease
         self.memory_mb = memory_mb
-        self.deadline = deadline  # for its greeting, or for its end once retiring
+        self.deadline = deadline  # for the greeting, or for the end once retiring
         self.queue: deque[Assign] = deque()
-        self.running: dict[int, Assign] = {}  # by attempt: live ones, and one other at most
-        self.fenced: set[int] = set()  # of the running ones: told to stop
+        self.running: dict[
+            int, Assign
+        ] = {}  # by attempt: streaming attempts, and at most one other
+        self.fenced: set[int] = set()  # running attempts that were told to stop
         self.news: dict[
             int, AttemptStats
         ] = {}  # how far attempts have come; not told to the driver yet
@@ -73,7 +75,7 @@ class ExecutorSlot:
         return self.peer != b""
 
     def is_writing(self, attempt: int) -> bool:
-        """What it says of this attempt counts: it is running, and nobody has stopped it."""
+        """Return True if messages about this attempt count: running, and not aborted."""
         return (
             attempt in self.running
             and attempt not in self.fenced
@@ -81,18 +83,18 @@ class ExecutorSlot:
         )
 
     def keep_news(self, progress: Progress) -> None:
-        """How far its attempt has come: told to the driver with the next beat."""
+        """Store the progress of attempts for the driver's next beat."""
         for attempt, work in progress.attempts:
             if self.is_writing(attempt):
                 self.news[attempt] = work
 
     def take_news(self) -> list[tuple[int, AttemptStats]]:
-        """How far its attempts have come, where that has not been told yet."""
+        """Return the progress of attempts not yet reported."""
         news, self.news = self.news, {}
         return [(attempt, work) for attempt, work in news.items() if self.is_writing(attempt)]
 
     def next_assigned(self) -> Assign | None:
-        """Take what is to be begun now out of the queue: whatever is live, and one other."""
+        """Remove the next assignment to begin from the queue: any streaming one, and one other."""
         if self.state is not State.READY:
             return None
         is_busy = any(not assign.is_streaming for assign in self.running.values())
@@ -103,33 +105,33 @@ class ExecutorSlot:
         return None
 
     def keep_early(self, text: str) -> bool:
-        """What it writes before it is ready is for nobody, unless it dies there."""
+        """Keep output before READY, shown only if the executor dies in that state."""
         if self.state not in (State.LAUNCHED, State.GREETED):
             return False
         self.early_output = (self.early_output + text)[-_MOST_EARLY_CHARACTERS:]
         return True
 
     def counts_note(self) -> bool:
-        """Count a note of the executor; False if it is one too many."""
+        """Count a note of the executor; False beyond the limit."""
         self.note_count += 1
         return self.note_count <= NOTES_OF_EXECUTOR
 
     def counts_impostor(self) -> bool:
-        """Count a greeting that is not of its process; False if there were too many to log."""
+        """Count a greeting by an impostor; False beyond the limit for logging."""
         self.impostor_count += 1
         return self.impostor_count <= _MOST_IMPOSTORS
 
     def aborted(self, assign: Assign) -> GroupEnded:
-        """How its agent reports an assignment that nobody wants any more."""
+        """Return the report of an aborted assignment."""
         name = self.run.name
         return GroupEnded(name, self.executor, assign.group, assign.attempt, Outcome.ABORTED)
 
     def refused(self, refusal: Refusal, reason: str) -> LaunchRefused:
-        """How its agent reports that this one will not do what it was launched for."""
+        """Return the report of a failed launch."""
         return LaunchRefused(self.run.name, self.executor, refusal, reason)
 
     def unqueue(self, attempt: int) -> Assign | None:
-        """Take back an assignment that the executor has not seen."""
+        """Remove an assignment not yet sent to the executor."""
         for assign in self.queue:
             if assign.attempt == attempt:
                 self.queue.remove(assign)
@@ -138,13 +140,13 @@ class ExecutorSlot:
 
 
 class Limits(NamedTuple):
-    """What an agent gives away at most."""
+    """The limits of an agent's executors."""
 
     executors: int
     memory_mb: int
 
     def exceeded_by(self, more_mb: int, executors: int, memory_mb: int) -> str:
-        """In words, why one more executor is too many beside those there are; empty if it fits."""
+        """Return the reason why one more executor exceeds a limit; empty if it fits."""
         if executors >= self.executors:
             return f"all {self.executors} executors of this agent are taken"
         if memory_mb + more_mb > self.memory_mb:
@@ -153,7 +155,7 @@ class Limits(NamedTuple):
 
 
 def exit_cause(code: int) -> str:
-    """In words, how a process ended: its exit status, or minus the number of a signal."""
+    """Return the text for an exit code: an exit status, or minus the number of a signal."""
     if code >= 0:
         return f"exit status {code}"
     return f"signal {signal_name(-code) or -code}"

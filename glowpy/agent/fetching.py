@@ -1,4 +1,4 @@
-"""Bringing a run's program here: missing contents are pulled from the driver, then laid out."""
+"""Fetches a run's program: missing contents are pulled from the driver, then laid out."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _IN_FLIGHT = 8  # requests; each answer is one frame
 
 
 class ProgramFetch:
-    """The program of one run on its way here.
+    """The fetch of one run's program.
 
     Args:
-        done: told the program and where it lies, or the error.
+        done: called with the program's directory, or the error.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class ProgramFetch:
         poller.register(self._link, self._receive)
 
     def begin(self) -> None:
-        """Ask for what is missing; done at once where nothing is."""
+        """Request missing contents; done at once if none is missing."""
         try:
             self._ask()
         except GlowError as exc:
             self._finish(exc)
 
     def expire(self, now: float) -> None:
-        """Give up when nothing has come for too long."""
+        """Give up after too long without progress."""
         if now >= self.deadline and not self._is_over:
             self._finish(ProgramError("the driver has stopped sending the program's files"))
 
     def close(self) -> None:
-        """Drop the connection and whatever is unfinished."""
+        """Close the connection and discard unfinished contents."""
         self._is_over = True
         self._poller.unregister(self._link)
         self._link.close()

@@ -1,4 +1,4 @@
-"""How an agent starts a task of a program: the command line, the environment, the directory."""
+"""The start of a task at an agent: the command line, the environment, the directory."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from glowpy.wire.run_messages import OpenRun
 
 _PICKLED_MODULE = "glowpy.task"  # its __main__ takes a payload's path, then the flags of a task
 
-# `python -m` looks in the working directory first, and there the driver's own files may lie. This
-# does the same without it; -P would too, but Python 3.10 has none.
+# `python -m` searches the working directory first, which may be the driver's, with files of its
+# own. This code omits the working directory; so does -P, which Python 3.10 lacks.
 _WITHOUT_DIRECTORY = "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
 _RUN_MODULE = (
     f"{_WITHOUT_DIRECTORY}import runpy; "
@@ -35,7 +35,7 @@ _RUN_SCRIPT = (
 
 
 class TaskStart(NamedTuple):
-    """What the system has to be asked for."""
+    """The arguments for starting a process."""
 
     command: list[str]
     environment: dict[str, str]
@@ -51,11 +51,11 @@ def task_start(
     run_directory: str,
     key_file: str,
 ) -> TaskStart:
-    """How to start an executor.
+    """Return the arguments for starting an executor.
 
     Raises:
-        OSError: no directory can be made for it.
-        ValueError: the driver sent an option of Python that may not be sent.
+        OSError: its directory cannot be created.
+        ValueError: the driver sent a forbidden option of Python.
     """
     arguments = task_arguments(
         flow_id=opening.flow,
@@ -65,7 +65,7 @@ def task_start(
         exe_hash=program.manifest.digest,
         module=opening.module,
     )
-    own_path = os.environ.get("PYTHONPATH", "")  # glowpy may be there only
+    own_path = os.environ.get("PYTHONPATH", "")  # perhaps the only path of glowpy
     path = [str(root) for root in directory.roots] + ([own_path] if own_path else [])
     environment = {
         **inherited(os.environ),
@@ -94,9 +94,9 @@ def task_start(
 
 
 def _working_directory(of_driver: str, run_directory: str, related: Path) -> str:
-    """The driver's directory if this host has that, else one of the run, with related files in it.
+    """Return the driver's directory if present on this host, else a directory of related files.
 
-    So a script that opens what it was given by -glow.related.files finds it in either.
+    So a script that opens the files of -glow.related.files finds them in either directory.
     """
     if os.path.isdir(of_driver):
         return of_driver
@@ -113,7 +113,7 @@ def _working_directory(of_driver: str, run_directory: str, related: Path) -> str
 def _words(
     program: Program, directory: ProgramDirectory, arguments: list[str], watched_for: str
 ) -> list[str]:
-    """What Python is started with; our flags before the script's words, which may hold a `--`."""
+    """Return the arguments of Python: glowpy's flags, then the script's words with their `--`."""
     if isinstance(program, Pickled):
         return ["-c", _RUN_MODULE, _PICKLED_MODULE, str(directory.payload), *arguments]
     start = ["-c", _RUN_SCRIPT, str(directory.code), watched_for, program.entry]

@@ -1,7 +1,7 @@
-"""The agent and its master: a greeting on every connection, then heartbeats.
+"""The agent's connection to its master: a greeting on every connection, then heartbeats.
 
-Nothing is sent while there is no connection: stale heartbeats would queue up, and a full queue, or
-a connection that was refused, would let the agent wait for its master.
+Without a connection, the agent sends nothing: stale heartbeats would queue up, and a full queue or
+a refused connection would block the agent.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ log = get_logger(__name__)
 
 
 class Membership:
-    """Keeps a master informed of what an agent has; never waits.
+    """Reports an agent's state to its master; never blocks.
 
-    A master that refuses the agent before it has ever been welcome ends it: nobody would use it.
-    Later, it goes on for the drivers that know it.
+    A master that refuses the agent before any welcome ends the agent, which no driver could use.
+    After a welcome, the agent continues for the drivers that know it.
 
     Args:
-        heartbeat: makes the message that says what the agent has now.
+        heartbeat: makes the message with the agent's current state.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class Membership:
         self._warning_at = time.monotonic() + timing.first_contact_s
 
     def changed(self) -> None:
-        """What the agent has is no longer what it said: tell the master with the next `advance`."""
+        """Report the agent's changed state with the next `advance`."""
         self._next_beat = 0.0
 
     def leave(self) -> None:
-        """The agent ends: nobody is to be sent to it any more."""
+        """Tell the master that the agent ends, so that no further driver is sent here."""
         if self._link is not None and self._is_welcome:
             self._link.send(Goodbye(self._hello.name))
 
     def advance(self, now: float) -> float:
-        """Do what is due; when to be called again at the latest."""
+        """Do what is due; return the latest time of the next call."""
         if now >= self._next_beat:
             self._next_beat = now + self._timing.heartbeat_s
             if self._link is None:
@@ -79,11 +79,12 @@ class Membership:
         return link
 
     def _hear(self) -> None:
-        """Take what has come.
+        """Handle events and messages.
 
         Raises:
-            ClusterError, VersionMismatch, ProtocolError: the master does not want this agent, or is
-                none, and never was another.
+            ClusterError, VersionMismatch, ProtocolError: the first listener is no master, or
+                refuses this
+            agent.
         """
         link = self._link
         if link is None:
@@ -109,7 +110,7 @@ class Membership:
             log.error("this agent is not welcome any more at %s: %s", self._master, exc)
 
     def _refused(self, link: Link) -> None:
-        """No handshake came about. ZeroMQ may not try again, so a later beat does."""
+        """Close a connection without a handshake. ZeroMQ may not retry, so a later beat does."""
         self._poller.unregister(link)
         link.close()
         self._link = None

@@ -54,7 +54,7 @@ from glowpy.wire.run_messages import (
 
 
 class ExecutorPool:
-    """All executors of an agent, and what they write.
+    """All executors of an agent, and their output shards.
 
     Args:
         owner: the agent's address as shard owner.
@@ -88,12 +88,12 @@ class ExecutorPool:
         return sum(slot.memory_mb for slot in self._slots.values())
 
     def processes(self) -> Iterator[tuple[str, int, int]]:
-        """Every executor that runs: its name, process id, and the memory it has asked for."""
+        """Return every running executor: its name, process id, and requested memory."""
         running = (slot for slot in self._slots.values() if slot.pid)
         return ((slot.executor, slot.pid, slot.memory_mb) for slot in running)
 
     def about(self, executor: str) -> dict[str, str]:
-        """What an executor is and does, by name, for a log."""
+        """Return the ids of an executor and its current work, for a log."""
         slot = self._slots.get(executor)
         if slot is None:
             return {"executor": executor}
@@ -107,7 +107,7 @@ class ExecutorPool:
         return any(slot.run is run for slot in self._slots.values())
 
     def news_of(self, run: Run) -> tuple[tuple[int, AttemptStats], ...]:
-        """How far the attempts of a run have come, where that has not been told yet."""
+        """Return the progress of a run's attempts not yet reported."""
         slots = (slot for slot in self._slots.values() if slot.run is run)
         return tuple(each for slot in slots for each in slot.take_news())
 
@@ -132,7 +132,7 @@ class ExecutorPool:
     def command(
         self, run: Run, message: Assign | Recall | Abort | Retire, now: float
     ) -> Iterator[Action]:
-        """Something for an executor; nothing happens if the run has none of that name."""
+        """Handle a driver's message for an executor; no effect if the run has none of that name."""
         slot = self._slots.get(message.executor)
         if slot is None or slot.run is not run:
             return
@@ -177,7 +177,7 @@ class ExecutorPool:
     # --- what executors say ---
 
     def hear(self, peer: bytes, message: Any, payload: bytes) -> Iterator[Action]:
-        """An executor's message; of executors that are not known here, nothing is taken."""
+        """Handle an executor's message; messages of unknown executors have no effect."""
         if isinstance(message, (Commit, Progress)):
             slot = self._slot_of_peer(peer)
             if slot is None:
@@ -240,7 +240,8 @@ class ExecutorPool:
         run, assign = slot.run, slot.running.pop(message.attempt, None)
         if assign is None:
             return
-        begun = list(self._begin_due(slot))  # it gets its next group before anything else
+        # first: the executor begins the next group at once
+        begun = list(self._begin_due(slot))
         began = None
         if len(begun) == 2:
             *begun, started = begun
@@ -280,7 +281,7 @@ class ExecutorPool:
             yield ToDriver(slot.run.peer, Printed(slot.run.name, executor, stream, text))
 
     def noted_attempts(self, *, run: str = "", executor: str = "") -> Iterator[tuple[int, str]]:
-        """The attempts of a run or an executor that note their rows, each with its segment file."""
+        """Yield the attempts of a run or executor that note rows, each with its segment file."""
         for name, slot in self._slots.items():
             if slot.run.name == run or name == executor:
                 for number, assign in slot.running.items():
@@ -288,7 +289,7 @@ class ExecutorPool:
                         yield number, _segment_path(slot.run, assign)
 
     def exited(self, executor: str, cause: str, last_row: str) -> tuple[Run | None, list[Action]]:
-        """A process is gone; the run it was of, and what is to be done."""
+        """Handle the end of a process; return its run, and the actions."""
         slot = self._slots.pop(executor, None)
         if slot is None:
             return None, []
@@ -311,7 +312,7 @@ class ExecutorPool:
     # --- ends ---
 
     def tick(self, now: float) -> Iterator[Action]:
-        """Executors that neither greet nor end when they should."""
+        """Kill executors that neither greet nor end in time."""
         for slot in list(self._slots.values()):
             if now < slot.deadline:
                 continue
@@ -322,7 +323,7 @@ class ExecutorPool:
                 yield from self._kill(slot, "it did not end when told to")
 
     def kill(self, executor: str, reason: str) -> Iterator[Action]:
-        """An executor has to end at once."""
+        """Kill an executor at once."""
         slot = self._slots.get(executor)
         if slot is not None:
             yield from self._kill(slot, reason)

@@ -28,20 +28,20 @@ class Process:
 
     popen: subprocess.Popen[bytes]
     descriptor: int  # becomes readable when the process ends
-    mark: str  # in the environment of the process and of its children
+    mark: str  # in the environment of the process and its children
     pipes: tuple[OutputPipe, OutputPipe]
 
 
 class Processes:
-    """The executors that this agent has started. A context manager: leaving it kills them all.
+    """The executors started by this agent. A context manager: leaving kills all of them.
 
     Every executor inherits the reading end of a pipe, its lifeline: when this process dies, however
     it dies, the executor reads its end. Another inherited pipe holds its one-time secret.
 
     Args:
-        said: told the executor, and lines that its process has written.
-        ended: told the executor, and in words how it ended.
-        patience_s: for processes that were killed; one in a call of the system may take for ever.
+        said: called with the executor and lines written by its process.
+        ended: called with the executor and the text of its exit cause.
+        patience_s: limit for the end of killed processes; a system call may delay the end for ever.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Processes:
         environment: Mapping[str, str],
         directory: str,
     ) -> int:
-        """Start an executor in a session of its own; returns its process id.
+        """Start an executor in its own session; return its process id.
 
         Raises:
-            OSError: the system would not; nothing is left of it.
-            ValueError: no process can have such arguments, or such an environment.
+            OSError: the system refused; nothing is left behind.
+            ValueError: the arguments or the environment are malformed.
         """
         with ExitStack() as inherited, ExitStack() as failed:
             out = OutputPipe(self._poller, partial(self._said, executor, Stream.STDOUT))
@@ -107,13 +107,13 @@ class Processes:
         return popen.pid
 
     def drain(self, executor: str) -> None:
-        """Take what the process has written so far, before what it tells by other ways."""
+        """Read the output of the process so far, before its later messages."""
         process = self._processes.get(executor)
         for pipe in process.pipes if process is not None else ():
             pipe.drain()
 
     def kill(self, executor: str) -> None:
-        """SIGKILL an executor and its process group; `_reap` kills the rest of its family."""
+        """SIGKILL an executor and its process group; `_reap` kills other descendants."""
         process = self._processes.get(executor)
         if process is not None:
             kill_group(process.popen.pid)
@@ -140,7 +140,7 @@ class Processes:
 
     def _reap(self, executor: str) -> None:
         process = self._processes[executor]
-        kill_group(process.popen.pid)  # nobody else has this number before it is waited for
+        kill_group(process.popen.pid)  # the pid is not reused before wait()
         code = process.popen.wait()
         kill_family(EXECUTOR_VARIABLE, process.mark)
         self._forget(executor)

@@ -38,7 +38,7 @@ from glowpy.wire.transport import Poller, Transport
 
 log = get_logger(__name__)
 
-_BATCH = 1000  # messages taken in one go, before looking at anything else
+_BATCH = 1000  # messages handled in a row, before other work
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,11 @@ def serve_agent(
 ) -> None:
     """Serve until the file descriptor `stop` becomes readable.
 
-    `announce` is called once with the address that the agent listens on.
+    `announce` is called once with the listening address.
 
     Raises:
-        ConfigError: the address or the directory cannot be had, or the policy refuses it;
-        ClusterError, VersionMismatch: the master does not want this agent.
+        ConfigError: the address or the directory cannot be used, or the policy refuses the address;
+        ClusterError, VersionMismatch: the master refuses this agent.
     """
     with (
         AgentDirectory(options.directory, clean_restart=options.clean_restart) as directory,
@@ -83,7 +83,7 @@ def serve_agent(
 
 
 class AgentServer:
-    """One agent in its process. A context manager: leaving it ends every executor."""
+    """One agent in its process. A context manager: leaving ends every executor."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class AgentServer:
         """Serve until `stop` is readable, then close every run.
 
         Raises:
-            ClusterError, VersionMismatch: the master does not want this agent.
+            ClusterError, VersionMismatch: the master refuses this agent.
         """
         self._poller.register(stop, self._stop)
         self._programs.trim()
@@ -210,7 +210,7 @@ class AgentServer:
             peer, message, payload = received
             try:
                 self._handle(peer, message, payload)
-            except Exception:  # a fault of ours in one message ends no agent
+            except Exception:  # a bug met by one message ends no agent
                 log.exception("dropped a message that failed: %s", type(message).__name__)
 
     def _handle(self, peer: bytes, message: Any, payload: bytes) -> None:

@@ -1,15 +1,15 @@
-"""Who may start how many executors where. Pure: events and `now` go in, grants come out.
+"""Allocates executors to drivers. Pure: events and `now` in, grants out.
 
-An executor of an agent is used while the agent's last heartbeat reports its lease, or while a
-lease on it was granted less than `lease_s` ago that no heartbeat has reported yet:
+An executor of an agent is used while the agent's last heartbeat reports its lease, or for `lease_s`
+after the grant of a lease not yet reported:
 
     ask ──> GRANTED ──heartbeat reports it──> IN_USE ──heartbeat without it──> free
                └──given back, or lease_s without a report──> free
 
-So the agents are the only memory: a master that restarts knows all after one heartbeat of each.
-What an old master has granted and no agent has started yet it cannot know; the agent refuses what
-is too much then, and the driver asks again.
-Go: resource/service_discovery/master/master_allocation.go
+So the agents are the only memory: a restarted master is complete after one heartbeat of each. Only
+leases granted before the restart and not started yet are unknown; an agent refuses executors beyond
+its limits then, and the driver asks again. Go:
+resource/service_discovery/master/master_allocation.go
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from glowpy.master.topology import Agent
 from glowpy.wire.messages import AskExecutors, Grants, Lease, LeaseInUse
 from glowpy.wire.status_messages import RunStatus
 
-# A bound on one answer, whatever an agent claims to have; who wants more asks again.
+# Bounds one answer, regardless of an agent's claims; a driver that wants more asks again.
 MOST_LEASES_AT_ONCE = 1000
 
 
 class LeaseState(Enum):
-    """How far a lease has come."""
+    """The state of a lease."""
 
     GRANTED = "granted"  # the driver may start an executor under it
-    IN_USE = "in use"  # its agent has reported it
+    IN_USE = "in use"  # reported by its agent
 
 
 @dataclass(slots=True)
@@ -47,14 +47,14 @@ class _Granted:
 
 @dataclass(slots=True)
 class _Room:
-    """What an agent has, and what of it is used."""
+    """The limits of an agent, and the used part."""
 
     agent: Agent
     reported: frozenset[str]
     reported_memory_mb: int
-    waiting: set[str] = field(default_factory=set)  # granted, not reported yet
+    waiting: set[str] = field(default_factory=set)  # granted, not yet reported
     waiting_memory_mb: int = 0
-    counted_free: int = 0  # of its executors, in the allocator's sum
+    counted_free: int = 0  # its executors counted in the allocator's sum
 
     @property
     def free_executors(self) -> int:
@@ -68,7 +68,8 @@ class _Room:
 class Allocator:
     """Grants executors as leases.
 
-    `mint` makes lease ids. They should be hard to guess: who knows one may give it back.
+    `mint` makes lease ids. The ids should be hard to guess, because their holder may give the lease
+    back.
     """
 
     def __init__(
@@ -80,15 +81,15 @@ class Allocator:
         self._order = FreeOrder()
         self._capacity = Capacity()
         self._leases: dict[str, _Granted] = {}
-        self._expiries: deque[tuple[float, str]] = deque()  # in order: every lease lasts as long
+        self._expiries: deque[tuple[float, str]] = deque()  # in order: all leases last equally long
         self._drivers = Drivers(self._capacity, demand_s, turn_s)
-        self._unused: list[LeaseInUse] = []  # that have run out
+        self._unused: list[LeaseInUse] = []  # leases that expired unused
         self._free_count = 0  # executors of all agents
         self.has_changed = False  # executors became free, or a demand has changed: see `to_call`
-        self._now = 0.0  # of the last event that came with a time
+        self._now = 0.0  # the time of the last timed event
 
     def hear(self, agent: Agent, leases: Sequence[LeaseInUse], now: float) -> None:
-        """An agent says what it has and which leases it is using."""
+        """Replace an agent's limits and its leases in use."""
         self.expire(now)
         reported = frozenset(each.lease for each in leases)
         room = _Room(agent, reported, sum(max(0, each.memory_mb) for each in leases))
@@ -116,7 +117,7 @@ class Allocator:
         self._place(room)
 
     def forget(self, agent: str) -> None:
-        """The agent is gone, and its leases with it."""
+        """Remove an agent with its leases."""
         room = self._rooms.get(agent)
         if room is None:
             return
@@ -128,11 +129,11 @@ class Allocator:
             self._end(lease, agent)
 
     def ask(self, ask: AskExecutors, now: float, peer: bytes = b"") -> Grants:
-        """Grant what is there now; the rest is the driver's open demand until it asks again.
+        """Grant leases available now; the rest remains the driver's open demand until its next ask.
 
-        What the driver holds above its share is not renewed: the answer tells the share, unless
-        the driver has leases of agents that have not been heard of since the master was started.
-        `peer` is the driver's connection, for `to_call`.
+        Leases above the driver's share are not renewed: the answer contains the share, unless the
+        driver holds leases of agents not heard since the start of the master. `peer` is the
+        driver's connection, for `to_call`.
         """
         self.expire(now)
         if not self._drivers.accepts(ask.driver, peer):
@@ -165,16 +166,16 @@ class Allocator:
         )
 
     def give_back(self, leases: Iterable[str]) -> None:
-        """These leases will not be used. One that is in use ends when its agent says so."""
+        """Withdraw granted leases. A lease in use ends only when its agent reports so."""
         for lease in leases:
             granted = self._leases.get(lease)
             if granted is not None and granted.state is LeaseState.GRANTED:
                 self._withdraw(lease, granted)
 
     def to_call(self, now: float) -> list[bytes]:
-        """The connections of drivers that should ask again at once, after what has happened.
+        """Return the connections of drivers that should ask again at once.
 
-        One look at all drivers, however many events there were since the last call.
+        One pass over all drivers, however many events there were since the last call.
         """
         if not self.has_changed:
             return []
@@ -182,7 +183,7 @@ class Allocator:
         return [driver.peer for driver in self._drivers.to_call(now, self._free_count)]
 
     def usage(self) -> dict[str, tuple[int, int]]:
-        """Executors and memory of each agent that are in use or granted, for `glowpy status`."""
+        """Return the used and granted executors and memory of each agent, for `glowpy status`."""
         return {
             name: (
                 len(room.reported) + len(room.waiting),
@@ -192,16 +193,16 @@ class Allocator:
         }
 
     def runs(self, now: float) -> list[RunStatus]:
-        """The runs that hold executors or want some, for `glowpy status`."""
+        """Return the runs that hold or want executors, for `glowpy status`."""
         return self._drivers.runs(now)
 
     def unused(self) -> list[LeaseInUse]:
-        """The leases that ran out, unused, since the last call."""
+        """Return the leases that expired unused since the last call."""
         unused, self._unused = self._unused, []
         return unused
 
     def expire(self, now: float) -> None:
-        """End the leases that were granted too long ago and never used."""
+        """End leases that were granted too long ago and never used."""
         self._now = now
         while self._expiries and self._expiries[0][0] <= now:
             _, lease = self._expiries.popleft()
@@ -245,7 +246,7 @@ class Allocator:
         self._drivers.holds(granted.driver, self._now, -1)
 
     def _place(self, room: _Room) -> None:
-        """Where an agent stands in the order by what it has left."""
+        """Update an agent's position in the order by its free executors."""
         free = room.free_executors
         self.has_changed = self.has_changed or free > room.counted_free
         self._free_count += free - room.counted_free
@@ -253,7 +254,7 @@ class Allocator:
         self._order.put(room.agent, free, room.free_memory_mb)
 
     def check_invariants(self) -> None:
-        """For tests: nothing is granted beyond a limit, and every count agrees with its facts."""
+        """For tests: check that no grant exceeds a limit, and every count agrees with the facts."""
         for name, room in self._rooms.items():
             # what an agent reports may exceed its limit, a grant never does
             used = len(room.reported | room.waiting)

@@ -1,7 +1,7 @@
-"""The master's shell: a socket and a clock around `Topology` and `Allocator`.
+"""The master's process: sockets and a clock around `Topology` and `Allocator`.
 
-The master keeps nothing on disk and needs no greeting to go on: after a restart, the next heartbeat
-of each agent tells it everything. Go: resource/service_discovery/master/master.go
+The master stores nothing on disk and needs no new greetings after a restart: the next heartbeat of
+each agent restores its state. Go: resource/service_discovery/master/master.go
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from glowpy.wire.transport import Poller, Server, Transport
 
 log = get_logger(__name__)
 
-# Messages taken in one go, before looking at the clock and whether to stop.
+# Messages handled in a row, before the clock and the stop descriptor.
 _BATCH = 1000
-# A look at all drivers takes at most this part of the time, however many they are.
+# The limit of the time spent in passes over all drivers, however many.
 _CALLS_PART = 20
 _STOP = object()
 
@@ -64,7 +64,7 @@ class Master:
     def handle(
         self, message: Any, now: float, peer: bytes = b""
     ) -> Welcome | Grants | Status | ChannelPlace | None:
-        """Take in a message of the connection `peer`; the answer to it, if it gets one."""
+        """Handle a message from the connection `peer`; return the answer, if any."""
         match message:
             case Heartbeat():
                 self._hear(message, now)
@@ -96,11 +96,11 @@ class Master:
 
     @property
     def has_changed(self) -> bool:
-        """`to_call` may find a driver."""
+        """True if `to_call` may find a driver."""
         return self._allocator.has_changed
 
     def to_call(self, now: float) -> list[bytes]:
-        """The connections that get `AskAgain`."""
+        """Return the connections that should get `AskAgain`."""
         return self._allocator.to_call(now)
 
     def _granted(self, ask: AskExecutors, grants: Grants) -> Grants:
@@ -111,10 +111,11 @@ class Master:
         return grants
 
     def tick(self, now: float) -> None:
-        """Forget agents that are silent and leases that were not used.
+        """Forget silent agents and unused leases.
 
-        After this process has stood still (it was suspended, or its machine was), what others have
-        sent meanwhile is still to be read: whoever lives is heard within the time of a heartbeat.
+        After a stall of this process (it or its machine was suspended), messages received meanwhile
+        are still unread: eviction waits for one heartbeat interval, within which every living agent
+        is heard.
         """
         if now - self._ticked_at >= self._timing.tick_s + self._timing.heartbeat_s:
             self._judges_from = now + self._timing.heartbeat_s
@@ -176,10 +177,10 @@ def serve_master(
 ) -> None:
     """Serve until the file descriptor `stop` becomes readable.
 
-    `announce` is called once with the address that the master listens on.
+    `announce` is called once with the listening address.
 
     Raises:
-        ConfigError: the address cannot be had, or the policy refuses it.
+        ConfigError: the address cannot be used, or the policy refuses it.
     """
     master = Master(timing, time.monotonic())
     # Agents tell of themselves: that a connection is dead need not be found out any sooner.
@@ -230,7 +231,7 @@ def _answer(server: Server, master: Master, peer: bytes, message: Any, now: floa
     if answer is None or server.send(peer, answer):
         return
     log.debug("a peer left before its %s", type(answer).__name__)
-    if isinstance(answer, Grants):  # they will not be used
+    if isinstance(answer, Grants):  # the leases will not be used
         master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
 
 

@@ -1,4 +1,4 @@
-"""Which agents there are, and where. Pure: `now` comes from outside."""
+"""The agents of a cluster and their places. Pure: `now` is an argument."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glowpy.wire.messages import Heartbeat
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One agent as it described itself in its last heartbeat."""
+    """One agent, as described by its last heartbeat."""
 
     agent: str
     address: str
@@ -37,7 +37,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a heartbeat changed: who is new, and whose place on its address it took."""
+    """The effect of a heartbeat: a new agent, or the replacement of another at its address."""
 
     agent: Agent
     joined: bool
@@ -51,8 +51,8 @@ class Topology:
         self._eviction_s = eviction_s
         self._agents: dict[str, Agent] = {}
         self._by_address: dict[str, str] = {}
-        # The longest silent first: a heartbeat moves its agent to the end, so both hearing of an
-        # agent and finding the silent ones cost O(1).
+        # Sorted by silence, longest first: a heartbeat moves its agent to the end, so both an
+        # update and the search for silent agents cost O(1).
         self._heard: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
@@ -62,14 +62,14 @@ class Topology:
         return self._agents.get(agent)
 
     def heard_at(self, agent: str) -> float:
-        """When an agent that is known was last heard of."""
+        """Return the time of a known agent's last heartbeat."""
         return self._heard[agent]
 
     def agents(self) -> list[Agent]:
         return list(self._agents.values())
 
     def hear(self, heartbeat: Heartbeat, now: float) -> Change:
-        """Take in a heartbeat. An agent restarted on an address takes the old one's place."""
+        """Record a heartbeat. A restarted agent replaces its predecessor at the same address."""
         agent = Agent.of(heartbeat)
         before = self._agents.get(agent.agent)
         if before is not None and before.address != agent.address:
@@ -85,7 +85,7 @@ class Topology:
         return Change(agent, before is None, replaced)
 
     def evict(self, now: float) -> list[Agent]:
-        """Forget the agents that have been silent for too long, and say which."""
+        """Forget agents that have been silent for too long, and return these."""
         gone = []
         while self._heard:
             agent, heard = next(iter(self._heard.items()))
@@ -95,7 +95,7 @@ class Topology:
         return gone
 
     def forget(self, agent: str) -> Agent | None:
-        """An agent has left; None: it is not known."""
+        """Forget an agent that has left; None: unknown."""
         return self._forget(agent) if agent in self._agents else None
 
     def _forget(self, agent: str) -> Agent:
@@ -105,7 +105,7 @@ class Topology:
         return gone
 
     def check_invariants(self) -> None:
-        """For tests: the three indexes tell the same."""
+        """For tests: check that the three indexes agree."""
         assert self._agents.keys() == self._heard.keys()
         assert self._by_address == {a.address: a.agent for a in self._agents.values()}
         assert list(self._heard.values()) == sorted(self._heard.values())

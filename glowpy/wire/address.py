@@ -1,4 +1,4 @@
-"""Where a server listens: host and port, or a socket file."""
+"""The listening address of a server: host and port, or a socket file."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def parse_endpoint(text: str) -> Endpoint:
     if not text.startswith(_IPC):
         return parse_address(text)
     path = text[len(_IPC) :]
-    if path[:1] in ("", "*", "@"):  # to ZeroMQ no file, so no directory's permissions guard it
+    if path[:1] in ("", "*", "@"):  # not a file for ZeroMQ, so no directory's permissions guard it
         raise ConfigError(f"address {text!r} names no socket file")
     return IpcAddress(path)
 
 
 def is_place(owner: str) -> bool:
-    """Would a user know where that is? The socket file of a standalone run says nothing."""
+    """Return True for an address that means something to a user, unlike a run's socket file."""
     return bool(owner) and not owner.startswith(_IPC)
 
 

@@ -37,7 +37,7 @@ class Hello(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """The answer to Hello. A non-empty `refusal` says why the peer may not go on."""
+    """The answer to Hello. A non-empty `refusal` gives the reason for refusing the peer."""
 
     protocol: Count
     glowpy: str
@@ -51,7 +51,7 @@ class Welcome(NamedTuple):
 
 
 class LeaseInUse(NamedTuple):
-    """A lease under which an executor is there."""
+    """A lease held by a present executor."""
 
     lease: Name
     driver: Name
@@ -59,14 +59,14 @@ class LeaseInUse(NamedTuple):
 
 
 class NamedChannel(NamedTuple):
-    """A channel that an agent has for whoever asks for its name."""
+    """A named channel held by an agent."""
 
     channel: Name
-    number: Size  # of several, the highest was sent last
+    number: Size  # of several, the highest is the latest
 
 
 class Heartbeat(NamedTuple):
-    """What an agent has, and which leases it is using, at this moment."""
+    """The limits of an agent, and its leases in use, at this moment."""
 
     agent: Name
     address: Name
@@ -76,34 +76,34 @@ class Heartbeat(NamedTuple):
     executor_limit: Count
     memory_mb: Megabytes
     leases: tuple[LeaseInUse, ...]
-    cores: Count = 0  # that agent and executors may run on; 0: not told
+    cores: Count = 0  # available to agent and executors; 0: unknown
     channels: tuple[NamedChannel, ...] = ()
 
 
 class Goodbye(NamedTuple):
-    """An agent ends in order: nothing more is to be granted at it."""
+    """Announce an agent's orderly end: no further lease is granted there."""
 
     agent: Name
 
 
 class AskExecutors(NamedTuple):
-    """A driver's whole open demand, beyond what it holds; each repetition replaces the one before.
+    """A driver's whole open demand, beyond its leases; each ask replaces the previous one.
 
-    One of nothing asks whether it may keep what it holds. What answers have granted that were still
-    on their way is part of the demand.
+    An ask for none asks whether the driver may keep its leases. Leases granted by answers still in
+    transit count as demand.
     """
 
     driver: Name
     executor_count: Count
-    held: Count  # leases that it has
+    held: Count  # its leases
     memory_mb: Megabytes
     data_center: Name
     rack: Name
     bid: Bid
-    script: str = ""  # what runs and where, for people
+    script: str = ""  # script and host, for people
     module: Name = ""  # -glow.module, for people
-    number: Size = 0  # of this ask: its answer carries it
-    answered: Size = 0  # the number of the last answer that has come
+    number: Size = 0  # of this ask, repeated in its answer
+    answered: Size = 0  # the number of the last answer received
 
 
 class Lease(NamedTuple):
@@ -119,25 +119,25 @@ class Lease(NamedTuple):
 
 
 class Grants(NamedTuple):
-    """The answer to AskExecutors: perhaps fewer leases than asked for, perhaps none."""
+    """The answer to AskExecutors: as many leases as available, perhaps none."""
 
     leases: tuple[Lease, ...]
-    share: Count | None  # leases that the driver may hold in all; None: the master cannot tell now
+    share: Count | None  # the most leases of this driver; None: unknown now
     agents_known: Size
     executors_known: Size
-    largest_memory_mb: Megabytes  # the most memory an executor could get at any agent
-    ask: Size = 0  # the number of the ask that is answered
+    largest_memory_mb: Megabytes  # the most memory of an executor, at any agent
+    ask: Size = 0  # the number of the answered ask
 
 
 class AskAgain(NamedTuple):
-    """Executors became free, or the share of this driver is less: the driver asks at once.
+    """Executors became free, or the share of this driver shrank: the driver asks at once.
 
-    Sent at most once for each ask. A driver that misses it asks within `ask_s` anyway.
+    Sent at most once for each ask. A driver that misses the message asks within `ask_s` anyway.
     """
 
 
 class ReturnLeases(NamedTuple):
-    """The driver will not use these leases."""
+    """Give back leases that the driver will not use."""
 
     leases: tuple[str, ...]
 

@@ -1,7 +1,7 @@
 """Messages within one run: between driver and agent, and between an agent and its executors.
 
-Names: `run` is the id of one terminal call; `attempt` is one try of a task group, unique within
-its run; `shard` is a shard's number within the dataset that the attempt writes.
+Names: `run` is the id of one terminal call; `attempt` is one execution of a task group, unique
+within its run; `shard` is a shard's number within the dataset written by the attempt.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from glowpy.wire.sources import Sources
 
 
 class Outcome(Enum):
-    """How an attempt of a task group ended."""
+    """The outcome of an attempt of a task group."""
 
-    SEALED = "sealed"  # its shards are whole and stay as they are
-    FAILED = "failed"  # the user's code raised: trying again would raise again
-    INPUT_LOST = "input lost"  # a shard it was bound to is gone: it may run again
-    ABORTED = "aborted"  # it was told to stop
+    SEALED = "sealed"  # its shards are complete and immutable
+    FAILED = "failed"  # the user's code raised, and would raise again
+    INPUT_LOST = "input lost"  # one of its input shards is lost: the group may run again
+    ABORTED = "aborted"  # stopped on request
 
 
 class Refusal(Enum):
-    """Why an executor is not launched."""
+    """The reason for not launching an executor."""
 
-    FULL = "full"  # the agent has no room for it now
-    NO_PROCESS = "no process"  # the system there would not start it: another agent may do better
-    FATAL = "fatal"  # starting it elsewhere or later would not help
+    FULL = "full"  # the agent has no room now
+    NO_PROCESS = "no process"  # the system did not start a process: another agent may succeed
+    FATAL = "fatal"  # no other agent or later launch would help
 
 
 class Stream(Enum):
-    """Where a task's print went."""
+    """The target of printed output."""
 
     STDOUT = "stdout"
     STDERR = "stderr"
@@ -43,7 +43,7 @@ class Stream(Enum):
 
 
 class OpenRun(NamedTuple):
-    """A run begins at this agent. The payload is the task's run description, opaque here."""
+    """Begin a run at an agent. The payload is the run description, opaque here."""
 
     run: Name
     run_number: Count
@@ -53,15 +53,15 @@ class OpenRun(NamedTuple):
     working_directory: str
     environment: dict[str, str]
     hash_seed: Unsigned32
-    module: Name  # -glow.module: what this run has in common with others; empty if nothing
-    secret: Secret  # of the run: readers of its shards send it
+    module: Name  # -glow.module: shared by related runs; empty if none
+    secret: Secret  # of the run, sent by readers of its shards
     watches_effects: bool = True  # False: -glow.rerun.effects=allow
-    unsent_variables: tuple[Name, ...] = ()  # names of variables that only the driver has
+    unsent_variables: tuple[Name, ...] = ()  # variables of the driver that were not sent
     python_options: tuple[str, ...] = ()
 
 
 class RunOpened(NamedTuple):
-    """The program is here; executors may be launched."""
+    """The program has arrived; executors may be launched."""
 
     run: Name
     files_fetched: Count
@@ -69,7 +69,7 @@ class RunOpened(NamedTuple):
 
 
 class RunRefused(NamedTuple):
-    """The agent cannot serve this run, or no longer knows it."""
+    """The agent refuses this run, or no longer knows it."""
 
     run: Name
     reason: str
@@ -85,7 +85,7 @@ class Launch(NamedTuple):
 
 
 class Launched(NamedTuple):
-    """The executor's process exists."""
+    """The executor's process has started."""
 
     run: Name
     executor: Name
@@ -93,7 +93,7 @@ class Launched(NamedTuple):
 
 
 class LaunchRefused(NamedTuple):
-    """There will be no such executor."""
+    """The executor will not be launched."""
 
     run: Name
     executor: Name
@@ -102,15 +102,15 @@ class LaunchRefused(NamedTuple):
 
 
 class ExecutorExited(NamedTuple):
-    """An executor's process is gone. `cause` names exit status or signal."""
+    """An executor's process has ended. `cause` names exit status or signal."""
 
     run: Name
     executor: Name
     cause: str
-    expected: bool  # it was retired, or its run had ended
+    expected: bool  # retired, or its run had ended
     log_tail: str
-    greeted: bool  # it had said hello, so the script had reached its flow
-    last_row: str = ""  # that it took, where it was to write that down
+    greeted: bool  # after its hello: the script had reached its flow
+    last_row: str = ""  # its current row, where recorded
 
 
 class Assign(NamedTuple):
@@ -121,12 +121,12 @@ class Assign(NamedTuple):
     group: Count
     attempt: Size
     inputs: tuple[Sources, ...]  # by input edge of the group
-    is_streaming: bool = False  # it takes turns with whatever else the executor does, from now on
-    notes_rows: bool = False  # the executor writes down which row it is at
+    is_streaming: bool = False  # takes turns with the executor's other attempts
+    notes_rows: bool = False  # the executor records its current row
 
 
 class Recall(NamedTuple):
-    """Give an assignment back, if its executor has not begun it."""
+    """Take back an assignment, unless its executor has begun."""
 
     run: Name
     executor: Name
@@ -134,7 +134,7 @@ class Recall(NamedTuple):
 
 
 class Recalled(NamedTuple):
-    """The assignment was taken back: the executor will never see it."""
+    """The assignment was taken back, unseen by the executor."""
 
     run: Name
     executor: Name
@@ -142,7 +142,7 @@ class Recalled(NamedTuple):
 
 
 class Abort(NamedTuple):
-    """Stop this attempt. What it has written is never read again."""
+    """Stop this attempt. Its shards are never read again."""
 
     run: Name
     executor: Name
@@ -150,20 +150,20 @@ class Abort(NamedTuple):
 
 
 class Retire(NamedTuple):
-    """The executor ends after what it is doing; its slot is free again."""
+    """End the executor after its current work, which frees its slot."""
 
     run: Name
     executor: Name
 
 
 class CloseRun(NamedTuple):
-    """The run is over: its executors end, its shards go."""
+    """End the run: its executors end, its shards are deleted."""
 
     run: Name
 
 
 class RunClosed(NamedTuple):
-    """Nothing of the run is left at this agent but its program."""
+    """The agent has removed everything of the run but its program."""
 
     run: Name
 
@@ -180,7 +180,7 @@ class Beat(NamedTuple):
 class ExecutorHello(NamedTuple):
     """An executor's first message: the script has reached its flow. Answered by Describe.
 
-    The secret is the one that its agent has passed to the process: it counts once.
+    The secret was passed to the process by its agent, and is valid once.
     """
 
     protocol: Count
@@ -192,16 +192,16 @@ class ExecutorHello(NamedTuple):
 
 
 class Describe(NamedTuple):
-    """What the executor is part of. The payload is the run description of OpenRun."""
+    """Describe the run to an executor. The payload is the run description of OpenRun."""
 
     run: Name
     owner: str  # address of this agent as shard owner, as in Sources.owners
-    host: Name  # readers on this host read segment files themselves
+    host: Name  # readers on this host read segment files directly
     secret: Secret  # of the run
 
 
 class ExecutorReady(NamedTuple):
-    """The plans agree; the executor takes assignments. A refusal says why it cannot."""
+    """The plans agree, and the executor takes assignments. A refusal gives the difference."""
 
     run: Name
     executor: Name
@@ -226,7 +226,7 @@ class GroupStarted(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """These blocks of a running attempt exist from now on."""
+    """Publish blocks of a running attempt to readers."""
 
     run: Name
     attempt: Size
@@ -234,29 +234,32 @@ class Commit(NamedTuple):
 
 
 class AttemptStats(NamedTuple):
-    """What an attempt has done so far; where it has no input, rows in are those it has made."""
+    """The work of an attempt so far; without input, rows in are the rows of its source."""
 
     rows_in: Size = 0
-    bytes_in: Size = 0  # of blocks and files read
-    rows_out: Size = 0  # of the group's output, stored or drained
-    bytes_out: Size = 0  # of blocks written; none where rows are drained
+    bytes_in: Size = 0  # of blocks and files
+    rows_out: Size = 0  # output of the group, stored or drained
+    bytes_out: Size = 0  # of stored blocks; 0 where rows are drained
     spilled_bytes: Size = 0  # written to temporary files
     waited_s: Seconds = 0.0  # for its inputs
-    ran_s: Seconds = 0.0  # the rest of its time
+    ran_s: Seconds = 0.0  # the rest of the running time
 
 
 class Progress(NamedTuple):
-    """How far attempts have come, by number. An executor's goes to its agent now and then, an
-    agent's to the driver with its beat: one message for all its executors."""
+    """The statistics of running attempts, by number.
+
+    Executors send it to their agent at intervals; an agent sends one for all its executors with its
+    beat.
+    """
 
     run: Name
     attempts: tuple[tuple[int, AttemptStats], ...]
 
 
 class RowReported(NamedTuple):
-    """The row that the last attempt of a group works on, once per beat.
+    """The current row of a group's last attempt, once per beat.
 
-    The driver shows it if the agent is lost.
+    The driver shows the row if the agent is lost.
     """
 
     run: Name
@@ -265,7 +268,7 @@ class RowReported(NamedTuple):
 
 
 class GroupEnded(NamedTuple):
-    """An attempt's end. To the agent with the last blocks, to the driver without.
+    """The end of an attempt. To the agent with the last blocks, to the driver without.
 
     The payload of a FAILED end is the pickled exception, opaque to the agent.
     """
@@ -277,13 +280,13 @@ class GroupEnded(NamedTuple):
     outcome: Outcome
     blocks: tuple[Block, ...] = ()
     work: AttemptStats = AttemptStats()
-    reason: str = ""  # FAILED: text for the user; INPUT_LOST: which shard and why
-    lost_attempt: OptionalSize = -1  # INPUT_LOST: the attempt whose shard is gone
-    began: GroupStarted | None = None  # to the driver: what the executor was given next
+    reason: str = ""  # FAILED: text for the user; INPUT_LOST: the lost shard, and why
+    lost_attempt: OptionalSize = -1  # INPUT_LOST: the attempt that wrote the lost shard
+    began: GroupStarted | None = None  # to the driver: the executor's next attempt
 
 
 class Printed(NamedTuple):
-    """Whole lines that a task wrote to its standard output or error."""
+    """Whole lines written by a task to its standard output or error."""
 
     run: Name
     executor: Name
@@ -292,7 +295,7 @@ class Printed(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """One line for the user, found by a task. The driver prints one note of each subject."""
+    """One line for the user, from a task. The driver prints one note of each subject."""
 
     run: Name
     executor: Name

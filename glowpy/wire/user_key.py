@@ -1,4 +1,4 @@
-"""The default cluster key of a user, shared by every process that this user runs on this host.
+"""The default cluster key of a user, shared by all processes of this user on this host.
 
 Loopback is no authentication: each local user can connect to it. So a server or driver that names
 no key uses the key in ${XDG_STATE_HOME:-~/.local/state}/glowpy/key, which is made at first use.
@@ -20,13 +20,13 @@ _ADVICE = (
 
 
 def user_key_path() -> str:
-    """Path of the key file of this user, whether or not the file exists.
+    """Return the path of this user's key file, existing or not.
 
     Raises:
         ConfigError: the environment names no home directory.
     """
     state = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):  # relative paths are to be ignored, says the XDG specification
+    if not os.path.isabs(state):  # the XDG specification: relative paths are ignored
         home = os.environ.get("HOME") or _home_of_account()
         if not os.path.isabs(home):
             raise ConfigError(f"there is no home directory to keep a cluster key in; {_ADVICE}")
@@ -64,7 +64,7 @@ def _make(path: str) -> None:
     except ConfigError as exc:
         raise ConfigError(f"{exc}; {_ADVICE}") from exc
     try:
-        with suppress(FileExistsError):  # another process of this user was first: its key is used
+        with suppress(FileExistsError):  # another process was faster: its key is used
             os.link(new, path)
     except OSError as exc:
         raise ConfigError(f"cannot make key file {path}: {exc.strerror}; {_ADVICE}") from exc
@@ -77,5 +77,5 @@ def _home_of_account() -> str:
 
     try:
         return pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:  # containers run under numbers that have no account
+    except KeyError:  # containers run under numbers without an account
         return ""

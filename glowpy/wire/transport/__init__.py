@@ -1,8 +1,8 @@
-"""Sockets: the one package that imports zmq. One factory, one policy for all of them.
+"""Sockets: the only package that imports zmq. One factory, one policy for all of them.
 
-Servers are ROUTERs, links are DEALERs. Nothing here waits except `Poller.poll`; nothing queues
-without bound; a dead peer is noticed by the system's own news of a closed connection, or by
-ZeroMQ's heartbeats where the network swallows it.
+Servers are ROUTERs, links are DEALERs. Only `Poller.poll` blocks; every queue is bounded; a dead
+peer is noticed by the system's report of a closed connection, or by ZeroMQ's heartbeats where the
+network drops packets.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ __all__ = [
     "make_key",
 ]
 
-_LEAST_LIBZMQ = (4, 3, 3)  # earlier ones let clients that do not authenticate fill the memory
+_LEAST_LIBZMQ = (4, 3, 3)  # earlier releases let unauthenticated clients exhaust the memory
 _QUEUE_MESSAGES = 10_000  # to or from one peer
-_SMALL_BYTES = 4096  # 10,000 frames of this size are 40 MB; larger ones are counted in bytes
-_SMALL_ON_THIS_HOST_BYTES = 64 << 10  # to processes that this one has started
+_SMALL_BYTES = 4096  # 10,000 frames of this size are 40 MB; larger frames are counted in bytes
+_SMALL_ON_THIS_HOST_BYTES = 64 << 10  # for processes started by this one
 MOST_SOCKETS = 16_384  # of one transport: three for each link
-FEW_SOCKETS = 256  # for a run on this host: ZeroMQ needs 1.4 ms to make room for so many more
-_OVERHEAD_BYTES = 1024  # what encryption may add to a frame
+FEW_SOCKETS = 256  # for a run on this host: room for more sockets takes ZeroMQ 1.4 ms
+_OVERHEAD_BYTES = 1024  # added to a frame by encryption
 _DESCRIPTORS = 48  # of a context (8), a server (5), and some links and peers (5 each)
-# Between ZeroMQ's tries to connect. Not in `timing`: each costs a connection, and there may be many
-# who wait for one server.
+# Between ZeroMQ's attempts to connect. Not in `timing`: each attempt costs a connection, and many
+# clients may wait for one server.
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
 _MONITORED = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -67,14 +67,15 @@ class Transport:
     """All sockets of one process or one run, and their policy. A context manager.
 
     Args:
-        more: messages beyond those that everybody knows.
-        most_sockets: that may be open at a time.
-        bounds: of the frames that are accepted.
-        keeps_unread: queue messages for a peer that takes none, up to a size and for `send_s`.
+        more: messages beyond the common ones.
+        most_sockets: limit of open sockets.
+        bounds: of the accepted frames.
+        keeps_unread: queue messages for a slow peer, up to a size and for `send_s`.
 
     Raises:
-        ConfigError: the policy's key is damaged, libzmq is too old or cannot encrypt, or this
-            process may not open files enough.
+        ConfigError: the policy's key is damaged, libzmq is too old or cannot encrypt, or too few
+            files
+        may be opened.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Transport:
             has_reserve: keep descriptors free for other uses than connections.
 
         Raises:
-            ConfigError: the address cannot be had, or the policy refuses it.
+            ConfigError: the address cannot be used, or the policy refuses it.
         """
         self._policy.check(address, is_server=True)
         if isinstance(address, Address):
@@ -143,14 +144,14 @@ class Transport:
         """Reach a server; returns at once, whether or not it is there yet.
 
         Raises:
-            ConfigError: the policy refuses the address, or it is none.
+            ConfigError: the policy refuses the address, or the address is malformed.
         """
         self._policy.check(address, is_server=False)
         if isinstance(address, Address) and not 0 < address.port <= 65535:
             raise ConfigError(f"cannot connect to {address}: no server has that port")
         socket = self._socket(zmq.DEALER)
-        # Credit bounds what servers send. ZeroMQ would not read a peer's heartbeats past a full
-        # queue: it would take a living one for dead, and come down when the queue is read.
+        # Credit bounds the senders. With a full queue, ZeroMQ would stop reading a peer's
+        # heartbeats, take a living peer for dead, and abort when the queue is read.
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.IPV6, _is_ipv6(address))
         socket.setsockopt(zmq.SNDTIMEO, _milliseconds(self._timing.send_s))
@@ -169,7 +170,7 @@ class Transport:
         return Link(socket, monitor, address, self._coder)
 
     def close(self) -> None:
-        """Close every socket and end ZeroMQ's threads; last messages may leave meanwhile."""
+        """Close every socket and end ZeroMQ's threads; last messages may still be sent."""
         for connections in self._connections:
             connections.close()
         for socket in self._sockets:
@@ -187,7 +188,7 @@ class Transport:
         from glowpy.wire.transport.connections import EVENTS, Connections  # of servers only
 
         monitor = self._socket(zmq.PAIR)
-        # libzmq waits, and so do all connections, where the queue of events is full.
+        # A full queue of events would block libzmq, and with it all connections.
         monitor.setsockopt(zmq.RCVHWM, 0)
         events = f"inproc://events-{url}"
         with _explained("watch connections", server, monitor), signals_blocked():
@@ -224,7 +225,7 @@ class Transport:
 
 
 def check_libzmq(version: tuple[int, int, int], *, has_curve: bool) -> None:
-    """Refuse a libzmq without encryption, or with known faults that a stranger can use.
+    """Refuse a libzmq without encryption, or with faults exploitable before authentication.
 
     Raises:
         ConfigError: names the version and the remedy.
@@ -248,7 +249,7 @@ def make_key() -> ClusterKey:
 def _explained(
     act: str, *sockets: zmq.Socket[bytes], why: Callable[[int], str] = zmq.strerror
 ) -> Iterator[None]:
-    """Within: what ZeroMQ cannot do is a ConfigError, and these sockets are closed."""
+    """Within, turn ZeroMQ's errors into a ConfigError, and close these sockets."""
     try:
         yield
     except zmq.ZMQError as exc:
@@ -266,7 +267,7 @@ def _why_not(address: Endpoint, other: str, number: int) -> str:
 
 
 def _check_descriptors() -> None:
-    """Can a context and some sockets be had? ZeroMQ aborts the process where its own cannot.
+    """Check for enough descriptors: where they run out, ZeroMQ aborts the process.
 
     Raises:
         ConfigError: too many files are open.
@@ -291,7 +292,7 @@ def _url(address: Endpoint, *, is_server: bool) -> str:
         return str(address)
     host = address.host or ("*" if is_server else "localhost")
     if host == "localhost":
-        host = "127.0.0.1"  # one protocol: ZeroMQ would try IPv6 by itself
+        host = "127.0.0.1"  # one protocol: ZeroMQ alone would try IPv6 first
     return f"tcp://{Address(host, address.port)}"
 
 

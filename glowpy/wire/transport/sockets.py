@@ -1,4 +1,4 @@
-"""The two kinds of sockets, and what is sent and received through them; nothing here waits."""
+"""The two kinds of sockets: sending and receiving without blocking."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from glowpy.wire.transport.connections import Connections
     from glowpy.wire.transport.gate import Gate
 
-_TOLD, _TOLD_EVERY = 100, 10_000  # dropped messages: a stranger's flood must not fill the disk
-_DROPPED_AT_ONCE = 100  # messages that are none; then the caller may look at other things
-_COPY_BYTES = 64 << 10  # larger payloads are handed to ZeroMQ without a copy
+_TOLD, _TOLD_EVERY = 100, 10_000  # dropped messages: a flood must not fill the disk
+_DROPPED_AT_ONCE = 100  # invalid messages in a row, before the caller's other work
+_COPY_BYTES = 64 << 10  # larger payloads are passed to ZeroMQ without a copy
 # as plain numbers: or-ing pyzmq's enums takes as long as sending
 _AT_ONCE, _MORE_AT_ONCE = int(zmq.NOBLOCK), int(zmq.NOBLOCK) | int(zmq.SNDMORE)
 _MONITOR_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): event, value; then the address
 
 
 class LinkEvent(Enum):
-    """What a link's connection has come to."""
+    """An event of a link's connection."""
 
-    CONNECTED = "connected"  # handshake and all
-    DISCONNECTED = "disconnected"  # the peer, or the way to it, is gone; ZeroMQ tries again
+    CONNECTED = "connected"  # after the handshake
+    DISCONNECTED = "disconnected"  # the peer or the network is gone; ZeroMQ reconnects
     REFUSED = "refused"  # the handshake failed: another key, or none
 
 
 class Server:
-    """A ROUTER: talks to any number of peers, each named by its connection.
+    """A ROUTER: serves any number of peers, each named by its connection.
 
     Args:
         gate: authenticates clients.
         connections: reads the events of the socket.
         small_bytes: frames up to this size count as messages only, see `outgoing`.
-        keeps_s: how long messages wait for a peer that takes none; 0: they are dropped.
+        keeps_s: time for which messages wait for a slow peer; 0: they are dropped.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Server:
         self._small_bytes = small_bytes
         self._keeps_s = keeps_s
         self._dropped = 0
-        self._outgoing: dict[bytes, Outgoing] = {}  # of peers that are slow or get large frames
+        # of slow peers, and peers that receive large frames
+        self._outgoing: dict[bytes, Outgoing] = {}
         self.address = address
         self.attendants: list[Gate | Connections] = [
             each for each in (gate, connections) if each is not None
@@ -68,7 +69,7 @@ class Server:
         self._connections = connections
 
     def send(self, peer: bytes, message: Any, payload: Payload | None = None) -> bool:
-        """Send without waiting. False: the peer is gone, or takes nothing, or not so much."""
+        """Send without blocking. False: the peer is gone, or takes no message of this size now."""
         frames = self._frames(peer, message, payload)
         if frames is None:
             return False
@@ -86,9 +87,9 @@ class Server:
         return True
 
     def send_made(self, peer: bytes, make: Callable[[], tuple[Any, Payload | None] | None]) -> bool:
-        """Send a message with a large payload, which is made once the peer takes it.
+        """Send a message with a large payload, built once the peer takes it.
 
-        False: the peer is gone, or takes nothing.
+        False: the peer is gone, or takes no message.
         """
 
         def frames() -> list[Payload] | None:
@@ -98,17 +99,17 @@ class Server:
         return self._queue(peer, frames)
 
     def is_behind(self, peer: bytes) -> bool:
-        """Messages wait because the peer does not take them."""
+        """Return True if messages wait for a slow peer."""
         outgoing = self._outgoing.get(peer)
         return outgoing is not None and outgoing.is_waiting
 
     @property
     def has_waiting(self) -> bool:
-        """Messages wait for peers: `tend` to them soon."""
+        """True if messages wait for any peer, so that `tend` is due soon."""
         return any(outgoing.is_waiting for outgoing in self._outgoing.values())
 
     def tend(self) -> None:
-        """Send what peers take by now; listen again where that was not possible."""
+        """Send queued messages that peers take now; listen again after a lack of descriptors."""
         if self._connections is not None:
             self._connections.tick()
         if not self._outgoing:
@@ -120,7 +121,7 @@ class Server:
                 del self._outgoing[peer]
 
     def receive(self) -> tuple[bytes, Any, bytes] | None:
-        """The next message: its peer, itself, its payload. None: wait for the poller again.
+        """Return the next message with its peer and payload. None: wait for the poller.
 
         What is no message of ours is dropped with a line in the log; of many, some are told.
         """
@@ -140,13 +141,13 @@ class Server:
         return None
 
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
-        """For the poller."""
+        """Yield the socket for the poller."""
         yield self._socket
 
     def _frames(self, peer: bytes, message: Any, payload: Payload | None) -> list[Payload] | None:
         try:
             return self._coder.frames(message, payload)
-        except ProtocolError as exc:  # an answer repeats what it was asked, which may be long
+        except ProtocolError as exc:  # an answer repeats its request, which may be long
             _warn("sent nothing to peer %s: %s", peer.hex(), exc)
             return None
 
@@ -163,7 +164,7 @@ class Server:
 
 
 class Link:
-    """A DEALER: a connection to one server, made and made again by ZeroMQ."""
+    """A DEALER: a connection to one server, re-established by ZeroMQ."""
 
     def __init__(
         self, socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], address: Endpoint, coder: Coder
@@ -175,10 +176,10 @@ class Link:
         self.address = address
 
     def send(self, message: Any, payload: Payload | None = None) -> None:
-        """Send; waits, within a bound, while the queue to the server is full.
+        """Send a message; blocks, for a limited time, while the queue to the server is full.
 
         Raises:
-            ClusterError: the server takes nothing.
+            ClusterError: the server takes no messages.
         """
         frames = self._coder.frames(message, payload)
         try:
@@ -190,10 +191,10 @@ class Link:
             raise ClusterError(f"the server at {self.address} has long taken no message") from exc
 
     def receive(self) -> tuple[Any, bytes] | None:
-        """The next message and its payload. None: there is none now, or the link is closed.
+        """Return the next message and its payload. None: no message now, or the link is closed.
 
         Raises:
-            ProtocolError: the server speaks another language.
+            ProtocolError: the server uses another protocol.
         """
         if self._socket.closed:
             return None
@@ -201,7 +202,7 @@ class Link:
         return None if frames is None else self._coder.unframe(frames)
 
     def events(self) -> list[LinkEvent]:
-        """What has happened to the connection since the last call."""
+        """Return the events of the connection since the last call."""
         found = []
         while not self._monitor.closed:
             try:
@@ -214,25 +215,25 @@ class Link:
                 found.append(LinkEvent.CONNECTED)
             elif event != zmq.EVENT_DISCONNECTED:
                 found.append(LinkEvent.REFUSED)
-            elif self.is_connected:  # else it has been refused
+            elif self.is_connected:  # otherwise refused
                 self.is_connected = False
                 found.append(LinkEvent.DISCONNECTED)
         return found
 
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
-        """For the poller."""
+        """Yield the sockets for the poller."""
         yield self._socket
         yield self._monitor
 
     def close(self, *, is_lost: bool = False) -> None:
-        """Disconnect; messages not sent yet may still leave, unless the server `is_lost`."""
+        """Disconnect; queued messages may still be sent, unless the server `is_lost`."""
         self._socket.disable_monitor()
         self._monitor.close(0)
         self._socket.close(linger=0 if is_lost else None)
 
 
 def _parts(socket: zmq.Socket[bytes], most: int) -> list[bytes] | None:
-    """The frames of the next message; of too many, one more than `most`. None: there is none."""
+    """Return the frames of the next message, at most `most` and one. None: no message."""
     try:
         frames = [socket.recv(_AT_ONCE)]
     except zmq.Again:
