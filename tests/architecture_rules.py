@@ -186,8 +186,7 @@ def ours(modules: Modules) -> list[Module]:
 
 
 def floors(modules: Modules) -> Iterator[str]:
-    """Each import goes to the module's own room or to a lower floor, lazy and typing imports
-    included."""
+    """Each import goes to its own room or to a lower floor, lazy and typing imports included."""
     for module in ours(modules):
         if module.name not in ("glowpy", MAIN) and module.room not in FLOOR_OF_ROOM:
             yield f"{module.path}: {module.room} is no room of ARCHITECTURE.md"

@@ -31,8 +31,7 @@ class Runner:
 
     @property
     def is_inline(self) -> bool:
-        """Return whether users' functions run in the test's process, where a test can read their
-        closures."""
+        """Return whether users' functions run in the test's process, with readable closures."""
         return self.name == "inline"
 
 

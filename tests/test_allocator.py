@@ -174,7 +174,7 @@ def test_a_lost_agents_leases_go_with_it():
     assert bench.grants(4) == Grants((), 0, 0, 0, 0)
 
 
-def test_an_agent_that_shrinks_gets_nothing_until_it_has_room():
+def test_an_agent_over_its_new_limit_gets_no_executor():
     bench = Bench(agent("a", 3))
     leases = bench.ask(3)
     bench.report("a", *leases)

@@ -280,8 +280,10 @@ def test_servers_that_find_no_temporary_directory(words: tuple[str, ...], tmp_pa
 
 
 def test_a_cluster_that_goes_away_under_a_run(tmp_path: Path) -> None:
-    """The driver reports the loss and waits for another master and other agents;
-    `test_cluster_core` tests the end of the run."""
+    """The driver reports the loss and waits for a new master and agents.
+
+    `test_cluster_core` tests the end of the run.
+    """
     script = """
 import time
 from glowpy import Flow

@@ -41,8 +41,7 @@ def test_rows_of_every_operator_are_the_same_in_every_run(
 
 
 def test_rows_of_every_operator_are_the_same_on_every_python() -> None:
-    """On each Python of the search path that has glowpy's libraries; all others compare with the
-    table."""
+    """Run on each Python of the search path that has glowpy's libraries."""
     for minor in range(10, 16):
         python = shutil.which(f"python3.{minor}")
         if python is not None and is_able(python):

@@ -198,7 +198,7 @@ def test_the_same_value_twice_is_harmless() -> None:
 @pytest.mark.parametrize(
     "name", ["glow.rack", "glow.dataCenter", "glow.module", "glow.driver.host"]
 )
-def test_an_empty_value_is_fine_where_it_is_the_default(name: str) -> None:
+def test_an_empty_value_is_accepted_if_the_default_is_empty(name: str) -> None:
     assert options_of(f"-{name}=") == options_of(f"-{name}", "") == Options()
 
 

@@ -74,7 +74,7 @@ def test_partition_does_nothing_where_rows_already_lie_so() -> None:
 
 
 @pytest.mark.parametrize("change", ["map", "flat_map", "other count", "not yet"])
-def test_partition_works_where_they_may_not(change: str) -> None:
+def test_partition_adds_steps_where_rows_may_have_moved(change: str) -> None:
     dataset = new_flow().slice([1, 2], 2)
     if change != "not yet":
         dataset = dataset.partition(2)
@@ -145,7 +145,7 @@ def test_every_step_names_the_users_line() -> None:
     assert locations == [f"test_graph.py:{line + offset}" for offset in offsets]
 
 
-def test_a_flow_and_a_dataset_say_what_they_are() -> None:
+def test_the_repr_of_a_flow_and_of_a_dataset() -> None:
     flow = new_flow()
     assert repr(flow).startswith(f"<Flow {flow._graph.flow_id} (test_graph.py:")
     text = repr(flow.slice([1, 2], 2).map(abs))

@@ -1,5 +1,4 @@
-"""Ctrl-C and SIGTERM, to drivers in every mode and to servers during a run: no process or file
-remains."""
+"""Ctrl-C and SIGTERM, to drivers in every mode and to servers: no process or file remains."""
 
 from __future__ import annotations
 
@@ -171,8 +170,7 @@ def test_a_second_ctrl_c_ends_it_at_once(mode: str, cluster: str, tmp_path: Path
 
 
 def await_empty(folders: list[Path]) -> None:
-    """Wait until the agents, which notice a closed connection at the next send, have deleted all
-    files."""
+    """Wait for the agents, which notice a closed connection at the next send, to delete files."""
     deadline = time.monotonic() + BOUND_S
     with select.epoll() as nothing:
         while left := [path for folder in folders for path in folder.glob("*")]:

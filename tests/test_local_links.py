@@ -18,8 +18,7 @@ from glowpy.wire.transport.local import LocalLink, LocalPoller, LocalServer, Loc
 
 @pytest.mark.parametrize(("base", "local"), [(Server, LocalServer), (Link, LocalLink)])
 def test_every_method_of_a_socket_is_replaced(base: type, local: type) -> None:
-    """Each new method of a socket link needs a local version, because no socket is behind a local
-    link."""
+    """Each new method of a socket link needs a local version without a socket."""
     public = {name for name in vars(base) if not name.startswith("_")}
     assert public <= set(vars(local))
 

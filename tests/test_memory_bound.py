@@ -1,5 +1,4 @@
-"""Rows that exceed the memory budget: the run is correct, and no process exceeds its budget by
-much."""
+"""Rows that exceed the memory budget: a correct result, and memory near the budget."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def test_a_flow_reads_one(nodes: LocalCluster, flags: list[str]) -> None:
     assert sorted(flow.named_channel("words", shards=2).map(len).collect()) == [1, 2, 3]
 
 
-def test_a_flow_reads_one_while_it_is_sent(nodes: LocalCluster, tmp_path: Path) -> None:
+def test_a_flow_reads_a_channel_while_rows_are_sent(nodes: LocalCluster, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     out = Channel()

@@ -88,7 +88,7 @@ def test_streaming_shards_take_turns() -> None:
     assert outlet.is_done and sorted(outlet.done_groups()) == [0, 1]
 
 
-def test_a_full_channel_leaves_the_rest_where_it_is() -> None:
+def test_a_full_channel_leaves_further_rows_unread() -> None:
     outlet, pulls, channel = live(1, capacity=2)
     outlet.group_begun(0, 10, "a1")
     outlet.advance()

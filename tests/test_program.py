@@ -127,7 +127,7 @@ PROJECT_FILES = [
 ]
 
 
-def test_a_script_comes_with_all_that_it_may_import_and_nothing_else(tmp_path: Path) -> None:
+def test_a_script_is_shipped_with_its_possible_imports_only(tmp_path: Path) -> None:
     script = script_of(shipped(write(tmp_path, PROJECT), ["x.py", "-glow", "--", "-n"]))
     assert (script.entry, script.is_module) == ("r0/x.py", False)
     assert script.argv == ("-glow", "--", "-n")

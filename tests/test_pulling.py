@@ -131,7 +131,7 @@ def test_an_owner_that_dies(owner, reader):
                 next(stream)
 
 
-def test_the_files_of_a_lost_owner_are_not_read_though_they_are_here(owner, poller):
+def test_local_files_of_a_lost_owner_are_not_read(owner, poller):
     with Reader(poller, OWNERS_HOST) as reader:
         owner.write(1, [1], [2])
         (stream,) = reader.streams((owner.address, 1, 0))

@@ -188,7 +188,7 @@ def test_a_relative_path_is_that_of_the_call(
 # --- targets that are written to, not replaced ---------------------------------------------------
 
 
-def test_devices_are_written_to_and_stay_what_they_are() -> None:
+def test_devices_are_written_to_and_not_replaced() -> None:
     write(Path("/dev/null"), [b"x\n"])
     with pytest.raises(OutputError, match="cannot write /dev/full: No space left on device"):
         write(Path("/dev/full"), [b"x\n"])

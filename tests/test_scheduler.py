@@ -69,7 +69,7 @@ def test_queued_assignments_move_to_an_idle_executor() -> None:
     )
 
 
-def test_an_assignment_that_has_begun_meanwhile_stays_where_it_is() -> None:
+def test_a_started_assignment_is_not_withdrawn() -> None:
     transcript(
         summed(2),
         """

@@ -115,8 +115,11 @@ def test_errors_in_a_speculative_attempt_count() -> None:
 
 
 def test_readers_read_the_current_attempt_and_restart_when_a_speculative_one_wins() -> None:
-    """A pipelined reader has started, on an executor that no speculative attempt needs, during the
-    slow attempt; speculative attempts have no reader before they are complete."""
+    """Readers start again when the speculative attempt is complete.
+
+    The first reader is pipelined, on an executor that no speculative attempt needs, and reads the
+    slow attempt.
+    """
     transcript(
         summed(2),
         """

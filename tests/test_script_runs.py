@@ -116,8 +116,7 @@ print(taken, flow.slice([0]).map(lambda _: taken).collect())
 
 @IN_MOST_MODES
 def test_several_flows_in_one_script(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Built in one order, run in another; a flow that never runs, and a flow that grows after a
-    run."""
+    """Flows built in one order and run in another; one never runs, one grows after a run."""
     script = """
 from glowpy import Flow
 

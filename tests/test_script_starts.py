@@ -162,8 +162,7 @@ assert sys.argv == before, sys.argv
 
 @IN_MOST_MODES
 def test_the_folder_that_the_user_is_in(mode: str, cluster: str, tmp_path: Path) -> None:
-    """Tasks on the driver's host run in the driver's working directory, for any place of the
-    script."""
+    """Tasks on the driver's host run in the driver's working directory."""
     script = """
 import os
 from glowpy import Flow

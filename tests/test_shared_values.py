@@ -209,7 +209,7 @@ class OddConnection:
         raise RuntimeError("no connection")
 
 
-def test_a_connection_that_cannot_say_whether_it_is_closed_is_open() -> None:
+def test_a_connection_of_unknown_state_counts_as_open() -> None:
     with pytest.raises(ProgramError, match="OddConnection of the driver"):
         checked(using(OddConnection()))
 

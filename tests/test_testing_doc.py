@@ -50,7 +50,7 @@ def test_examples_of_the_document_work(tmp_path: Path) -> None:
     assert [name for name in left_in(temporary) if not name.startswith("pytest-of-")] == []
 
 
-def test_nothing_of_it_is_loaded_unasked() -> None:
+def test_glowpy_and_pytest_do_not_load_the_testing_package() -> None:
     """Neither glowpy nor pytest, which finds plugins by entry points, loads glowpy.testing."""
     code = (
         "import glowpy, glowpy.pytest_errors, sys; glowpy.Flow; "

@@ -45,8 +45,7 @@ task_counts = st.integers(1, 12)
 
 
 def lines_of(content: str) -> list[str]:
-    """The definition: a line ends at a newline, and a carriage return before the newline is
-    dropped."""
+    """The definition: a line ends at a newline, without a carriage return before the newline."""
     lines = content.split("\n")
     if not lines[-1]:
         lines.pop()

@@ -131,7 +131,7 @@ def test_an_agent_dies_with_a_streaming_group(cluster: LocalCluster) -> None:
     handle.wait()
 
 
-def test_an_agent_dies_after_it_was_received_from(cluster: LocalCluster) -> None:
+def test_an_agent_dies_after_its_rows_were_received(cluster: LocalCluster) -> None:
     source, out = Channel(), Channel()
     flow = cluster.flow()
     flow.channel(source).map(abs).add_output(out)

@@ -160,8 +160,7 @@ FAULTY = [
 def test_each_fault_is_an_error_on_every_runner(
     name: str, fault: Fault, new_flow: Runner, tmp_path: Path
 ) -> None:
-    """The operators' error code is equal on all runners; test_failure.py tests the transfer of
-    errors."""
+    """All runners share the operators' error code; test_failure.py tests the transfer."""
     check_fault(name, fault, new_flow(), tmp_path)
 
 

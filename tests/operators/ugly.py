@@ -184,8 +184,7 @@ class Elsewhere(NamedTuple):
 
 
 def groups_of(*sides: Rows) -> list[list[Any]]:
-    """[key, values of the first side, …] for each key, in order of appearance; no two NaN are
-    equal."""
+    """[key, values of the first side, …] for each key, in order of appearance; NaN is unique."""
     groups: list[list[Any]] = []
     places: dict[Any, list[Any]] = {}
     for side, rows in enumerate(sides, start=1):
