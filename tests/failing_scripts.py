@@ -42,7 +42,7 @@ def ended_badly(running: Running) -> Ended:
     return ended
 
 
-def told(ended: Ended, error: type[GlowError]) -> str:
+def error_text(ended: Ended, error: type[GlowError]) -> str:
     """The text of an uncaught error, which is the last line of stderr."""
     assert ended.status == 1, ended.stderr
     _, name, text = ended.stderr.rpartition(f"\n{error.__module__}.{error.__qualname__}: ")

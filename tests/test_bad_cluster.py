@@ -14,7 +14,7 @@ import pytest
 
 from glowpy.errors import ConfigError, NoAgents, NoMaster, ProgramError, VersionMismatch
 from glowpy.version import __version__
-from tests.failing_scripts import FULL_DISK, command, ended_badly, failure, refusal, told
+from tests.failing_scripts import FULL_DISK, command, ended_badly, error_text, failure, refusal
 from tests.processes import Ended, Served, run, server, started, unused_address
 
 pytestmark = pytest.mark.slow  # each test starts servers, or a driver in every mode
@@ -81,7 +81,7 @@ def keys(tmp_path: Path) -> None:
 def test_no_master(tmp_path: Path) -> None:
     with unused_address() as leader:
         ended = driver_failure(tmp_path, leader, environment=NOBODY)
-    assert told(ended, NoMaster) == (
+    assert error_text(ended, NoMaster) == (
         f"no master answers at {leader} (waited 0.5 s); start one with "
         f"`glowpy master --address {leader}`, or name another with -glow.leader=HOST:PORT"
     )
@@ -93,12 +93,12 @@ def test_a_host_that_does_not_exist(tmp_path: Path) -> None:
     flags = ["-key.file=cluster.key", "-glow.driver.host=127.0.0.1"]
     leader = "no-such-host.invalid:8930"
     ended = driver_failure(tmp_path, leader, *flags, environment=NOBODY)
-    assert f"no master answers at {leader}" in told(ended, NoMaster)
+    assert f"no master answers at {leader}" in error_text(ended, NoMaster)
 
 
 def test_no_agents(master: Served, tmp_path: Path) -> None:
     ended = driver_failure(tmp_path, master.address)
-    assert told(ended, NoAgents) == (
+    assert error_text(ended, NoAgents) == (
         f"the master at {master.address} knows no agents (waited 2 s); "
         f"start one with `glowpy agent --master {master.address}`"
     )
@@ -109,7 +109,7 @@ def test_no_agents(master: Served, tmp_path: Path) -> None:
 
 def test_agents_that_are_too_small(cluster: str, tmp_path: Path) -> None:
     ended = driver_failure(tmp_path, cluster, "-glow.task.memoryMB=5000")
-    assert told(ended, NoAgents) == (
+    assert error_text(ended, NoAgents) == (
         "a task asks for 5000 MB (-glow.task.memoryMB), but no agent has more than 1024 MB"
     )
 
@@ -139,7 +139,7 @@ def test_an_agent_without_a_master_says_so_and_waits(tmp_path: Path) -> None:
 
 
 def test_a_master_elsewhere_takes_a_key(tmp_path: Path) -> None:
-    text = told(driver_failure(tmp_path, "192.0.2.1:8930"), ConfigError)
+    text = error_text(driver_failure(tmp_path, "192.0.2.1:8930"), ConfigError)
     assert text.startswith("refusing to connect to 192.0.2.1:8930 without a key: ")
     assert "-key.file" in text
 
@@ -151,7 +151,7 @@ def test_a_foreign_listener_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         leader = f"127.0.0.1:{other.getsockname()[1]}"
         ended = driver_failure(tmp_path, leader, environment=NOBODY)
-    text = told(ended, NoMaster)
+    text = error_text(ended, NoMaster)
     assert text.startswith(f"the master at {leader} does not hold your key; ")
     assert text.endswith(" or the listener is no glowpy master")
 
@@ -164,7 +164,7 @@ def test_an_agent_that_is_taken_for_a_master(master: Served, tmp_path: Path) -> 
             " name its master by "
         )
         ended = driver_failure(tmp_path, agent.address)
-        assert told(ended, NoMaster) == f"{said}-glow.leader={master.address}"
+        assert error_text(ended, NoMaster) == f"{said}-glow.leader={master.address}"
         options = ["--port", "0", "--master", agent.address, "--dir", str(tmp_path / "other")]
         assert refusal(tmp_path, "agent", *options) == f"{said}--master {master.address}"
 
@@ -179,7 +179,7 @@ def test_keys_that_do_not_fit(theirs: str, ours: str, tmp_path: Path) -> None:
     """The master's key differs from that of driver and agent, which is named or the user's own."""
     with server(tmp_path, "master", *ANY_PORT, *key_option("--key-file", theirs)) as served:
         ended = driver_failure(tmp_path, served.address, *key_option("-key.file", ours))
-        text = told(ended, NoMaster)
+        text = error_text(ended, NoMaster)
         held = f"holds another key than {ours}" if ours else "does not hold your key"
         assert text.startswith(f"the master at {served.address} {held}")
         assert "-key.file" in text
@@ -200,7 +200,7 @@ def key_option(name: str, file: str) -> list[str]:
 def test_a_driver_of_another_release(
     other: str, what: str, there: str, here: str, cluster: str, tmp_path: Path
 ) -> None:
-    text = told(driver_failure(tmp_path, cluster, text=other + GOOD), VersionMismatch)
+    text = error_text(driver_failure(tmp_path, cluster, text=other + GOOD), VersionMismatch)
     assert re.fullmatch(
         rf"master at {cluster}: driver \w+ and the master cannot work together: "
         rf"{what} {there} at the driver and {here} at the master. "
@@ -214,7 +214,7 @@ def test_a_master_of_another_release(
     other: str, what: str, there: str, here: str, tmp_path: Path
 ) -> None:
     with changed_server(tmp_path, other, "master", *ANY_PORT) as leader:
-        text = told(driver_failure(tmp_path, leader), VersionMismatch)
+        text = error_text(driver_failure(tmp_path, leader), VersionMismatch)
         assert text.startswith(f"master at {leader}: driver ")
         assert f"{what} {here} at the driver and {there} at the master" in text
         line = refusal(tmp_path, "agent", "--port", "0", "--master", leader)
@@ -240,7 +240,7 @@ def test_another_release_on_the_agents_path(cluster: str, tmp_path: Path) -> Non
     """The agent has the driver's release, but the script in its task finds another glowpy."""
     script = f"import glowpy\nif glowpy.is_task():\n    {OTHER_GLOWPY.replace(chr(10), ';')}\n"
     ended = failure(tmp_path, "cluster", cluster, script + GOOD)
-    text = told(ended, ProgramError)
+    text = error_text(ended, ProgramError)
     assert re.match(r"agent 127\.0\.0\.\d:\d+: executor .* cannot work together: glowpy 9", text)
 
 

@@ -18,7 +18,7 @@ from glowpy.errors import (
     ProgramError,
     TaskFailed,
 )
-from tests.failing_scripts import FULL_DISK, failure, told, usage_error
+from tests.failing_scripts import FULL_DISK, error_text, failure, usage_error
 from tests.processes import ON_A_CLUSTER, ON_THE_CLUSTER, flags_of, run
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def host_of(mode: str) -> str:
 @IN_MOST_MODES
 def test_a_missing_file(mode: str, cluster: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().text_file('no.txt', 2).run()"
-    text = told(failure(tmp_path, mode, cluster, script), InputError)
+    text = error_text(failure(tmp_path, mode, cluster, script), InputError)
     assert text == (
         f"Source0 (script.py:2): cannot read {tmp_path}/no.txt on {HERE}: No such file or directory"
     )
@@ -51,7 +51,7 @@ def test_a_missing_file(mode: str, cluster: str, tmp_path: Path) -> None:
 
 def test_a_glob_that_matches_nothing(tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().text_file('*.csv', 2).run()"
-    text = told(failure(tmp_path, "plain", "", script), InputError)
+    text = error_text(failure(tmp_path, "plain", "", script), InputError)
     assert text == f"Source0 (script.py:2): no file matches {tmp_path}/*.csv on {HERE}"
 
 
@@ -63,7 +63,7 @@ if not glowpy.is_task():
     os.dup2(os.open("script.py", os.O_RDONLY), 200)
 glowpy.Flow().text_file("/proc/self/fd/200", 1).run()
 """
-    text = told(failure(tmp_path, mode, cluster, script), InputError)
+    text = error_text(failure(tmp_path, mode, cluster, script), InputError)
     assert re.fullmatch(
         r"Source0 \(script.py:5\): "
         rf"cannot read /proc/self/fd/200 on {HERE}: No such file or directory",
@@ -87,7 +87,7 @@ def test_flags_that_contradict_each_other(tmp_path: Path) -> None:
 
 def test_an_unknown_flag_of_a_flow(tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow(['-glow.inlin'])"
-    text = told(failure(tmp_path, "plain", "", script), FlagError)
+    text = error_text(failure(tmp_path, "plain", "", script), FlagError)
     assert "did you mean -glow.inline?" in text
 
 
@@ -100,7 +100,7 @@ def test_a_bad_address(address: str, tmp_path: Path) -> None:
 
 def test_a_driver_address_that_is_not_this_hosts(cluster: str, tmp_path: Path) -> None:
     words = ["-glow.driver.host=192.0.2.1"]
-    text = told(failure(tmp_path, "cluster", cluster, GOOD, *words), ConfigError)
+    text = error_text(failure(tmp_path, "cluster", cluster, GOOD, *words), ConfigError)
     assert "192.0.2.1" in text
 
 
@@ -108,13 +108,13 @@ def test_a_driver_port_in_use(cluster: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         words = [f"-glow.driver.port={port}"]
-        text = told(failure(tmp_path, "cluster", cluster, GOOD, *words), ConfigError)
+        text = error_text(failure(tmp_path, "cluster", cluster, GOOD, *words), ConfigError)
     assert text.startswith(f"cannot listen on 127.0.0.1:{port}: its port is in use by ")
     assert text.endswith("; name another by -glow.driver.port=PORT, or 0 for any that is free")
 
 
 def test_a_key_file_that_is_not_there(cluster: str, tmp_path: Path) -> None:
-    text = told(failure(tmp_path, "cluster", cluster, GOOD, "-key.file=no.key"), ConfigError)
+    text = error_text(failure(tmp_path, "cluster", cluster, GOOD, "-key.file=no.key"), ConfigError)
     assert text == "cannot read key file no.key: No such file or directory"
 
 
@@ -133,7 +133,7 @@ def inverse(row):
 rows = Flow().slice([{"number": n} for n in (4, 2, 1, 0)], 2)
 rows.map(inverse).run()
 """
-    text = told(failure(tmp_path, mode, cluster, script), TaskFailed)
+    text = error_text(failure(tmp_path, mode, cluster, script), TaskFailed)
     lines = text.splitlines()
     assert re.fullmatch(
         rf"Map1 \(script.py:8\) failed on {host_of(mode)} in task 1 of 2: "
@@ -162,7 +162,7 @@ def leave(row):
 
 Flow().slice(range(4), 2).filter(leave).run()
 """
-    text = told(failure(tmp_path, mode, cluster, script), TaskFailed)
+    text = error_text(failure(tmp_path, mode, cluster, script), TaskFailed)
     assert re.match(
         rf"Filter1 \(script.py:8\) failed on {host_of(mode)} in task \d of 2: "
         r"the step called sys.exit\('enough'\)\nrow: \d\n",
@@ -185,7 +185,7 @@ def fail(row):
 
 Flow().slice([1]).map(fail).run()
 """
-    text = told(failure(tmp_path, "plain", "", script), TaskFailed)
+    text = error_text(failure(tmp_path, "plain", "", script), TaskFailed)
     assert "Odd: this and that\nrow: 1\n" in text
 
 
@@ -239,7 +239,7 @@ if glowpy.is_task():
 else:
     rows.run()
 """
-    text = told(failure(tmp_path, mode, cluster, script), ProgramError)
+    text = error_text(failure(tmp_path, mode, cluster, script), ProgramError)
     assert re.fullmatch(
         rf"agent {host_of(mode)}:\d+: the program ended \(exit status 1\) in the task before its "
         r"flow was run; it had written:\non my way\nglowpy: the task ended without running .*",
@@ -279,7 +279,7 @@ def test_a_flow_that_is_another_one_in_tasks(
         ["from glowpy import Flow", "import glowpy", "task = glowpy.is_task()", "flow = Flow()"]
         + [code, "rows.count()"]
     )
-    text = told(failure(tmp_path, mode, cluster, script), PlanMismatch)
+    text = error_text(failure(tmp_path, mode, cluster, script), PlanMismatch)
     assert re.match(rf"agent {host_of(mode)}:\d+: ", text)
     for words in expected:
         assert words in text
@@ -304,10 +304,10 @@ def test_a_module_that_the_agent_lacks(place: str, cluster: str, tmp_path: Path)
     host = host_of("cluster")
     missing = "ModuleNotFoundError: No module named 'solver'"
     if place == "function":
-        text = told(ended, TaskFailed)
+        text = error_text(ended, TaskFailed)
         assert re.match(rf"Map1 \(script.py:5\) failed on {host}: {missing}\n", text)
     else:
-        text = told(ended, ProgramError)
+        text = error_text(ended, ProgramError)
         assert re.match(rf"agent {host}:\d+: the program ended ", text)
         assert 'script.py", line 2, in <module>' in text
         assert missing in text
@@ -320,7 +320,7 @@ def test_a_module_that_the_agent_lacks(place: str, cluster: str, tmp_path: Path)
 @IN_MOST_MODES
 def test_no_shards(mode: str, cluster: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().slice(range(10), 0).run()"
-    text = told(failure(tmp_path, mode, cluster, script), DefinitionError)
+    text = error_text(failure(tmp_path, mode, cluster, script), DefinitionError)
     assert text == "script.py:2: slice() needs at least 1 shard, not 0"
 
 
@@ -338,7 +338,7 @@ Flow().slice(range(10), 2).map(print).save_text_to_file({place!r})
 """
     ended = failure(tmp_path, mode, cluster, script)
     path = re.escape(str((tmp_path / place).resolve()))
-    assert re.match(f"cannot write {path}: .+", told(ended, OutputError))
+    assert re.match(f"cannot write {path}: .+", error_text(ended, OutputError))
     assert ended.stdout == "", "the flow was run, for nothing"
 
 
@@ -350,7 +350,7 @@ import glowpy.driver.scratch
 os.environ["TMPDIR"] = "/nowhere"
 glowpy.driver.scratch._PLACES = ()
 """
-    text = told(failure(tmp_path, mode, cluster, script + GOOD), ConfigError)
+    text = error_text(failure(tmp_path, mode, cluster, script + GOOD), ConfigError)
     assert text.startswith(f"cannot make a temporary directory on {HERE}: [Errno 2] No such file")
     assert text.endswith("; name one that can be written by TMPDIR")
 
@@ -375,7 +375,7 @@ def many(row):
 
 Flow().slice([1]).flat_map(many).collect()
 """
-    text = told(failure(tmp_path, mode, "", script), OutputError)
+    text = error_text(failure(tmp_path, mode, "", script), OutputError)
     assert re.search(r"cannot write shard data to /\S+\.seg: File too large$", text)
 
 
@@ -387,6 +387,6 @@ if not is_task():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 Flow().slice([1]).flat_map(lambda row: range(100_000)).save_text_to_file("out.txt")
 """
-    text = told(failure(tmp_path, "cluster", cluster, script), OutputError)
+    text = error_text(failure(tmp_path, "cluster", cluster, script), OutputError)
     assert text == f"cannot write {tmp_path}/out.txt: File too large"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py"]

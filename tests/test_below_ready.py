@@ -8,7 +8,7 @@ import pytest
 
 from glowpy.errors import ProgramError
 from glowpy.flow.graph import Graph
-from tests.failing_scripts import failure, told
+from tests.failing_scripts import error_text, failure
 from tests.processes import IN_EVERY_MODE, flags_of, run
 
 SCRIPT = """
@@ -52,7 +52,7 @@ lock = threading.Lock()
 glowpy.ready()
 numbers.map(lambda x: lock.locked()).run()
 """
-    text = told(failure(tmp_path, "cluster", cluster, script), ProgramError)
+    text = error_text(failure(tmp_path, "cluster", cluster, script), ProgramError)
     assert "Map1 (script.py:6): its function cannot be pickled" in text
     assert "or define the step above glowpy.ready()" in text
 

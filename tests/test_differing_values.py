@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from glowpy.errors import PlanMismatch
-from tests.failing_scripts import failure, told
+from tests.failing_scripts import error_text, failure
 from tests.processes import IN_EVERY_MODE, IN_MOST_MODES, flags_of, run
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def test_a_loop_over_a_set(cluster: str, tmp_path: Path) -> None:
     script = SHOP.format(order="lambda rows: sorted(set(rows), key=lambda c: hash((PID, c)))")
     script = script.replace("in lambda", "in (lambda").replace("c)))(", "c))))(")
     script = "import os\nPID = os.getpid()" + script
-    text = told(failure(tmp_path, "cluster", cluster, script), PlanMismatch)
+    text = error_text(failure(tmp_path, "cluster", cluster, script), PlanMismatch)
     assert re.search(
         r"\n  country of <lambda> \(script.py:6\), in Filter\d+ \(script.py:6\): "
         r"'..' in the driver, '..' in the task\n",

@@ -15,7 +15,7 @@ from glowpy.errors import ProgramError
 from glowpy.program.discovery import pickled_program
 from glowpy.program.loaded_text import LoadedTexts, note_loaded
 from glowpy.program.source import read_source
-from tests.failing_scripts import failure, told
+from tests.failing_scripts import error_text, failure
 from tests.processes import flags_of, run
 
 TEXT = "LIMIT = 1\n\n\ndef double(x):\n    return x * 2\n"
@@ -123,7 +123,7 @@ if not glowpy.is_task():
 glowpy.Flow().slice([1, 2]).map(words.double).map(lambda x: x * 2).run()
 """
     (tmp_path / "words.py").write_text(TEXT, encoding="utf-8")
-    text = told(failure(tmp_path, "cluster", cluster, script), ProgramError)
+    text = error_text(failure(tmp_path, "cluster", cluster, script), ProgramError)
     assert text == (
         f"{name} has changed since this process loaded it ({tmp_path / name}): tasks would run "
         "the new text, and the driver has the old one; start the script again"

@@ -11,7 +11,7 @@ import pytest
 from glowpy.agent.task_environment import checked_options, inherited
 from glowpy.driver.fleets.sent_environment import at_start, python_options, sent_environment
 from glowpy.errors import FlagError, PlanMismatch, TaskFailed
-from tests.failing_scripts import failure, told, usage_error
+from tests.failing_scripts import error_text, failure, usage_error
 from tests.processes import flags_of, run
 
 SCRIPT = """
@@ -64,7 +64,7 @@ def test_on_one_machine_tasks_have_the_users_environment_and_options(
 def test_a_variable_that_a_task_lacks_is_named_by_the_error(cluster: str, tmp_path: Path) -> None:
     script = "import os, glowpy\nglowpy.Flow().slice([1], 1).map(lambda _: os.environ['B']).run()\n"
     ended = failure(tmp_path, "cluster", cluster, script, environment={"B": "only here"})
-    text = told(ended, TaskFailed)
+    text = error_text(ended, TaskFailed)
     assert "KeyError: 'B'" in text and "-glow.env=B" in text.splitlines()[-1]
     assert "only here" not in ended.stderr
 
@@ -77,7 +77,7 @@ least = int(os.environ.get("LEAST", "1"))
 glowpy.Flow().slice([1, 2], 1).filter(lambda row: row >= least).run()
 """
     ended = failure(tmp_path, "cluster", cluster, script, environment={"LEAST": "2"})
-    assert "least of <lambda>" in told(ended, PlanMismatch)
+    assert "least of <lambda>" in error_text(ended, PlanMismatch)
     assert "script.py:3 reads the environment variable LEAST" in ended.stderr
 
 

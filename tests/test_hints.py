@@ -8,7 +8,7 @@ import pytest
 
 from glowpy.driver.fleets.hints import with_hints
 from glowpy.errors import ProgramError, TaskFailed
-from tests.failing_scripts import failure, told
+from tests.failing_scripts import error_text, failure
 
 
 def same(path: str) -> str:
@@ -53,6 +53,6 @@ def test_a_file_beside_the_script(place: str, cluster: str, tmp_path: Path) -> N
     script = f"import pathlib, glowpy\n{above}\nglowpy.Flow().slice([1], 1).map({function}).run()\n"
     (tmp_path / "x.json").write_text("{}")
     ended = failure(tmp_path, "cluster", cluster, script)
-    text = told(ended, ProgramError if place == "above" else TaskFailed)
+    text = error_text(ended, ProgramError if place == "above" else TaskFailed)
     assert f"hint: the driver has {tmp_path}/x.json; " in text
     assert "-glow.related.files=x.json" in text

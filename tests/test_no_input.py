@@ -12,7 +12,7 @@ import pytest
 
 from glowpy.errors import ProgramError, TaskFailed
 from glowpy.task.no_input import NoInput, refuse_input
-from tests.failing_scripts import failure, told
+from tests.failing_scripts import error_text, failure
 from tests.processes import IN_EVERY_MODE, flags_of, run
 
 REASON = "a task has no standard input"
@@ -67,7 +67,7 @@ def test_a_function_that_reads_it(mode: str, cluster: str, tmp_path: Path) -> No
 from glowpy import Flow
 Flow().slice([1]).map(lambda x: input("more? ")).run()
 """
-    text = told(failure(tmp_path, mode, cluster, script), TaskFailed)
+    text = error_text(failure(tmp_path, mode, cluster, script), TaskFailed)
     assert "Map1 (script.py:3) failed" in text
     assert f"UnsupportedOperation: {REASON}" in text
 
@@ -81,7 +81,7 @@ flow = Flow()
 count = len(sys.stdin.read())
 flow.slice([1]).map(lambda x: x + count).run()
 """
-    text = told(failure(tmp_path, "cluster", cluster, script), ProgramError)
+    text = error_text(failure(tmp_path, "cluster", cluster, script), ProgramError)
     assert f"UnsupportedOperation: {REASON}" in text
     assert "if not glowpy.is_task():" in text
 

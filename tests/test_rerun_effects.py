@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from glowpy.errors import ProgramError
-from tests.failing_scripts import failure, told
+from tests.failing_scripts import error_text, failure
 from tests.processes import IN_MOST_MODES, ON_EVERY_CLUSTER, ON_THE_CLUSTER, flags_of, run
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def test_a_script_that_removes_results_ends_the_run(
 ) -> None:
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "kept.txt").write_text("removed by the driver, above its run")
-    text = told(failure(tmp_path, mode, cluster, RESULTS), ProgramError)
+    text = error_text(failure(tmp_path, mode, cluster, RESULTS), ProgramError)
     assert f"{tmp_path}/script.py:6 removes parts" in text
     assert 'shutil.rmtree("parts", ignore_errors=True)' in text
     assert "if not glowpy.is_task():" in text and "-glow.rerun.effects=allow" in text
@@ -133,6 +133,6 @@ def test_a_traceback_of_a_script_begins_in_it(
 ) -> None:
     body = f"exec(compile({line!r}, 'script.py', 'exec'))" if "+" in line else line
     script = f"import glowpy\nif glowpy.is_task():\n  {body}\nglowpy.Flow().slice([1], 1).run()\n"
-    text = told(failure(tmp_path, "cluster", cluster, script), ProgramError)
+    text = error_text(failure(tmp_path, "cluster", cluster, script), ProgramError)
     assert all(part in text for part in said)
     assert "script_start" not in text and "<string>" not in text
