@@ -13,8 +13,7 @@ from glowpy.errors import FlagError
 RUN_VARIABLE = "GLOWPY_RUN"  # the run of a task
 PROGRAM_VARIABLE = "GLOWPY_PROGRAM"  # a task's directory of files shipped beside the code
 LIFELINE_VARIABLE = "GLOWPY_LIFELINE"  # descriptor of a pipe that ends with a task's agent
-SECRET_VARIABLE = "GLOWPY_SECRET"  # descriptor of a pipe that holds a task's one-time secret
-KEY_FILE_VARIABLE = "GLOWPY_KEY_FILE"  # the cluster's key, for a task
+SECRET_VARIABLE = "GLOWPY_SECRET"  # descriptor of a pipe that holds the secrets of a task
 FAULTS_VARIABLE = "GLOWPY_FAULTS"  # directory of faults armed by a test
 FAMILY_VARIABLE = "GLOWPY_PIPE"  # marks the processes that a command of pipe() has started
 EXECUTOR_VARIABLE = "GLOWPY_EXECUTOR"  # marks an executor and the processes that it has started

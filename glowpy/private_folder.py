@@ -28,7 +28,7 @@ def check_private_folder(folder: str, content: str, advice: str) -> None:
             f"{path} must belong to you and be writable by you only, because it holds {content}: "
             f"chmod 700 {path}, or {advice}"
         )
-    trusted = {0, user, *_hidden_owners()}
+    trusted = trusted_owners()
     while path != os.path.dirname(path):
         path = os.path.dirname(path)
         status = os.stat(path)
@@ -40,6 +40,11 @@ def check_private_folder(folder: str, content: str, advice: str) -> None:
                 f"another user can replace {content}, because {path} belongs to or is writable by "
                 f"others; {advice}"
             )
+
+
+def trusted_owners() -> set[int]:
+    """This user and root, also under the number that a user namespace shows for root."""
+    return {0, os.geteuid(), *_hidden_owners()}
 
 
 def _hidden_owners() -> Iterator[int]:

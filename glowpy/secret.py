@@ -11,7 +11,14 @@ import os
 # `hmac.compare_digest` without OpenSSL, whose import would add 10 ms to every start.
 from _operator import _compare_digest as compare_digest
 
+from glowpy.record import NamedTuple
+
 SECRET_BYTES = 16
+
+
+def matches(known: bytes, other: bytes) -> bool:
+    """Are both the same? Takes the same time wherever they differ."""
+    return compare_digest(known, other)
 
 
 class Secret(bytes):
@@ -38,7 +45,28 @@ class Secret(bytes):
     __str__ = __repr__
 
 
-def secret_pipe(secret: Secret) -> int:
+class TaskSecrets(NamedTuple):
+    """The secrets that an agent passes to a task; no key of the cluster is among them.
+
+    +0   executor  16 bytes: one-time secret of the executor
+    +16  run       16 bytes: the key of the run follows from it
+    +32  server    40 bytes: public key of master and agents; absent on a cluster without keys
+    """
+
+    executor: Secret
+    run: Secret
+    server_public: bytes
+
+    def to_bytes(self) -> bytes:
+        return self.executor + self.run + self.server_public
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TaskSecrets:
+        executor, run = data[:SECRET_BYTES], data[SECRET_BYTES : 2 * SECRET_BYTES]
+        return cls(Secret(executor), Secret(run), data[2 * SECRET_BYTES :])
+
+
+def secret_pipe(secret: bytes) -> int:
     """Return the reading end of a pipe that holds the secret, for a child process.
 
     Raises:
@@ -52,7 +80,7 @@ def secret_pipe(secret: Secret) -> int:
     return reading
 
 
-def read_secret(descriptor: int) -> Secret:
+def read_secret(descriptor: int) -> bytes:
     """Read the secret from the pipe of `secret_pipe`, and close the pipe."""
     with open(descriptor, "rb") as pipe:
-        return Secret(pipe.read(SECRET_BYTES))
+        return pipe.read()

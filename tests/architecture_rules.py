@@ -55,6 +55,8 @@ PURE = (  # state machines: their owner passes the time in and carries out the a
     *("glowpy.driver.fleets.agent_connection", "glowpy.driver.fleets.cluster_actions"),
     *("glowpy.driver.fleets.cluster_core", "glowpy.driver.fleets.master_client"),
     *("glowpy.driver.view.progress", "glowpy.driver.view.summary", "glowpy.driver.view.run_stats"),
+    *("glowpy.agent.lease_check", "glowpy.master.admission", "glowpy.master.signing"),
+    *("glowpy.wire.key_file", "glowpy.wire.lease_signature", "glowpy.wire.roles"),
     *("glowpy.agent.core", "glowpy.agent.executors", "glowpy.agent.pool", "glowpy.agent.runs"),
     *("glowpy.master.allocator", "glowpy.master.capacity", "glowpy.master.channels"),
     *("glowpy.master.drivers", "glowpy.master.free_order", "glowpy.master.shares"),

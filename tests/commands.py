@@ -14,8 +14,9 @@ from glowpy.servers.output_lines import OutputLines
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.messages import AskExecutors, Grants
-from glowpy.wire.security import Policy, policy_for
+from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
+from tests.keys import own_policy
 
 PATIENCE_S = 60.0
 FREE = "127.0.0.1:0"
@@ -100,7 +101,7 @@ def started(*args: str, **environment: str) -> Iterator[Running]:
 def agents_known(address: str, policy: Policy | None = None) -> int:
     """The number of agents, as reported by the master at this address."""
     timing = Timing()
-    with Transport(policy or policy_for(parse_address(address)), timing) as transport:
+    with Transport(policy or own_policy(), timing) as transport:
         link = transport.connect(parse_address(address))
         poller = Poller()
         poller.register(link, link)

@@ -21,6 +21,7 @@ from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.coding import Coder
 from glowpy.wire.greeting import PYTHON, hello_of
 from glowpy.wire.messages import MESSAGES, PROTOCOL_VERSION, Heartbeat, Welcome
+from glowpy.wire.roles import Role
 from glowpy.wire.run_messages import (
     Commit,
     ExecutorHello,
@@ -29,12 +30,12 @@ from glowpy.wire.run_messages import (
     Printed,
     Progress,
 )
-from glowpy.wire.security import policy_for
 from glowpy.wire.status_messages import STATUS_MESSAGES
 from glowpy.wire.transfers import CancelFetch, Fetch, MoreCredit
 from glowpy.wire.transport import Poller, Transport
-from glowpy.wire.user_key import user_key
-from tests.echoing import BOUND_S, LOOPBACK, TIMING
+from glowpy.wire.user_key import user_keys
+from tests.echoing import BOUND_S, TIMING
+from tests.keys import own_policy
 from tests.message_grammar import SECRETS, Grammar
 
 TABLE = MESSAGES | STATUS_MESSAGES | CHANNEL_MESSAGES
@@ -152,6 +153,12 @@ def fuzz(machine: Fuzzed, random: Random, count: int) -> int:
     return taken
 
 
+_PEERS_OF = {
+    "master": (Role.AGENT, Role.DRIVER, Role.VIEWER),
+    "agent": (Role.DRIVER, Role.SERVER, Role.DRIVER),
+}
+
+
 def fuzz_live(role: str, address: str, random: Random, count: int) -> None:
     """Send `count` random messages to a server, with greetings between, which must be answered.
 
@@ -161,12 +168,13 @@ def fuzz_live(role: str, address: str, random: Random, count: int) -> None:
     grammar = Grammar(random, TABLE)
     context = zmq.Context()
     try:
-        for _connection in range(3):
+        for role_of_peer in _PEERS_OF[role]:
             with context.socket(zmq.DEALER) as socket:
                 socket.setsockopt(zmq.LINGER, 1000)
-                key = user_key()
-                socket.curve_publickey, socket.curve_secretkey = key.public, key.secret
-                socket.curve_serverkey = key.public
+                pairs = user_keys().newest.pairs
+                own = pairs[role_of_peer]
+                socket.curve_publickey, socket.curve_secretkey = own.public, own.secret
+                socket.curve_serverkey = pairs[Role.SERVER].public
                 socket.connect(f"tcp://{address}")
                 for _ in range(count // 3):
                     frames = [grammar.encoded()]
@@ -179,7 +187,7 @@ def fuzz_live(role: str, address: str, random: Random, count: int) -> None:
 
 
 def _await_welcome(role: str, address: str) -> None:
-    with Transport(policy_for(LOOPBACK), TIMING, CHANNEL_MESSAGES) as transport:
+    with Transport(own_policy(), TIMING, CHANNEL_MESSAGES) as transport:
         link = transport.connect(parse_address(address))
         poller = Poller()
         poller.register(link, link)

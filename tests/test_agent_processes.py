@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from glowpy.agent.processes import Processes
-from glowpy.secret import Secret
+from glowpy.secret import Secret, TaskSecrets
 from glowpy.wire.transport import Poller
 from tests.forked import in_fork
 
 BOUND_S = 60.0
-SECRET = Secret(b"s" * 16)
+SECRETS = TaskSecrets(Secret(b"s" * 16), Secret(b"r" * 16), b"")
 
 
 class Started:
@@ -35,7 +35,7 @@ class Started:
 
     def start(self, *words: str, **environment: str) -> int:
         command = [sys.executable, "-S", "-c", *words]
-        return self.processes.start("e1", SECRET, command, environment, "/")
+        return self.processes.start("e1", SECRETS, command, environment, "/")
 
     def await_end(self) -> None:
         deadline = time.monotonic() + BOUND_S

@@ -26,7 +26,7 @@ from glowpy.wire.frame_bounds import CONTROL_BYTES
 from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import MESSAGES, Welcome
 from glowpy.wire.run_messages import Beat, Launch, LaunchRefused, OpenRun, RunOpened, RunRefused
-from glowpy.wire.security import policy_for
+from glowpy.wire.security import Policy
 from glowpy.wire.transfers import Fetch, FetchFile, FileFrame
 from glowpy.wire.transport import Link, Poller, Server, Transport
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
@@ -73,13 +73,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("agent")
     nowhere = "127.0.0.1:1"
     place = ["--host", "127.0.0.1", "--port", "0", "--dir", str(directory / "own")]
-    with server(directory, "agent", "--master", nowhere, *place) as served:
+    with server(directory, "agent", "--master", nowhere, *place, "--insecure") as served:
         yield served.address
 
 
 @pytest.fixture
 def peer(address: str) -> Iterator[Peer]:
-    with Transport(policy_for(LOOPBACK), TIMING, CHANNEL_MESSAGES) as transport:
+    with Transport(Policy(insecure=True), TIMING, CHANNEL_MESSAGES) as transport:
         peer = Peer(transport.connect(parse_address(address)))
         yield peer
         peer.say(hello_of("driver", "still there?"))
@@ -125,7 +125,7 @@ def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
     """Empty frames, each of which counts as a heartbeat."""
     entry = ShippedFile(0, "x.py", "0" * 64, 5)
     program = Script((), "r0/x.py", Manifest((entry,))).to_json()
-    with Transport(policy_for(LOOPBACK), TIMING) as transport:
+    with Transport(Policy(insecure=True), TIMING) as transport:
         files = transport.serve(LOOPBACK)
         peer.say(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, "", SECRET), b"")
 

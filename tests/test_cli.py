@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 from glowpy.version import __version__
 from glowpy.wire.address import parse_address
-from glowpy.wire.security import Policy, load_key
+from glowpy.wire.key_storage import load_keys
 from tests.commands import (
     FREE,
     PATIENCE_S,
@@ -28,6 +30,7 @@ from tests.commands import (
     run,
     started,
 )
+from tests.keys import policy_as
 
 # --- words --------------------------------------------------------------------------------------
 
@@ -59,9 +62,9 @@ def test_keys_makes_a_private_file_once(tmp_path):
     path = tmp_path / "cluster.key"
     assert run("keys", str(path)).returncode == 0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    key = load_key(str(path))
+    key = load_keys(str(path))
     assert str(path) in refusal("keys", str(path))
-    assert load_key(str(path)) == key
+    assert load_keys(str(path)) == key
 
 
 # --- master -------------------------------------------------------------------------------------
@@ -76,12 +79,27 @@ def test_a_master_announces_itself_answers_and_ends_by_sigterm():
         assert master.status() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_other_signals_end_a_master_well(number):
+def test_ctrl_c_ends_a_master_well():
     with started("master", "--address", FREE) as master:
         master.line()
-        master.process.send_signal(number)
+        master.process.send_signal(signal.SIGINT)
         assert master.status() == 0
+
+
+def test_a_master_ends_with_its_terminal():
+    """Of a terminal that is closed, SIGHUP does not mean that keys are to be read again."""
+    child, terminal = pty.fork()
+    if child == 0:
+        try:
+            words = [sys.executable, "-m", "glowpy", "master", "--address", FREE]
+            os.execv(sys.executable, words)
+        finally:
+            os._exit(1)
+    said = b""
+    while not said.endswith(b"\n"):
+        said += os.read(terminal, 4096)  # fails at the end of the process
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_signals_that_were_ignored_from_the_start_stay_so():
@@ -120,7 +138,7 @@ def test_a_master_with_a_key(tmp_path):
     path = str(tmp_path / "cluster.key")
     assert run("keys", path).returncode == 0
     with started("master", "--address", FREE, "--key.file", path) as master:
-        assert agents_known(master.address(), Policy(load_key(path))) == 0
+        assert agents_known(master.address(), policy_as(keys=load_keys(path))) == 0
 
 
 def test_a_port_in_use_is_named_with_its_process():

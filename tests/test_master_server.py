@@ -30,7 +30,8 @@ from glowpy.wire.messages import (
 )
 from glowpy.wire.run_messages import Beat
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, Poller, Transport, make_key
+from glowpy.wire.transport import Link, Poller, Transport
+from tests.keys import policy_as
 
 PATIENCE_S = 20.0
 # Nothing runs out during a test, unless the test says so.
@@ -237,7 +238,7 @@ def test_an_unusable_agent_is_refused(client, caplog, change):
 
 
 def test_a_key_keeps_strangers_out(transport):
-    policy = Policy(make_key())
+    policy = policy_as()
     with running_master(policy=policy) as address, Transport(policy, LONG) as ours:
         stranger = transport.connect(address)
         stranger.send(BEAT)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from glowpy.master.signing import with_signatures
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import welcome
@@ -20,9 +21,9 @@ from glowpy.wire.messages import (
     Lease,
     ReturnLeases,
 )
-from glowpy.wire.security import policy_for
 from glowpy.wire.transport import Poller, Server, Transport
 from tests.gate import SCRIPT, Gate
+from tests.keys import own_policy
 from tests.processes import BOUND_S, server, started
 
 
@@ -58,24 +59,35 @@ class Generous:
             elif isinstance(message, AskExecutors):
                 if self.given_back and message.executor_count:
                     self.is_asked_again.set()
-                self._server.send(peer, self._grants()._replace(ask=message.number))
+                self._server.send(peer, self._grants(message))
             elif isinstance(message, ReturnLeases):
                 self.given_back += message.leases
 
-    def _grants(self) -> Grants:
+    def _grants(self, ask: AskExecutors) -> Grants:
         leases = [
-            Lease(f"lease-{number}", beat.agent, beat.address, "dc", "r", 1, 64)
+            Lease(
+                f"lease-{number}",
+                beat.agent,
+                beat.address,
+                "dc",
+                "r",
+                1,
+                64,
+                issued_at_s=beat.clock_s,
+            )
             for beat in self._agents.values()
             for number in range(2)
             if not self.granted
         ]
         self.granted += [lease.lease for lease in leases]
-        return Grants(tuple(leases), None, len(self._agents), 2, 1024)
+        grants = Grants(tuple(leases), None, len(self._agents), 2, 1024, ask.number)
+        (secret,) = own_policy().lease_secrets
+        return with_signatures(grants, ask.driver, secret, duration_s=60.0)
 
 
 @contextmanager
 def generous_master() -> Iterator[Generous]:
-    with Transport(policy_for(Address("127.0.0.1", 0)), Timing()) as transport:
+    with Transport(own_policy(), Timing()) as transport:
         master = Generous(transport)
         thread = threading.Thread(target=master.serve)
         thread.start()

@@ -14,7 +14,8 @@ from glowpy import Flow
 from glowpy.errors import ConfigError, InputError, OutputError, ProgramError
 from glowpy.paths import expand_path, split_paths
 from glowpy.program.related import find_related, local_path
-from glowpy.wire.security import load_key, policy_of
+from glowpy.wire.key_policy import policy_from_file
+from glowpy.wire.roles import Role
 from tests.commands import run
 from tests.runners import ON_EVERY_RUNNER, Runner
 
@@ -64,7 +65,7 @@ def test_other_urls_are_refused_in_every_path_argument(given: str, said: str) ->
     with pytest.raises(OutputError, match=f"cannot write {given}: {said}"):
         flow.slice([1]).save_text_to_file(given)
     with pytest.raises(ConfigError, match=f"cannot read key file {given}: {said}"):
-        policy_of(given)
+        policy_from_file(given, Role.DRIVER)
     with pytest.raises(ProgramError, match=f"{given} cannot be sent to the agents: {said}"):
         find_related(given)
     done = run("keys", given)
@@ -96,8 +97,9 @@ def test_related_files_and_key_files(home: Path) -> None:
 
     done = run("keys", "~/cluster.key")
     assert done.returncode == 0, done.stderr
-    assert policy_of("~/cluster.key").key == load_key(str(home / "cluster.key"))
-    assert policy_of(f"file://{home}/cluster.key").key is not None
+    policy = policy_from_file(str(home / "cluster.key"), Role.DRIVER)
+    assert policy_from_file("~/cluster.key", Role.DRIVER) == policy
+    assert policy_from_file(f"file://{home}/cluster.key", Role.DRIVER) == policy
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ import pytest
 
 from glowpy.wire.run_messages import Beat
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Link, LinkEvent, Poller, Server, Transport, make_key
+from glowpy.wire.transport import Link, LinkEvent, Poller, Server, Transport
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
+from tests.keys import policy_as
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_a_signal_does_not_end_the_wait(pipe):
 
 def test_a_server_with_a_key_is_unregistered_with_its_gate():
     poller = Poller()
-    with Transport(Policy(make_key()), TIMING) as transport:
+    with Transport(policy_as(), TIMING) as transport:
         servers = [transport.serve(LOOPBACK) for _ in range(2)]
         for server in servers:
             poller.register(server, "server")

@@ -14,9 +14,9 @@ import pytest
 from glowpy.errors import ShardCorrupt, ShardLost
 from glowpy.shards.codec import decode
 from glowpy.task.reading import LostInputError
-from glowpy.wire.security import Policy
-from glowpy.wire.transport import Poller, make_key
+from glowpy.wire.transport import Poller
 from tests.echoing import TIMING, echoing
+from tests.keys import policy_as
 from tests.shard_owner import (
     ELSEWHERE,
     NONCE,
@@ -183,7 +183,7 @@ def test_an_owner_that_never_answers(poller):
 def test_an_owner_with_another_key(poller):
     words = r"no answer in 0\.3 s: it refuses the connection, perhaps it holds another key"
     with (
-        echoing(Policy(make_key())) as address,
+        echoing(policy_as()) as address,
         Reader(poller, ELSEWHERE, HASTY) as reader,
         lost(3, words),
     ):

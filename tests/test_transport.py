@@ -18,8 +18,9 @@ from glowpy.errors import ConfigError, ProtocolError
 from glowpy.wire.address import Address, IpcAddress
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
+from glowpy.wire.transport import LinkEvent, Poller, Transport
 from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
+from tests.keys import policy_as
 
 CONNECTED, DISCONNECTED = LinkEvent.CONNECTED, LinkEvent.DISCONNECTED
 
@@ -49,7 +50,7 @@ def test_a_payload_may_be_a_part_of_something_larger(transport, echo):
         assert client.ask(HELLO, memoryview(data)[part])[1] == data[part]
 
 
-@pytest.mark.parametrize("policy", [Policy(insecure=True), Policy(make_key())], ids=["open", "key"])
+@pytest.mark.parametrize("policy", [Policy(insecure=True), policy_as()], ids=["open", "key"])
 def test_many_peers_get_their_own_answers(policy):
     with echoing(policy) as address, Transport(policy, TIMING) as transport:
         clients = [Client(transport.connect(address)) for _ in range(50)]
@@ -75,7 +76,7 @@ def test_ten_thousand_messages_keep_their_order(transport, echo):
 
 @pytest.mark.slow
 def test_the_largest_payload_arrives_also_encrypted_and_a_larger_one_is_not_sent():
-    policy = Policy(make_key())
+    policy = policy_as()
     with echoing(policy) as address, Transport(policy, TIMING) as transport:
         client = Client(transport.connect(address))
         huge = bytes(MAX_FRAME_BYTES + 1)
@@ -205,7 +206,7 @@ def test_socket_files(transport, tmp_path: Path):
     address = IpcAddress(str(tmp_path / "socket"))
     for policy in (
         Policy(insecure=True),
-        Policy(make_key()),
+        policy_as(),
     ):  # the directory guards it, a key is not needed
         with echoing(policy, address=address) as found:  # the second takes over a file that is left
             assert found == address

@@ -19,8 +19,9 @@ from glowpy.errors import ConfigError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
+from glowpy.wire.transport import LinkEvent, Poller, Transport
 from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
+from tests.keys import policy_as
 
 CONNECTED = LinkEvent.CONNECTED
 
@@ -110,7 +111,7 @@ def test_nothing_is_left_of_a_closed_transport():
     with echoing() as echo:
         for policy, expected in (
             (Policy(insecure=True), CONNECTED),
-            (Policy(make_key()), LinkEvent.REFUSED),
+            (policy_as(), LinkEvent.REFUSED),
         ):
             with Transport(policy, TIMING) as transport:
                 transport.serve(LOOPBACK)

@@ -16,10 +16,13 @@ from glowpy.wire.address import Address
 from glowpy.wire.coding import Coder
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.messages import MESSAGES
+from glowpy.wire.roles import Role
 from glowpy.wire.run_messages import Beat
-from glowpy.wire.security import ClusterKey, Policy
-from glowpy.wire.transport import LinkEvent, Poller, Transport, make_key
+from glowpy.wire.security import KeyPair, Policy
+from glowpy.wire.transport import LinkEvent, Poller, Transport
+from glowpy.wire.transport.curve import make_keys
 from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
+from tests.keys import policy_as
 
 BEAT = b"\x92\xa4Beat\xa5hello"
 # The greeting of ZMTP 3.0 without security, and READY, as sent by any ZeroMQ client
@@ -42,8 +45,9 @@ def raw_socket(address: Address) -> Iterator[zmq.Socket[bytes]]:
         yield raw
 
 
-PAIR, OTHER_PAIR = make_key(), make_key()
-KEY, OTHER_KEY = Policy(PAIR), Policy(OTHER_PAIR)
+KEYS, OTHER_KEYS = make_keys(), make_keys()
+PAIR, OTHER_PAIR = KEYS.newest.pairs[Role.SERVER], OTHER_KEYS.newest.pairs[Role.SERVER]
+KEY, OTHER_KEY = policy_as(keys=KEYS), policy_as(keys=OTHER_KEYS)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,9 @@ def test_a_peer_with_only_the_public_key_is_refused_and_logged(caplog):
         monitor.close(0)
         assert is_serving(address, KEY)
         assert raw.poll(0) == 0
-    assert "refused a peer at 127.0.0.1: it does not hold this key" in caplog.text
+    assert (
+        "refused a peer (no. 1) at 127.0.0.1: it holds no key that is admitted here" in caplog.text
+    )
     assert {each.levelno for each in caplog.records} == {logging.WARNING}
 
 
@@ -98,16 +104,16 @@ def test_servers_of_one_transport_share_a_gate():
 @pytest.mark.parametrize(
     "key",
     [
-        ClusterKey(b"p" * 40, b"s" * 40),
-        ClusterKey(PAIR.secret, PAIR.public),
-        ClusterKey(OTHER_PAIR.public, PAIR.secret),
-        ClusterKey(b"\xff" * 40, b"\xff" * 40),
-        ClusterKey(b"", b""),
+        KeyPair(b"p" * 40, b"s" * 40),
+        KeyPair(PAIR.secret, PAIR.public),
+        KeyPair(OTHER_PAIR.public, PAIR.secret),
+        KeyPair(b"\xff" * 40, b"\xff" * 40),
+        KeyPair(b"", b""),
     ],
 )
 def test_a_key_whose_halves_do_not_fit_is_refused(key):
     with pytest.raises(ConfigError, match="key is damaged"):
-        Transport(Policy(key), TIMING)
+        Transport(KEY._replace(server=key), TIMING)
 
 
 @pytest.mark.parametrize("policy", [Policy(insecure=True), KEY], ids=["open", "key"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from glowpy.agent.actions import Action, DeleteRun, OpenDirectory, ToDriver
-from glowpy.agent.executors import Limits
+from glowpy.agent.executors import Limits, UseLease, accept_lease
 from glowpy.agent.pool import ExecutorPool
 from glowpy.agent.runs import Run, is_name
 from glowpy.flags import is_module_name
@@ -45,6 +45,7 @@ class AgentCore:
         directory: where runs have their directories.
         make_nonce: sixteen random bytes.
         make_secret: the one-time secret of an executor, given its name.
+        use_lease: as of `ExecutorPool`.
     """
 
     def __init__(
@@ -56,12 +57,13 @@ class AgentCore:
         timing: Timing,
         make_nonce: Callable[[], bytes],
         make_secret: Callable[[str], Secret],
+        use_lease: UseLease = accept_lease,
     ) -> None:
         self.directory = directory
         self.timing = timing
         self.make_nonce = make_nonce
         self.index = ShardIndex()
-        self._pool = ExecutorPool(owner, host, limits, timing, self.index, make_secret)
+        self._pool = ExecutorPool(owner, host, limits, timing, self.index, make_secret, use_lease)
         self._runs: dict[str, Run] = {}
 
     def leases(self) -> tuple[LeaseInUse, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
+from typing import TypeAlias
 
 from glowpy.agent.runs import Run
 from glowpy.ranges import NOTES_OF_EXECUTOR
@@ -14,6 +16,7 @@ from glowpy.wire.run_messages import (
     Assign,
     AttemptStats,
     GroupEnded,
+    Launch,
     LaunchRefused,
     Outcome,
     Progress,
@@ -137,6 +140,14 @@ class ExecutorSlot:
                 self.queue.remove(assign)
                 return assign
         return None
+
+
+# Uses the lease of a launch, or returns the reason for a refusal.
+UseLease: TypeAlias = Callable[[Launch], "tuple[Refusal, str] | None"]
+
+
+def accept_lease(_launch: Launch) -> None:
+    """Without keys, no lease is signed."""
 
 
 class Limits(NamedTuple):

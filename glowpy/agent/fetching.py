@@ -17,6 +17,7 @@ from glowpy.wire.address import parse_endpoint
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.transfers import FetchFile, FileFrame
 from glowpy.wire.transport import Poller, Transport
+from glowpy.wire.transport.curve import run_key
 
 log = get_logger(__name__)
 
@@ -54,7 +55,8 @@ class ProgramFetch:
         self._waiting = deque(cache.missing(self.program.manifest))
         self._incoming: dict[str, Incoming] = {}
         self._stack = ExitStack()
-        self._link = transport.connect(parse_endpoint(opening.program_server))
+        server = parse_endpoint(opening.program_server)
+        self._link = transport.connect(server, run_key=run_key(opening.secret))
         self.deadline = time.monotonic() + timing.first_contact_s
         poller.register(self._link, self._receive)
 

@@ -11,7 +11,6 @@ from glowpy.agent.program_cache import ProgramDirectory
 from glowpy.agent.task_environment import checked_options, inherited
 from glowpy.command_line import task_arguments
 from glowpy.environment import (
-    KEY_FILE_VARIABLE,
     PROGRAM_VARIABLE,
     RUN_VARIABLE,
     UNSENT_VARIABLE,
@@ -49,7 +48,6 @@ def task_start(
     start: StartProcess,
     agent_address: str,
     run_directory: str,
-    key_file: str,
 ) -> TaskStart:
     """Return the arguments for starting an executor.
 
@@ -78,8 +76,6 @@ def task_start(
     unsent = [name for name in opening.unsent_variables if name not in environment]
     if unsent:
         environment[UNSENT_VARIABLE] = ",".join(unsent)
-    if key_file:
-        environment[KEY_FILE_VARIABLE] = key_file
     return TaskStart(
         [
             sys.executable,

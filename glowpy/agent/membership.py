@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from glowpy.errors import ClusterError, ProtocolError
 from glowpy.logger import get_logger
+from glowpy.secret import Secret
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import check_welcome, hello_of
-from glowpy.wire.messages import Goodbye, Heartbeat, Welcome
+from glowpy.wire.messages import AddressProof, Goodbye, Heartbeat, Welcome
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
 log = get_logger(__name__)
@@ -54,6 +55,19 @@ class Membership:
     def changed(self) -> None:
         """Report the agent's changed state with the next `advance`."""
         self._next_beat = 0.0
+
+    def prove(self, nonce: Secret) -> None:
+        """Return a nonce to the master, which sent the nonce to the address of this agent."""
+        if self._link is not None and self._is_welcome:
+            self._link.send(AddressProof(nonce))
+
+    def reconnect(self) -> None:
+        """Open a new connection to the master, with the present key."""
+        if self._link is not None:
+            self._poller.unregister(self._link)
+            self._link.close()
+        self._link = self._connect()
+        self._is_welcome = False
 
     def leave(self) -> None:
         """Tell the master that the agent ends, so that no further driver is sent here."""

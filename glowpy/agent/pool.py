@@ -19,7 +19,7 @@ from glowpy.agent.actions import (
     ToDriver,
     ToExecutor,
 )
-from glowpy.agent.executors import ExecutorSlot, Limits, State
+from glowpy.agent.executors import ExecutorSlot, Limits, State, UseLease, accept_lease
 from glowpy.agent.runs import Run, is_name
 from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
@@ -60,6 +60,7 @@ class ExecutorPool:
         owner: the agent's address as shard owner.
         host: readers that name the same host read segment files themselves.
         make_secret: the one-time secret of an executor, given its name.
+        use_lease: uses the lease of a launch, or returns the reason for a refusal.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ExecutorPool:
         timing: Timing,
         index: ShardIndex,
         make_secret: Callable[[str], Secret],
+        use_lease: UseLease = accept_lease,
     ) -> None:
         self._owner = owner
         self._host = host
@@ -77,6 +79,7 @@ class ExecutorPool:
         self._timing = timing
         self._index = index
         self._make_secret = make_secret
+        self._use_lease = use_lease
         self._slots: dict[str, ExecutorSlot] = {}
 
     def leases(self) -> tuple[LeaseInUse, ...]:
@@ -120,8 +123,9 @@ class ExecutorPool:
             reason = "the run's program is not here yet"
         elif not is_name(name) or name in self._slots:
             reason = "the executor's name is taken, or not a name"
-        if reason:
-            yield ToDriver(run.peer, LaunchRefused(run.name, name, Refusal.FULL, reason))
+        objection = (Refusal.FULL, reason) if reason else self._use_lease(message)
+        if objection is not None:
+            yield ToDriver(run.peer, LaunchRefused(run.name, name, *objection))
             return
         deadline = now + self._timing.executor_start_s
         secret = self._make_secret(name)

@@ -16,7 +16,7 @@ from glowpy.agent.output import OutputPipe
 from glowpy.descriptors import restore_limit
 from glowpy.environment import EXECUTOR_VARIABLE, LIFELINE_VARIABLE, SECRET_VARIABLE
 from glowpy.family import kill_family, new_mark
-from glowpy.secret import Secret, secret_pipe
+from glowpy.secret import TaskSecrets, secret_pipe
 from glowpy.signals import kill_group
 from glowpy.wire.run_messages import Stream
 from glowpy.wire.transport import Poller
@@ -36,7 +36,7 @@ class Processes:
     """The executors started by this agent. A context manager: leaving kills all of them.
 
     Every executor inherits the reading end of a pipe, its lifeline: when this process dies, however
-    it dies, the executor reads its end. Another inherited pipe holds its one-time secret.
+    it dies, the executor reads its end. Another inherited pipe holds its secrets.
 
     Args:
         said: called with the executor and lines written by its process.
@@ -61,7 +61,7 @@ class Processes:
     def start(
         self,
         executor: str,
-        secret: Secret,
+        secrets: TaskSecrets,
         command: Sequence[str],
         environment: Mapping[str, str],
         directory: str,
@@ -77,7 +77,7 @@ class Processes:
             failed.callback(out.close)
             err = OutputPipe(self._poller, partial(self._said, executor, Stream.STDERR))
             failed.callback(err.close)
-            secret_end = secret_pipe(secret)
+            secret_end = secret_pipe(secrets.to_bytes())
             inherited.callback(os.close, secret_end)
             mark = new_mark()
             popen = subprocess.Popen(

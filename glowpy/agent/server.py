@@ -7,10 +7,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from glowpy.agent.actions import DeleteRun, OpenDirectory, StartProcess, ToDriver
+from glowpy.agent.agent_keys import AgentKeys
 from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
@@ -19,19 +19,22 @@ from glowpy.agent.host import AgentHost, EmbedderAction
 from glowpy.agent.launching import task_start
 from glowpy.agent.membership import Membership
 from glowpy.agent.named_channels import NamedChannels
+from glowpy.agent.options import AgentOptions
 from glowpy.agent.printed import PrintedOutput
 from glowpy.agent.processes import Processes
 from glowpy.agent.run_programs import RunPrograms
 from glowpy.agent.told import ids_of, log_told
 from glowpy.logger import get_logger
 from glowpy.resources import cores
-from glowpy.secret import Secret
+from glowpy.secret import Secret, TaskSecrets
 from glowpy.shards.segment import NONCE_BYTES
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.greeting import welcome
-from glowpy.wire.messages import Heartbeat, Hello
+from glowpy.wire.key_source import KeySource, take_keys
+from glowpy.wire.messages import Heartbeat, Hello, ProveAddress
+from glowpy.wire.roles import AGENT_RULES
 from glowpy.wire.run_messages import Printed
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
@@ -41,29 +44,13 @@ log = get_logger(__name__)
 _BATCH = 1000  # messages handled in a row, before other work
 
 
-@dataclass(frozen=True, slots=True)
-class AgentOptions:
-    """What the command line says of an agent."""
-
-    directory: str
-    address: Address
-    master: Address
-    data_center: str
-    rack: str
-    executor_limit: int
-    cpu_level: int
-    memory_mb: int
-    clean_restart: bool
-    key_file: str = ""
-    advertised: Address | None = None  # where others reach it, if not where it listens
-
-
 def serve_agent(
     options: AgentOptions,
     policy: Policy,
     timing: Timing,
     announce: Callable[[str], None],
     stop: int,
+    keys: KeySource | None = None,
 ) -> None:
     """Serve until the file descriptor `stop` becomes readable.
 
@@ -76,10 +63,10 @@ def serve_agent(
     with (
         AgentDirectory(options.directory, clean_restart=options.clean_restart) as directory,
         Transport(policy, timing, CHANNEL_MESSAGES) as transport,
-        AgentServer(options, directory, transport, timing) as agent,
+        AgentServer(options, directory, transport, policy, timing) as agent,
     ):
         announce(str(agent.address))
-        agent.serve(stop)
+        agent.serve(stop, keys)
 
 
 class AgentServer:
@@ -90,6 +77,7 @@ class AgentServer:
         options: AgentOptions,
         directory: AgentDirectory,
         transport: Transport,
+        policy: Policy,
         timing: Timing,
     ) -> None:
         self._options = options
@@ -97,10 +85,14 @@ class AgentServer:
         self._transport = transport
         self._timing = timing
         self._poller = Poller()
-        self._server = transport.serve(options.address, "--port PORT", has_reserve=True)
+        self._server = transport.serve(
+            options.address, "--port PORT", rules=AGENT_RULES, has_reserve=True
+        )
         assert isinstance(self._server.address, Address)
         self.address = self._server.address
         self._advertised = str(options.advertised or self.address)
+        self._name = f"{self._advertised}-{secrets.token_hex(4)}"
+        self._keys = AgentKeys(self._name, self._advertised, policy)
         self._core = AgentCore(
             owner=self._advertised,
             host=options.address.host,
@@ -109,6 +101,7 @@ class AgentServer:
             timing=timing,
             make_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
             make_secret=lambda _executor: Secret.make(),
+            use_lease=self._keys.use_lease,
         )
         self._programs = RunPrograms(
             directory.cache,
@@ -140,7 +133,6 @@ class AgentServer:
             self._host.shards.let_go,
         )
         self._printed = PrintedOutput(self._server)
-        self._name = f"{self._advertised}-{secrets.token_hex(4)}"
         self._membership = Membership(
             transport, self._poller, options.master, self._name, self._heartbeat, timing
         )
@@ -157,13 +149,15 @@ class AgentServer:
         self._host.shards.close()
         self._channels.close()
 
-    def serve(self, stop: int) -> None:
+    def serve(self, stop: int, keys: KeySource | None = None) -> None:
         """Serve until `stop` is readable, then close every run.
 
         Raises:
             ClusterError, VersionMismatch: the master refuses this agent.
         """
         self._poller.register(stop, self._stop)
+        if keys is not None:
+            self._poller.register(keys.changed, lambda: take_keys(keys, self._use))
         self._programs.trim()
         while not self._has_stopped:
             now = time.monotonic()
@@ -198,7 +192,13 @@ class AgentServer:
             self._core.leases(),
             self._cores,
             self._channels.names(),
+            self._keys.clock_s(),
         )
+
+    def _use(self, policy: Policy) -> None:
+        self._transport.use(policy)
+        self._keys.use(policy)
+        self._membership.reconnect()
 
     # --- drivers, executors, readers ---
 
@@ -216,7 +216,9 @@ class AgentServer:
     def _handle(self, peer: bytes, message: Any, payload: bytes) -> None:
         if self._host.receive(peer, message, payload):
             return
-        if isinstance(message, Hello):
+        if isinstance(message, ProveAddress):
+            self._membership.prove(message.nonce)
+        elif isinstance(message, Hello):
             self._server.send(peer, welcome(message, "agent", str(self._options.master)))
         elif self._receive_for_channel(peer, message, payload):
             return
@@ -265,6 +267,7 @@ class AgentServer:
         except OSError as exc:
             self._program_failed(action.run, str(exc))
         else:
+            self._server.admit_run(action.message.secret, action.run)
             self._programs.begin(action.message)
 
     def _program_ready(self, fetch: ProgramFetch) -> None:
@@ -275,6 +278,7 @@ class AgentServer:
         self._host.carry_out(self._core.program_failed(run, reason))
 
     def _delete(self, run: str, directory: str) -> None:
+        self._server.dismiss_run(run)
         served = self._host.shards.forget(directory)
         log.info(
             "run %s is over: served %d frames, %d bytes to other hosts; "
@@ -299,9 +303,9 @@ class AgentServer:
                 action,
                 str(self.address),
                 self._core.run_directory(action.run),
-                self._options.key_file,
             )
-            pid = self._processes.start(action.executor, action.secret, *start)
+            proofs = TaskSecrets(action.secret, fetch.opening.secret, self._keys.server_public)
+            pid = self._processes.start(action.executor, proofs, *start)
         except (OSError, ValueError) as exc:  # a null byte in a word, say, or half a character
             self._host.start_failed(action.executor, str(exc))
             return

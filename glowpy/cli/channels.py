@@ -40,11 +40,12 @@ def send(name: str, path: str, agent: str, key_file: str, insecure: bool) -> Non
     """Send lines to a named channel at an agent. Replaces the earlier lines of that channel."""
     from glowpy.cli.sending import Sender
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_for
+    from glowpy.wire.key_policy import policy_for
+    from glowpy.wire.roles import Role
 
     _check_name(name)
     where = parse_address(agent, AGENT_PORT)
-    policy = policy_for(where, key_file=key_file, insecure=insecure)
+    policy = policy_for(where, role=Role.DRIVER, key_file=key_file, insecure=insecure)
     descriptor = _opened(path)
     try:
         with until_told() as stop:
@@ -65,12 +66,13 @@ def receive(name: str, leader: str, key_file: str, insecure: bool) -> None:
     """Print the lines of a named channel, also while a sender is adding lines."""
     from glowpy.task.named_channel import NamedChannelReader
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_for
+    from glowpy.wire.key_policy import policy_for
+    from glowpy.wire.roles import Role
 
     _check_name(name)
     where = parse_address(leader, MASTER_PORT)
     timing = Timing.from_environment()
-    policy = policy_for(where, key_file=key_file, insecure=insecure)
+    policy = policy_for(where, role=Role.DRIVER, key_file=key_file, insecure=insecure)
     with (
         until_told() as stop,
         NamedChannelReader(

@@ -18,8 +18,10 @@ from glowpy.servers.server_process import ServerProcess, StartStopped, end_serve
 from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
+from glowpy.wire.key_policy import policy_for
 from glowpy.wire.messages import AskExecutors, Grants
-from glowpy.wire.security import Policy, policy_for
+from glowpy.wire.roles import Role
+from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
 _STOP = "stop"
@@ -79,7 +81,7 @@ class LocalCluster:
 
     def _start(self) -> str:
         deadline = time.monotonic() + self._timing.patience_s
-        policy = policy_for(Address(_HOST, self._port))
+        policy = policy_for(Address(_HOST, self._port), role=Role.DRIVER)
         if self._port:
             with Transport(policy, self._timing) as transport:  # the error names this --port
                 transport.serve(Address(_HOST, self._port), "--port PORT")

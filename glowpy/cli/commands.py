@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from glowpy.cli.channels import receive, send
 from glowpy.cli.ending import until_told
+from glowpy.cli.keys import keys
 from glowpy.cli.options import (
     AGENT_PORT,
     PATH,
@@ -20,6 +20,7 @@ from glowpy.cli.options import (
     master_option,
     server_options,
 )
+from glowpy.cli.server_keys import key_source, server_policy
 from glowpy.errors import ConfigError, GlowError
 from glowpy.flags import MASTER_PORT
 from glowpy.logs import LogFormatter, start_log
@@ -74,7 +75,8 @@ def master(
     from glowpy.descriptors import raise_limit
     from glowpy.master.server import serve_master
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_for
+    from glowpy.wire.key_policy import policy_for
+    from glowpy.wire.roles import Role
 
     where = parse_address(address, MASTER_PORT)
     if not (where.host or key_file or insecure):
@@ -83,12 +85,22 @@ def master(
             f"can run programs on it; use --address localhost:{where.port} for this host only, "
             "--key-file FILE with a key made by `glowpy keys FILE`, or --insecure"
         )
-    policy = policy_for(where, key_file=key_file, insecure=insecure, is_server=True)
-    _warn_if_keyless(policy, "master")
+
+    def read() -> Policy:
+        return policy_for(
+            where, role=Role.SERVER, key_file=key_file, insecure=insecure, is_server=True
+        )
+
+    policy = server_policy(read, "master", key_file, until_stdin_closes)
     raise_limit()
     lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
-    with removed(leftovers), until_told(stdin_closes=until_stdin_closes) as stop:
-        serve_master(where, policy, Timing.from_environment(), _announce("master", lines), stop)
+    with (
+        removed(leftovers),
+        until_told(stdin_closes=until_stdin_closes) as stop,
+        key_source(read, key_file) as source,
+    ):
+        timing = Timing.from_environment()
+        serve_master(where, policy, timing, _announce("master", lines), stop, source)
 
 
 @commands.command()
@@ -179,25 +191,31 @@ def agent(
     until_stdin_closes: bool,
 ) -> None:
     """Run executors for drivers and serve the shards that they write."""
-    from glowpy.agent.server import AgentOptions, serve_agent
+    from glowpy.agent.options import AgentOptions
+    from glowpy.agent.server import serve_agent
     from glowpy.cli.folders import agent_folder
     from glowpy.descriptors import raise_limit
     from glowpy.resources import cores
     from glowpy.wire.address import Address, parse_address
-    from glowpy.wire.security import policy_for
-    from glowpy.wire.user_key import user_key_path
+    from glowpy.wire.key_policy import policy_for
+    from glowpy.wire.roles import Role
 
     where = Address(host, port)
     leader_address = parse_address(leader, MASTER_PORT)
-    policy = policy_for(where, leader_address, key_file=key_file, insecure=insecure, is_server=True)
-    _warn_if_keyless(policy, "agent")
+
+    def read() -> Policy:
+        addresses = where, leader_address
+        return policy_for(
+            *addresses, role=Role.AGENT, key_file=key_file, insecure=insecure, is_server=True
+        )
+
+    policy = server_policy(read, "agent", key_file, until_stdin_closes)
     raise_limit()
-    if policy.key is not None and not key_file:
-        key_file = user_key_path()
     lines = start_log(log_level, file=log_file, file_mb=log_file_mb)
     with (
         agent_folder(folder, host, port) as directory,
         until_told(stdin_closes=until_stdin_closes) as stop,
+        key_source(read, key_file) as source,
     ):
         options = AgentOptions(
             directory=directory,
@@ -209,10 +227,10 @@ def agent(
             cpu_level=cpu_level,
             memory_mb=memory_mb,
             clean_restart=clean_restart,
-            key_file=os.path.abspath(key_file) if key_file else "",
             advertised=parse_address(advertise, port) if advertise else None,
         )
-        serve_agent(options, policy, Timing.from_environment(), _announce("agent", lines), stop)
+        timing = Timing.from_environment()
+        serve_agent(options, policy, timing, _announce("agent", lines), stop, source)
 
 
 @commands.command(short_help="Run a test cluster on this host until Ctrl-C.")
@@ -271,11 +289,12 @@ def status(
     """Show the agents, runs and pending executor requests of a master."""
     from glowpy.cli.status import StatusClient, show_once, watch
     from glowpy.wire.address import parse_address
-    from glowpy.wire.security import policy_for
+    from glowpy.wire.key_policy import policy_for
+    from glowpy.wire.roles import Role
 
     where = parse_address(leader, MASTER_PORT)
     timing = Timing.from_environment()
-    policy = policy_for(where, key_file=key_file, insecure=insecure)
+    policy = policy_for(where, role=Role.VIEWER, key_file=key_file, insecure=insecure)
     with until_told() as stop, StatusClient(where, policy, timing, stop) as client:
         if is_watched:
             watch(client, where, pause_s, as_json=as_json)
@@ -283,29 +302,9 @@ def status(
             show_once(client, where, as_json=as_json)
 
 
-@commands.command()
-@click.argument("file", type=PATH)
-def keys(file: str) -> None:
-    """Create a key for a cluster and write it to FILE."""
-    from glowpy.wire.security import save_key
-    from glowpy.wire.transport import make_key
-
-    save_key(file, make_key())
-    click.echo(
-        f"{file}: copy this key to the master, agents and drivers only (--key-file, -key.file)"
-    )
-
-
+commands.add_command(keys)
 commands.add_command(send)
 commands.add_command(receive)
-
-
-def _warn_if_keyless(policy: Policy, role: str) -> None:
-    if policy.key is None:
-        notify_user(
-            f"glowpy: INSECURE: this {role} accepts unauthenticated, unencrypted connections; "
-            "every process that reaches a port of this cluster can run programs on it (--insecure)"
-        )
 
 
 def _announce(role: str, lines: LogFormatter) -> Callable[[str], None]:

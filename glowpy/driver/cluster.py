@@ -25,7 +25,9 @@ from glowpy.program.program import Script
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, is_loopback, parse_address
 from glowpy.wire.contact import completes_handshake
-from glowpy.wire.security import Policy, policy_for, policy_of
+from glowpy.wire.key_policy import policy_for, policy_from_file
+from glowpy.wire.roles import Role
+from glowpy.wire.security import Policy
 from glowpy.wire.transport import Transport
 
 
@@ -86,11 +88,13 @@ def _cluster(
     """
     leader = parse_address(options.leader, MASTER_PORT)
     if options.key_file:
-        policy_of(options.key_file)  # a wrong key file is an error, even where no key is needed
+        policy_from_file(
+            options.key_file, Role.DRIVER
+        )  # a wrong key file is an error, even where no key is needed
     if options.insecure:
         report.note(f"INSECURE: connecting to {leader} without a key (-glow.insecure)")
     if options.leader_given:
-        policy = policy_for(leader, key_file=options.key_file, insecure=options.insecure)
+        policy = _policy(leader, options)
         yield leader, policy, False
         return
     found = _found_master(leader, options, timing)
@@ -115,7 +119,7 @@ def _found_master(leader: Address, options: Options, timing: Timing) -> Policy |
     if not is_answering(leader, timing.notice_s):
         return f"no master on {leader}"
     try:
-        policy = policy_for(leader, key_file=options.key_file, insecure=options.insecure)
+        policy = _policy(leader, options)
     except ConfigError as exc:
         if options.key_file:
             raise
@@ -128,6 +132,12 @@ def _found_master(leader: Address, options: Options, timing: Timing) -> Policy |
     return (
         f"the master at {leader} does not hold your key (name its with -key.file, or use "
         "-glow.insecure if it has none)"
+    )
+
+
+def _policy(leader: Address, options: Options) -> Policy:
+    return policy_for(
+        leader, role=Role.DRIVER, key_file=options.key_file, insecure=options.insecure
     )
 
 

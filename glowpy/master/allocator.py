@@ -228,6 +228,7 @@ class Allocator:
             rack=room.agent.place.rack,
             cpu_level=room.agent.cpu_level,
             memory_mb=driver.memory_mb,
+            issued_at_s=room.agent.clock_s,
         )
 
     def _withdraw(self, lease: str, granted: _Granted) -> None:

@@ -12,18 +12,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from glowpy.errors import ConfigError
 from glowpy.logger import get_logger
+from glowpy.master.admission import Admission, Admitted, Decision, Probe, address_fault
 from glowpy.master.allocator import Allocator
 from glowpy.master.channels import ChannelRegistry
+from glowpy.master.probing import Prober
+from glowpy.master.signing import with_signatures
 from glowpy.master.status import status_of
 from glowpy.master.topology import Agent, Topology
+from glowpy.secret import Secret
 from glowpy.timing import Timing
-from glowpy.wire.address import Address, parse_address
+from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel
 from glowpy.wire.frame_bounds import OF_MASTER
 from glowpy.wire.greeting import printable, welcome
+from glowpy.wire.key_source import KeySource, take_keys
 from glowpy.wire.messages import (
+    AddressProof,
     AskAgain,
     AskExecutors,
     Goodbye,
@@ -33,6 +38,7 @@ from glowpy.wire.messages import (
     ReturnLeases,
     Welcome,
 )
+from glowpy.wire.roles import MASTER_RULES
 from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from glowpy.wire.transport import Poller, Server, Transport
@@ -43,13 +49,16 @@ log = get_logger(__name__)
 _BATCH = 1000
 # The limit of the time spent in passes over all drivers, however many.
 _CALLS_PART = 20
-_STOP = object()
 
 
 class Master:
-    """Messages in, answers out; logs who comes and goes."""
+    """Messages in, answers out; logs who comes and goes.
 
-    def __init__(self, timing: Timing, now: float) -> None:
+    Args:
+        has_keys: heartbeats count once their connection has proved the address of its agent.
+    """
+
+    def __init__(self, timing: Timing, now: float, *, has_keys: bool = False) -> None:
         self._begun_at = self._ticked_at = self._judges_from = now
         self._timing = timing
         self._topology = Topology(timing.agent_eviction_s)
@@ -60,6 +69,13 @@ class Master:
             turn_s=2 * timing.heartbeat_s,
             mint=lambda: secrets.token_hex(8),
         )
+        self._admission = (
+            Admission(timing.heartbeat_s, timing.agent_eviction_s, Secret.make)
+            if has_keys
+            else None
+        )
+        self._probes: list[Probe] = []
+        self.lease_secret = b""  # with which leases are signed; empty: they are not
 
     def handle(
         self, message: Any, now: float, peer: bytes = b""
@@ -67,14 +83,15 @@ class Master:
         """Handle a message from the connection `peer`; return the answer, if any."""
         match message:
             case Heartbeat():
-                self._hear(message, now)
+                self._heartbeat(message, now, peer)
+            case AddressProof():
+                if self._admission is not None:
+                    self._decide(self._admission.proof(peer, message.nonce, now), now)
             case Goodbye():
-                gone = self._topology.forget(message.agent)
-                if gone is not None:
-                    self._forget(gone.agent)
-                    log.info("%s has left", _in_words(gone), extra={"agent": gone.address})
+                if self._admission is None or self._admission.speaks_for(peer, message.agent):
+                    self._left(message.agent)
             case AskExecutors():
-                return self._granted(message, self._allocator.ask(message, now, peer))
+                return self._signed(message, self._allocator.ask(message, now, peer))
             case ReturnLeases():
                 self._allocator.give_back(message.leases)
             case FindChannel():
@@ -103,12 +120,26 @@ class Master:
         """Return the connections that should get `AskAgain`."""
         return self._allocator.to_call(now)
 
-    def _granted(self, ask: AskExecutors, grants: Grants) -> Grants:
+    def probes(self) -> list[Probe]:
+        """The addresses to check, found since the last call."""
+        probes, self._probes = self._probes, []
+        return probes
+
+    def unreachable(self, nonce: Secret, reason: str, now: float) -> None:
+        """An address could not be checked."""
+        if self._admission is not None:
+            self._decide(self._admission.unreachable(nonce, reason, now), now)
+
+    def _signed(self, ask: AskExecutors, grants: Grants) -> Grants:
         if log.isEnabledFor(logging.DEBUG):
             for lease in grants.leases:
                 ids = {"run": ask.driver, "agent": lease.address, "lease": lease.lease}
                 log.debug("an executor is granted", extra=ids)
-        return grants
+        if not self.lease_secret:
+            return grants
+        # The last heartbeat, which tells the clock, may be as old as an agent may be silent.
+        duration_s = self._timing.lease_s + self._timing.agent_eviction_s
+        return with_signatures(grants, ask.driver, self.lease_secret, duration_s)
 
     def tick(self, now: float) -> None:
         """Forget silent agents and unused leases.
@@ -122,8 +153,12 @@ class Master:
         self._ticked_at = now
         if now < self._judges_from:
             return
+        if self._admission is not None:
+            self._decide(self._admission.tick(now), now)
         for agent in self._topology.evict(now):
             self._forget(agent.agent)
+            if self._admission is not None:
+                self._admission.forget(agent.address)
             log.warning(
                 "lost %s: no heartbeat for too long",
                 _in_words(agent),
@@ -138,11 +173,38 @@ class Master:
         """Check the allocator's counts against its leases, for tests."""
         self._allocator.check_invariants()
 
-    def _hear(self, heartbeat: Heartbeat, now: float) -> None:
-        fault = _fault_of(heartbeat)
+    def _heartbeat(self, heartbeat: Heartbeat, now: float, peer: bytes) -> None:
+        fault = address_fault(heartbeat.address)
         if fault:
             log.warning("dropped a heartbeat: %s", fault)
-            return
+        elif self._admission is None:
+            self._hear(heartbeat, now)
+        else:
+            self._decide(self._admission.heartbeat(peer, heartbeat, now), now)
+
+    def _decide(self, decisions: list[Decision], now: float) -> None:
+        for decision in decisions:
+            if isinstance(decision, Admitted):
+                self._hear(decision.heartbeat, now)
+            elif isinstance(decision, Probe):
+                self._probes.append(decision)
+            else:
+                log.warning(
+                    "dropped heartbeats of agent %s: its address %s is not proved: %s; "
+                    "check --host and --advertise of the agent, and firewalls",
+                    *map(printable, decision),
+                    extra={"agent": decision.address},
+                )
+
+    def _left(self, name: str) -> None:
+        gone = self._topology.forget(name)
+        if gone is not None:
+            self._forget(gone.agent)
+            if self._admission is not None:
+                self._admission.forget(gone.address)
+            log.info("%s has left", _in_words(gone), extra={"agent": gone.address})
+
+    def _hear(self, heartbeat: Heartbeat, now: float) -> None:
         change = self._topology.hear(heartbeat, now)
         if change.replaced is not None:
             self._forget(change.replaced.agent)
@@ -174,6 +236,7 @@ def serve_master(
     timing: Timing,
     announce: Callable[[str], None],
     stop: int,
+    keys: KeySource | None = None,
 ) -> None:
     """Serve until the file descriptor `stop` becomes readable.
 
@@ -182,48 +245,94 @@ def serve_master(
     Raises:
         ConfigError: the address cannot be used, or the policy refuses it.
     """
-    master = Master(timing, time.monotonic())
     # Agents tell of themselves: that a connection is dead need not be found out any sooner.
     transport_timing = timing._replace(beat_s=timing.heartbeat_s)
     more = STATUS_MESSAGES | CHANNEL_MESSAGES
     with Transport(
         policy, transport_timing, more, bounds=OF_MASTER, keeps_unread=False
     ) as transport:
-        server = transport.serve(address, "--address HOST:PORT", has_reserve=True)
-        poller = Poller()
-        poller.register(server, server)
-        poller.register(stop, _STOP)
-        announce(str(server.address))
+        MasterServer(address, policy, timing, transport, announce).serve(stop, keys)
+
+
+class MasterServer:
+    """The sockets and the clock around a `Master`."""
+
+    def __init__(
+        self,
+        address: Address,
+        policy: Policy,
+        timing: Timing,
+        transport: Transport,
+        announce: Callable[[str], None],
+    ) -> None:
+        self._timing = timing
+        self._transport = transport
+        self._master = Master(timing, time.monotonic(), has_keys=not policy.is_keyless)
+        self._sign_with(policy)
+        self._server = transport.serve(
+            address, "--address HOST:PORT", rules=MASTER_RULES, has_reserve=True
+        )
+        self._poller = Poller()
+        self._poller.register(self._server, self._answer_all)
+        self._prober = Prober(transport, self._poller, timing, self._unreachable)
+        announce(str(self._server.address))
+
+    def serve(self, stop: int, keys: KeySource | None) -> None:
+        """Serve until `stop` is readable."""
+        master, poller = self._master, self._poller
+        has_stopped = False
+
+        def end() -> None:
+            nonlocal has_stopped
+            has_stopped = True
+
+        poller.register(stop, end)
+        if keys is not None:
+            poller.register(keys.changed, lambda: take_keys(keys, self._use))
         next_call = time.monotonic()
-        next_tick = next_call + timing.tick_s
+        next_tick = next_call + self._timing.tick_s
         while True:
             until = min(next_tick, next_call) if master.has_changed else next_tick
-            ready = poller.poll(max(0.0, until - time.monotonic()))
-            if _STOP in ready:
+            for handle in poller.poll(max(0.0, until - time.monotonic())):
+                handle()
+            if has_stopped:
                 return
-            if server in ready:
-                _answer_all(server, master)
+            for probe in master.probes():
+                self._prober.send(probe)
             now = time.monotonic()
             if now >= next_tick:
                 master.tick(now)
-                next_tick = now + timing.tick_s
+                self._prober.tick(now)
+                next_tick = now + self._timing.tick_s
             if now >= next_call and master.has_changed:
                 for peer in master.to_call(now):
-                    server.send(peer, AskAgain())  # a driver that is gone needs none
+                    self._server.send(peer, AskAgain())  # a driver that is gone needs none
                 took_s = time.monotonic() - now
-                next_call = now + max(timing.call_s, _CALLS_PART * took_s)
+                next_call = now + max(self._timing.call_s, _CALLS_PART * took_s)
 
+    def _use(self, policy: Policy) -> None:
+        self._transport.use(policy)
+        self._sign_with(policy)
 
-def _answer_all(server: Server, master: Master) -> None:
-    for _ in range(_BATCH):
-        received = server.receive()
-        if received is None:
-            return
-        peer, message, _payload = received
-        try:
-            _answer(server, master, peer, message, time.monotonic())
-        except Exception:  # a fault of ours in one message ends no server
-            log.exception("dropped a message that failed: %s", type(message).__name__)
+    def _sign_with(self, policy: Policy) -> None:
+        # Agents that have not read their new file yet know the older secret only.
+        self._master.lease_secret = policy.lease_secrets[-1] if policy.lease_secrets else b""
+
+    def _unreachable(self, nonce: Secret, reason: str) -> None:
+        self._master.unreachable(nonce, reason, time.monotonic())
+
+    def _answer_all(self) -> None:
+        for _ in range(_BATCH):
+            received = self._server.receive()
+            if received is None:
+                return
+            peer, message, _payload = received
+            if isinstance(message, AddressProof):
+                self._prober.end(message.nonce)
+            try:
+                _answer(self._server, self._master, peer, message, time.monotonic())
+            except Exception:  # a fault of ours in one message ends no server
+                log.exception("dropped a message that failed: %s", type(message).__name__)
 
 
 def _answer(server: Server, master: Master, peer: bytes, message: Any, now: float) -> None:
@@ -233,15 +342,6 @@ def _answer(server: Server, master: Master, peer: bytes, message: Any, now: floa
     log.debug("a peer left before its %s", type(answer).__name__)
     if isinstance(answer, Grants):  # the leases will not be used
         master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
-
-
-def _fault_of(heartbeat: Heartbeat) -> str:
-    """Why no driver can connect to this agent; empty if its address is usable."""
-    try:
-        address = parse_address(heartbeat.address)
-    except ConfigError as exc:
-        return printable(exc)
-    return "" if address.host and address.port else f"nobody can connect to {address}"
 
 
 def _in_words(agent: Agent) -> str:

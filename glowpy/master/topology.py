@@ -20,6 +20,7 @@ class Agent:
     executor_limit: int
     memory_mb: int
     cores: int = 0
+    clock_s: float = 0.0  # its own clock at its last heartbeat
 
     @classmethod
     def of(cls, heartbeat: Heartbeat) -> Agent:
@@ -32,6 +33,7 @@ class Agent:
             executor_limit=max(0, heartbeat.executor_limit),
             memory_mb=max(0, heartbeat.memory_mb),
             cores=max(0, heartbeat.cores),
+            clock_s=heartbeat.clock_s,
         )
 
 

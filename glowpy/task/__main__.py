@@ -10,14 +10,14 @@ from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.pickling import unpickled
 from glowpy.task.no_input import refuse_input
-from glowpy.task.own_secret import receive_secret
+from glowpy.task.own_secret import receive_secrets
 from glowpy.task.process import serve_and_exit
 from glowpy.task.watched_environment import watch_environment
 
 
 def main() -> None:
     """Serve the flow in the payload file."""
-    receive_secret()
+    receive_secrets()
     payload = Path(sys.argv[1])
     refuse_input()
     watch_environment()

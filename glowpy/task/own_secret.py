@@ -1,28 +1,29 @@
-"""The one-time secret that proves the identity of this executor to its agent."""
+"""The secrets that prove the identity of this executor to its agent, and its run to others."""
 
 from __future__ import annotations
 
 import os
 
 from glowpy.environment import SECRET_VARIABLE
-from glowpy.secret import Secret, read_secret
+from glowpy.secret import Secret, TaskSecrets, read_secret
 
-_secret = Secret()
+_NONE = TaskSecrets(Secret(), Secret(), b"")
+_secrets = _NONE
 
 
-def receive_secret() -> None:
-    """Read the secret from the agent's pipe, before the user's code runs.
+def receive_secrets() -> None:
+    """Read the secrets from the agent's pipe, before the user's code runs.
 
     Processes started by the user's code inherit neither the pipe nor the variable.
     """
-    global _secret
+    global _secrets
     descriptor = os.environ.pop(SECRET_VARIABLE, "")
     if descriptor:
-        _secret = read_secret(int(descriptor))
+        _secrets = TaskSecrets.from_bytes(read_secret(int(descriptor)))
 
 
-def take_secret() -> Secret:
-    """Return the secret and erase it here; empty if no agent started this process."""
-    global _secret
-    taken, _secret = _secret, Secret()
+def take_secrets() -> TaskSecrets:
+    """Return the secrets and erase them here; empty if no agent started this process."""
+    global _secrets
+    taken, _secrets = _secrets, _NONE
     return taken

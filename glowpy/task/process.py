@@ -21,10 +21,11 @@ from glowpy.stdio import flush, notify_user
 from glowpy.task.captures import captured_again
 from glowpy.task.executor import Executor, FindGraph
 from glowpy.task.lifeline import watch_lifeline
-from glowpy.task.own_secret import take_secret
+from glowpy.task.own_secret import take_secrets
 from glowpy.task.rerun_guard import stop_watching
 from glowpy.timing import Timing
-from glowpy.wire.security import policy_from_environment
+from glowpy.wire.security import Policy, policy_of_task
+from glowpy.wire.transport.curve import run_key
 
 _is_serving = False
 
@@ -77,10 +78,20 @@ def serve_and_exit(
     status = 0
     try:
         run = os.environ.get(RUN_VARIABLE, "")
-        policy = policy_from_environment()
         timing = Timing.from_environment()
+        secrets = take_secrets()
+        policy = Policy(insecure=True)
+        if secrets.server_public:
+            policy = policy_of_task(run_key(secrets.run), secrets.server_public)
         Executor(
-            agent_address, executor, take_secret(), run, find_graph, policy, timing, capture=capture
+            agent_address,
+            executor,
+            secrets.executor,
+            run,
+            find_graph,
+            policy,
+            timing,
+            capture=capture,
         ).serve()
     except GlowError as exc:
         notify_user(f"glowpy: {exc}")

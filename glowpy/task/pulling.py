@@ -17,7 +17,8 @@ from glowpy.secret import Secret
 from glowpy.shards.receiver import LocatedBlock, PullReceiver
 from glowpy.shards.segment import SegmentReader, check_block
 from glowpy.timing import Timing
-from glowpy.wire.address import parse_endpoint
+from glowpy.wire.address import is_of_driver, parse_endpoint
+from glowpy.wire.security import KeyPair
 from glowpy.wire.transfers import BlockFrame, Blocks, CancelFetch, Fetch, FetchEnd, MoreCredit
 from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 
@@ -144,12 +145,20 @@ class Pulls:
         """Start to read a shard."""
         at = self._owners.get(owner)
         if at is None:
-            link = self._transport.connect(parse_endpoint(owner))
+            link = self._transport.connect(parse_endpoint(owner), run_key=self._key_for(owner))
             at = self._owners[owner] = _Owner(owner, link, self.clock())
             self._poller.register(at.link, partial(self._receive, at))
         pull = Pull(self, at, attempt, shard)
         pull.fetch(0)
         return pull
+
+    def _key_for(self, owner: str) -> KeyPair | None:
+        """The key of the run, if that is the key of the owner's server."""
+        if not is_of_driver(owner):
+            return None
+        from glowpy.wire.transport.curve import run_key
+
+        return run_key(self._secret)
 
     def fetch(self, pull: Pull, at: _Owner, shard: int, first_block: int) -> int:
         """Open a stream of a shard and return its number."""

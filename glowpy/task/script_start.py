@@ -16,13 +16,13 @@ from typing import NoReturn
 from glowpy.stdio import flush, notify_user
 from glowpy.task.no_input import refuse_input
 from glowpy.task.notes import take_notes
-from glowpy.task.own_secret import receive_secret
+from glowpy.task.own_secret import receive_secrets
 from glowpy.task.watched_environment import watch_environment
 
 
 def start_script() -> None:
     """Run the script named on the command line as this process's main program."""
-    receive_secret()
+    receive_secrets()
     code, run_directory, entry = sys.argv[1:4]
     del sys.argv[1:4]
     refuse_input()

@@ -19,8 +19,8 @@ from glowpy.paths import expand_path
 from glowpy.servers.server_process import ServerProcess, end_servers
 from glowpy.testing.faults import BOUND_S, ArmedFault, Attempt, Faults
 from glowpy.timing import Timing
-from glowpy.wire.security import save_key
-from glowpy.wire.transport import make_key
+from glowpy.wire.key_storage import save_keys
+from glowpy.wire.transport.curve import make_keys
 
 _MOST_AGENTS = 250
 
@@ -81,7 +81,7 @@ class LocalCluster:
             self._directory = _new_directory(self._parent)
             self.faults.__enter__()
             key_file = os.path.join(self._directory, "cluster.key")
-            save_key(key_file, make_key())
+            save_keys(key_file, make_keys())
             self._key = ["--key-file", key_file]
             self._start_master("127.0.0.1:0")
             for number in range(self._agent_count):

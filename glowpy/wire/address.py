@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 _IPC = "ipc://"
+_DRIVER = "driver@"  # prefix: the server of a driver, which listens with the key of the run
 _NAME = re.compile(r"[\w.*-]*")  # of a host or an interface, or an IPv4 address
 
 
@@ -66,8 +67,19 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
     return Address(host, int(port))
 
 
+def of_driver(address: Address) -> str:
+    """The address of a driver's own server, as owner of shards and of programs."""
+    return f"{_DRIVER}{address}"
+
+
+def is_of_driver(owner: str) -> bool:
+    """True if the server at an owner's address listens with the key of the run."""
+    return owner.startswith(_DRIVER)
+
+
 def parse_endpoint(text: str) -> Endpoint:
-    """Read an address or an `ipc://path`. Raises: ConfigError."""
+    """Read an address, that of a driver's server, or an `ipc://path`. Raises: ConfigError."""
+    text = text.removeprefix(_DRIVER)
     if not text.startswith(_IPC):
         return parse_address(text)
     path = text[len(_IPC) :]

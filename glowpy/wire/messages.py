@@ -2,7 +2,8 @@
 
 driver   -> master    Hello, AskExecutors, ReturnLeases
 master   -> driver    Welcome, Grants, AskAgain
-agent    -> master    Hello, Heartbeat, Goodbye
+agent    -> master    Hello, Heartbeat, AddressProof, Goodbye
+master   -> agent     ProveAddress, at the address in a heartbeat
 driver   -> agent     Hello, OpenRun, Launch, Assign, Recall, Abort, Retire, CloseRun, Beat
 agent    -> driver    Welcome, RunOpened, RunRefused, Launched, LaunchRefused, ExecutorExited,
                       GroupStarted, GroupEnded, Recalled, Printed, Noted, RunClosed, Beat, Progress,
@@ -18,12 +19,13 @@ agent    -> driver    FetchFile (at the driver's own server); driver -> agent Fi
 
 from __future__ import annotations
 
-from glowpy.ranges import Bid, Count, Megabytes, Name, Size
+from glowpy.ranges import Bid, Count, Megabytes, Name, Seconds, Size
 from glowpy.record import NamedTuple
+from glowpy.secret import Secret
 from glowpy.wire.run_messages import RUN_MESSAGES
 from glowpy.wire.transfers import TRANSFERS
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 
 class Hello(NamedTuple):
@@ -78,6 +80,19 @@ class Heartbeat(NamedTuple):
     leases: tuple[LeaseInUse, ...]
     cores: Count = 0  # available to agent and executors; 0: unknown
     channels: tuple[NamedChannel, ...] = ()
+    clock_s: Seconds = 0.0  # since the start of the agent; times of issue of leases use this clock
+
+
+class ProveAddress(NamedTuple):
+    """Request `AddressProof` on the connection of the heartbeats from this address."""
+
+    nonce: Secret
+
+
+class AddressProof(NamedTuple):
+    """The nonce of `ProveAddress`, returned on the connection of the heartbeats."""
+
+    nonce: Secret
 
 
 class Goodbye(NamedTuple):
@@ -116,6 +131,9 @@ class Lease(NamedTuple):
     rack: Name
     cpu_level: Count
     memory_mb: Megabytes
+    issued_at_s: Seconds = 0.0  # on the clock of the agent
+    duration_s: Seconds = 0.0
+    signature: bytes = b""  # see wire.lease_signature; empty on a cluster without keys
 
 
 class Grants(NamedTuple):
@@ -148,6 +166,8 @@ MESSAGES: dict[str, type] = {
         Hello,
         Welcome,
         Heartbeat,
+        ProveAddress,
+        AddressProof,
         Goodbye,
         AskExecutors,
         Grants,

@@ -82,6 +82,9 @@ class Launch(NamedTuple):
     executor: Name
     lease: Name
     memory_mb: Megabytes
+    issued_at_s: Seconds = 0.0  # these three as in the lease
+    duration_s: Seconds = 0.0
+    signature: bytes = b""
 
 
 class Launched(NamedTuple):

@@ -1,7 +1,7 @@
 """The default cluster key of a user, shared by all processes of this user on this host.
 
 Loopback is no authentication: each local user can connect to it. So a server or driver that names
-no key uses the key in ${XDG_STATE_HOME:-~/.local/state}/glowpy/key, which is made at first use.
+no key uses the key in ${XDG_STATE_HOME:-~/.local/state}/glowpy/keys, which is made at first use.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from contextlib import suppress
 
 from glowpy.errors import ConfigError
 from glowpy.private_folder import check_private_folder
-from glowpy.wire.security import ClusterKey, load_key, save_key
+from glowpy.wire.key_file import KeyFile
+from glowpy.wire.key_storage import load_keys, save_keys
 
-_NAMES = ("glowpy", "key")
+_NAMES = ("glowpy", "keys")  # `key` was the name in releases without roles
 _ADVICE = (
     "name a key file by --key-file (scripts: -key.file), or a folder of yours by XDG_STATE_HOME"
 )
@@ -34,8 +35,8 @@ def user_key_path() -> str:
     return os.path.join(state, *_NAMES)
 
 
-def user_key() -> ClusterKey:
-    """The key of this user; the first call makes it.
+def user_keys() -> KeyFile:
+    """The keys of this user, of all roles; the first call makes them.
 
     Raises:
         ConfigError: the file cannot be made or read, or other users could replace it.
@@ -51,16 +52,16 @@ def user_key() -> ClusterKey:
     check_private_folder(folder, "your cluster key", _ADVICE)
     if not os.path.lexists(path):
         _make(path)
-    return load_key(path)
+    return load_keys(path)
 
 
 def _make(path: str) -> None:
     """Write a key beside `path` and link it there, so that two first users get the same key."""
-    from glowpy.wire.transport import make_key
+    from glowpy.wire.transport.curve import make_keys
 
     new = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
-        save_key(new, make_key())
+        save_keys(new, make_keys())
     except ConfigError as exc:
         raise ConfigError(f"{exc}; {_ADVICE}") from exc
     try:

@@ -7,7 +7,6 @@ the executor runs a task.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -22,11 +21,12 @@ import pytest
 
 from glowpy.agent.processes import Processes
 from glowpy.errors import ClusterError
-from glowpy.secret import Secret
+from glowpy.secret import Secret, TaskSecrets
 from glowpy.shards.segment import Block
 from glowpy.task.executor import Executor
 from glowpy.version import __version__
-from glowpy.wire.address import parse_address
+from glowpy.wire.address import Address, parse_address
+from glowpy.wire.contact import completes_handshake
 from glowpy.wire.greeting import PYTHON, hello_of
 from glowpy.wire.messages import PROTOCOL_VERSION, Welcome
 from glowpy.wire.run_messages import (
@@ -41,10 +41,13 @@ from glowpy.wire.run_messages import (
     Progress,
     Stream,
 )
-from glowpy.wire.security import policy_for
-from glowpy.wire.transfers import Fetch, FetchEnd, FetchFile, FileFrame
+from glowpy.wire.security import Policy
+from glowpy.wire.transfers import Fetch, FetchEnd
 from glowpy.wire.transport import Poller, Transport
-from tests.echoing import LOOPBACK, TIMING, Client
+from glowpy.wire.transport.curve import run_key
+from glowpy.wire.user_key import user_keys
+from tests.echoing import TIMING, Client
+from tests.keys import own_policy
 from tests.processes import run, started
 
 BOUND_S = 60.0
@@ -88,7 +91,7 @@ class Member:
     """A process that holds the cluster's key, and talks to one server. A context manager."""
 
     def __init__(self, address: str) -> None:
-        self._transport = Transport(policy_for(LOOPBACK), TIMING)
+        self._transport = Transport(own_policy(), TIMING)
         self._client = Client(self._transport.connect(parse_address(address)))
 
     def say(self, message: Any, payload: bytes | None = None) -> None:
@@ -171,13 +174,14 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
             welcome = forge(member, name, executor, mark)
             assert [type(answer) for answer in welcome] == [Welcome], "while the executor runs"
             assert rows_of(member, name) == []
-        with Member(f"127.0.0.1:{listening_port(running.process.pid)}") as member:
-            assert rows_of(member, name) == []
-            sha256 = hashlib.sha256(script.read_bytes()).hexdigest()
-            for secret in WRONG:
-                asked = FetchFile(name, sha256, 0, secret)
-                (answer,) = member.answers(asked, lambda each: isinstance(each, FileFrame))
-                assert answer.size_bytes == -1, "the program is for agents of the run"
+        server = Address("127.0.0.1", listening_port(running.process.pid))
+        pairs = [*user_keys().newest.pairs.values(), *map(run_key, WRONG)]
+        for pair in pairs:
+            for server_pair in (pair, *user_keys().newest.pairs.values()):
+                policy = Policy(pair, server_pair)
+                with Transport(policy, TIMING.without_linger()) as transport:
+                    text = "rows and the program are for agents and tasks of the run"
+                    assert not completes_handshake(transport, server, BOUND_S), text
         (tmp_path / "running.gate").write_text("")
         ended = running.finish()
     assert (ended.status, ended.stdout) == (0, "the rows are 1000\n"), ended.stderr
@@ -210,8 +214,8 @@ told = {
     "variables": {name: value for name, value in os.environ.items() if "SECRET" in name},
     "pipes": [os.readlink(f"/proc/self/fd/{n}") for n in range(3, 64)
               if os.path.exists(f"/proc/self/fd/{n}")],
-    "held": own_secret.take_secret().hex(),
-    "left": own_secret.take_secret().hex(),
+    "held": own_secret.take_secrets().to_bytes().hex(),
+    "left": own_secret.take_secrets().to_bytes().hex(),
 }
 print(json.dumps(told))
 """
@@ -221,7 +225,7 @@ BOOTSTRAP = "from glowpy.task.script_start import start_script; start_script()"
 def test_the_secret_of_an_executor_is_in_no_place_that_others_can_read(tmp_path: Path) -> None:
     (tmp_path / "r0").mkdir()
     (tmp_path / "r0" / "tells.py").write_text(TELLS)
-    secret = Secret.make()
+    secrets = TaskSecrets(Secret.make(), Secret.make(), b"s" * 40)
     lines: list[str] = []
     ends: list[str] = []
     poller = Poller()
@@ -233,7 +237,7 @@ def test_the_secret_of_an_executor_is_in_no_place_that_others_can_read(tmp_path:
         BOUND_S,
     ) as processes:
         before = os.listdir("/proc/self/fd")
-        processes.start("e1", secret, words, dict(os.environ), str(tmp_path))
+        processes.start("e1", secrets, words, dict(os.environ), str(tmp_path))
         deadline = time.monotonic() + BOUND_S
         while not ends:
             assert time.monotonic() < deadline
@@ -241,11 +245,12 @@ def test_the_secret_of_an_executor_is_in_no_place_that_others_can_read(tmp_path:
                 handle()
         assert os.listdir("/proc/self/fd") == before
     found = json.loads("".join(lines))
-    assert (found["held"], found["left"]) == (secret.hex(), ""), "for the greeting, once"
+    assert (found["held"], found["left"]) == (secrets.to_bytes().hex(), ""), "once"
     assert found["variables"] == {}
     assert len([each for each in found["pipes"] if each.startswith("pipe:")]) == 1, "the lifeline"
     for place in (found["words"], found["environment"]):
-        assert secret.hex() not in place and secret.hex().encode().hex() not in place
+        for secret in secrets:
+            assert secret.hex() not in place and secret.hex().encode().hex() not in place
 
 
 REPLAYED = """
@@ -273,8 +278,6 @@ print(Flow().slice([1], 1).map(replay).collect())
 
 def greets_in_vain(address: str, executor: str, run_name: str, secret: Secret) -> bool:
     """Greet an agent as an executor that is there already; True if nothing is answered."""
-    from glowpy.wire.security import Policy
-
     timing = TIMING._replace(executor_start_s=1.0)
     greeting = Executor(address, executor, secret, run_name, _no_graph, Policy(), timing)
     try:

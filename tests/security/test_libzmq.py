@@ -11,8 +11,8 @@ import zmq.utils.z85
 from glowpy.errors import ConfigError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.security import Policy
-from glowpy.wire.transport import Poller, Transport, check_libzmq, make_key
+from glowpy.wire.transport import Poller, Transport, check_libzmq
+from tests.keys import policy_as
 
 PATIENCE_S = 30.0
 
@@ -33,8 +33,9 @@ def test_a_libzmq_that_does_not_do_is_named(
 def test_the_zap_domain_is_enforced(
     domain: bytes, status: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    key = make_key()
-    with Transport(Policy(key), Timing()) as transport:
+    policy = policy_as()
+    assert policy.own is not None
+    with Transport(policy, Timing()) as transport:
         server = transport.serve(Address("127.0.0.1", 0))
         (socket,) = server.sockets()
         assert socket.getsockopt_string(zmq.ZAP_DOMAIN) == "glowpy"
@@ -43,7 +44,7 @@ def test_the_zap_domain_is_enforced(
         poller.register(server, server)
         with transport._context.socket(zmq.DEALER) as asking:
             asking.connect("inproc://zeromq.zap.01")
-            public = zmq.utils.z85.decode(key.public)
+            public = zmq.utils.z85.decode(policy.own.public)
             request = [b"", b"1.0", b"7", domain, b"10.0.0.1", b"", b"CURVE", public]
             asking.send_multipart(request)
             poller.poll(PATIENCE_S)

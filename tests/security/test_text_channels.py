@@ -19,7 +19,8 @@ from glowpy.testing import LocalCluster
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.channel_messages import ChannelRows
-from glowpy.wire.security import policy_of
+from glowpy.wire.key_policy import policy_from_file
+from glowpy.wire.roles import Role
 
 PATIENCE_S = 60.0
 
@@ -58,7 +59,8 @@ def send(nodes: LocalCluster, name: str, block: bytes, sender: type[RawSender] =
     try:
         os.write(writing, block)
         os.close(writing)
-        agent, policy = parse_address(nodes.address_of(0)), policy_of(nodes.key_file)
+        agent = parse_address(nodes.address_of(0))
+        policy = policy_from_file(nodes.key_file, Role.DRIVER)
         assert sender(name, agent, policy, Timing(), stop).run(reading)
     finally:
         os.close(reading)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from glowpy.errors import ConfigError
-from glowpy.wire.user_key import user_key, user_key_path
+from glowpy.wire.user_key import user_key_path, user_keys
 from tests.commands import agents_known
 from tests.processes import run, server, started
 
@@ -32,18 +32,22 @@ from glowpy.errors import GlowError
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
 from glowpy.wire.contact import completes_handshake
-from glowpy.wire.security import Policy, load_key
-from glowpy.wire.transport import Transport, make_key
+from glowpy.wire.key_policy import policy_of
+from glowpy.wire.key_storage import load_keys
+from glowpy.wire.roles import Role
+from glowpy.wire.security import Policy
+from glowpy.wire.transport import Transport
+from glowpy.wire.transport.curve import make_keys
 
 def tries():
-    for policy in (Policy(insecure=True), Policy(make_key())):
+    for policy in (Policy(insecure=True), policy_of(make_keys(), Role.DRIVER, "")):
         with Transport(policy, Timing().without_linger()) as transport:
             yield completes_handshake(transport, parse_address(sys.argv[1]), 8.0)
 
 assert list(tries()) == [False, False]  # also as the owner of the key, who does not name it
 os.setgroups([]), os.setgid({UNUSED_UID}), os.setuid({UNUSED_UID})
 try:
-    load_key(sys.argv[2])
+    load_keys(sys.argv[2])
 except GlowError as exc:
     print(exc)
 print(list(tries()))
@@ -58,17 +62,17 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_key_is_made_once_for_its_user_only(state: Path) -> None:
-    key = user_key()
-    assert user_key() == key
+    keys = user_keys()
+    assert user_keys() == keys
     path = Path(user_key_path())
-    assert path == state / "glowpy" / "key"
+    assert path == state / "glowpy" / "keys"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert os.listdir(path.parent) == ["key"]
+    assert os.listdir(path.parent) == ["keys"]
 
 
 def test_first_users_at_one_time_agree(state: Path) -> None:
-    code = "from glowpy.wire.user_key import user_key; print(user_key().public)"
+    code = "from glowpy.wire.user_key import user_keys; print(user_keys().newest.pairs)"
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)
     ]
@@ -81,51 +85,51 @@ def test_the_folder_follows_the_environment(variable: str, tmp_path: Path, monke
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setenv(variable, str(tmp_path))
     below = ".local/state/" if variable == "HOME" else ""
-    assert user_key_path() == f"{tmp_path}/{below}glowpy/key"
+    assert user_key_path() == f"{tmp_path}/{below}glowpy/keys"
 
 
 def test_a_relative_folder_is_ignored(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert user_key_path() == f"{tmp_path}/.local/state/glowpy/key"
+    assert user_key_path() == f"{tmp_path}/.local/state/glowpy/keys"
 
 
 def test_without_a_home_the_remedy_is_named(monkeypatch) -> None:
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setenv("HOME", "nowhere")
     with pytest.raises(ConfigError, match=r"no home directory .* --key-file .* XDG_STATE_HOME"):
-        user_key()
+        user_keys()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with pytest.raises(ConfigError, match=r"cannot make .*file/glowpy .*: Not a directory"):
-        user_key()
+        user_keys()
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
 def test_a_folder_that_others_can_write_is_refused(state: Path, mode: int) -> None:
-    user_key()
+    user_keys()
     (state / "glowpy").chmod(mode)
     with pytest.raises(ConfigError, match=r"writable by you only.*chmod 700"):
-        user_key()
+        user_keys()
 
 
 def test_a_parent_that_others_can_write_is_refused(state: Path) -> None:
     state.mkdir()
     state.chmod(0o777)
     with pytest.raises(ConfigError, match="another user can replace your cluster key"):
-        user_key()
+        user_keys()
     state.chmod(0o1777)  # sticky: what is ours stays ours
-    user_key()
+    user_keys()
 
 
 def test_a_key_that_others_can_read_is_refused(state: Path) -> None:
-    user_key()
-    (state / "glowpy" / "key").chmod(0o644)
+    user_keys()
+    (state / "glowpy" / "keys").chmod(0o644)
     with pytest.raises(ConfigError, match="readable by you only"):
-        user_key()
+        user_keys()
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from glowpy.flags import MASTER_PORT, Options
 from glowpy.task.named_channel import NamedChannelReader
 from glowpy.timing import Timing
 from glowpy.wire.address import parse_address
-from glowpy.wire.security import policy_for
+from glowpy.wire.key_policy import policy_for
+from glowpy.wire.roles import Role
 
 
 class NamedFeed:
@@ -29,7 +30,10 @@ class NamedFeed:
         self._name = name
         self._master = parse_address(options.leader, MASTER_PORT)
         self._policy = policy_for(
-            self._master, key_file=options.key_file, insecure=options.insecure
+            self._master,
+            role=Role.DRIVER,
+            key_file=options.key_file,
+            insecure=options.insecure,
         )
         self._timing = timing
         self._note = note

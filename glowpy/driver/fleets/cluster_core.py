@@ -60,7 +60,6 @@ class ClusterCore:
         self._run = opening.run
         self._opening = opening
         self._description = description
-        self._memory_mb = options.task_memory_mb
         self._timing = timing
         self._actions: list[ClusterAction] = []
         self._master = MasterClient(leader, self._run, script, options, timing, self._actions)
@@ -219,7 +218,15 @@ class ClusterCore:
             self._executor_count += 1
             executor = f"{self._run}-{self._executor_count}"
             self._launching[executor] = agent, lease
-            launch = Launch(self._run, executor, lease.lease, self._memory_mb)
+            launch = Launch(
+                run=self._run,
+                executor=executor,
+                lease=lease.lease,
+                memory_mb=lease.memory_mb,
+                issued_at_s=lease.issued_at_s,
+                duration_s=lease.duration_s,
+                signature=lease.signature,
+            )
             self._actions.append(ToAgent(agent.address, launch))
 
     def _keep_up(self, agent: AgentConnection, now: float) -> None:

@@ -17,7 +17,7 @@ from glowpy.flow.graph import Graph
 from glowpy.planner.run_description import RunDescription
 from glowpy.program.pickling import unpickled
 from glowpy.record import NamedTuple
-from glowpy.secret import read_secret
+from glowpy.secret import Secret, read_secret
 from glowpy.task.lifeline import end_with
 from glowpy.timing import Timing
 
@@ -42,7 +42,7 @@ def main(directory: str, lifeline: str, secret_end: str, executor: str) -> None:
         lifeline: the descriptor of a pipe that ends with the fork server.
         secret_end: the descriptor of a pipe that holds the executor's secret.
     """
-    secret = read_secret(int(secret_end))
+    secret = Secret(read_secret(int(secret_end)))
     end_with(int(lifeline), partial(remove, directory))
     with open(os.path.join(directory, FLOW_FILE), "rb") as file:
         task = FreshTask(*pickle.load(file))

@@ -19,8 +19,10 @@ from glowpy.signals import signals_blocked
 from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
-from glowpy.wire.security import policy_of, save_key
-from glowpy.wire.transport import make_key
+from glowpy.wire.key_policy import policy_of
+from glowpy.wire.key_storage import save_keys
+from glowpy.wire.roles import Role
+from glowpy.wire.transport.curve import make_keys
 
 _HOST = "127.0.0.1"
 _MOST_LINES = 1000  # of a server's standard error, for the error of a failed start
@@ -81,8 +83,9 @@ class OwnCluster:
             with signals_blocked():  # so that `close` finds the new directory
                 self._directory = make_directory("glowpy-cluster-")
             key_file = os.path.join(self._directory, "key")
-            save_key(key_file, make_key())
-            self.policy = policy_of(key_file)
+            keys = make_keys()
+            save_keys(key_file, keys)
+            self.policy = policy_of(keys, Role.DRIVER, key_file)
             common = ["--key-file", key_file, "--log-level", "error"]
             address = ["--address", f"{_HOST}:0", "--then-remove", self._directory]
             self.leader = self._start("master", [*address, *common])

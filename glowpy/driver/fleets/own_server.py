@@ -9,9 +9,11 @@ from glowpy.planner.plan import Plan
 from glowpy.planner.run_description import RunDescription
 from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
-from glowpy.wire.address import Address
+from glowpy.wire.address import Address, of_driver
+from glowpy.wire.roles import DRIVER_RULES
 from glowpy.wire.transfers import FetchFile
 from glowpy.wire.transport import Poller, Transport
+from glowpy.wire.transport.curve import run_key
 
 # Answers of some MiB each before the next beat, for which agents wait.
 _SERVED_AT_ONCE = 10
@@ -31,8 +33,12 @@ class OwnServer:
         secret: Secret,
         directory: str,
     ) -> None:
-        self._server = transport.serve(address, "-glow.driver.port=PORT")
-        self.address = str(self._server.address)
+        self._server = transport.serve(
+            address, "-glow.driver.port=PORT", rules=DRIVER_RULES, run_key=run_key(secret)
+        )
+        self._server.admit_run(secret, description.run)
+        assert isinstance(self._server.address, Address)
+        self.address = of_driver(self._server.address)
         index = ShardIndex()
         self._shards = ShardServer(index, self._server, address.host)
         self._programs = ProgramServer(shipment.contents, self._server, secret)

@@ -22,12 +22,13 @@ from glowpy.wire.address import Address, Endpoint
 from glowpy.wire.coding import Coder
 from glowpy.wire.frame_bounds import ALL_FRAMES, FrameBounds
 from glowpy.wire.messages import MESSAGES
-from glowpy.wire.security import ClusterKey, Policy
+from glowpy.wire.security import KeyPair, Policy
 from glowpy.wire.transport.poller import Poller, Watched
 from glowpy.wire.transport.routing_ids import seed_routing_ids
 from glowpy.wire.transport.sockets import Link, LinkEvent, Server
 
 if TYPE_CHECKING:
+    from glowpy.wire.roles import Rules
     from glowpy.wire.transport.connections import Connections
     from glowpy.wire.transport.gate import Gate
 
@@ -40,7 +41,6 @@ __all__ = [
     "Server",
     "Transport",
     "Watched",
-    "make_key",
 ]
 
 _LEAST_LIBZMQ = (4, 3, 3)  # earlier releases let unauthenticated clients exhaust the memory
@@ -89,8 +89,7 @@ class Transport:
         keeps_unread: bool = True,
     ) -> None:
         check_libzmq(zmq.zmq_version_info(), has_curve=zmq.has("curve"))
-        if policy.key is not None and not _is_pair(policy.key):
-            raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
+        _check_pairs(policy)
         _check_descriptors()
         self._policy = policy
         self._timing = timing
@@ -103,11 +102,21 @@ class Transport:
         self._gate: Gate | None = None
         self._connections: list[Connections] = []
 
-    def serve(self, address: Endpoint, other: str = "", *, has_reserve: bool = False) -> Server:
+    def serve(
+        self,
+        address: Endpoint,
+        other: str = "",
+        *,
+        rules: Rules | None = None,
+        run_key: KeyPair | None = None,
+        has_reserve: bool = False,
+    ) -> Server:
         """Listen; port 0 takes a free one.
 
         Args:
             other: how the user names another port, where this one is in use.
+            rules: the messages that are taken from each role; None: all, of any member.
+            run_key: the key of a run, with which its driver listens.
             has_reserve: keep descriptors free for other uses than connections.
 
         Raises:
@@ -119,13 +128,20 @@ class Transport:
         socket = self._socket(zmq.ROUTER)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.setsockopt(zmq.IPV6, _is_ipv6(address))
-        key = self._policy.key
-        if key is not None and isinstance(address, Address):
-            self._gate = self._gate or self._new_gate(key)
-            socket.curve_secretkey = key.secret
-            socket.curve_publickey = key.public
+        gate = None
+        if self._policy.own is not None and isinstance(address, Address):
+            pair = run_key or self._policy.server
+            if pair is None or not pair.secret:
+                raise ConfigError(
+                    f"cannot listen on {address} with a key file without servers' keys"
+                )
+            gate = self._gate = self._gate or self._new_gate()
+            gate.rules = rules
+            gate.set_members(self._policy.admits)
+            socket.curve_secretkey = pair.secret
+            socket.curve_publickey = pair.public
             socket.curve_server = True
-            socket.setsockopt(zmq.ZAP_DOMAIN, self._gate.domain)
+            socket.setsockopt(zmq.ZAP_DOMAIN, gate.domain)
             socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         with _explained(f"listen on {address}", socket, why=partial(_why_not, address, other)):
             socket.bind(_url(address, is_server=True))
@@ -137,11 +153,13 @@ class Transport:
         url = endpoint.rstrip(b"\0").decode()
         address = Address(address.host, int(url.rpartition(":")[2]))
         connections = self._watched(socket, url, has_reserve=has_reserve)
-        gate = self._gate if key is not None else None
         return Server(socket, address, self._coder, gate, connections, _SMALL_BYTES, self._keeps_s)
 
-    def connect(self, address: Endpoint) -> Link:
+    def connect(self, address: Endpoint, *, run_key: KeyPair | None = None) -> Link:
         """Reach a server; returns at once, whether or not it is there yet.
+
+        Args:
+            run_key: the key of a run, by which its driver's server and its clients know each other.
 
         Raises:
             ConfigError: the policy refuses the address, or the address is malformed.
@@ -157,17 +175,33 @@ class Transport:
         socket.setsockopt(zmq.SNDTIMEO, _milliseconds(self._timing.send_s))
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
-        key = self._policy.key
-        if key is not None and isinstance(address, Address):
-            socket.curve_secretkey = key.secret
-            socket.curve_publickey = key.public
-            socket.curve_serverkey = key.public
+        own, server = run_key or self._policy.own, run_key or self._policy.server
+        if self._policy.own is not None and isinstance(address, Address):
+            assert own is not None and server is not None
+            socket.curve_secretkey = own.secret
+            socket.curve_publickey = own.public
+            socket.curve_serverkey = server.public
         with _explained(f"connect to {address}", socket), signals_blocked():
             monitor = socket.get_monitor_socket(_MONITORED)
             self._sockets.append(monitor)
         with _explained(f"connect to {address}", socket, monitor):
             socket.connect(_url(address, is_server=False))
         return Link(socket, monitor, address, self._coder)
+
+    def use(self, policy: Policy) -> None:
+        """Take other keys: for later connections, and for all messages of clients.
+
+        Raises:
+            ConfigError: the servers' key has changed, with which sockets listen already.
+        """
+        _check_pairs(policy)
+        if policy.server != self._policy.server or policy.is_keyless != self._policy.is_keyless:
+            raise ConfigError(
+                "the servers' key in the key file has changed, which takes a restart of all servers"
+            )
+        self._policy = policy
+        if self._gate is not None:
+            self._gate.set_members(policy.admits)
 
     def close(self) -> None:
         """Close every socket and end ZeroMQ's threads; last messages may still be sent."""
@@ -199,10 +233,10 @@ class Transport:
         self._connections.append(connections)
         return connections
 
-    def _new_gate(self, key: ClusterKey) -> Gate:
+    def _new_gate(self) -> Gate:
         from glowpy.wire.transport.gate import Gate  # most starts have no key
 
-        return Gate(self._socket(zmq.REP), key)
+        return Gate(self._socket(zmq.REP))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         self._sockets = [each for each in self._sockets if not each.closed]
@@ -239,10 +273,14 @@ def check_libzmq(version: tuple[int, int, int], *, has_curve: bool) -> None:
         )
 
 
-def make_key() -> ClusterKey:
-    """A new key pair."""
-    public, secret = zmq.curve_keypair()
-    return ClusterKey(public, secret)
+def _check_pairs(policy: Policy) -> None:
+    """Raises: ConfigError: a key is damaged."""
+    if policy.own is None or policy.server is None:
+        return
+    from glowpy.wire.transport.curve import is_pair
+
+    if not (is_pair(policy.own) and is_pair(policy.server)):
+        raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
 
 
 @contextmanager
@@ -298,13 +336,6 @@ def _url(address: Endpoint, *, is_server: bool) -> str:
 
 def _is_ipv6(address: Endpoint) -> bool:
     return isinstance(address, Address) and ":" in address.host
-
-
-def _is_pair(key: ClusterKey) -> bool:
-    try:
-        return zmq.curve_public(key.secret) == key.public
-    except (zmq.ZMQError, ValueError):
-        return False
 
 
 def _milliseconds(duration_s: float) -> int:

@@ -111,7 +111,7 @@ class LocalTransport(Transport):
     def __init__(self, server: LocalServer) -> None:
         self._server = server
 
-    def connect(self, _address: Endpoint) -> LocalLink:
+    def connect(self, _address: Endpoint, *, run_key: object = None) -> LocalLink:
         return self._server.connect()
 
 

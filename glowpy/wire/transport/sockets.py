@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from glowpy.errors import ClusterError, ProtocolError
+from glowpy.secret import Secret
 from glowpy.wire.address import Endpoint
 from glowpy.wire.coding import MOST_PARTS, Coder, Payload
 from glowpy.wire.transport.outgoing import Frames, MakeFrames, Outgoing
@@ -63,6 +64,7 @@ class Server:
         # of slow peers, and peers that receive large frames
         self._outgoing: dict[bytes, Outgoing] = {}
         self.address = address
+        self.gate = gate
         self.attendants: list[Gate | Connections] = [
             each for each in (gate, connections) if each is not None
         ]
@@ -123,14 +125,17 @@ class Server:
     def receive(self) -> tuple[bytes, Any, bytes] | None:
         """Return the next message with its peer and payload. None: wait for the poller.
 
-        What is no message of ours is dropped with a line in the log; of many, some are told.
+        Invalid messages, and messages that the role of the peer may not send, are dropped; the
+        first of them are logged.
         """
         for _ in range(_DROPPED_AT_ONCE):
-            frames = _parts(self._socket, MOST_PARTS + 1)
-            if frames is None:
+            client, frames = self._receive_frames()
+            if not frames:
                 return None
             try:
                 message, payload = self._coder.unframe(frames[1:])
+                if self.gate is not None:
+                    self.gate.check(client, message)
             except ProtocolError as exc:
                 self._dropped += 1
                 if self._dropped <= _TOLD or self._dropped % _TOLD_EVERY == 0:
@@ -139,6 +144,27 @@ class Server:
                 continue
             return frames[0], message, payload
         return None
+
+    def _receive_frames(self) -> tuple[str, list[bytes]]:
+        """The name of the client at the gate, and the frames of its next message, if any."""
+        if self.gate is None:
+            return "", _parts(self._socket, MOST_PARTS + 1) or []
+        try:
+            first = self._socket.recv(_AT_ONCE, copy=False)  # a frame, which has the name
+        except zmq.Again:
+            return "", []
+        parts = _parts(self._socket, MOST_PARTS) if first.more else None
+        return str(first.get("User-Id")), [first.bytes, *(parts or ())]
+
+    def admit_run(self, secret: Secret, run: str) -> None:
+        """Accept messages of tasks that hold the key of a run."""
+        if self.gate is not None:
+            self.gate.admit_run(secret, run)
+
+    def dismiss_run(self, run: str) -> None:
+        """Accept no more messages of the tasks of a run."""
+        if self.gate is not None:
+            self.gate.dismiss_run(run)
 
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
         """Yield the socket for the poller."""

@@ -1,0 +1,23 @@
+"""The options of an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glowpy.wire.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """What the command line says of an agent."""
+
+    directory: str
+    address: Address
+    master: Address
+    data_center: str
+    rack: str
+    executor_limit: int
+    cpu_level: int
+    memory_mb: int
+    clean_restart: bool
+    advertised: Address | None = None  # where others reach it, if not where it listens

@@ -1,0 +1,191 @@
+"""The connections that speak for agents: each has proved the address of the agent. Pure.
+
+    heartbeat on a new connection ──> Probe: ProveAddress goes to the address in the heartbeat
+      └── AddressProof with the nonce on the same connection ──> heartbeats are admitted
+      └── proof on another connection, or none ──> heartbeats are dropped; a later one is probed
+
+Only the listener at an address gets the nonce, so a heartbeat in the name of another agent has no
+effect. An agent that restarts or reconnects proves the address again with one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from glowpy.errors import ConfigError
+from glowpy.record import NamedTuple
+from glowpy.secret import Secret
+from glowpy.wire.address import parse_address
+from glowpy.wire.greeting import printable
+from glowpy.wire.messages import Heartbeat
+
+MOST_PROBES = 64  # at a time; each opens a connection
+_MOST_WAITING = 10_000  # connections without a proved address
+
+
+class Probe(NamedTuple):
+    """Send the nonce to this address."""
+
+    address: str
+    nonce: Secret
+
+
+class Admitted(NamedTuple):
+    """The address is proved: process this heartbeat."""
+
+    heartbeat: Heartbeat
+
+
+class Dropped(NamedTuple):
+    """Log, once for each connection, that heartbeats are dropped."""
+
+    agent: str
+    address: str
+    reason: str
+
+
+Decision: TypeAlias = Probe | Admitted | Dropped
+
+
+def address_fault(text: str) -> str:
+    """The reason why no driver can connect to an address; empty for a usable address.
+
+    >>> address_fault("h:8931"), address_fault(":8931")
+    ('', 'nobody can connect to :8931')
+    """
+    try:
+        address = parse_address(text)
+    except ConfigError as exc:
+        return printable(exc)
+    return "" if address.host and address.port else f"nobody can connect to {address}"
+
+
+class _Waiting:
+    """A connection without a proved address."""
+
+    nonce = Secret()  # empty: no probe is on its way
+    is_logged = False
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self.heartbeat = heartbeat
+        self.heard_at = 0.0
+        self.next_probe = 0.0
+
+
+class Admission:
+    """Decides which heartbeats and goodbyes are processed.
+
+    Args:
+        retry_s: after a probe that failed.
+        forget_s: a connection without a heartbeat for this long is forgotten.
+        make_nonce: sixteen random bytes.
+    """
+
+    def __init__(self, retry_s: float, forget_s: float, make_nonce: Callable[[], Secret]) -> None:
+        self._retry_s = retry_s
+        self._forget_s = forget_s
+        self._make_nonce = make_nonce
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._probes: dict[Secret, bytes] = {}  # connection by nonce
+        self._proved: dict[bytes, tuple[str, str]] = {}  # agent and address by connection
+        self._speaker: dict[str, bytes] = {}  # the connection by address
+
+    def heartbeat(self, peer: bytes, heartbeat: Heartbeat, now: float) -> list[Decision]:
+        """Process a heartbeat of a connection."""
+        claim = heartbeat.agent, heartbeat.address
+        if self._proved.get(peer) == claim:
+            return [Admitted(heartbeat)]
+        waiting = self._waiting.get(peer)
+        if waiting is None or (waiting.heartbeat.agent, waiting.heartbeat.address) != claim:
+            if waiting is not None:
+                self._end_probe(waiting)
+            elif len(self._waiting) >= _MOST_WAITING:
+                return []
+            waiting = self._waiting[peer] = _Waiting(heartbeat)
+        waiting.heartbeat, waiting.heard_at = heartbeat, now
+        return self._probe_due(peer, waiting, now)
+
+    def proof(self, peer: bytes, nonce: Secret, now: float) -> list[Decision]:
+        """Process a nonce that a connection has returned."""
+        expected = self._probes.pop(nonce, None)
+        waiting = None if expected is None else self._waiting.get(expected)
+        if expected is None or waiting is None:
+            return []
+        waiting.nonce = Secret()
+        if expected != peer:
+            waiting.next_probe = now + self._forget_s
+            text = "the agent at this address is at another connection"
+            return [*self._dropped(waiting, text), *self._next_probes(now)]
+        del self._waiting[peer]
+        heartbeat = waiting.heartbeat
+        self._bind(peer, heartbeat.agent, heartbeat.address)
+        return [Admitted(heartbeat), *self._next_probes(now)]
+
+    def unreachable(self, nonce: Secret, reason: str, now: float) -> list[Decision]:
+        """A nonce could not be sent, or was not returned in time."""
+        waiting = self._waiting.get(self._probes.pop(nonce, b""))
+        if waiting is None:
+            return []
+        waiting.nonce = Secret()
+        waiting.next_probe = now + self._retry_s
+        return [*self._dropped(waiting, reason), *self._next_probes(now)]
+
+    def speaks_for(self, peer: bytes, agent: str) -> bool:
+        """True if the connection has proved the address of the agent."""
+        return self._proved.get(peer, ("", ""))[0] == agent
+
+    def forget(self, address: str) -> None:
+        """Forget the connection of the agent at an address."""
+        peer = self._speaker.pop(address, None)
+        if peer is not None:
+            del self._proved[peer]
+
+    def tick(self, now: float) -> list[Decision]:
+        """Forget silent connections."""
+        for peer, waiting in list(self._waiting.items()):
+            if now - waiting.heard_at >= self._forget_s:
+                self._end_probe(waiting)
+                del self._waiting[peer]
+        return self._next_probes(now)
+
+    def _bind(self, peer: bytes, agent: str, address: str) -> None:
+        self.forget(address)
+        before = self._proved.get(peer)
+        if before is not None:
+            self.forget(before[1])
+        self._proved[peer] = agent, address
+        self._speaker[address] = peer
+
+    def _probe_due(self, peer: bytes, waiting: _Waiting, now: float) -> list[Decision]:
+        if waiting.nonce or now < waiting.next_probe or len(self._probes) >= MOST_PROBES:
+            return []
+        waiting.nonce = self._make_nonce()
+        self._probes[waiting.nonce] = peer
+        return [Probe(waiting.heartbeat.address, waiting.nonce)]
+
+    def _next_probes(self, now: float) -> list[Decision]:
+        """Start probes of waiting connections, up to the limit."""
+        found: list[Decision] = []
+        for peer, waiting in self._waiting.items():
+            if len(self._probes) >= MOST_PROBES:
+                break
+            found += self._probe_due(peer, waiting, now)
+        return found
+
+    def _end_probe(self, waiting: _Waiting) -> None:
+        self._probes.pop(waiting.nonce, None)
+
+    def _dropped(self, waiting: _Waiting, reason: str) -> list[Decision]:
+        if waiting.is_logged:
+            return []
+        waiting.is_logged = True
+        return [Dropped(waiting.heartbeat.agent, waiting.heartbeat.address, reason)]
+
+    def check_invariants(self) -> None:
+        """For tests: the indexes agree."""
+        assert len(self._speaker) == len(self._proved)
+        assert all(self._proved[peer][1] == address for address, peer in self._speaker.items())
+        assert len(self._probes) <= MOST_PROBES
+        for nonce, peer in self._probes.items():
+            assert self._waiting[peer].nonce == nonce
