@@ -20,7 +20,7 @@ from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.run_messages import Assign
 from glowpy.wire.security import Policy
-from glowpy.wire.sources import Sources
+from glowpy.wire.shard_locations import ShardLocations
 from glowpy.wire.transport import Poller, Transport
 from tests.echoing import BOUND_S, TIMING
 
@@ -124,7 +124,7 @@ class Reader:
             if not edges or source[2] != edges[-1][-1][2] + 1:
                 edges.append([])
             edges[-1].append(source)
-        inputs = [Sources.of(edge[0][2], [each[:2] for each in edge]) for edge in edges]
+        inputs = [ShardLocations.of(edge[0][2], [each[:2] for each in edge]) for edge in edges]
         assign = Assign(RUN, "e", 0, 99, tuple(inputs))
         found = streams_of(self.pulls, assign, self.wait, self.metrics)
         return [iter(stream) for streams in found for stream in streams]

@@ -118,7 +118,7 @@ def test_the_guard_samples_at_intervals(tmp_path: Path) -> None:
     )
     guard = Guard(Timing(beat_s=1.0), str(tmp_path))
     of_all = [("small", 7, 200), ("big", 7, 100), ("gone", 8, 1)]
-    ((executor, reason, _),) = guard.condemned(10.0, of_all)
+    ((executor, reason, _),) = guard.executors_to_kill(10.0, of_all)
     assert executor == "big" and reason.startswith("it took 586 MB of memory, more than its hard")
-    assert list(guard.condemned(10.9, of_all)) == []
-    assert len(list(guard.condemned(11.0, of_all))) == 1
+    assert list(guard.executors_to_kill(10.9, of_all)) == []
+    assert len(list(guard.executors_to_kill(11.0, of_all))) == 1

@@ -27,7 +27,7 @@ def hard_limit_mb(memory_mb: int) -> int:
     return max(_FACTOR * memory_mb, _LEAST_MB)
 
 
-class Condemned(NamedTuple):
+class ExecutorToKill(NamedTuple):
     """An executor to be killed, and the reason."""
 
     executor: str
@@ -45,9 +45,9 @@ class Guard:
         self._stopped: dict[int, float] = {}  # start of the stop, by process id
         self._standstills: Standstills | None = None
 
-    def condemned(
+    def executors_to_kill(
         self, now: float, processes: Iterable[tuple[str, int, int]]
-    ) -> Iterator[Condemned]:
+    ) -> Iterator[ExecutorToKill]:
         """Yield executors to be killed, and why.
 
         Args:
@@ -65,11 +65,11 @@ class Guard:
                 since = self._stopped[pid] = before.get(pid, now)
                 if now - since >= self._timing.peer_lost_s:
                     text = f"somebody stopped it (SIGSTOP), {self._timing.peer_lost_s:g} s ago"
-                    yield Condemned(executor, text)
+                    yield ExecutorToKill(executor, text)
             limit_mb = hard_limit_mb(memory_mb)
             taken_mb = private_mb(pid, limit_mb, self._proc)
             if taken_mb > limit_mb:
-                yield Condemned(
+                yield ExecutorToKill(
                     executor,
                     f"it took {taken_mb} MB of memory, more than its hard limit of {limit_mb} MB; "
                     f"the limit is {_FACTOR} times -glow.task.memoryMB ({memory_mb}), "
@@ -78,14 +78,14 @@ class Guard:
 
     def _standing_still(
         self, now: float, processes: list[tuple[str, int, int]]
-    ) -> Iterator[Condemned]:
+    ) -> Iterator[ExecutorToKill]:
         if self._standstills is None:
             from glowpy.agent.standstill import Standstills
 
             self._standstills = Standstills(self._timing.standstill_s, self._proc)
         names = {pid: executor for executor, pid, _memory_mb in processes}
         for pid, reason in self._standstills.look(now, names):
-            yield Condemned(names[pid], reason, stands_still=True)
+            yield ExecutorToKill(names[pid], reason, stands_still=True)
 
 
 def is_stopped(pid: int, proc: str = "/proc") -> bool:

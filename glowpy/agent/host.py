@@ -34,7 +34,7 @@ from glowpy.wire.run_messages import (
 from glowpy.wire.transport import Server
 
 if TYPE_CHECKING:
-    from glowpy.agent.guard import Condemned, Guard
+    from glowpy.agent.guard import ExecutorToKill, Guard
 
 _OF_EXECUTORS = (ExecutorHello, ExecutorReady, Commit, Progress, GroupEnded, Printed, Noted)
 _AFTER_OUTPUT = (ExecutorReady, Printed, GroupEnded)  # earlier output of the process comes first
@@ -129,7 +129,9 @@ class AgentHost:
     def kill(self, executor: str, reason: str) -> None:
         self.carry_out(self.core.kill(executor, reason))
 
-    def condemned(self, now: float, *others: tuple[str, int, int]) -> Iterable[Condemned]:
+    def executors_to_kill(
+        self, now: float, *others: tuple[str, int, int]
+    ) -> Iterable[ExecutorToKill]:
         """Return processes to be killed: too large, or stalled.
 
         Args:
@@ -142,7 +144,7 @@ class AgentHost:
             from glowpy.agent.guard import Guard  # most runs end before the first look
 
             self._guard = Guard(self.core.timing)
-        return self._guard.condemned(now, [*others, *self.core.processes()])
+        return self._guard.executors_to_kill(now, [*others, *self.core.processes()])
 
     # --- actions ---
 

@@ -169,7 +169,7 @@ class AgentServer:
             self._printed.tick()
             self._host.carry_out(self._core.tick(now))
             self._host.carry_out(self._channels.tick(now))
-            for executor, reason, _ in self._host.condemned(now):
+            for executor, reason, _ in self._host.executors_to_kill(now):
                 ids = self._core.about(executor)
                 log.warning("executor %s is killed: %s", executor, reason, extra=ids)
                 self._host.kill(executor, reason)

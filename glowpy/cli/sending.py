@@ -17,7 +17,7 @@ from glowpy.wire.channel_messages import (
     EndChannel,
     OpenChannel,
 )
-from glowpy.wire.contact import Caller, Contact
+from glowpy.wire.contact import ClientIdentity, Contact
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
@@ -52,11 +52,11 @@ class Sender:
         with Transport(self._policy, timing, CHANNEL_MESSAGES) as transport:
             self._poller = Poller()
             self._poller.register(self._stop, _STOP)
-            caller = Caller(role="sender", name=self._name, option="--agent ")
+            caller = ClientIdentity(role="sender", name=self._name, option="--agent ")
             self._contact = Contact(
                 transport, self._poller, self._agent, "agent", caller, timing, _STOP
             )
-            if not self._contact.greet(timing.first_contact_s):
+            if not self._contact.handshake(timing.first_contact_s):
                 return False
             self._say(OpenChannel(self._name))
             self._await_answers()

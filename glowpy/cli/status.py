@@ -14,14 +14,14 @@ from glowpy.columns import Column, fitted, width_of
 from glowpy.errors import ClusterError
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
-from glowpy.wire.contact import Caller, Contact
+from glowpy.wire.contact import ClientIdentity, Contact
 from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
 from glowpy.wire.transport import Poller, Transport
 
 _MOST_LISTED = 1000  # agents and runs; the heading counts the rest, too
 _ASK = AskStatus(_MOST_LISTED)
-_CALLER = Caller(role="status", name="glowpy status", option="--master ")
+_CALLER = ClientIdentity(role="status", name="glowpy status", option="--master ")
 _STOP = "stop"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -66,8 +66,8 @@ class StatusClient:
         while contact.receive() is not None:
             pass  # a late answer to an earlier query
         if not contact.is_welcome:
-            contact.knock()
-        if not contact.greet(patience_s):
+            contact.probe()
+        if not contact.handshake(patience_s):
             raise Stopped
         contact.send(_ASK)
         deadline = time.monotonic() + patience_s

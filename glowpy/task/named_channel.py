@@ -12,7 +12,7 @@ from glowpy.task.pulling import Pull, Pulls
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES, ChannelPlace, FindChannel, run_of
-from glowpy.wire.contact import Caller, Contact
+from glowpy.wire.contact import ClientIdentity, Contact
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Transport
 
@@ -49,7 +49,7 @@ class NamedChannelReader:
         self._transport = Transport(policy, timing.without_linger(), CHANNEL_MESSAGES)
         self._poller = Poller()
         self._poller.register(stop, _STOP)
-        caller = Caller(role="receiver", name=name, option=option, key_option=key_option)
+        caller = ClientIdentity(role="receiver", name=name, option=option, key_option=key_option)
         self._contact = Contact(
             self._transport, self._poller, master, "master", caller, timing, _STOP
         )
@@ -115,7 +115,7 @@ class NamedChannelReader:
         next_ask = 0.0
         while not self._is_stopped:
             if not contact.is_welcome:
-                if not contact.greet(patience_s):
+                if not contact.handshake(patience_s):
                     return None
                 patience_s, next_ask = timing.patience_s, 0.0
             while (received := contact.receive()) is not None:

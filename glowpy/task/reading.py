@@ -10,7 +10,7 @@ from glowpy.shards.codec import decode
 from glowpy.task.metrics import AttemptMetrics
 from glowpy.task.pulling import Pull, Pulls
 from glowpy.wire.run_messages import Assign
-from glowpy.wire.sources import Sources
+from glowpy.wire.shard_locations import ShardLocations
 
 _OPEN_AHEAD = 8  # streams fetched ahead of the kernel, so that owners never idle
 
@@ -54,7 +54,7 @@ def streams_of(
 
 
 def _edge_streams(
-    pulls: Pulls, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Pull]
+    pulls: Pulls, sources: ShardLocations, wait: Wait, metrics: AttemptMetrics, opened: list[Pull]
 ) -> list[Stream]:
     shards = list(sources.shards())
     of_edge: dict[int, Pull] = {}
@@ -73,7 +73,7 @@ def _edge_streams(
 
 
 def _mixed_stream(
-    pulls: Pulls, sources: Sources, wait: Wait, metrics: AttemptMetrics, opened: list[Pull]
+    pulls: Pulls, sources: ShardLocations, wait: Wait, metrics: AttemptMetrics, opened: list[Pull]
 ) -> Stream:
     of_edge = [pulls.open(*shard) for shard in sources.shards()]
     opened += of_edge

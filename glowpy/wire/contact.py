@@ -37,7 +37,7 @@ def completes_handshake(transport: Transport, address: Address, patience_s: floa
         link.close(is_lost=True)
 
 
-class Caller(NamedTuple):
+class ClientIdentity(NamedTuple):
     """The identity of a client for the server's log, and the options that name server and key."""
 
     role: str
@@ -62,7 +62,7 @@ class Contact:
         poller: Poller,
         address: Address,
         role: str,
-        caller: Caller,
+        caller: ClientIdentity,
         timing: Timing,
         stop: object,
     ) -> None:
@@ -76,7 +76,7 @@ class Contact:
         self._stop = stop
         self._link: Link | None = None
 
-    def knock(self) -> None:
+    def probe(self) -> None:
         """Check that a server listens at the address, at once; ZeroMQ would retry for ever.
 
         Raises:
@@ -89,7 +89,7 @@ class Contact:
         except OSError as exc:
             raise self._absent(f"no {self._role} at {self._address}: {reason_of(exc)}") from exc
 
-    def greet(self, patience_s: float) -> bool:
+    def handshake(self, patience_s: float) -> bool:
         """Wait for the server's welcome; False: the user wants the end.
 
         Raises:

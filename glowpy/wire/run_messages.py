@@ -12,7 +12,7 @@ from glowpy.ranges import Count, Line, Megabytes, Name, OptionalSize, Seconds, S
 from glowpy.record import NamedTuple
 from glowpy.secret import Secret
 from glowpy.shards.segment import Block
-from glowpy.wire.sources import Sources
+from glowpy.wire.shard_locations import ShardLocations
 
 
 class Outcome(Enum):
@@ -123,7 +123,7 @@ class Assign(NamedTuple):
     executor: Name
     group: Count
     attempt: Size
-    inputs: tuple[Sources, ...]  # by input edge of the group
+    inputs: tuple[ShardLocations, ...]  # by input edge of the group
     is_streaming: bool = False  # takes turns with the executor's other attempts
     notes_rows: bool = False  # the executor records its current row
 
@@ -198,7 +198,7 @@ class Describe(NamedTuple):
     """Describe the run to an executor. The payload is the run description of OpenRun."""
 
     run: Name
-    owner: str  # address of this agent as shard owner, as in Sources.owners
+    owner: str  # address of this agent as shard owner, as in ShardLocations.owners
     host: Name  # readers on this host read segment files directly
     secret: Secret  # of the run
 

@@ -23,7 +23,7 @@ from glowpy.driver.fleets.cluster_actions import (
 from glowpy.driver.fleets.cluster_core import ClusterCore
 from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
 from glowpy.driver.fleets.hints import with_hints
-from glowpy.driver.fleets.own_server import OwnServer
+from glowpy.driver.fleets.own_server import DriverServer
 from glowpy.driver.fleets.sent_environment import SentEnvironment
 from glowpy.driver.fleets.shipping import PathRewriter, Shipment
 from glowpy.environment import UNSENT_SUBJECT
@@ -79,7 +79,7 @@ class ClusterFleet:
         self._events: list[FleetEvent] = []
         self._master: Link | None = None
         self._agents: dict[str, Link] = {}
-        self._own = OwnServer(
+        self._own = DriverServer(
             transport,
             self.poller,
             own_address,

@@ -37,11 +37,11 @@ def is_answering(address: Address, timeout_s: float) -> bool:
         return False
 
 
-_shared: OwnCluster | None = None
+_shared: EphemeralCluster | None = None
 _lock = threading.Lock()
 
 
-def shared_cluster(timing: Timing) -> tuple[OwnCluster, bool]:
+def shared_cluster(timing: Timing) -> tuple[EphemeralCluster, bool]:
     """Return the own cluster of this process, and True if this call has started it.
 
     Raises:
@@ -52,7 +52,7 @@ def shared_cluster(timing: Timing) -> tuple[OwnCluster, bool]:
         if _shared is not None and _shared.is_alive():
             return _shared, False
         end_shared_cluster()
-        _shared = OwnCluster(timing)
+        _shared = EphemeralCluster(timing)
         atexit.register(_shared.close)
         return _shared, True
 
@@ -66,7 +66,7 @@ def end_shared_cluster() -> None:
         _shared = None
 
 
-class OwnCluster:
+class EphemeralCluster:
     """One master and one agent, started by the constructor.
 
     Raises:

@@ -19,7 +19,7 @@ from glowpy.wire.transport.curve import run_key
 _SERVED_AT_ONCE = 10
 
 
-class OwnServer:
+class DriverServer:
     """Serves whenever the run loop polls."""
 
     def __init__(

@@ -64,7 +64,7 @@ class StandaloneFleet(LocalFleet):
     def advance(self, now: float) -> float:
         due = super().advance(now)
         fork_server = (_FORK_SERVER, self._fork_server.pid, UNLIMITED_MB)
-        for name, reason, stands_still in self._host.condemned(now, fork_server):
+        for name, reason, stands_still in self._host.executors_to_kill(now, fork_server):
             if name == _FORK_SERVER:
                 raise ClusterError(f"the process that starts executors cannot go on: {reason}")
             if stands_still:

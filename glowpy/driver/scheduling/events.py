@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from glowpy.locality import Place
 from glowpy.record import NamedTuple
-from glowpy.wire.sources import Sources
+from glowpy.wire.shard_locations import ShardLocations
 
 # --- events ---
 
@@ -135,7 +135,7 @@ class Assign(NamedTuple):
     executor: str
     group: int
     attempt: int
-    inputs: tuple[Sources, ...]  # by input edge
+    inputs: tuple[ShardLocations, ...]  # by input edge
     is_streaming: bool = False  # starts at once, beside the executor's other attempts
     is_last_attempt: bool = False  # another death of its executor would end the run
 

@@ -16,14 +16,14 @@ from glowpy.flow.graph import OutputKind
 from glowpy.locality import Place
 from glowpy.planner.plan import InputEdge, Plan, shards_read, writer_of
 from glowpy.record import NamedTuple
-from glowpy.wire.sources import Sources
+from glowpy.wire.shard_locations import ShardLocations
 
 
 class _Boundary(NamedTuple):
     """The locations shared by all readers of a boundary."""
 
     number: int  # unique
-    sources: Sources
+    sources: ShardLocations
     places: Counter[Place]
 
 
@@ -49,7 +49,7 @@ class Inputs:
         """Drop the locations of a step group that lost an attempt."""
         self._boundaries.pop(step_group, None)
 
-    def sources(self, group: int) -> tuple[Sources, ...]:
+    def sources(self, group: int) -> tuple[ShardLocations, ...]:
         """Return the shards read by a group, by input edge."""
         _plan, _number, step_group, task = self._plan.task_group(group)
         return tuple([self._of_edge(edge, task) for edge in step_group.inputs])
@@ -81,16 +81,18 @@ class Inputs:
                 places.update(self._writer(edge, number).agent.place for number in numbers)
         return places.items()
 
-    def _of_edge(self, edge: InputEdge, task: int) -> Sources:
+    def _of_edge(self, edge: InputEdge, task: int) -> ShardLocations:
         numbers = shards_read(edge, task)
         if edge.source < 0:
             store = self._store_owner, edge.dataset.id
-            return Sources.of(numbers.start, [store] * len(numbers))
+            return ShardLocations.of(numbers.start, [store] * len(numbers))
         if len(numbers) > 1:
             shared = self._boundary(edge, numbers).sources
-            return Sources(numbers.start, shared.owners, shared.writers)
+            return ShardLocations(numbers.start, shared.owners, shared.writers)
         writers = (self._writer(edge, number) for number in numbers)
-        return Sources.of(numbers.start, [(each.agent.name, each.number) for each in writers])
+        return ShardLocations.of(
+            numbers.start, [(each.agent.name, each.number) for each in writers]
+        )
 
     def _writer(self, edge: InputEdge, number: int) -> Attempt:
         return self._current[writer_of(self._plan.step_groups[edge.source], number)]
@@ -108,7 +110,7 @@ class Inputs:
             writers = [self._current[writer_of(source, number)] for number in numbers]
             found = boundaries[key] = _Boundary(
                 next(self._numbers),
-                Sources.of(key[0], [(each.agent.name, each.number) for each in writers]),
+                ShardLocations.of(key[0], [(each.agent.name, each.number) for each in writers]),
                 Counter(each.agent.place for each in writers),
             )
         return found

@@ -12,7 +12,7 @@ from glowpy.record import NamedTuple
 _WRITER = struct.Struct("<II")
 
 
-class Sources(NamedTuple):
+class ShardLocations(NamedTuple):
     """The locations of one input edge's shards, in order of consumption.
 
     Shards are numbered from `first_shard` on; each has one entry for its writer:
@@ -40,7 +40,7 @@ class Sources(NamedTuple):
             raise ProtocolError(f"an assignment's sources make no sense: {exc}") from exc
 
     @classmethod
-    def of(cls, first_shard: int, writers: Iterable[tuple[str, int]]) -> Sources:
+    def of(cls, first_shard: int, writers: Iterable[tuple[str, int]]) -> ShardLocations:
         """Build from the owner and attempt of each shard."""
         numbers: dict[str, int] = {}
         packed = b"".join(
