@@ -15,7 +15,8 @@ import pytest
 from glowpy import Flow
 from glowpy.errors import DefinitionError, TaskFailed
 from glowpy.flow.arguments import ANY_FIELDS, check_reducer, field_count
-from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.batch import in_one_run
+from tests.runners import Runner
 
 
 class Callables:
@@ -135,7 +136,6 @@ def test_two_or_more_required_parameters_ask_for_fields(
     assert field_count(function, "map") == expected
 
 
-@ON_EVERY_RUNNER
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
@@ -160,7 +160,6 @@ def test_map_passes_fields_or_the_row(
     assert new_flow().slice(rows).map(function).collect() == [expected]
 
 
-@ON_EVERY_RUNNER
 def test_filter_and_flat_map_pass_fields_too(new_flow: Runner) -> None:
     flow = new_flow()
     rows = [("a", 2), ["b", 0], Pair("c", 1)]
@@ -168,7 +167,6 @@ def test_filter_and_flat_map_pass_fields_too(new_flow: Runner) -> None:
     assert flow.slice(rows, 2).flat_map(lambda k, n: k * n).collect() == ["a", "a", "c"]
 
 
-@ON_EVERY_RUNNER
 def test_a_star_parameter_gets_the_fields_of_each_tuple_or_list_and_other_rows_alone(
     new_flow: Runner,
 ) -> None:
@@ -190,7 +188,6 @@ def test_a_star_parameter_gets_the_fields_of_each_tuple_or_list_and_other_rows_a
     assert values.collect() == [("k", 3), ("l", 3)]
 
 
-@ON_EVERY_RUNNER
 def test_a_row_with_too_few_fields_for_a_star_function_is_shown(new_flow: Runner) -> None:
     dataset = new_flow().slice([("a", 1), ()]).map(lambda first, *rest: first)
     with pytest.raises(TaskFailed, match=r"missing 1 required positional argument") as failure:
@@ -198,7 +195,6 @@ def test_a_row_with_too_few_fields_for_a_star_function_is_shown(new_flow: Runner
     assert "row: ()" in str(failure.value)
 
 
-@ON_EVERY_RUNNER
 def test_reducers_take_two_values_and_sort_keys_the_row(new_flow: Runner) -> None:
     flow = new_flow()
     pairs = [("a", (1, 2)), ("a", (3, 4))]
@@ -210,7 +206,6 @@ def test_reducers_take_two_values_and_sort_keys_the_row(new_flow: Runner) -> Non
     assert flow.slice([3, 1]).reduce(lambda x, y, *more: (x, y, more)).collect() == [(3, 1, ())]
 
 
-@ON_EVERY_RUNNER
 @pytest.mark.parametrize(
     "row", [("k",), ("k", 1, 2), (), "ab", 7, None, {"a": 1, "b": 2}, {1, 2}, [1], b"ab"], ids=repr
 )
@@ -363,3 +358,6 @@ def test_a_sort_key_is_a_function_of_a_row_or_its_fields(key: Any) -> None:
 def test_the_error_of_a_flat_map_without_an_iterable_names_the_remedy() -> None:
     with pytest.raises(TaskFailed, match=r"flat_map\(\) needs an iterable .* got None; .* return"):
         Flow(["-glow.inline"]).slice([1]).flat_map(lambda row: None).run()  # type: ignore[arg-type,return-value]
+
+
+test_in_one_run = in_one_run()

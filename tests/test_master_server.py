@@ -171,7 +171,7 @@ def test_an_agent_restarted_on_its_address_takes_the_old_ones_place(client):
 
 @pytest.mark.slow
 def test_a_silent_agent_is_evicted(transport):
-    timing = LONG._replace(agent_eviction_s=0.3)
+    timing = LONG._replace(agent_eviction_s=0.3, tick_s=0.1)
     with running_master(timing) as address:
         client = Client(transport.connect(address))
         deadline = time.monotonic() + PATIENCE_S
@@ -184,7 +184,7 @@ def test_a_silent_agent_is_evicted(transport):
 
 @pytest.mark.slow
 def test_an_unused_lease_expires(transport):
-    with running_master(LONG._replace(lease_s=0.3)) as address:
+    with running_master(LONG._replace(lease_s=0.3, tick_s=0.1)) as address:
         client = Client(transport.connect(address))
         client.send(BEAT)
         assert len(client.ask().leases) == 2

@@ -20,7 +20,8 @@ import pytest
 from glowpy import Dataset, Flow
 from glowpy.errors import TaskFailed
 from glowpy.flow.ops import merging, sort
-from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.batch import in_one_run
+from tests.runners import Runner
 
 NAN = float("nan")
 NOON = datetime(1970, 1, 3, 12, tzinfo=timezone.utc)
@@ -186,7 +187,6 @@ def test_top_takes_missing_values_when_there_is_nothing_else(kind: str) -> None:
     assert same(flow.slice(keys, 3).top(7), expected[:7])
 
 
-@ON_EVERY_RUNNER
 def test_nan_comes_last_on_every_runner(new_flow: Runner) -> None:
     draw = random.Random(1)
     rows = [NAN if draw.random() < 0.1 else draw.uniform(-9, 9) for _ in range(500)]
@@ -199,7 +199,6 @@ def test_nan_comes_last_on_every_runner(new_flow: Runner) -> None:
     assert same(dataset.top(480), in_order(rows, True, lambda row: row)[:480])
 
 
-@ON_EVERY_RUNNER
 @pytest.mark.slow
 def test_nan_comes_last_over_the_memory_budget(new_flow: Runner) -> None:
     draw = random.Random(2)
@@ -260,3 +259,6 @@ def test_zeros_and_booleans_are_equal_to_numbers_and_keep_their_order(tiny_budge
     for reverse in (False, True):
         expected = sorted(rows, key=first, reverse=reverse)
         assert same(flow.slice(rows, 3).sort(reverse=reverse).collect(), expected)
+
+
+test_in_one_run = in_one_run()

@@ -16,6 +16,7 @@ from glowpy.driver.listing import list_inputs
 from glowpy.errors import DefinitionError, InputError
 from glowpy.planner.fusion import make_plan
 from glowpy.planner.run_description import InputFile
+from tests.batch import in_one_run
 from tests.forked import become_nobody, in_fork
 from tests.runners import ON_EVERY_RUNNER, Runner
 
@@ -35,7 +36,6 @@ def entries(path: Any, encoding: str = "utf-8") -> tuple[InputFile, ...]:
 # --- on every runner -----------------------------------------------------------------------------
 
 
-@ON_EVERY_RUNNER
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_path_a_glob_and_a_compressed_file_in_one_list(
     new_flow: Runner, tmp_path: Path, shards: int
@@ -51,7 +51,6 @@ def test_a_path_a_glob_and_a_compressed_file_in_one_list(
     assert dataset.collect() == ["1", "2\f\x1c\x85\u2028\r", "", "3", "4", "5", "6", "7"]
 
 
-@ON_EVERY_RUNNER
 def test_more_shards_than_lines_and_no_lines_at_all(new_flow: Runner, tmp_path: Path) -> None:
     (tmp_path / "few").write_text("one\ntwo\n")
     (tmp_path / "none").write_text("")
@@ -60,7 +59,6 @@ def test_more_shards_than_lines_and_no_lines_at_all(new_flow: Runner, tmp_path: 
     assert flow.text_file(tmp_path / "none", 2).count() == 0
 
 
-@ON_EVERY_RUNNER
 def test_encoding_and_errors_reach_the_tasks(new_flow: Runner, tmp_path: Path) -> None:
     (tmp_path / "wide").write_bytes("für\n東京\n".encode("utf-16"))
     (tmp_path / "mixed").write_bytes(b"f\xfcr\n")
@@ -211,3 +209,6 @@ def test_an_encoding_that_python_does_not_have_is_a_definition_error(encoding: s
         Flow(["-glow.inline"]).text_file("x", 1, encoding)
     with pytest.raises(DefinitionError, match=r"test_text_file.py:\d+: text_file\(\)"):
         Flow(["-glow.inline"]).text_file("x", 1, errors="nonsense")
+
+
+test_in_one_run = in_one_run()
