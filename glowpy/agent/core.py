@@ -41,10 +41,10 @@ class AgentCore:
 
     Args:
         owner: this agent's address as shard owner.
-        host: readers that name the same host read segment files themselves.
-        directory: where runs have their directories.
-        make_nonce: sixteen random bytes.
-        make_secret: the one-time secret of an executor, given its name.
+        host: the name of this machine; readers that send the same name open segment files.
+        directory: for the directories of runs.
+        make_nonce: returns sixteen random bytes.
+        make_secret: returns the one-time secret of an executor, given its name.
         use_lease: as of `ExecutorPool`.
     """
 

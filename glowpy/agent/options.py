@@ -9,7 +9,7 @@ from glowpy.wire.address import Address
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
-    """What the command line says of an agent."""
+    """The options of an agent, from the command line."""
 
     directory: str
     address: Address
@@ -20,4 +20,4 @@ class AgentOptions:
     cpu_level: int
     memory_mb: int
     clean_restart: bool
-    advertised: Address | None = None  # where others reach it, if not where it listens
+    advertised: Address | None = None  # the address for peers, if not the listening one

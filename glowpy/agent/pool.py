@@ -58,8 +58,8 @@ class ExecutorPool:
 
     Args:
         owner: the agent's address as shard owner.
-        host: readers that name the same host read segment files themselves.
-        make_secret: the one-time secret of an executor, given its name.
+        host: the name of this machine; readers that send the same name open segment files.
+        make_secret: returns the one-time secret of an executor, given its name.
         use_lease: uses the lease of a launch, or returns the reason for a refusal.
     """
 

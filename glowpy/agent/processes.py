@@ -35,8 +35,8 @@ class Process:
 class Processes:
     """The executors started by this agent. A context manager: leaving kills all of them.
 
-    Every executor inherits the reading end of a pipe, its lifeline: when this process dies, however
-    it dies, the executor reads its end. Another inherited pipe holds its secrets.
+    Every executor inherits the read end of a pipe, its lifeline: after any death of this process,
+    the executor reads the end of the pipe. Another inherited pipe holds its secrets.
 
     Args:
         said: called with the executor and lines written by its process.

@@ -306,7 +306,8 @@ class AgentServer:
             )
             proofs = TaskSecrets(action.secret, fetch.opening.secret, self._keys.server_public)
             pid = self._processes.start(action.executor, proofs, *start)
-        except (OSError, ValueError) as exc:  # a null byte in a word, say, or half a character
+        # for instance a null byte or a lone surrogate in a word
+        except (OSError, ValueError) as exc:
             self._host.start_failed(action.executor, str(exc))
             return
         self._host.process_started(action.executor, pid)

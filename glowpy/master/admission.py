@@ -49,7 +49,7 @@ Decision: TypeAlias = Probe | Admitted | Dropped
 
 
 def address_fault(text: str) -> str:
-    """The reason why no driver can connect to an address; empty for a usable address.
+    """Return the reason why no driver can connect to an address; empty for a usable address.
 
     >>> address_fault("h:8931"), address_fault(":8931")
     ('', 'nobody can connect to :8931')
@@ -64,7 +64,7 @@ def address_fault(text: str) -> str:
 class _Waiting:
     """A connection without a proved address."""
 
-    nonce = Secret()  # empty: no probe is on its way
+    nonce = Secret()  # empty: no probe is in progress
     is_logged = False
 
     def __init__(self, heartbeat: Heartbeat) -> None:
@@ -123,7 +123,7 @@ class Admission:
         return [Admitted(heartbeat), *self._next_probes(now)]
 
     def unreachable(self, nonce: Secret, reason: str, now: float) -> list[Decision]:
-        """A nonce could not be sent, or was not returned in time."""
+        """Handle a nonce that could not be sent, or was not returned in time."""
         waiting = self._waiting.get(self._probes.pop(nonce, b""))
         if waiting is None:
             return []
@@ -183,7 +183,7 @@ class Admission:
         return [Dropped(waiting.heartbeat.agent, waiting.heartbeat.address, reason)]
 
     def check_invariants(self) -> None:
-        """For tests: the indexes agree."""
+        """For tests: check that the indexes agree."""
         assert len(self._speaker) == len(self._proved)
         assert all(self._proved[peer][1] == address for address, peer in self._speaker.items())
         assert len(self._probes) <= MOST_PROBES

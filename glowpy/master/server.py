@@ -52,7 +52,7 @@ _CALLS_PART = 20
 
 
 class Master:
-    """Messages in, answers out; logs who comes and goes.
+    """The master without sockets: messages in, answers out; logs joins and losses.
 
     Args:
         has_keys: heartbeats count once their connection has proved the address of its agent.
@@ -75,7 +75,7 @@ class Master:
             else None
         )
         self._probes: list[Probe] = []
-        self.lease_secret = b""  # with which leases are signed; empty: they are not
+        self.lease_secret = b""  # signs leases; empty: leases are unsigned
 
     def handle(
         self, message: Any, now: float, peer: bytes = b""
@@ -121,12 +121,12 @@ class Master:
         return self._allocator.to_call(now)
 
     def probes(self) -> list[Probe]:
-        """The addresses to check, found since the last call."""
+        """Return the addresses to be checked, found since the last call."""
         probes, self._probes = self._probes, []
         return probes
 
     def unreachable(self, nonce: Secret, reason: str, now: float) -> None:
-        """An address could not be checked."""
+        """Handle an address that could not be checked."""
         if self._admission is not None:
             self._decide(self._admission.unreachable(nonce, reason, now), now)
 
@@ -137,7 +137,7 @@ class Master:
                 log.debug("an executor is granted", extra=ids)
         if not self.lease_secret:
             return grants
-        # The last heartbeat, which tells the clock, may be as old as an agent may be silent.
+        # The last heartbeat, the source of the clock, may be as old as the eviction time.
         duration_s = self._timing.lease_s + self._timing.agent_eviction_s
         return with_signatures(grants, ask.driver, self.lease_secret, duration_s)
 
@@ -245,7 +245,7 @@ def serve_master(
     Raises:
         ConfigError: the address cannot be used, or the policy refuses it.
     """
-    # Agents tell of themselves: that a connection is dead need not be found out any sooner.
+    # Heartbeats detect a lost agent, so dead connections may be detected late.
     transport_timing = timing._replace(beat_s=timing.heartbeat_s)
     more = STATUS_MESSAGES | CHANNEL_MESSAGES
     with Transport(
@@ -306,7 +306,7 @@ class MasterServer:
                 next_tick = now + self._timing.tick_s
             if now >= next_call and master.has_changed:
                 for peer in master.to_call(now):
-                    self._server.send(peer, AskAgain())  # a driver that is gone needs none
+                    self._server.send(peer, AskAgain())  # a driver that has left needs none
                 took_s = time.monotonic() - now
                 next_call = now + max(self._timing.call_s, _CALLS_PART * took_s)
 
@@ -331,7 +331,7 @@ class MasterServer:
                 self._prober.end(message.nonce)
             try:
                 _answer(self._server, self._master, peer, message, time.monotonic())
-            except Exception:  # a fault of ours in one message ends no server
+            except Exception:  # a bug met by one message ends no server
                 log.exception("dropped a message that failed: %s", type(message).__name__)
 
 

@@ -20,7 +20,7 @@ class Agent:
     executor_limit: int
     memory_mb: int
     cores: int = 0
-    clock_s: float = 0.0  # its own clock at its last heartbeat
+    clock_s: float = 0.0  # on the agent's clock, at its last heartbeat
 
     @classmethod
     def of(cls, heartbeat: Heartbeat) -> Agent:

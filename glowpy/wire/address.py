@@ -68,12 +68,12 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
 
 
 def of_driver(address: Address) -> str:
-    """The address of a driver's own server, as owner of shards and of programs."""
+    """Return the address of a driver's own server, as owner of shards and of programs."""
     return f"{_DRIVER}{address}"
 
 
 def is_of_driver(owner: str) -> bool:
-    """True if the server at an owner's address listens with the key of the run."""
+    """Return True if the server at an owner's address listens with the key of the run."""
     return owner.startswith(_DRIVER)
 
 

@@ -9,12 +9,12 @@ from glowpy.wire.key_storage import load_keys
 from glowpy.wire.roles import CLUSTER_ROLES, Role
 from glowpy.wire.security import KeyPair, Policy
 
-# Roles that stand in for a role that is not in the key file.
+# Roles that may replace a role missing in the key file.
 _STAND_INS = {Role.VIEWER: (Role.DRIVER, Role.AGENT)}
 
 
 def policy_of(keys: KeyFile, role: Role, name: str) -> Policy:
-    """The policy of a process of one role.
+    """Return the policy of a process of one role.
 
     Args:
         name: of the key file, for messages.
@@ -56,7 +56,7 @@ def _own_pair(newest: Generation, role: Role) -> KeyPair | None:
 
 
 def policy_from_file(key_file: str, role: Role) -> Policy:
-    """The policy of a key file, named by a path or a descriptor. Raises: ConfigError."""
+    """Return the policy of a key file, named by a path or a descriptor. Raises: ConfigError."""
     from glowpy.paths import expand_path
 
     try:
@@ -73,7 +73,7 @@ def policy_for(
     insecure: bool = False,
     is_server: bool = False,
 ) -> Policy:
-    """The policy of a process that listens on these addresses or connects to them.
+    """Return the policy of a process that listens on these addresses or connects to them.
 
     Args:
         key_file: the cluster's key; if empty, the user's own key where all addresses are loopback.

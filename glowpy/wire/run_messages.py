@@ -82,7 +82,7 @@ class Launch(NamedTuple):
     executor: Name
     lease: Name
     memory_mb: Megabytes
-    issued_at_s: Seconds = 0.0  # these three as in the lease
+    issued_at_s: Seconds = 0.0  # this and the next two: copied from the lease
     duration_s: Seconds = 0.0
     signature: bytes = b""
 

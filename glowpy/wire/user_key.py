@@ -1,7 +1,7 @@
 """The default cluster key of a user, shared by all processes of this user on this host.
 
-Loopback is no authentication: each local user can connect to it. So a server or driver that names
-no key uses the key in ${XDG_STATE_HOME:-~/.local/state}/glowpy/keys, which is made at first use.
+Loopback does not authenticate: every local user can connect. So a server or driver without a named
+key uses the key in ${XDG_STATE_HOME:-~/.local/state}/glowpy/keys, created at first use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def user_key_path() -> str:
 
 
 def user_keys() -> KeyFile:
-    """The keys of this user, of all roles; the first call makes them.
+    """Return the keys of this user, of all roles; the first call creates them.
 
     Raises:
         ConfigError: the file cannot be made or read, or other users could replace it.
@@ -56,7 +56,7 @@ def user_keys() -> KeyFile:
 
 
 def _make(path: str) -> None:
-    """Write a key beside `path` and link it there, so that two first users get the same key."""
+    """Write a key beside `path` and link it there, so that concurrent first users get one key."""
     from glowpy.wire.transport.curve import make_keys
 
     new = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"

@@ -114,10 +114,10 @@ class Transport:
         """Listen; port 0 takes a free one.
 
         Args:
-            other: how the user names another port, where this one is in use.
-            rules: the messages that are taken from each role; None: all, of any member.
+            other: the option for another port, for the error of a used port.
+            rules: the messages accepted from each role; None: all, from any member.
             run_key: the key of a run, with which its driver listens.
-            has_reserve: keep descriptors free for other uses than connections.
+            has_reserve: keep descriptors free for other uses.
 
         Raises:
             ConfigError: the address cannot be used, or the policy refuses it.
@@ -156,10 +156,10 @@ class Transport:
         return Server(socket, address, self._coder, gate, connections, _SMALL_BYTES, self._keeps_s)
 
     def connect(self, address: Endpoint, *, run_key: KeyPair | None = None) -> Link:
-        """Reach a server; returns at once, whether or not it is there yet.
+        """Connect to a server; returns at once, even without a listener.
 
         Args:
-            run_key: the key of a run, by which its driver's server and its clients know each other.
+            run_key: the key of a run, shared by its driver's server and the clients of that server.
 
         Raises:
             ConfigError: the policy refuses the address, or the address is malformed.
@@ -189,10 +189,10 @@ class Transport:
         return Link(socket, monitor, address, self._coder)
 
     def use(self, policy: Policy) -> None:
-        """Take other keys: for later connections, and for all messages of clients.
+        """Replace the keys: for later connections, and for all messages of clients.
 
         Raises:
-            ConfigError: the servers' key has changed, with which sockets listen already.
+            ConfigError: the servers' key has changed, but sockets already listen with it.
         """
         _check_pairs(policy)
         if policy.server != self._policy.server or policy.is_keyless != self._policy.is_keyless:

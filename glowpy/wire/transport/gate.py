@@ -58,7 +58,7 @@ class Gate:
         self._tasks = {client: task for client, task in self._tasks.items() if task.run != run}
 
     def identity(self, client: str) -> Identity | None:
-        """The peer with this public key; None for a key that is not admitted."""
+        """Return the peer with this public key; None for a key that is not admitted."""
         return self._members.get(client) or self._tasks.get(client)
 
     def check(self, client: str, message: Any) -> None:

@@ -146,11 +146,12 @@ class Server:
         return None
 
     def _receive_frames(self) -> tuple[str, list[bytes]]:
-        """The name of the client at the gate, and the frames of its next message, if any."""
+        """Return the authenticated client, and the frames of its next message, if any."""
         if self.gate is None:
             return "", _parts(self._socket, MOST_PARTS + 1) or []
         try:
-            first = self._socket.recv(_AT_ONCE, copy=False)  # a frame, which has the name
+            # a frame object, which has the client's name
+            first = self._socket.recv(_AT_ONCE, copy=False)
         except zmq.Again:
             return "", []
         parts = _parts(self._socket, MOST_PARTS) if first.more else None
