@@ -15,7 +15,9 @@ from glowpy.signals import signal_name
 from glowpy.wire.run_messages import (
     Assign,
     AttemptStats,
+    ExecutorExited,
     GroupEnded,
+    GroupStarted,
     Launch,
     LaunchRefused,
     Outcome,
@@ -127,11 +129,40 @@ class ExecutorSlot:
     def aborted(self, assign: Assign) -> GroupEnded:
         """Return the report of an aborted assignment."""
         name = self.run.name
-        return GroupEnded(name, self.executor, assign.group, assign.attempt, Outcome.ABORTED)
+        return GroupEnded(
+            run=name,
+            executor=self.executor,
+            group=assign.group,
+            attempt=assign.attempt,
+            outcome=Outcome.ABORTED,
+        )
+
+    def started(self, assign: Assign) -> GroupStarted:
+        """Return the report of an attempt handed to the executor."""
+        return GroupStarted(
+            run=self.run.name,
+            executor=self.executor,
+            group=assign.group,
+            attempt=assign.attempt,
+        )
+
+    def exited(self, cause: str, last_row: str) -> ExecutorExited:
+        """Return the report of the end of the executor's process."""
+        return ExecutorExited(
+            run=self.run.name,
+            executor=self.executor,
+            cause=cause,
+            expected=self.is_dismissed,
+            log_tail=self.early_output,
+            greeted=self.has_greeted,
+            last_row=last_row,
+        )
 
     def refused(self, refusal: Refusal, reason: str) -> LaunchRefused:
         """Return the report of a failed launch."""
-        return LaunchRefused(self.run.name, self.executor, refusal, reason)
+        return LaunchRefused(
+            run=self.run.name, executor=self.executor, refusal=refusal, reason=reason
+        )
 
     def unqueue(self, attempt: int) -> Assign | None:
         """Remove an assignment not yet sent to the executor."""

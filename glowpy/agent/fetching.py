@@ -89,7 +89,11 @@ class ProgramFetch:
             self._finish(None)
 
     def _request(self, sha256: str, offset_bytes: int) -> None:
-        self._link.send(FetchFile(self.run, sha256, offset_bytes, self.opening.secret))
+        self._link.send(
+            FetchFile(
+                run=self.run, sha256=sha256, offset_bytes=offset_bytes, secret=self.opening.secret
+            )
+        )
 
     def _receive(self) -> None:
         try:

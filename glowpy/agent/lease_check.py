@@ -32,14 +32,14 @@ class LeaseCheck:
         while self._expiries and self._expiries[0][0] < now:
             self._used.discard(self._expiries.popleft()[1])
         lease = SignedLease(
-            launch.lease,
-            self._agent,
-            self._address,
-            launch.run,
-            1,
-            launch.memory_mb,
-            launch.issued_at_s,
-            launch.duration_s,
+            lease=launch.lease,
+            agent=self._agent,
+            address=self._address,
+            run=launch.run,
+            executor_count=1,
+            memory_mb=launch.memory_mb,
+            issued_at_s=launch.issued_at_s,
+            duration_s=launch.duration_s,
         )
         if not is_signed(self.secrets, lease, launch.signature):
             text = (

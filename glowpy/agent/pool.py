@@ -33,11 +33,9 @@ from glowpy.wire.run_messages import (
     Begin,
     Commit,
     Describe,
-    ExecutorExited,
     ExecutorHello,
     ExecutorReady,
     GroupEnded,
-    GroupStarted,
     Launch,
     Launched,
     LaunchRefused,
@@ -125,7 +123,9 @@ class ExecutorPool:
             reason = "the executor's name is taken, or not a name"
         objection = (Refusal.FULL, reason) if reason else self._use_lease(message)
         if objection is not None:
-            yield ToDriver(run.peer, LaunchRefused(run.name, name, *objection))
+            kind, text = objection
+            refused = LaunchRefused(run=run.name, executor=name, refusal=kind, reason=text)
+            yield ToDriver(run.peer, refused)
             return
         deadline = now + self._timing.executor_start_s
         secret = self._make_secret(name)
@@ -175,8 +175,7 @@ class ExecutorPool:
             path = _segment_path(run, assign)
             self._index.open(run.name, assign.attempt, path, run.nonce, run.secret)
             yield ToExecutor(slot.peer, Begin(assign, path, run.nonce))
-            started = GroupStarted(run.name, slot.executor, assign.group, assign.attempt)
-            yield ToDriver(run.peer, started)
+            yield ToDriver(run.peer, slot.started(assign))
 
     # --- what executors say ---
 
@@ -222,7 +221,7 @@ class ExecutorPool:
             return
         slot.state = State.GREETED
         run = slot.run
-        describe = Describe(run.name, self._owner, self._host, run.secret)
+        describe = Describe(run=run.name, owner=self._owner, host=self._host, secret=run.secret)
         yield ToExecutor(peer, describe, run.description)
 
     def _ready(
@@ -282,7 +281,10 @@ class ExecutorPool:
     def said(self, executor: str, stream: Stream, text: str) -> Iterator[Action]:
         slot = self._slots.get(executor)
         if slot is not None and not slot.run.is_closing and not slot.keep_early(text):
-            yield ToDriver(slot.run.peer, Printed(slot.run.name, executor, stream, text))
+            yield ToDriver(
+                slot.run.peer,
+                Printed(run=slot.run.name, executor=executor, stream=stream, text=text),
+            )
 
     def noted_attempts(self, *, run: str = "", executor: str = "") -> Iterator[tuple[int, str]]:
         """Yield the attempts of a run or executor that note rows, each with its segment file."""
@@ -305,13 +307,7 @@ class ExecutorPool:
             yield from self._index.lose(run.name, attempt, f"its executor died: {cause}")
         yield LeasesChanged()
         if not run.is_closing:
-            early, greeted = slot.early_output, slot.has_greeted
-            yield ToDriver(
-                run.peer,
-                ExecutorExited(
-                    run.name, slot.executor, cause, slot.is_dismissed, early, greeted, last_row
-                ),
-            )
+            yield ToDriver(run.peer, slot.exited(cause, last_row))
 
     # --- ends ---
 

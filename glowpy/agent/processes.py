@@ -102,7 +102,9 @@ class Processes:
             failed.pop_all()
         for pipe in (out, err):
             pipe.close_writing_end()
-        self._processes[executor] = Process(popen, descriptor, mark, (out, err))
+        self._processes[executor] = Process(
+            popen=popen, descriptor=descriptor, mark=mark, pipes=(out, err)
+        )
         self._poller.register(descriptor, lambda: self._reap(executor))
         return popen.pid
 

@@ -182,17 +182,17 @@ class AgentServer:
     def _heartbeat(self) -> Heartbeat:
         options = self._options
         return Heartbeat(
-            self._name,
-            self._advertised,
-            options.data_center,
-            options.rack,
-            options.cpu_level,
-            options.executor_limit,
-            options.memory_mb,
-            self._core.leases(),
-            self._cores,
-            self._channels.names(),
-            self._keys.clock_s(),
+            agent=self._name,
+            address=self._advertised,
+            data_center=options.data_center,
+            rack=options.rack,
+            cpu_level=options.cpu_level,
+            executor_limit=options.executor_limit,
+            memory_mb=options.memory_mb,
+            leases=self._core.leases(),
+            cores=self._cores,
+            channels=self._channels.names(),
+            clock_s=self._keys.clock_s(),
         )
 
     def _use(self, policy: Policy) -> None:

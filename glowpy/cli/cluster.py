@@ -117,7 +117,17 @@ class LocalCluster:
             link = transport.connect(parse_address(leader))
             self._poller.register(link, link)
             while known < self._agent_count:
-                link.send(AskExecutors("glowpy cluster", 0, 0, 0, "", "", 0.0))
+                link.send(
+                    AskExecutors(
+                        driver="glowpy cluster",
+                        executor_count=0,
+                        held=0,
+                        memory_mb=0,
+                        data_center="",
+                        rack="",
+                        bid=0.0,
+                    )
+                )
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     missing = self._agent_count - known

@@ -92,7 +92,11 @@ class Allocator:
         """Replace an agent's limits and its leases in use."""
         self.expire(now)
         reported = frozenset(each.lease for each in leases)
-        room = _Room(agent, reported, sum(max(0, each.memory_mb) for each in leases))
+        room = _Room(
+            agent=agent,
+            reported=reported,
+            reported_memory_mb=sum(max(0, each.memory_mb) for each in leases),
+        )
         old = self._rooms.get(agent.agent)
         if old is not None:
             room.waiting = old.waiting
@@ -106,7 +110,10 @@ class Allocator:
                 self._drivers.holds(used.driver, now)
                 memory_mb = max(0, used.memory_mb)
                 self._leases[used.lease] = _Granted(
-                    agent.agent, used.driver, memory_mb, LeaseState.IN_USE
+                    agent=agent.agent,
+                    driver=used.driver,
+                    memory_mb=memory_mb,
+                    state=LeaseState.IN_USE,
                 )
             elif used.lease in room.waiting:
                 granted.state = LeaseState.IN_USE
@@ -213,7 +220,12 @@ class Allocator:
 
     def _grant(self, room: _Room, name: str, driver: Driver) -> Lease:
         lease = self._mint()
-        self._leases[lease] = _Granted(room.agent.agent, name, driver.memory_mb, LeaseState.GRANTED)
+        self._leases[lease] = _Granted(
+            agent=room.agent.agent,
+            driver=name,
+            memory_mb=driver.memory_mb,
+            state=LeaseState.GRANTED,
+        )
         self._expiries.append((self._now + self._lease_s, lease))
         self._drivers.holds(name, self._now)
         driver.open_count -= 1

@@ -15,14 +15,14 @@ def with_signatures(grants: Grants, run: str, secret: bytes, duration_s: float) 
 
     def signed(lease: Lease) -> Lease:
         content = SignedLease(
-            lease.lease,
-            lease.agent,
-            lease.address,
-            run,
-            1,
-            lease.memory_mb,
-            lease.issued_at_s,
-            duration_s,
+            lease=lease.lease,
+            agent=lease.agent,
+            address=lease.address,
+            run=run,
+            executor_count=1,
+            memory_mb=lease.memory_mb,
+            issued_at_s=lease.issued_at_s,
+            duration_s=duration_s,
         )
         return lease._replace(duration_s=duration_s, signature=sign(secret, content))
 

@@ -271,7 +271,7 @@ class ClusterCore:
         else:
             if isinstance(message, ExecutorExited):
                 self._launched.pop(message.executor, None)
-            self._report(AgentSaid(agent.address, message, payload))
+            self._report(AgentSaid(agent=agent.address, message=message, payload=payload))
 
     def _take_launched(self, agent: AgentConnection, message: Launched) -> None:
         if message.executor not in self._launching:
@@ -280,7 +280,14 @@ class ClusterCore:
         self._launched[message.executor] = agent
         self._master.can_use(agent.address)
         place = Place(lease.data_center, lease.rack, parse_address(lease.address).host)
-        self._report(ExecutorJoined(message.executor, agent.address, place, lease.cpu_level))
+        self._report(
+            ExecutorJoined(
+                executor=message.executor,
+                agent=agent.address,
+                place=place,
+                cpu_level=lease.cpu_level,
+            )
+        )
 
     def _lose(self, agent: AgentConnection, cause: str, now: float) -> None:
         if agent.state is State.LOST:
