@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: columns are cut, or left out by their importance, until they do."""
+"""Tables that fit a terminal: wide columns are cut, unimportant columns left out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Column(NamedTuple):
     """One column of a table."""
 
     title: str
-    importance: int = 0  # the lowest is left out first; 0: never
-    least_width: int = 0  # cells may be cut to so many characters; 0: never
+    importance: int = 0  # the lowest is left out first; 0: never left out
+    least_width: int = 0  # cells are cut to this width at most; 0: never cut
     is_left: bool = False  # aligned left, as text is
     usual: tuple[
         str, ...
@@ -25,7 +25,7 @@ class Column(NamedTuple):
 
 
 def width_of(stream: TextIO | None) -> int | None:
-    """Number of characters in a line of a terminal; None: the stream is none, or has no width."""
+    """Return the width of a terminal in characters; None for other streams."""
     # OSError: a closed terminal; the others: a closed stream, or an object without these methods
     with suppress(OSError, ValueError, AttributeError):
         if stream is not None and stream.isatty():
@@ -36,7 +36,7 @@ def width_of(stream: TextIO | None) -> int | None:
 def fitted(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
 ) -> tuple[list[str], list[str]]:
-    """The lines of a table, titles first, and the titles of the columns that are left out."""
+    """Return the lines of a table, titles first, and the titles of the columns left out."""
     widths = [
         max(len(column.title), *(len(row[place]) for row in rows))
         for place, column in enumerate(columns)
@@ -61,7 +61,7 @@ def fitted(
 
 
 def _expendable(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Places of the columns that may be left out, in that order."""
+    """Return the places of the dispensable columns, the least important first."""
 
     def order(place: int) -> tuple[bool, int]:
         usual = columns[place].usual
@@ -75,7 +75,7 @@ def _total(widths: Sequence[int], shown: Sequence[int]) -> int:
 
 
 def _widen(wanted: Sequence[int], widths: list[int], shown: Sequence[int], width: int) -> None:
-    """Give what is left of a line to the columns that are cut, from left to right."""
+    """Distribute the remaining width among cut columns, from left to right."""
     for place in shown:
         left = width - _total(widths, shown)
         widths[place] += max(0, min(left, wanted[place] - widths[place]))

@@ -28,7 +28,7 @@ def is_notebook() -> bool:
 
 
 def with_cell_names(text: str) -> str:
-    """Return a traceback of a task with the names of cells, and with their code if it has none."""
+    """Return a traceback of a task with names of cells, and the code of cells if missing."""
     from linecache import getline  # slow to import
 
     lines = text.split("\n")

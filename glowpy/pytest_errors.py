@@ -1,6 +1,6 @@
-"""Hooks of pytest: a test that ends by an error of glowpy shows the user's frames, and it once.
+"""Hooks of pytest: reports of errors of glowpy have the user's frames only, and each error once.
 
-pytest loads this module in every session where glowpy is installed; `-p no:glowpy` turns it off.
+pytest loads this module in every session with glowpy installed; `-p no:glowpy` turns the hooks off.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from glowpy.tracebacks import cleaned, concerns_glowpy
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Iterator[None]:
-    """Hide frames of glowpy, and the exceptions that its message quotes, from the report."""
+    """Hide frames of glowpy and quoted exceptions from the report."""
     info = call.excinfo
     if info is None or not concerns_glowpy(info.value):
         yield
@@ -30,11 +30,11 @@ def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Name the user's line, not the one of glowpy that was interrupted."""
+    """Report the user's line as the interrupted one, not a line of glowpy."""
     with cleaned(excinfo.value, excinfo.tb) as shown:
         _show(excinfo, shown)
 
 
 def _show(info: pytest.ExceptionInfo[BaseException], trace: TracebackType | None) -> None:
-    if trace is not None:  # else all of it is glowpy's
+    if trace is not None:  # else all frames are glowpy's
         info.traceback = type(info.traceback)(trace)

@@ -1,9 +1,9 @@
 """Tracebacks of errors of glowpy: the user's frames, and each error once.
 
-Python shows an uncaught error by `sys.excepthook`, IPython by its method `_render_traceback_`, and
-pytest by the hooks of `pytest_errors`. The message of a `GlowError` says what has
-happened, so neither the frames of glowpy nor the exceptions that the message quotes are shown. They
-are only hidden: `__cause__` and `__traceback__` of the error stay. `-glow.debug` shows everything.
+Python shows an uncaught error by `sys.excepthook`, IPython by the method `_render_traceback_`,
+pytest by the hooks in `pytest_errors`. The message of a `GlowError` is complete, so frames of
+glowpy and exceptions quoted in the message are hidden. The error keeps `__cause__` and
+`__traceback__`. `-glow.debug` shows everything.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _shows_all = False
 
 
 def show_all() -> None:
-    """Show frames of glowpy and all causes from now on, in this process (`-glow.debug`)."""
+    """Show frames of glowpy and all causes in this process from now on (`-glow.debug`)."""
     global _shows_all
     _shows_all = True
 
 
 def shows_all() -> bool:
-    """True: `-glow.debug` was given."""
+    """Return True after `show_all`."""
     return _shows_all
 
 
 def is_own(file_name: str) -> bool:
-    """True for the file of a frame of glowpy."""
+    """Return True for a source file of glowpy."""
     return file_name.startswith(_OWN)
 
 
 def show_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """The `sys.excepthook` of a script that uses glowpy."""
+    """Print an uncaught exception; replaces `sys.excepthook`."""
     with cleaned(error, trace) as shown:
         if getattr(error, "is_told", False):  # of `errors.interrupted`
             error.__traceback__ = shown = None
@@ -49,7 +49,7 @@ def show_exception(
 
 
 def show_exception_of_thread(arguments: threading.ExceptHookArgs) -> None:
-    """The `threading.excepthook` of a script that uses glowpy."""
+    """Print an uncaught exception of a thread; replaces `threading.excepthook`."""
     error = arguments.exc_value
     if error is None:
         threading.__excepthook__(arguments)
@@ -60,7 +60,7 @@ def show_exception_of_thread(arguments: threading.ExceptHookArgs) -> None:
 
 
 def ipython_lines(error: BaseException) -> list[str]:
-    """The lines that IPython shows for an error of glowpy."""
+    """Return the lines of an error of glowpy for IPython."""
     from glowpy.notebook import shell
 
     with cleaned(error, error.__traceback__) as shown:
@@ -70,13 +70,13 @@ def ipython_lines(error: BaseException) -> list[str]:
 
 
 def concerns_glowpy(error: BaseException) -> bool:
-    """True for an error of glowpy, and for one that was raised because of it."""
+    """Return True for an error of glowpy, also as the cause or context of another."""
     return any(map(_is_glowpys, _chain(error))) or _ends_in_lookup(error.__traceback__)
 
 
 @contextmanager
 def cleaned(error: BaseException, trace: TracebackType | None) -> Iterator[TracebackType | None]:
-    """Within, an error and those behind it have the frames and causes that a user reads.
+    """Hide frames and causes of an error and of the errors behind, within the block.
 
     Yields the traceback to show.
     """
@@ -101,7 +101,7 @@ def cleaned(error: BaseException, trace: TracebackType | None) -> Iterator[Trace
 
 
 def user_frames(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without frames of glowpy and of libraries that glowpy has called."""
+    """Return the traceback without frames of glowpy and of libraries called by glowpy."""
     kept: list[TracebackType] = []
     is_below_own = False
     while trace is not None:
@@ -122,7 +122,7 @@ def _shown_frames(error: BaseException, trace: TracebackType | None) -> Tracebac
     is_expected = _is_glowpys(error) or isinstance(error, KeyboardInterrupt)
     if is_expected or _ends_in_user_code(trace) or _ends_in_lookup(trace):
         return user_frames(trace)
-    return trace  # an error within glowpy: its frames say where
+    return trace  # a fault of glowpy: the frames name the line
 
 
 def _is_glowpys(error: BaseException) -> bool:
@@ -134,7 +134,7 @@ def _ends_in_user_code(trace: TracebackType | None) -> bool:
 
 
 def _ends_in_lookup(trace: TracebackType | None) -> bool:
-    """An attribute of an object of glowpy was looked up that does not exist."""
+    """Return True for the lookup of a missing attribute of an object of glowpy."""
     if trace is None:
         return False
     code = _innermost(trace)
@@ -148,7 +148,7 @@ def _innermost(trace: TracebackType) -> CodeType:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and those behind it, each once."""
+    """Return the error with all causes and contexts, each once."""
     found: list[BaseException] = []
     pending: list[BaseException | None] = [error]
     while pending:

@@ -144,12 +144,12 @@ _WORDS = {
 def no_attribute(
     owner: str, name: str, known: Iterable[str], elsewhere: str = ""
 ) -> AttributeError:
-    """Return the error of an attribute that does not exist, with the one that was meant.
+    """Return the error for a missing attribute, with a hint at the attribute meant.
 
     Args:
         owner: as text, such as "a Dataset".
-        known: the names that exist.
-        elsewhere: where the name exists; empty: nowhere.
+        known: existing names.
+        elsewhere: the owner of such a name, as text; empty: none.
     """
     text = f"{owner} has no attribute {name!r}"
     if not name.startswith("_"):  # IPython and pickle probe for many private attributes

@@ -45,7 +45,7 @@ def groups_to_dot(flows: Sequence[FlowPlan]) -> str:
 
 
 def node_count(plan: Plan) -> int:
-    """Number of nodes that `to_dot` draws for tasks and shards."""
+    """Return the number of nodes for tasks and shards."""
     return sum(
         len(each.steps) * each.task_count + each.output.shard_count * each.is_stored
         for each in plan.step_groups

@@ -1,8 +1,8 @@
-"""The steps of a plan in graphviz dot, as a run carries them out: one node per step.
+"""The steps of a plan in graphviz dot, as a run executes the plan: one node per step.
 
-A step group, whose steps are merged into one pass over the rows, is a box. A node names its step,
-the number of its tasks and the line of the user's code; an edge between boxes names how many shards
-move, and which of them a task reads.
+A box is a step group, merged into one pass over the rows. The label of a node has the step, the
+number of tasks and the line of the definition; the label of an edge between boxes has the number of
+shards and the way of reading.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ digraph glow {
 
 
 def steps_to_dot(flows: Sequence[FlowPlan]) -> str:
-    """The steps of all flows in one graph; several flows have a box each."""
+    """Return one graph for the steps of all flows; each of several flows has a box."""
     lines = [_HEAD]
     for number, flow in enumerate(flows):
         drawing = _Drawing(flow.plan, f"flow{number}_")
@@ -111,7 +111,7 @@ class _Drawing:
 
 
 def _edges_within(step_group: StepGroup) -> Iterator[tuple[InputEdge, Step]]:
-    """The edges between step groups that one pulls."""
+    """Yield the edges between pulled step groups, each with the reading step."""
     written = {inner.output.id for inner in step_group.pulled}
     for inner in step_group.pulled:
         for edge in inner.inputs:
@@ -120,7 +120,7 @@ def _edges_within(step_group: StepGroup) -> Iterator[tuple[InputEdge, Step]]:
 
 
 def _edges_from_outside(step_group: StepGroup) -> Iterator[tuple[InputEdge, Step]]:
-    """The edges over which a step group reads others, and the step that does so."""
+    """Yield the input edges of a step group, each with the reading step."""
     written = {inner.output.id for inner in step_group.pulled}
     for inner in step_group.pulled or (step_group,):
         for edge in inner.inputs:

@@ -1,4 +1,4 @@
-"""The lines of a run in the output of a notebook's cell, where they are replaced in place."""
+"""The lines of a run in the output of a notebook cell, updated in place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CellOutput:
             self._show("")
 
     def size(self) -> tuple[int, int] | None:
-        """Columns and lines that a cell shows without wrapping and scrolling."""
+        """Return the columns and lines of a cell without wrapping and scrolling."""
         return _COLUMNS, _LINES
 
     def draw(self, lines: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class CellOutput:
             self._show(text)
 
     def leave(self, text: str) -> None:
-        """Put one line in the place of all, which stays."""
+        """Replace the lines by a last one, which stays."""
         self._show(text)
         self._handle = None
 

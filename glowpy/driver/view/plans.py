@@ -1,4 +1,4 @@
-"""Plans of a script's flows as text and as pictures, for the flags and methods that show them."""
+"""Plans of flows as text and as pictures, for flags and methods."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LAYOUT_S = 20.0  # time limit of graphviz; not in `timing`: it depends on the p
 
 
 class PlanText(str):
-    """A plan as text. Its repr is the text itself, so that a REPL shows its lines."""
+    """A plan as text. The repr is the text too, so a REPL shows the lines."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Drawing(PlanText):
 
 
 class Shown(NamedTuple):
-    """A part of one flow's graph, to be shown."""
+    """One flow, or a part of one, for a text or a picture."""
 
     graph: Graph
     datasets: tuple[DatasetNode, ...]
@@ -145,7 +145,7 @@ def drawing(flows: Sequence[Shown], kind: str) -> Drawing:
 
 
 def plan_of(graph: Graph, dataset: DatasetNode, kind: str) -> str:
-    """The plan of a dataset's `collect()`, as `flow.entry.plan_of` describes it."""
+    """Return the plan of `collect()`, see `flow.entry.plan_of`."""
     shown = [Shown(graph=graph, datasets=(dataset,))]
     if kind == "text":
         return plan_text(shown)
