@@ -11,7 +11,7 @@ from tests.echoing import LOOPBACK
 
 
 def policy_as(role: Role = Role.DRIVER, keys: KeyFile | None = None) -> Policy:
-    """A policy that can connect by a role and listen; of new keys, unless some are given."""
+    """A policy that connects by a role and listens, with new keys by default."""
     return policy_of(keys or make_keys(), role, "(test)")
 
 

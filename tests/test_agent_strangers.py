@@ -44,7 +44,7 @@ class Peer:
         self._poller = Poller()
         self._poller.register(link, lambda: None)
 
-    def say(self, message: Any, payload: bytes | None = None) -> None:
+    def send(self, message: Any, payload: bytes | None = None) -> None:
         self._link.send(message, payload)
 
     @contextmanager
@@ -54,7 +54,7 @@ class Peer:
         yield
         self._poller.unregister(server)
 
-    def hear(self, kind: type) -> Any:
+    def receive(self, kind: type) -> Any:
         """The next message of a kind."""
         deadline = time.monotonic() + BOUND_S
         while (left_s := deadline - time.monotonic()) > 0:
@@ -82,43 +82,43 @@ def peer(address: str) -> Iterator[Peer]:
     with Transport(Policy(insecure=True), TIMING, CHANNEL_MESSAGES) as transport:
         peer = Peer(transport.connect(parse_address(address)))
         yield peer
-        peer.say(hello_of("driver", "still there?"))
-        assert peer.hear(Welcome).refusal == ""
+        peer.send(hello_of("driver", "still there?"))
+        assert peer.receive(Welcome).refusal == ""
 
 
 @pytest.mark.parametrize("row_count", [0, 1 << 32, (1 << 63) - 1])
 def test_rows_that_no_block_can_have(peer: Peer, row_count: int) -> None:
-    peer.say(OpenChannel("odd"))
-    assert peer.hear(ChannelState).refusal == ""
-    peer.say(ChannelRows("odd", row_count), b"one line\n")
-    assert peer.hear(ChannelState).refusal == f"a block of 1 lines was sent as {row_count} rows"
-    peer.say(EndChannel("odd"))
-    assert "does not take it from this sender" in peer.hear(ChannelState).refusal
+    peer.send(OpenChannel("odd"))
+    assert peer.receive(ChannelState).refusal == ""
+    peer.send(ChannelRows("odd", row_count), b"one line\n")
+    assert peer.receive(ChannelState).refusal == f"a block of 1 lines was sent as {row_count} rows"
+    peer.send(EndChannel("odd"))
+    assert "does not take it from this sender" in peer.receive(ChannelState).refusal
 
 
 def test_a_name_so_long_that_no_answer_can_repeat_it(peer: Peer) -> None:
     overhead = len(Coder(MESSAGES).encode(Fetch(1, "x" * (1 << 20), 1, 1, 1, 1, "", SECRET))) - (
         1 << 20
     )
-    peer.say(Beat("x" * (CONTROL_BYTES - overhead)))
-    peer.say(Fetch(1, "x" * (CONTROL_BYTES - overhead), 1, 1, 1, 1, "", SECRET))
+    peer.send(Beat("x" * (CONTROL_BYTES - overhead)))
+    peer.send(Fetch(1, "x" * (CONTROL_BYTES - overhead), 1, 1, 1, 1, "", SECRET))
 
 
 @pytest.mark.parametrize("name", ["null\0byte", "equals=sign", "half \ud800"])
 def test_an_environment_that_no_process_can_have(peer: Peer, name: str, tmp_path: Path) -> None:
     program = Script((), "nowhere", Manifest(())).to_json()
     run = f"r{len(name)}"
-    peer.say(OpenRun(run, 1, 0, program, "127.0.0.1:1", "/", {name: "x"}, 0, "", SECRET), b"")
-    peer.hear(RunOpened)
-    peer.say(Launch(run, "e1", "lease", 1))
-    assert peer.hear(LaunchRefused).reason.startswith("cannot start a process: ")
+    peer.send(OpenRun(run, 1, 0, program, "127.0.0.1:1", "/", {name: "x"}, 0, "", SECRET), b"")
+    peer.receive(RunOpened)
+    peer.send(Launch(run, "e1", "lease", 1))
+    assert peer.receive(LaunchRefused).reason.startswith("cannot start a process: ")
 
 
 @pytest.mark.parametrize("program_server", ["", "nowhere", "ipc://", "ipc:///" + "x" * 200])
 def test_a_program_that_cannot_be_had(peer: Peer, program_server: str) -> None:
     program = Script((), "nowhere", Manifest(())).to_json()
-    peer.say(OpenRun("refused", 1, 0, program, program_server, "/", {}, 0, "", SECRET), b"")
-    assert peer.hear(RunRefused).reason
+    peer.send(OpenRun("refused", 1, 0, program, program_server, "/", {}, 0, "", SECRET), b"")
+    assert peer.receive(RunRefused).reason
 
 
 def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
@@ -127,7 +127,7 @@ def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
     program = Script((), "r0/x.py", Manifest((entry,))).to_json()
     with Transport(Policy(insecure=True), TIMING) as transport:
         files = transport.serve(LOOPBACK)
-        peer.say(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, "", SECRET), b"")
+        peer.send(OpenRun("slow", 1, 0, program, str(files.address), "/", {}, 0, "", SECRET), b"")
 
         def send_nothing() -> None:
             while (received := files.receive()) is not None:
@@ -136,4 +136,4 @@ def test_a_driver_that_sends_a_file_without_end(peer: Peer) -> None:
                     files.send(to, FileFrame("slow", entry.sha256, 0, 5), b"")
 
         with peer.serving(files, send_nothing):
-            assert "was changed or removed" in peer.hear(RunRefused).reason
+            assert "was changed or removed" in peer.receive(RunRefused).reason

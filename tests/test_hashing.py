@@ -101,7 +101,7 @@ keys = st.recursive(
 
 
 def twins(key: Any) -> list[Any]:
-    """Equal values of other types for the same key."""
+    """Equal keys of other types or from other constructors."""
     if isinstance(key, bool) or type(key) in (int, float, Decimal, Fraction, complex, Metres):
         number = key.real
         return [

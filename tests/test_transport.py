@@ -94,7 +94,7 @@ def test_port_0_takes_a_free_one_of_the_address(transport):
     assert other.address == Address("127.0.0.2", other.address.port)
     with socket.create_connection(("127.0.0.2", other.address.port), BOUND_S):
         pass
-    with socket.socket() as probe:  # the first one listens on its own address only
+    with socket.socket() as probe:  # the first server listens on its own address only
         assert probe.connect_ex(("127.0.0.2", one.address.port)) != 0
 
 
@@ -207,8 +207,9 @@ def test_socket_files(transport, tmp_path: Path):
     for policy in (
         Policy(insecure=True),
         policy_as(),
-    ):  # the directory guards it, a key is not needed
-        with echoing(policy, address=address) as found:  # the second takes over a file that is left
+    ):  # the directory protects the socket, with or without a key
+        # the second server replaces a socket file that was left
+        with echoing(policy, address=address) as found:
             assert found == address
             assert Client(transport.connect(found)).ask(HELLO, b"x" * 100_000)[0] == HELLO
 

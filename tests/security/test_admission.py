@@ -1,4 +1,4 @@
-"""Heartbeats count on the connection that has proved the address of its agent, and there only."""
+"""Admission: heartbeats count only on a connection that has proved the address of its agent."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_another_name_at_an_address_needs_the_proof_too() -> None:
     probe = probe_of(machine.heartbeat(b"q", beat("b"), 1.0))
     machine.proof(b"p", probe.nonce, 1.0)
     assert not machine.speaks_for(b"q", "b") and machine.speaks_for(b"p", "a")
-    # Neither may an agent that is known move to the address of another one.
+    # A known agent cannot move to the address of another agent.
     admit(machine, b"r", beat("c", "h:2"), 2.0)
     probe = probe_of(machine.heartbeat(b"r", beat("c", "h:1"), 3.0))
     assert isinstance(probe, Probe)
@@ -94,7 +94,7 @@ def test_a_connection_that_breaks_while_it_is_checked_does_not_keep_the_next_out
     machine = admission()
     first = probe_of(machine.heartbeat(b"p", beat(), 0.0))
     second = probe_of(machine.heartbeat(b"q", beat(), 0.1))
-    machine.proof(b"q", first.nonce, 0.2)  # the agent sends it on the connection that it has now
+    machine.proof(b"q", first.nonce, 0.2)  # the agent answers on its current connection
     assert machine.proof(b"q", second.nonce, 0.3) == [Admitted(beat())]
 
 
@@ -146,8 +146,8 @@ def test_silent_connections_and_lost_agents_are_forgotten() -> None:
 
 
 @given(st.data())
-def test_whatever_comes_a_speaker_has_proved_its_address(data: Any) -> None:
-    """The listener at each address answers; others send what they like."""
+def test_a_speaker_has_proved_its_address_after_any_messages(data: Any) -> None:
+    """The agent at each address answers probes; other peers send any messages."""
     machine = admission()
     home = {"h:1": b"p", "h:2": b"q"}  # the connection of the agent at each address
     probes: list[Probe] = []

@@ -90,12 +90,12 @@ class Member:
     def __init__(self, members: Members, role: Role, served: Served) -> None:
         self._transport = Transport(members.policy_of(role), TIMING, ALL_MESSAGES)
         self._client = Client(self._transport.connect(parse_address(served.address)))
-        self.say = self._client.link.send
+        self.send = self._client.link.send
 
     def answers(self, last: Any, kind: type | tuple[type, ...]) -> list[Any]:
-        """Every answer up to that of a last message, which is of a kind."""
+        """Send the last message and return all answers up to the first answer of the given kind."""
         messages = self._client.messages
-        self.say(last)
+        self.send(last)
         self._client.wait(lambda: any(isinstance(each[0], kind) for each in messages), "answers")
         found = [each for each, _payload in messages]
         messages.clear()
@@ -142,15 +142,15 @@ def test_a_viewer_reads_the_status_and_nothing_else(members: Members) -> None:
             AddressProof(Secret.make()),
             Goodbye(agent.agent),
         ):
-            viewer.say(attack)
+            viewer.send(attack)
         assert viewer.answers(hello_of("viewer", "x"), Welcome)[:-1] == [], "nothing is answered"
         members.master.log.await_match("a viewer may not send Goodbye here")
     assert the_agent(members)._replace(silent_s=0.0) == agent._replace(silent_s=0.0)
     for role in (Role.VIEWER, Role.AGENT):
         with Member(members, role, members.agent) as member:
-            member.say(opening_of("r2"), b"")
-            member.say(Fetch(1, "r2", 0, 0, 0, 1 << 20, "", SECRET))
-            member.say(OpenChannel("channel"))
+            member.send(opening_of("r2"), b"")
+            member.send(Fetch(1, "r2", 0, 0, 0, 1 << 20, "", SECRET))
+            member.send(OpenChannel("channel"))
             assert len(member.answers(hello_of(role.value, "x"), Welcome)) == 1
 
 
@@ -175,33 +175,33 @@ def test_a_viewers_key_serves_no_other_command(members: Members, tmp_path: Path)
 def test_a_driver_is_no_agent(members: Members) -> None:
     agent = the_agent(members)
     with Member(members, Role.DRIVER, members.master) as driver:
-        driver.say(heartbeat("rogue", "127.0.0.1:9"))
-        driver.say(heartbeat(agent.agent, agent.address, executor_limit=0))
-        driver.say(Goodbye(agent.agent))
+        driver.send(heartbeat("rogue", "127.0.0.1:9"))
+        driver.send(heartbeat(agent.agent, agent.address, executor_limit=0))
+        driver.send(Goodbye(agent.agent))
         (grants,) = driver.answers(AskExecutors("d", 0, 0, 1, "", "", 100.0), Grants)
         assert (grants.agents_known, grants.executors_known) == (1, 2)
     with Member(members, Role.DRIVER, members.agent) as driver:
-        driver.say(ProveAddress(Secret.make()))
-        driver.say(ExecutorHello(4, "", "", "r", "r-1", SECRET))
+        driver.send(ProveAddress(Secret.make()))
+        driver.send(ExecutorHello(4, "", "", "r", "r-1", SECRET))
         assert len(driver.answers(hello_of("driver", "d"), Welcome)) == 1
     members.agent.log.await_match("a driver may not send ProveAddress here")
     members.agent.log.await_match("a driver may not send ExecutorHello here")
 
 
 def test_an_agent_speaks_for_the_address_that_it_has_proved_only(members: Members) -> None:
-    """A compromised agent: the heartbeats and the farewell of another one, and more power."""
+    """A compromised agent forges heartbeats and the farewell of another agent, and its limits."""
     agent = the_agent(members)
     with Member(members, Role.AGENT, members.master) as rogue:
         for _ in range(3):
-            rogue.say(heartbeat(agent.agent, agent.address, executor_limit=0))
-            rogue.say(heartbeat("mighty", agent.address))
-            rogue.say(Goodbye(agent.agent))
+            rogue.send(heartbeat(agent.agent, agent.address, executor_limit=0))
+            rogue.send(heartbeat("mighty", agent.address))
+            rogue.send(Goodbye(agent.agent))
         rogue.answers(AskStatus(1), Status)
         members.master.log.await_match("the agent at this address is at another connection")
-        rogue.say(AskExecutors("rogue", 1, 0, 1, "", "", 100.0))
+        rogue.send(AskExecutors("rogue", 1, 0, 1, "", "", 100.0))
         assert len(rogue.answers(hello_of("agent", "x"), Welcome)) == 1, "agents are no drivers"
     with Member(members, Role.AGENT, members.master) as rogue:
-        rogue.say(heartbeat("mighty", "127.0.0.1:9"))
+        rogue.send(heartbeat("mighty", "127.0.0.1:9"))
         rogue.answers(AskStatus(1), Status)
     assert the_agent(members)._replace(silent_s=0.0) == agent._replace(silent_s=0.0)
 
@@ -225,7 +225,7 @@ def opening_of(run_name: str) -> OpenRun:
 def opened(members: Members) -> Iterator[Callable[[Launch], str]]:
     """Opens a run at the agent; then launches an executor under the lease of a message."""
     with Member(members, Role.DRIVER, members.agent) as driver:
-        driver.say(opening_of("r1"), b"")
+        driver.send(opening_of("r1"), b"")
         driver.answers(hello_of("driver", "d"), RunOpened)
 
         def refusal_of(launch: Launch) -> str:
@@ -237,12 +237,12 @@ def opened(members: Members) -> Iterator[Callable[[Launch], str]]:
 
 
 def granted(members: Members, run_name: str) -> Launch:
-    """A launch under a lease that the master has granted to a run."""
+    """Return a launch under a lease granted to a run by the master."""
     with Member(members, Role.DRIVER, members.master) as driver:
         (grants,) = driver.answers(AskExecutors(run_name, 1, 0, 1, "", "", 100.0), Grants)
         (lease,) = grants.leases
-        driver.say(AskExecutors(run_name, 0, 0, 1, "", "", 100.0))
-        driver.say(ReturnLeases((lease.lease,)))
+        driver.send(AskExecutors(run_name, 0, 0, 1, "", "", 100.0))
+        driver.send(ReturnLeases((lease.lease,)))
         driver.answers(AskStatus(1), Status)
     proof = lease.issued_at_s, lease.duration_s, lease.signature
     return Launch("r1", "r1-1", lease.lease, lease.memory_mb, *proof)

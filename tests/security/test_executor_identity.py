@@ -1,8 +1,8 @@
-"""An executor is the process that its agent has started, and rows are for those who know the run.
+"""Agents accept executors by a secret, and serve rows only to holders of the run's secret.
 
-The attacker is a member of the cluster: it holds the key, and knows the names of run, executor and
-attempts. A real run is held where an attack is easiest: before its executor has greeted, and while
-the executor runs a task.
+The attacker is a member of the cluster that holds the key and knows the names of run, executor and
+attempts. The test suspends a real run where an attack is easiest: before the greeting of its
+executor, and while the executor runs a task.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from tests.processes import run, started
 BOUND_S = 60.0
 WRONG = [Secret(), Secret(bytes(16)), Secret.make()]
 
-# Each stop writes what it is to one named pipe and waits for the other to be opened.
+# Each stop writes its data to one named pipe and waits at the other.
 HELD = """
 import json, os, sys
 import glowpy
@@ -88,18 +88,18 @@ class Malice:
 
 
 class Member:
-    """A process that holds the cluster's key, and talks to one server. A context manager."""
+    """A process with the cluster's key that is connected to one server. A context manager."""
 
     def __init__(self, address: str) -> None:
         self._transport = Transport(own_policy(), TIMING)
         self._client = Client(self._transport.connect(parse_address(address)))
 
-    def say(self, message: Any, payload: bytes | None = None) -> None:
+    def send(self, message: Any, payload: bytes | None = None) -> None:
         self._client.link.send(message, payload)
 
     def answers(self, last: Any, is_last: Callable[[Any], bool]) -> list[Any]:
-        """Every answer up to that of a last message."""
-        self.say(last)
+        """Send the last message and return all answers up to the answer to the last message."""
+        self.send(last)
         messages = self._client.messages
         self._client.wait(lambda: any(is_last(each) for each, _payload in messages), "answers")
         found = [each for each, _payload in messages]
@@ -113,8 +113,8 @@ class Member:
         self._transport.close()
 
 
-def told(directory: Path, name: str) -> dict[str, Any]:
-    """What a stop has written, as soon as a process has come to it."""
+def stop_data(directory: Path, name: str) -> dict[str, Any]:
+    """Wait until a process reaches a stop, and return the data written by the process."""
     found: dict[str, Any] = json.loads((directory / f"{name}.told").read_text())
     return found
 
@@ -134,21 +134,21 @@ def listening_port(pid: int) -> int:
 
 
 def forge(member: Member, run_name: str, executor: str, mark: Path) -> list[Any]:
-    """Say all that an executor says, in the name of one; what is answered."""
+    """Send every message of an executor under its name; return the answers."""
     evil = pickle.dumps(Malice(mark))
     for secret in WRONG:
         release = PROTOCOL_VERSION, __version__, PYTHON
-        member.say(ExecutorHello(*release, run_name, executor, secret))
-        member.say(ExecutorReady(run_name, executor, "forged"), evil)
-        member.say(ExecutorReady(run_name, executor, ""))
-        member.say(Printed(run_name, executor, Stream.STDOUT, "forged\n"))
-        member.say(Noted(run_name, executor, "forged", "forged"))
+        member.send(ExecutorHello(*release, run_name, executor, secret))
+        member.send(ExecutorReady(run_name, executor, "forged"), evil)
+        member.send(ExecutorReady(run_name, executor, ""))
+        member.send(Printed(run_name, executor, Stream.STDOUT, "forged\n"))
+        member.send(Noted(run_name, executor, "forged", "forged"))
         for attempt in range(5):
-            member.say(Commit(run_name, attempt, (Block(0, 24, 9, 28, 0),)))
-            member.say(Progress(run_name, ((attempt, AttemptStats(rows_in=28)),)))
+            member.send(Commit(run_name, attempt, (Block(0, 24, 9, 28, 0),)))
+            member.send(Progress(run_name, ((attempt, AttemptStats(rows_in=28)),)))
             for outcome in (Outcome.SEALED, Outcome.FAILED):
                 ended = GroupEnded(run_name, executor, 0, attempt, outcome, reason="forged")
-                member.say(ended._replace(work=AttemptStats(rows_out=28)), evil)
+                member.send(ended._replace(work=AttemptStats(rows_out=28)), evil)
     return member.answers(hello_of("driver", "attacker"), lambda each: isinstance(each, Welcome))
 
 
@@ -163,14 +163,14 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
         os.mkfifo(tmp_path / f"{name}.told")
         os.mkfifo(tmp_path / f"{name}.gate")
     with started(tmp_path, script, "-glow", f"-glow.leader={cluster}") as running:
-        of_task = told(tmp_path, "starting")
+        of_task = stop_data(tmp_path, "starting")
         name, words = of_task["run"], of_task["words"]
         agent, executor = option(words, "agent.address"), option(words, "request.id")
         with Member(agent) as member:
             welcome = forge(member, name, executor, mark)
             assert [type(answer) for answer in welcome] == [Welcome], "before the executor greets"
             (tmp_path / "starting.gate").write_text("")
-            assert told(tmp_path, "running")["run"] == name
+            assert stop_data(tmp_path, "running")["run"] == name
             welcome = forge(member, name, executor, mark)
             assert [type(answer) for answer in welcome] == [Welcome], "while the executor runs"
             assert rows_of(member, name) == []
@@ -189,12 +189,12 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
 
 
 def rows_of(member: Member, run_name: str) -> list[Any]:
-    """What a server sends of the shards of a run to a reader without the run's secret."""
+    """The answers of a server to a reader of shards without the run's secret."""
     for number, secret in enumerate(WRONG):
         for attempt in range(5):
             for host in ("", "127.0.0.1"):
                 fetch = 100 * number + 10 * attempt + len(host)
-                member.say(Fetch(fetch, run_name, attempt, 0, 0, 1 << 20, host, secret))
+                member.send(Fetch(fetch, run_name, attempt, 0, 0, 1 << 20, host, secret))
     last = Fetch(9999, run_name, 9999, 0, 0, 1, "", Secret())
     answers = member.answers(last, lambda each: each.fetch == 9999)
     assert len(answers) > 30
@@ -254,11 +254,12 @@ def test_the_secret_of_an_executor_is_in_no_place_that_others_can_read(tmp_path:
 
 
 REPLAYED = """
-import os, sys
+import logging
 from glowpy import Flow
 from glowpy.secret import Secret
 from glowpy.task.executor import Executor
 
+logging.basicConfig()
 greeted = []
 send = Executor._greet
 def greet(self):
@@ -267,17 +268,17 @@ def greet(self):
 Executor._greet = greet
 
 def replay(row):
-    from tests.security.test_executor_identity import greets_in_vain
+    from tests.security.test_executor_identity import is_greeting_ignored
     address, executor, run, secret = greeted[0]
     assert len(secret) == 16
-    return [greets_in_vain(address, executor, run, each) for each in (secret, Secret.make())]
+    return [is_greeting_ignored(address, executor, run, each) for each in (secret, Secret.make())]
 
 print(Flow().slice([1], 1).map(replay).collect())
 """
 
 
-def greets_in_vain(address: str, executor: str, run_name: str, secret: Secret) -> bool:
-    """Greet an agent as an executor that is there already; True if nothing is answered."""
+def is_greeting_ignored(address: str, executor: str, run_name: str, secret: Secret) -> bool:
+    """Greet an agent under the name of a running executor; True without an answer."""
     timing = TIMING._replace(executor_start_s=1.0)
     greeting = Executor(address, executor, secret, run_name, _no_graph, Policy(), timing)
     try:

@@ -1,6 +1,6 @@
-"""Keys by standard input or a descriptor, and what tasks of the agent's own user can read then.
+"""Keys from standard input or a descriptor, and the keys that tasks of the agent's user can read.
 
-Servers run without capabilities: root could read any process. Users other than root have none.
+Servers run without capabilities, like processes of users other than root.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.processes import run, started
 
 pytestmark = pytest.mark.slow
 
-# Drops the capabilities that processes of root have, and which another user's would not.
+# Drops root's capabilities, which could read any process.
 WITHOUT_CAPABILITIES = """
 import ctypes, os, sys
 libc = ctypes.CDLL(None)
@@ -55,7 +55,7 @@ OF_AGENT = [f"/proc/AGENT/{name}" for name in ("mem", "environ", "fd/0", "maps")
 
 @contextmanager
 def server(directory: Path, role: str, *options: str, stdin: str = "") -> Iterator[str]:
-    """The address of a server that has no capabilities."""
+    """The address of a server without capabilities."""
     words = ["-c", WITHOUT_CAPABILITIES, "-m", "glowpy", role, *options]
     with started(directory, *words, stdin=stdin) as running:
         yield running.stdout.await_match(r"listening on (\S+)")[1]
@@ -71,7 +71,7 @@ def agent_options(master: str, directory: Path) -> list[str]:
 def test_tasks_read_a_key_file_of_their_user_but_not_a_key_from_standard_input(
     tmp_path: Path,
 ) -> None:
-    """docs/security.md names both, and tells how to keep the key from tasks."""
+    """docs/security.md has both cases, and the way to keep the key from tasks."""
     key = tmp_path / "cluster.key"
     save_keys(str(key), make_keys())
     (tmp_path / "reads.py").write_text(READS)

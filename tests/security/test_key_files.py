@@ -1,4 +1,4 @@
-"""Key files: their text, their parts for one role, and the files and descriptors that are taken."""
+"""Key files: format, parts for one role, and accepted files and descriptors."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_an_agents_part_admits_both_generations_of_all_roles() -> None:
 def test_a_part_serves_its_own_role_only(held_role: Role, role: Role) -> None:
     part = for_role(make_keys(), held_role)
     serves = {
-        Role.DRIVER: {Role.DRIVER, Role.VIEWER},  # the status needs no file of its own
+        Role.DRIVER: {Role.DRIVER, Role.VIEWER},  # the status command uses any key
         Role.VIEWER: {Role.VIEWER},
         Role.AGENT: {Role.AGENT, Role.SERVER, Role.VIEWER},
     }
@@ -260,7 +260,8 @@ for path in sys.argv[1:]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="files of root and other groups take root")
 def test_a_secret_that_is_mounted_for_a_group_is_taken(tmp_path: Path) -> None:
-    """As Kubernetes mounts one with `fsGroup: 2000`: root's, through links to a dated folder."""
+    """The mount of Kubernetes with `fsGroup: 2000`: root's files, through links to a dated
+    directory."""
     dated = tmp_path / "..2026_11_30"
     dated.mkdir(mode=0o755)
     (tmp_path / "..data").symlink_to(dated.name)

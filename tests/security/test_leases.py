@@ -1,4 +1,4 @@
-"""Leases: signed by the master for one run at one start of an agent, used once, and in time."""
+"""Leases: signed by the master for one run and one start of an agent, for one use before expiry."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_no_field_can_be_changed(change: dict[str, Any]) -> None:
 
 
 def launch(lease: str = "lease", run: str = RUN, **changes: Any) -> Launch:
-    """A launch under a lease that the master has granted and signed."""
+    """A launch under a lease granted and signed by the master."""
     granted = Lease(lease, AGENT, ADDRESS, "", "", 1, 64, issued_at_s=5.0)
     grants = with_signatures(Grants((granted,), 1, 1, 1, 64), run, SECRET, 30.0)
     (signed,) = grants.leases

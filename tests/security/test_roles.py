@@ -1,4 +1,4 @@
-"""The table of roles: which peer may send which message to which server."""
+"""The table of roles: the messages that each role may send to each server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from glowpy.wire.transfers import CancelFetch, Fetch, FetchFile
 SERVERS = {"master": MASTER_RULES, "agent": AGENT_RULES, "driver": DRIVER_RULES}
 TABLE = MESSAGES | STATUS_MESSAGES | CHANNEL_MESSAGES
 
-# By server and role, every message that is taken.
+# Accepted messages by server and role.
 TAKEN = {
     ("master", Role.AGENT): "Hello Heartbeat AddressProof Goodbye AskStatus",
     ("master", Role.DRIVER): "Hello AskExecutors ReturnLeases FindChannel AskStatus",

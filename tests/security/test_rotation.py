@@ -1,4 +1,4 @@
-"""Rotating the keys of a running cluster: runs go on, and the old keys open nothing at the end."""
+"""Key rotation on a running cluster: runs continue, and the old keys are refused at the end."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def test_a_run_works_before_during_and_after_a_rotation(tmp_path: Path) -> None:
         assert run_command("keys", "--rotate", str(whole)).returncode == 0
         new_driver = tmp_path / "new.key"
         assert run_command(*make, "driver", str(new_driver)).returncode == 0
-        take_again(servers, 1, whole, tmp_path)
+        reload_keys(servers, 1, whole, tmp_path)
         for key in (old_driver, new_driver):
             assert sum_with(key).stdout == "36\n", "during"
         assert run_command("keys", "--drop-old", str(whole)).returncode == 0
-        take_again(servers, 2, whole, tmp_path)
+        reload_keys(servers, 2, whole, tmp_path)
         assert sum_with(new_driver).stdout == "36\n", "after"
         ended = sum_with(old_driver, status=1)
         assert f"holds another key than {old_driver}" in ended.stderr
@@ -67,8 +67,8 @@ def test_a_run_works_before_during_and_after_a_rotation(tmp_path: Path) -> None:
         assert "does not hold your key" in text
 
 
-def take_again(servers: dict[str, Served], number: int, whole: Path, directory: Path) -> None:
-    """Distribute the key file, and have the master read it, then the agent."""
+def reload_keys(servers: dict[str, Served], number: int, whole: Path, directory: Path) -> None:
+    """Replace the key files; let the master, then the agent read the new keys."""
     replace_keys(str(directory / "agent.key"), for_role(load_keys(str(whole)), Role.AGENT))
     for role in ("master", "agent"):
         served = servers[role]

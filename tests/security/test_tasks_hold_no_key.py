@@ -1,6 +1,6 @@
-"""A task is given the secret of its run and no key of the cluster; by it, it reaches no more.
+"""A task has the secret of its run and no key of the cluster.
 
-The attacker is a task of a user's script on a real cluster, with all that its process can read.
+The attacker is a task of a script on a real cluster, with all data that its process can read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.processes import Served, run, server, started
 
 pytestmark = pytest.mark.slow
 
-# The task writes its process id to one named pipe and waits for the other to be opened.
+# The task writes its process id to one named pipe and waits at the other.
 HELD = """
 import os
 from glowpy import Flow
@@ -48,7 +48,7 @@ def held(row):
 print(Flow().slice([1], 1).map(held).collect())
 """
 
-# The task finds its policy as any code in its process can.
+# The task finds the policy in its process, as any code of the process could.
 TRIES = """
 import gc, json, os
 from glowpy import Flow
@@ -65,7 +65,7 @@ for each in Flow().slice([1], 1).map(attempt).collect():
 
 
 def attacks(policy: Policy, own_agent: str, places: dict[str, str]) -> dict[str, Any]:
-    """What a task reaches with the keys in its process."""
+    """The results of attacks with the keys in the task's process."""
     found: dict[str, Any] = {}
     run_name = os.environ["GLOWPY_RUN"]
     with Transport(policy, TIMING.without_linger()) as transport:
@@ -121,7 +121,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def reach_of(pid: int) -> Iterator[tuple[str, bytes]]:
-    """All bytes that the code of a process can read without another process: name and content."""
+    """Name and content of all bytes that code in the process can read without another process."""
     proc = Path(f"/proc/{pid}")
     words = []
     for name in ("cmdline", "environ"):
@@ -150,7 +150,7 @@ def reach_of(pid: int) -> Iterator[tuple[str, bytes]]:
 def test_no_key_of_the_cluster_is_in_reach_of_a_tasks_process(
     nodes: Cluster, tmp_path: Path
 ) -> None:
-    """Not in its command line, environment, descriptors, the files these name, nor its memory."""
+    """No key is in the command line, environment, descriptors, files named by them, or memory."""
     (tmp_path / "held.py").write_text(HELD)
     for name in ("task.pid", "gate"):
         os.mkfifo(tmp_path / name)
@@ -181,7 +181,8 @@ def test_with_the_key_of_its_run_a_task_reaches_shards_of_its_run_only(
 ) -> None:
     (tmp_path / "tries.py").write_text(TRIES)
     places = {"master": nodes.master.address}
-    for agent in nodes.agents:  # one of them runs the task, and the other knows nothing of the run
+    # the first agent runs the task; the other agent has no part in the run
+    for agent in nodes.agents:
         places["other agent"] = agent.address
         (tmp_path / "places").write_text(json.dumps(places))
         root = str(Path(__file__).parents[2])

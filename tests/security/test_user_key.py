@@ -1,4 +1,4 @@
-"""The key that processes of one user share on loopback: made once, and safe from other users."""
+"""The key shared by the processes of one user on loopback: made once, and safe from other users."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_parent_that_others_can_write_is_refused(state: Path) -> None:
     state.chmod(0o777)
     with pytest.raises(ConfigError, match="another user can replace your cluster key"):
         user_keys()
-    state.chmod(0o1777)  # sticky: what is ours stays ours
+    state.chmod(0o1777)  # sticky: others cannot rename our files
     user_keys()
 
 
@@ -179,7 +179,7 @@ def test_a_keyless_cluster_is_loud_and_never_used_by_default(state: Path, tmp_pa
 
 @pytest.mark.slow
 def test_an_unnamed_listener_without_the_key_is_not_used(state: Path, tmp_path: Path) -> None:
-    """A process of another user that listens on localhost:8930 gets nothing of a driver."""
+    """A driver sends no data to another user's process that listens on localhost:8930."""
     (tmp_path / "script.py").write_text(SCRIPT)
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 8930)) as listener:
