@@ -1,6 +1,7 @@
 # Nothing has to be installed or activated: each target makes .venv when it needs it.
 #   make demo    the main job, on a cluster that the driver starts by itself
 #   make test    format, lint, types, and every test that needs Python alone
+#   make test-servers  the tests with real servers; where one is missing, they say how to install it
 #   make check   format, lint, types and the fast tests: under a minute on two free cores
 #   make soak    random messages to servers, then N random flows under random faults, from SEED:
 #                make soak N=500 SEED=7
@@ -23,7 +24,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint soak bench bench-full docs pictures wheel clean
+.PHONY: help demo test test-servers check lint soak bench bench-full docs pictures wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,6 +32,7 @@ help:
 # Number of processes that run tests; tests/distribution.py shares them out.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+WITHOUT_SERVERS := --ignore tests/servers
 
 #>
 #> Next, in this directory:
@@ -47,10 +49,13 @@ demo: $(INSTALLED)
 # PYTHONDONTWRITEBYTECODE would have each of them compile glowpy again.
 test: lint
 	$(BIN)/python -m compileall -q glowpy
-	$(PYTEST)
+	$(PYTEST) $(WITHOUT_SERVERS)
+
+test-servers: $(INSTALLED_DEV)
+	$(PYTEST) tests/servers
 
 check: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) $(WITHOUT_SERVERS) -m "not slow"
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
