@@ -78,7 +78,7 @@ class _Player:
         core, now = self._core, self._now
         match words:
             case ["demand", count]:
-                return self._told([*core.demand(int(count)), *core.advance(now)])
+                return self._lines_of([*core.demand(int(count)), *core.advance(now)])
             case [seconds, "s", "pass"]:
                 return self._pass(int(seconds))
             case [seconds, "s", "pass,", "of", agents, "agents"]:
@@ -88,43 +88,43 @@ class _Player:
             case ["the", "master", "grants", *leases, "of", agents]:
                 granted = tuple(map(_lease, leases))
                 grants = Grants(granted, None, int(agents), 4, 1024, self._ask)
-                return self._told([*core.master_said(grants), *core.advance(now)])
+                return self._lines_of([*core.master_said(grants), *core.advance(now)])
             case ["the", "master", "grants", "share", share]:
                 grants = Grants((), int(share), 1, 4, 1024, self._ask)
-                return self._told([*core.master_said(grants), *core.advance(now)])
+                return self._lines_of([*core.master_said(grants), *core.advance(now)])
             case ["the", "master", "has", megabytes, "MB"]:
                 grants = Grants((), None, 1, 4, int(megabytes), self._ask)
-                return self._told(core.master_said(grants))
+                return self._lines_of(core.master_said(grants))
             case ["the", "master", "calls"]:
-                return self._told(core.master_said(AskAgain()))
+                return self._lines_of(core.master_said(AskAgain()))
             case ["the", "master", "refuses"]:
-                return self._told(core.master_refused())
+                return self._lines_of(core.master_refused())
             case ["what", "is", "missing"]:
                 return [core.waiting_for() or "nothing"]
             case ["is", "settled"]:
                 return [str(core.is_settled)]
             case ["close"]:
-                return [*self._told(core.close()), f"closed: {core.is_closed}"]
+                return [*self._lines_of(core.close()), f"closed: {core.is_closed}"]
             case ["return", "all"]:
-                return self._told(core.give_back_all())
+                return self._lines_of(core.give_back_all())
             case [agent, "connects"]:
                 core.agent_connected(agent + ":1")
                 return []
             case [agent, "is", "gone:", *cause]:
-                return self._told(core.agent_lost(agent + ":1", " ".join(cause), now))
+                return self._lines_of(core.agent_lost(agent + ":1", " ".join(cause), now))
             case [agent, *what]:
-                return self._told(core.agent_said(agent + ":1", _message(what), b"", now))
+                return self._lines_of(core.agent_said(agent + ":1", _message(what), b"", now))
         raise AssertionError(words)
 
     def _pass(self, seconds: int, agents: int | None = None, useless: str = "") -> list[str]:
         lines: list[str] = []
         for _ in range(seconds):
             self._now += 1.0
-            before, found = self._ask, self._told(self._core.advance(self._now))
+            before, found = self._ask, self._lines_of(self._core.advance(self._now))
             if agents is not None and self._ask > before:
                 granted = (_lease(f"L{self._ask}@{useless}"),) if useless else ()
                 grants = Grants(granted, None, agents, 4, 1024, self._ask)
-                found += self._told(self._core.master_said(grants))
+                found += self._lines_of(self._core.master_said(grants))
                 launches = self._core.advance(self._now) if granted else []
                 for action in launches:
                     if isinstance(action, ToAgent) and isinstance(action.message, Launch):
@@ -136,7 +136,7 @@ class _Player:
                 return [*lines, f"({self._now:g} s)"]
         return lines
 
-    def _told(self, actions: list[ClusterAction]) -> list[str]:
+    def _lines_of(self, actions: list[ClusterAction]) -> list[str]:
         return [self._line(action) for action in actions]
 
     def _line(self, action: Any) -> str:

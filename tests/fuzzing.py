@@ -46,7 +46,7 @@ NONCE = b"n" * 16
 class Fuzzed(Protocol):
     """A state machine behind a socket."""
 
-    def take(self, peer: bytes, message: Any, payload: bytes, now: float) -> None: ...
+    def receive(self, peer: bytes, message: Any, payload: bytes, now: float) -> None: ...
 
     def tick(self, now: float) -> None: ...
 
@@ -58,7 +58,7 @@ class FuzzedMaster:
         self._master = Master(Timing(), 0.0)
         self._coder = Coder(TABLE)
 
-    def take(self, _peer: bytes, message: Any, _payload: bytes, now: float) -> None:
+    def receive(self, _peer: bytes, message: Any, _payload: bytes, now: float) -> None:
         answer = self._master.handle(message, now)
         if answer is not None:
             self._coder.decode(self._coder.encode(answer))
@@ -88,7 +88,7 @@ class FuzzedAgent:
             directory, self._core.index, Timing(), lambda: NONCE, lambda: None, lambda _path: None
         )
 
-    def take(self, peer: bytes, message: Any, payload: bytes, now: float) -> None:
+    def receive(self, peer: bytes, message: Any, payload: bytes, now: float) -> None:
         core, index = self._core, self._core.index
         if isinstance(message, ExecutorHello) and next(self._is_of_our_release):
             message = message._replace(protocol=PROTOCOL_VERSION, glowpy=__version__, python=PYTHON)
@@ -147,7 +147,7 @@ def fuzz(machine: Fuzzed, random: Random, count: int) -> int:
         except ProtocolError:
             continue
         taken += 1
-        machine.take(random.choices(PEERS, [8, 1, 1])[0], message, grammar.payload(), now)
+        machine.receive(random.choices(PEERS, [8, 1, 1])[0], message, grammar.payload(), now)
         if number % 16 == 0:
             machine.tick(now)
     return taken

@@ -71,7 +71,7 @@ class World:
         self.begun: set[int] = set()  # attempts
         self.is_finished = False
         self.log: list[str] = []
-        self._take(self.scheduler.start())
+        self._carry_out(self.scheduler.start())
 
     def steps(self) -> list[Step]:
         """All possible next events; an empty list is a standstill."""
@@ -137,9 +137,9 @@ class World:
         self.now += 1.0
         actions = self.scheduler.handle(event, self.now)
         self.scheduler.check_invariants()
-        self._take(actions)
+        self._carry_out(actions)
 
-    def _take(self, actions: list[Any]) -> None:
+    def _carry_out(self, actions: list[Any]) -> None:
         for action in actions:
             self.log.append(f"   {action}")
             if isinstance(action, do.Demand):

@@ -78,7 +78,7 @@ class Kept:
     def _changed(self) -> None:
         self.changes += 1
 
-    def say(
+    def ask(
         self, message: object, payload: bytes = b"", peer: bytes = b"p", now: float = 0.0
     ) -> ChannelState:
         answer = self.channels.receive(peer, message, payload, now)
@@ -88,10 +88,10 @@ class Kept:
 
 def test_rows_are_kept_and_announced(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
-    assert kept.say(OpenChannel("x")) == ChannelState("x", 0, False, "")
-    assert kept.say(ChannelRows("x", 2), b"a\nb\n") == ChannelState("x", 2, False, "")
-    assert kept.say(ChannelRows("x", 0)).row_count == 2, "a sign of life"
-    assert kept.say(EndChannel("x")) == ChannelState("x", 2, True, "")
+    assert kept.ask(OpenChannel("x")) == ChannelState("x", 0, False, "")
+    assert kept.ask(ChannelRows("x", 2), b"a\nb\n") == ChannelState("x", 2, False, "")
+    assert kept.ask(ChannelRows("x", 0)).row_count == 2, "a sign of life"
+    assert kept.ask(EndChannel("x")) == ChannelState("x", 2, True, "")
     ((name, number),) = kept.channels.names()
     assert name == "x" and kept.changes == 1
     assert os.listdir(tmp_path) == [f"{number}.seg"], "a name is no path"
@@ -104,18 +104,18 @@ def test_rows_are_kept_and_announced(tmp_path: Path) -> None:
 def test_agents_refuse_invalid_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named_channels, "_MOST_CHANNELS", 2)
     kept = Kept(tmp_path, Timing(named_channels_mb=1))
-    assert "a channel's name has" in kept.say(OpenChannel("../x")).refusal
-    assert "from this sender" in kept.say(ChannelRows("x", 1), b"row\n").refusal
-    kept.say(OpenChannel("x"))
-    assert "somebody else" in kept.say(OpenChannel("x"), peer=b"q").refusal
-    assert "from this sender" in kept.say(ChannelRows("x", 1), b"row\n", peer=b"q").refusal
-    assert "from this sender" in kept.say(EndChannel("x"), peer=b"q").refusal
-    kept.say(ChannelRows("x", 1), b"r" * 1000 + b"\n")
-    kept.say(EndChannel("x"))
-    assert "from this sender" in kept.say(ChannelRows("x", 1), b"row\n").refusal
-    kept.say(OpenChannel("y"))
-    assert "keeps 2 channels already" in kept.say(OpenChannel("z")).refusal
-    full = kept.say(ChannelRows("y", 1), b"r" * (1 << 20) + b"\n")
+    assert "a channel's name has" in kept.ask(OpenChannel("../x")).refusal
+    assert "from this sender" in kept.ask(ChannelRows("x", 1), b"row\n").refusal
+    kept.ask(OpenChannel("x"))
+    assert "somebody else" in kept.ask(OpenChannel("x"), peer=b"q").refusal
+    assert "from this sender" in kept.ask(ChannelRows("x", 1), b"row\n", peer=b"q").refusal
+    assert "from this sender" in kept.ask(EndChannel("x"), peer=b"q").refusal
+    kept.ask(ChannelRows("x", 1), b"r" * 1000 + b"\n")
+    kept.ask(EndChannel("x"))
+    assert "from this sender" in kept.ask(ChannelRows("x", 1), b"row\n").refusal
+    kept.ask(OpenChannel("y"))
+    assert "keeps 2 channels already" in kept.ask(OpenChannel("z")).refusal
+    full = kept.ask(ChannelRows("y", 1), b"r" * (1 << 20) + b"\n")
     assert "1 MB of channels at most" in full.refusal
     assert [name for name, _ in kept.channels.names()] == ["x"], "half a channel is none"
     assert len(os.listdir(tmp_path)) == 1
@@ -123,8 +123,8 @@ def test_agents_refuse_invalid_channels(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_silent_sender_is_given_up(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
-    kept.say(OpenChannel("x"), now=0.0)
-    kept.say(ChannelRows("x", 1), b"row\n", now=1.0)
+    kept.ask(OpenChannel("x"), now=0.0)
+    kept.ask(ChannelRows("x", 1), b"row\n", now=1.0)
     ((_, number),) = kept.channels.names()
     kept.index.fetch(
         "r", 1, run_of("x"), number, 0, first_block=1, credit_bytes=9, is_local=False, secret=b""
@@ -135,15 +135,15 @@ def test_a_silent_sender_is_given_up(tmp_path: Path) -> None:
         SendEnd("r", 1, 0, 0, "channel x: its sender was lost")
     ]
     assert kept.channels.names() == () and os.listdir(tmp_path) == []
-    assert kept.say(OpenChannel("x"), peer=b"q").refusal == ""
+    assert kept.ask(OpenChannel("x"), peer=b"q").refusal == ""
 
 
 def test_a_second_sending_replaces_a_complete_channel(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     for rows in (b"old\n", b"new\n"):
-        kept.say(OpenChannel("x"))
-        kept.say(ChannelRows("x", 1), rows)
-        kept.say(EndChannel("x"))
+        kept.ask(OpenChannel("x"))
+        kept.ask(ChannelRows("x", 1), rows)
+        kept.ask(EndChannel("x"))
     assert len(os.listdir(tmp_path)) == 1
     (deleted,) = kept.deleted
     assert not os.path.exists(deleted)

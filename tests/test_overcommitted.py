@@ -27,7 +27,7 @@ from tests.keys import own_policy
 from tests.processes import BOUND_S, server, started
 
 
-class Generous:
+class GenerousMaster:
     """A master that grants two executors of each agent at the first request, without limits."""
 
     def __init__(self, transport: Transport) -> None:
@@ -86,9 +86,9 @@ class Generous:
 
 
 @contextmanager
-def generous_master() -> Iterator[Generous]:
+def generous_master() -> Iterator[GenerousMaster]:
     with Transport(own_policy(), Timing()) as transport:
-        master = Generous(transport)
+        master = GenerousMaster(transport)
         thread = threading.Thread(target=master.serve)
         thread.start()
         try:

@@ -19,7 +19,7 @@ def block(length: int, rows: int = 2) -> Block:
     return Block(0, 1000, length, rows, 0)
 
 
-def taken(receiver: PullReceiver) -> list[Any]:
+def blocks_of(receiver: PullReceiver) -> list[Any]:
     return list(iter(receiver.next_block, None))
 
 
@@ -27,12 +27,12 @@ def test_frames_become_blocks_in_order() -> None:
     receiver = PullReceiver(WINDOW)
     receiver.frame(block(4), 0, b"abcd")
     receiver.frame(block(6), 0, b"ef")
-    assert taken(receiver) == [ReceivedBlock(block(4), b"abcd")]
+    assert blocks_of(receiver) == [ReceivedBlock(block(4), b"abcd")]
     receiver.frame(block(6), 2, b"gh")
     assert receiver.next_block() is None
     receiver.frame(block(6), 4, b"ij")
     receiver.frame(block(0), 0, b"")
-    assert taken(receiver) == [ReceivedBlock(block(6), b"efghij"), ReceivedBlock(block(0), b"")]
+    assert blocks_of(receiver) == [ReceivedBlock(block(6), b"efghij"), ReceivedBlock(block(0), b"")]
     assert not receiver.is_ended
     receiver.end(3, 6, "")
     assert receiver.is_ended
@@ -46,7 +46,9 @@ def test_blocks_on_this_host_are_located_and_cost_no_credit() -> None:
     receiver.blocks("/a", NONCE, [block(10**9), block(2)])
     receiver.end(2, 4, "")
     assert receiver.credit_due() == 0
-    assert taken(receiver) == [LocatedBlock("/a", NONCE, each) for each in (block(10**9), block(2))]
+    assert blocks_of(receiver) == [
+        LocatedBlock("/a", NONCE, each) for each in (block(10**9), block(2))
+    ]
 
 
 def test_the_end_may_come_before_the_last_block_is_taken() -> None:
@@ -54,7 +56,7 @@ def test_the_end_may_come_before_the_last_block_is_taken() -> None:
     receiver.frame(block(1), 0, b"x")
     receiver.end(1, 2, "")
     receiver.fail("its owner died a moment later")
-    assert taken(receiver) == [ReceivedBlock(block(1), b"x")]
+    assert blocks_of(receiver) == [ReceivedBlock(block(1), b"x")]
     assert receiver.next_block() is None
 
 
@@ -68,7 +70,7 @@ def test_an_end_whose_counts_differ_is_none(counts: tuple[int, int]) -> None:
         rf"ended after 2 blocks and 4 rows, but its owner holds {counts[0]} blocks and {counts[1]}"
     )
     with pytest.raises(ShardCorrupt, match=words):
-        taken(receiver)
+        blocks_of(receiver)
 
 
 @pytest.mark.parametrize("data", [b"", b"x"])
@@ -77,7 +79,7 @@ def test_an_end_in_the_midst_of_a_block_is_none(data: bytes) -> None:
     receiver.frame(block(2), 0, data)
     receiver.end(0, 0, "")
     with pytest.raises(ShardCorrupt):
-        taken(receiver)
+        blocks_of(receiver)
 
 
 @pytest.mark.parametrize("end", ["lost", "fail"])
@@ -162,7 +164,7 @@ def test_credit_is_due_once_half_of_the_window_has_been_taken() -> None:
     receiver.next_block()
     assert receiver.credit_due() == 4000
     assert receiver.credit_due() == 0
-    assert len(taken(receiver)) == 2
+    assert len(blocks_of(receiver)) == 2
     assert receiver.credit_due() == 4000
 
 
@@ -175,7 +177,7 @@ def test_a_block_larger_than_the_window_comes_through() -> None:
         position += granted
         granted = receiver.credit_due()
         assert granted == (WINDOW if position < large.length_bytes else 0)
-    assert len(taken(receiver)) == 1
+    assert len(blocks_of(receiver)) == 1
     assert receiver.credit_due() == WINDOW
 
 

@@ -41,7 +41,7 @@ class Impostor:
         assert isinstance(fetch, Fetch)
         return peer, fetch
 
-    def say(self, peer: bytes, *frames: Any) -> None:
+    def send(self, peer: bytes, *frames: Any) -> None:
         encoded = [each if type(each) is bytes else CODER.encode(each) for each in frames]
         self.socket.send_multipart([peer, *encoded])
 
@@ -71,7 +71,7 @@ def test_a_peer_with_foreign_messages_is_no_owner(poller, impostor, frames, word
     with Reader(poller, ELSEWHERE) as reader:
         pulls = [reader.pulls.open(impostor.address, 1, shard) for shard in (0, 1)]
         peer, _ = impostor.fetched()
-        impostor.say(peer, *frames)
+        impostor.send(peer, *frames)
         wait_until(poller, lambda: pulls[0].is_ended, "the loss")
         for pull in pulls:
             with pytest.raises(ShardLost, match=words):
@@ -92,8 +92,8 @@ def test_a_stranger_cannot_make_a_reader_read_other_files(poller, impostor, path
     with Reader(poller, OWNERS_HOST) as reader:
         pull = reader.pulls.open(impostor.address, 1, 0)
         peer, _ = impostor.fetched()
-        impostor.say(peer, Blocks(1, path, NONCE, (FRAME,)))
-        impostor.say(peer, FetchEnd(1, 1, 1, ""))
+        impostor.send(peer, Blocks(1, path, NONCE, (FRAME,)))
+        impostor.send(peer, FetchEnd(1, 1, 1, ""))
         wait_until(poller, lambda: pull.is_ended, "the end")
         with pytest.raises(ShardLost, match=words):
             pull.next_block()
@@ -112,7 +112,7 @@ def test_messages_of_unknown_streams_are_ignored(poller, impostor):
             FetchEnd(1, 0, 0, ""),
             FetchEnd(1, 0, 0, "lost after all"),
         ):
-            impostor.say(peer, message)
+            impostor.send(peer, message)
         wait_until(poller, lambda: pull.is_ended, "the end")
         assert pull.next_block() is None
         reader.cancel_all()

@@ -142,10 +142,10 @@ class TalliedWorld(World):
         super()._handle(event)
         self.stats.check_invariants()
 
-    def _take(self, actions: list[Any]) -> None:
+    def _carry_out(self, actions: list[Any]) -> None:
         for action in actions:
             self.stats.take(action, 0.0)
-        super()._take(actions)
+        super()._carry_out(actions)
 
 
 @pytest.mark.slow

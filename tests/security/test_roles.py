@@ -61,16 +61,18 @@ def test_the_tables_name_messages_that_exist() -> None:
 
 
 def test_an_objection_names_the_role_and_the_message() -> None:
-    def said(rules: Rules, role: Role, message: object) -> str:
+    def refusal_of(rules: Rules, role: Role, message: object) -> str:
         return objection(rules, Identity(role, "r1"), message)
 
-    assert said(MASTER_RULES, Role.VIEWER, AskStatus(1)) == ""
+    assert refusal_of(MASTER_RULES, Role.VIEWER, AskStatus(1)) == ""
     assert (
-        said(MASTER_RULES, Role.VIEWER, FindChannel("c"))
+        refusal_of(MASTER_RULES, Role.VIEWER, FindChannel("c"))
         == "a viewer may not send FindChannel here"
     )
-    assert said(MASTER_RULES, Role.DRIVER, Goodbye("a")) == "a driver may not send Goodbye here"
-    assert said(AGENT_RULES, Role.AGENT, Beat("r1")) == "an agent may not send Beat here"
+    assert (
+        refusal_of(MASTER_RULES, Role.DRIVER, Goodbye("a")) == "a driver may not send Goodbye here"
+    )
+    assert refusal_of(AGENT_RULES, Role.AGENT, Beat("r1")) == "an agent may not send Beat here"
 
 
 @pytest.mark.parametrize("rules", [AGENT_RULES, DRIVER_RULES], ids=["agent", "driver"])
