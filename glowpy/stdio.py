@@ -37,3 +37,10 @@ def hold_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # uses the lowest free number, which is this one
+
+
+def print_exception() -> None:
+    """Print the exception that is being handled, on standard error."""
+    import traceback  # slow to load, and seldom needed
+
+    traceback.print_exc()

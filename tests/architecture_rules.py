@@ -83,10 +83,6 @@ class When(Enum):
     TYPING = "under TYPE_CHECKING"
 
 
-# a ring under TYPE_CHECKING never runs, but readers of the code meet the ring
-IN_RINGS = (When.LOADING, When.TYPING)
-
-
 @dataclass(frozen=True, slots=True)
 class Import:
     """One imported name: a module, or possibly a module or an object in a module."""
@@ -287,11 +283,11 @@ def machines_are_pure(modules: Modules) -> Iterator[str]:
 
 
 def no_cycles(modules: Modules) -> Iterator[str]:
-    """Modules form no ring by imports outside functions."""
+    """Modules form no ring, by lazy and typing imports neither, but for the entry to launch."""
     graph = {
         module.name: sorted(
-            {target_of(found.name, modules) for found in module.imports if found.when in IN_RINGS}
-            & (modules.keys() - {module.name})
+            {target_of(found.name, modules) for found in module.imports}
+            & (modules.keys() - {module.name, "glowpy.launch" if module.name == ENTRY else ""})
         )
         for module in ours(modules)
     }

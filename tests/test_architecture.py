@@ -131,6 +131,15 @@ def test_a_ring_of_three_is_found_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_ring_through_a_function_is_found(tmp_path: Path) -> None:
+    sources = {
+        "glowpy/flow/a.py": lazy("from glowpy.flow.b import B"),
+        "glowpy/flow/b.py": "from . import a",
+    }
+    ring = "no_cycles: import cycle: glowpy.flow.a → glowpy.flow.b → glowpy.flow.a"
+    assert broken_rules(tmp_path, sources) == [ring]
+
+
 def test_allowed_imports_break_no_rule(tmp_path: Path) -> None:
     sources = {
         "glowpy/__init__.py": "from glowpy.errors import E\n" + lazy("from glowpy.launch import x"),
@@ -140,7 +149,7 @@ def test_allowed_imports_break_no_rule(tmp_path: Path) -> None:
         "glowpy/timing.py": "from glowpy.errors import E\nfrom glowpy.record import NamedTuple",
         "glowpy/flow/__init__.py": "from glowpy.flow.a import A",
         "glowpy/flow/a.py": "from glowpy.errors import E\n" + lazy("from glowpy.flow.b import B"),
-        "glowpy/flow/b.py": "from . import a",
+        "glowpy/flow/b.py": "from glowpy.errors import E",
         "glowpy/flow/entry.py": lazy("from glowpy.launch import launch"),
         "glowpy/wire/transport/__init__.py": "import zmq",
         "glowpy/wire/transport/poller.py": "import zmq",

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from glowpy.driver.fleets.fork_server import Exited, ForkServer, Started, Unstarted
+from glowpy.driver.fleets.fork_messages import Exited, Started, Unstarted
+from glowpy.driver.fleets.fork_server import ForkServer
 from glowpy.secret import Secret
 from tests.forked import become_nobody, in_fork
 from tests.processes import await_end

@@ -5,12 +5,7 @@ and closures need no pickling. The fork server stays single-threaded and does no
 driver dies, the fork server reads the end of its socket, kills every executor and removes the run's
 directory. If the fork server dies, too, every executor reads the end of a pipe, removes the
 directory and ends; if all are killed at once, a later fork server removes the directory.
-
-    to the fork server   "start EXECUTOR SECRET" | "fresh EXECUTOR SECRET" | "kill EXECUTOR"
-    to the driver        "started EXECUTOR PID" | "exited EXECUTOR CODE" | "unstarted EXECUTOR WHY"
-
-CODE is an exit status, or minus a signal's number; SECRET is in hexadecimal digits. One message is
-one packet. A fresh executor is not a fork but a new process of Python: see `fresh_start`.
+`fork_messages` documents the messages.
 """
 
 from __future__ import annotations
@@ -25,35 +20,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
+from glowpy.driver.fleets.fork_messages import PACKET_BYTES, Exited, ServerEvent, Started, Unstarted
 from glowpy.driver.stopping import detach
-from glowpy.record import NamedTuple
 from glowpy.secret import Secret
 from glowpy.signals import await_exit, signals_blocked
-from glowpy.stdio import flush
+from glowpy.stdio import flush, print_exception
 
-PACKET_BYTES = 4096
 _EXIT_S = 60.0  # includes the removal of the directory, however many files
-
-
-class Started(NamedTuple):
-    """An executor's process has started."""
-
-    executor: str
-    pid: int
-
-
-class Exited(NamedTuple):
-    """An executor's process has ended: its exit status, or minus a signal's number."""
-
-    executor: str
-    code: int
-
-
-class Unstarted(NamedTuple):
-    """The system refused to create a process."""
-
-    executor: str
-    reason: str
 
 
 def executor_name(number: int) -> str:
@@ -149,14 +122,14 @@ class ForkServer:
     def kill(self, executor: str) -> None:
         self._send(f"kill {executor}")
 
-    def events(self) -> list[Started | Exited | Unstarted]:
+    def events(self) -> list[ServerEvent]:
         """Return the events since the last call; never blocks.
 
         Raises:
             ConnectionError: the fork server itself has died.
         """
         assert self._socket is not None
-        found: list[Started | Exited | Unstarted] = []
+        found: list[ServerEvent] = []
         while True:
             try:
                 packet = self._socket.recv(PACKET_BYTES, MSG_DONTWAIT)
@@ -193,10 +166,3 @@ class ForkServer:
             print_exception()
         finally:
             os._exit(1)
-
-
-def print_exception() -> None:
-    """Print the traceback of the exception being handled."""
-    import traceback  # not needed by most starts, and slow
-
-    traceback.print_exc()

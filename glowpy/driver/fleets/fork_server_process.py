@@ -1,6 +1,6 @@
 """The process of a fork server: forks executors, reaps them, ends them after the driver's death.
 
-`fork_server` documents the messages.
+`fork_messages` documents the messages.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from glowpy.driver.fleets.fork_server import PACKET_BYTES, print_exception
+from glowpy.driver.fleets.fork_messages import PACKET_BYTES
 from glowpy.driver.orphan_dirs import lock_directory, remove_abandoned
 from glowpy.driver.scratch import remove
 from glowpy.environment import EXECUTOR_VARIABLE
 from glowpy.family import kill_family, new_mark
 from glowpy.secret import Secret
 from glowpy.signals import await_exit, kill_group
-from glowpy.stdio import flush
+from glowpy.stdio import flush, print_exception
 
 _EXIT_S = 5.0  # for an executor after SIGKILL; a system call may delay its end
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from glowpy.agent.actions import StartProcess
 from glowpy.agent.executors import exit_cause
-from glowpy.driver.fleets.fork_server import Exited, ForkServer, Started
+from glowpy.driver.fleets.fork_messages import Exited, Started
+from glowpy.driver.fleets.fork_server import ForkServer
 from glowpy.driver.fleets.local_fleet import UNLIMITED_MB, LocalFleet
 from glowpy.errors import ClusterError, ProgramError, TaskFailed
 from glowpy.planner.plan import Plan
