@@ -23,7 +23,7 @@ from glowpy.agent.options import AgentOptions
 from glowpy.agent.printed import PrintedOutput
 from glowpy.agent.processes import Processes
 from glowpy.agent.run_programs import RunPrograms
-from glowpy.agent.told import ids_of, log_told
+from glowpy.agent.agent_log import ids_of, log_told
 from glowpy.logger import get_logger
 from glowpy.resources import cores
 from glowpy.secret import Secret, TaskSecrets

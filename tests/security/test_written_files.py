@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from glowpy import Flow
-from glowpy.agent.told import log_told
+from glowpy.agent.agent_log import log_told
 from glowpy.errors import ConfigError, OutputError
 from glowpy.links import resolve_links
 from glowpy.logs import start_log
