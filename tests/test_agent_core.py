@@ -41,6 +41,7 @@ from glowpy.wire.run_messages import (
     LaunchRefused,
     OpenRun,
     Outcome,
+    OutputStream,
     Printed,
     Progress,
     Recall,
@@ -50,7 +51,6 @@ from glowpy.wire.run_messages import (
     RunClosed,
     RunOpened,
     RunRefused,
-    Stream,
 )
 
 DRIVER, EXECUTOR, OTHER = b"driver", b"executor", b"other"
@@ -233,16 +233,16 @@ def test_an_executors_death_loses_its_attempt_and_frees_its_lease(core: Any) -> 
 def test_output_of_a_process_is_sent_once_the_executor_is_ready(core: Any) -> None:
     opened(core)
     send(core, Launch("r1", "e1", "l", 1))
-    assert core.process_said("e1", Stream.STDOUT, "of the script\n") == []
+    assert core.process_said("e1", OutputStream.STDOUT, "of the script\n") == []
     *_, told = core.process_exited("e1", "exit status 1")
     assert told.message.log_tail == "of the script\n", "it has died there"
     ready(core)
-    assert core.process_said("e1", Stream.STDERR, "of a task\n") == [
-        ToDriver(DRIVER, Printed("r1", "e1", Stream.STDERR, "of a task\n"))
+    assert core.process_said("e1", OutputStream.STDERR, "of a task\n") == [
+        ToDriver(DRIVER, Printed("r1", "e1", OutputStream.STDERR, "of a task\n"))
     ]
     *_, told = core.process_exited("e1", "signal SIGKILL")
     assert told.message.log_tail == "", "all of it has been told"
-    assert core.process_said("e1", Stream.STDOUT, "too late\n") == []
+    assert core.process_said("e1", OutputStream.STDOUT, "too late\n") == []
 
 
 def test_limits_are_kept_and_refusals_say_why(core: Any) -> None:

@@ -19,11 +19,11 @@ from glowpy.wire.run_messages import (
     LaunchRefused,
     OpenRun,
     Outcome,
+    OutputStream,
     Printed,
     Refusal,
     Retire,
     RunRefused,
-    Stream,
 )
 from tests.test_agent_core import (
     BLOCK,
@@ -97,7 +97,11 @@ def test_a_secret_counts_once(core: Any) -> None:
     again = replayed._replace(secret=Secret())  # the secret that the core keeps afterwards
     assert core.from_executor(OTHER, again, b"") == [LogImpostor(OTHER, "r1", "e1")]
     forged = GroupEnded("r1", "e1", 101, 1, Outcome.FAILED, (), reason="forged")
-    for message in (forged, Commit("r1", 1, (BLOCK,)), Printed("r1", "e1", Stream.STDOUT, "x")):
+    for message in (
+        forged,
+        Commit("r1", 1, (BLOCK,)),
+        Printed("r1", "e1", OutputStream.STDOUT, "x"),
+    ):
         assert core.from_executor(OTHER, message, b"payload") == []
     assert fetch(core, 1) == [], "nothing is committed"
     assert core.from_executor(EXECUTOR, ended(1), b"") != []

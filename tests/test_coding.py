@@ -22,7 +22,7 @@ from glowpy.shards.segment import Block
 from glowpy.wire.coding import Coder
 from glowpy.wire.frame_bounds import CONTROL_BYTES, MAX_FRAME_BYTES
 from glowpy.wire.messages import MESSAGES, Heartbeat, Hello
-from glowpy.wire.run_messages import Commit, Describe, OpenRun, Printed, Stream
+from glowpy.wire.run_messages import Commit, Describe, OpenRun, OutputStream, Printed
 from glowpy.wire.status_messages import STATUS_MESSAGES
 
 
@@ -250,8 +250,8 @@ def decode_or_refuse(data: bytes) -> None:
         (["Hello", True, "0", "3", "agent", "a"], "in Hello: protocol is not of type int"),
         (["Beat", 7], "in Beat: run is not of type str"),
         (["Commit", "r", 1, [[1, 2, 3, 4]]], "in Commit: in Block: blocks does not have its 5"),
-        (["Printed", "r", "e", "stdlog", "x"], "in Printed: stream is no Stream"),
-        (["Printed", "r", "e", ["stdout"], "x"], "in Printed: stream is no Stream"),
+        (["Printed", "r", "e", "stdlog", "x"], "in Printed: stream is no OutputStream"),
+        (["Printed", "r", "e", ["stdout"], "x"], "in Printed: stream is no OutputStream"),
     ],
 )
 def test_the_error_says_what_is_wrong(values: Any, words: str) -> None:
@@ -263,7 +263,7 @@ def test_the_error_says_what_is_wrong(values: Any, words: str) -> None:
     "text", ["\ud800", "\udcff", "\udcc3\udca9", "é", "a\0b", "\U0001f600", ""]
 )
 def test_every_string_of_python_survives(text: str) -> None:
-    for message in (Printed("r", "e", Stream.STDOUT, text), Hello(1, text, text, text, text)):
+    for message in (Printed("r", "e", OutputStream.STDOUT, text), Hello(1, text, text, text, text)):
         assert CODER.decode(CODER.encode(message)) == message
     opening = OpenRun("r", 1, 1, "", "", "", {text: text}, 0, "", Secret.make())
     assert CODER.decode(CODER.encode(opening)) == opening

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from glowpy.errors import TaskFailed
 from glowpy.task import printing
 from glowpy.task.printing import LineForwarder, forwarded
-from glowpy.wire.run_messages import Stream
+from glowpy.wire.run_messages import OutputStream
 from tests.forked import in_fork
 from tests.runners import ON_EVERY_RUNNER, Runner
 
@@ -25,9 +25,9 @@ class Sent:
     """The sent texts, in order."""
 
     def __init__(self) -> None:
-        self.messages: list[tuple[Stream, str]] = []
+        self.messages: list[tuple[OutputStream, str]] = []
 
-    def __call__(self, stream: Stream, text: str) -> None:
+    def __call__(self, stream: OutputStream, text: str) -> None:
         text.encode("utf-8", "surrogateescape")  # as the wire does
         self.messages.append((stream, text))
 
@@ -69,7 +69,7 @@ def test_both_streams_are_kept_separate_and_restored(sent: Sent) -> None:
         print("err", file=sys.stderr)
         raise KeyError
     assert (sys.stdout, sys.stderr) == before
-    assert sent.messages == [(Stream.STDERR, "err\n"), (Stream.STDOUT, "out\n")]
+    assert sent.messages == [(OutputStream.STDERR, "err\n"), (OutputStream.STDOUT, "out\n")]
 
 
 def test_nothing_printed_is_nothing_sent(sent: Sent) -> None:
@@ -83,7 +83,7 @@ def test_nothing_printed_is_nothing_sent(sent: Sent) -> None:
 @given(st.lists(st.text("ab\n\r\u2028ä", max_size=6), max_size=12))
 def test_every_character_arrives_in_whole_lines(texts: list[str]) -> None:
     sent = Sent()
-    out = LineForwarder(Stream.STDOUT, sent)
+    out = LineForwarder(OutputStream.STDOUT, sent)
     for text in texts:
         assert out.write(text) == len(text)
         assert all(each.endswith("\n") for each in sent.texts)
@@ -141,12 +141,12 @@ def test_a_print_in_the_midst_of_a_print(sent: Sent) -> None:
     """A finalizer or a signal handler may print while the main thread is sending."""
     texts = ["inner\n"]
 
-    def send(stream: Stream, text: str) -> None:
+    def send(stream: OutputStream, text: str) -> None:
         sent(stream, text)
         while texts:
             out.write(texts.pop())
 
-    out = LineForwarder(Stream.STDOUT, send)
+    out = LineForwarder(OutputStream.STDOUT, send)
     out.write("begun")
     out.write(" outer\n")
     assert sent.texts == ["begun outer\n"]

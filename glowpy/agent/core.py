@@ -26,13 +26,13 @@ from glowpy.wire.run_messages import (
     CloseRun,
     Launch,
     OpenRun,
+    OutputStream,
     Progress,
     Recall,
     Retire,
     RunClosed,
     RunOpened,
     RunRefused,
-    Stream,
 )
 
 
@@ -164,7 +164,7 @@ class AgentCore:
         """Handle the system's refusal to start an executor's process."""
         return list(self._pool.start_failed(executor, reason))
 
-    def process_said(self, executor: str, stream: Stream, text: str) -> list[Action]:
+    def process_said(self, executor: str, stream: OutputStream, text: str) -> list[Action]:
         """Handle lines written by an executor's process past `print`."""
         return list(self._pool.said(executor, stream, text))
 

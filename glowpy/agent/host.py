@@ -26,10 +26,10 @@ from glowpy.wire.run_messages import (
     ExecutorReady,
     GroupEnded,
     Noted,
+    OutputStream,
     Printed,
     Progress,
     RowReported,
-    Stream,
 )
 from glowpy.wire.transport import Server
 
@@ -117,7 +117,7 @@ class AgentHost:
         """Handle the system's refusal to start an executor's process."""
         self.carry_out(self.core.start_failed(executor, reason))
 
-    def process_said(self, executor: str, stream: Stream, text: str) -> None:
+    def process_said(self, executor: str, stream: OutputStream, text: str) -> None:
         """Handle lines written by a process past `print`."""
         self.carry_out(self.core.process_said(executor, stream, text))
 

@@ -41,13 +41,13 @@ from glowpy.wire.run_messages import (
     LaunchRefused,
     Noted,
     Outcome,
+    OutputStream,
     Printed,
     Progress,
     Recall,
     Recalled,
     Refusal,
     Retire,
-    Stream,
 )
 
 
@@ -278,7 +278,7 @@ class ExecutorPool:
             yield ToDriver(slot.run.peer, slot.refused(Refusal.NO_PROCESS, text))
             yield LeasesChanged()
 
-    def said(self, executor: str, stream: Stream, text: str) -> Iterator[Action]:
+    def said(self, executor: str, stream: OutputStream, text: str) -> Iterator[Action]:
         slot = self._slots.get(executor)
         if slot is not None and not slot.run.is_closing and not slot.keep_early(text):
             yield ToDriver(

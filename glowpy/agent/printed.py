@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glowpy.wire.run_messages import Printed, Stream
+from glowpy.wire.run_messages import OutputStream, Printed
 from glowpy.wire.transport import Server
 
 _REASON = "the driver has not taken them in time"
@@ -35,5 +35,5 @@ class PrintedOutput:
                 del self._dropped[peer, run, executor]
                 text = f"glowpy: {count} lines that were printed here before are lost: {_REASON}\n"
                 self._server.send(
-                    peer, Printed(run=run, executor=executor, stream=Stream.STDERR, text=text)
+                    peer, Printed(run=run, executor=executor, stream=OutputStream.STDERR, text=text)
                 )

@@ -18,7 +18,7 @@ from glowpy.environment import EXECUTOR_VARIABLE, LIFELINE_VARIABLE, SECRET_VARI
 from glowpy.family import kill_family, new_mark
 from glowpy.secret import TaskSecrets, secret_pipe
 from glowpy.signals import kill_group
-from glowpy.wire.run_messages import Stream
+from glowpy.wire.run_messages import OutputStream
 from glowpy.wire.transport import Poller
 
 
@@ -47,7 +47,7 @@ class Processes:
     def __init__(
         self,
         poller: Poller,
-        said: Callable[[str, Stream, str], None],
+        said: Callable[[str, OutputStream, str], None],
         ended: Callable[[str, str], None],
         patience_s: float,
     ) -> None:
@@ -73,9 +73,9 @@ class Processes:
             ValueError: the arguments or the environment are malformed.
         """
         with ExitStack() as inherited, ExitStack() as failed:
-            out = OutputPipe(self._poller, partial(self._said, executor, Stream.STDOUT))
+            out = OutputPipe(self._poller, partial(self._said, executor, OutputStream.STDOUT))
             failed.callback(out.close)
-            err = OutputPipe(self._poller, partial(self._said, executor, Stream.STDERR))
+            err = OutputPipe(self._poller, partial(self._said, executor, OutputStream.STDERR))
             failed.callback(err.close)
             secret_end = secret_pipe(secrets.to_bytes())
             inherited.callback(os.close, secret_end)

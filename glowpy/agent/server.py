@@ -11,6 +11,7 @@ from typing import Any
 
 from glowpy.agent.actions import DeleteRun, OpenDirectory, StartProcess, ToDriver
 from glowpy.agent.agent_keys import AgentKeys
+from glowpy.agent.agent_log import ids_of, log_told
 from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
@@ -23,7 +24,6 @@ from glowpy.agent.options import AgentOptions
 from glowpy.agent.printed import PrintedOutput
 from glowpy.agent.processes import Processes
 from glowpy.agent.run_programs import RunPrograms
-from glowpy.agent.agent_log import ids_of, log_told
 from glowpy.logger import get_logger
 from glowpy.resources import cores
 from glowpy.secret import Secret, TaskSecrets

@@ -10,7 +10,7 @@ from typing import Any
 from glowpy.driver.captures import captures_of
 from glowpy.driver.clock import ListeningClock
 from glowpy.driver.fleets.cluster_fleet import ClusterFleet
-from glowpy.driver.fleets.own_cluster import end_shared_cluster, is_answering, shared_cluster
+from glowpy.driver.fleets.ephemeral_cluster import end_shared_cluster, is_answering, shared_cluster
 from glowpy.driver.fleets.sent_environment import sent_environment
 from glowpy.driver.fleets.shipping import make_program
 from glowpy.driver.job import Job

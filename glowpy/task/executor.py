@@ -36,9 +36,9 @@ from glowpy.wire.run_messages import (
     Describe,
     ExecutorHello,
     ExecutorReady,
+    OutputStream,
     Printed,
     Retire,
-    Stream,
 )
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import MOST_SOCKETS, Link, Poller, Transport
@@ -160,7 +160,7 @@ class Executor:
         self._link.send(ExecutorReady(self._run, self._executor, ""))
         return plan
 
-    def _print(self, stream: Stream, text: str) -> None:
+    def _print(self, stream: OutputStream, text: str) -> None:
         self._link.send(Printed(run=self._run, executor=self._executor, stream=stream, text=text))
 
 

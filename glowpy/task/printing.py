@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from glowpy.wire.run_messages import Stream
+from glowpy.wire.run_messages import OutputStream
 
-Send = Callable[[Stream, str], None]
+Send = Callable[[OutputStream, str], None]
 
 _MOST_CHARACTERS = 200_000  # of one message, within 1 MiB of UTF-8; longer text is split
 
@@ -25,7 +25,7 @@ class LineForwarder(io.TextIOBase):
     groups that take turns have a thread each.
     """
 
-    def __init__(self, stream: Stream, send: Send) -> None:
+    def __init__(self, stream: OutputStream, send: Send) -> None:
         self._stream = stream
         self._send = send
         # threads of groups, only one of which runs at a time
@@ -126,7 +126,7 @@ def _pieces(text: str) -> Iterator[str]:
 @contextmanager
 def forwarded(send: Send) -> Iterator[tuple[LineForwarder, LineForwarder]]:
     """Send the output of `print` to the driver within this context."""
-    out, err = LineForwarder(Stream.STDOUT, send), LineForwarder(Stream.STDERR, send)
+    out, err = LineForwarder(OutputStream.STDOUT, send), LineForwarder(OutputStream.STDERR, send)
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out, err
     try:

@@ -32,7 +32,7 @@ class Refusal(Enum):
     FATAL = "fatal"  # no other agent or later launch would help
 
 
-class Stream(Enum):
+class OutputStream(Enum):
     """The target of printed output."""
 
     STDOUT = "stdout"
@@ -293,7 +293,7 @@ class Printed(NamedTuple):
 
     run: Name
     executor: Name
-    stream: Stream
+    stream: OutputStream
     text: str
 
 

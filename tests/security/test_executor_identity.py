@@ -37,9 +37,9 @@ from glowpy.wire.run_messages import (
     GroupEnded,
     Noted,
     Outcome,
+    OutputStream,
     Printed,
     Progress,
-    Stream,
 )
 from glowpy.wire.security import Policy
 from glowpy.wire.transfers import Fetch, FetchEnd
@@ -63,7 +63,7 @@ def stop(name):
     words = open("/proc/self/cmdline").read().split("\\0")
     with open(name + ".told", "w") as told:
         json.dump({"run": os.environ["GLOWPY_RUN"], "words": words}, told)
-    with open(name + ".gate") as gate:
+    with open(name + ".authenticator") as gate:
         gate.read()
 
 def held(row):
@@ -141,7 +141,7 @@ def forge(member: Member, run_name: str, executor: str, mark: Path) -> list[Any]
         member.send(ExecutorHello(*release, run_name, executor, secret))
         member.send(ExecutorReady(run_name, executor, "forged"), evil)
         member.send(ExecutorReady(run_name, executor, ""))
-        member.send(Printed(run_name, executor, Stream.STDOUT, "forged\n"))
+        member.send(Printed(run_name, executor, OutputStream.STDOUT, "forged\n"))
         member.send(Noted(run_name, executor, "forged", "forged"))
         for attempt in range(5):
             member.send(Commit(run_name, attempt, (Block(0, 24, 9, 28, 0),)))
@@ -161,7 +161,7 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
     mark = tmp_path / "unpickled"
     for name in ("starting", "running"):
         os.mkfifo(tmp_path / f"{name}.told")
-        os.mkfifo(tmp_path / f"{name}.gate")
+        os.mkfifo(tmp_path / f"{name}.authenticator")
     with started(tmp_path, script, "-glow", f"-glow.leader={cluster}") as running:
         of_task = stop_data(tmp_path, "starting")
         name, words = of_task["run"], of_task["words"]
@@ -182,7 +182,7 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
                 with Transport(policy, TIMING.without_linger()) as transport:
                     text = "rows and the program are for agents and tasks of the run"
                     assert not completes_handshake(transport, server, BOUND_S), text
-        (tmp_path / "running.gate").write_text("")
+        (tmp_path / "running.authenticator").write_text("")
         ended = running.finish()
     assert (ended.status, ended.stdout) == (0, "the rows are 1000\n"), ended.stderr
     assert "forged" not in ended.stderr and not mark.exists()

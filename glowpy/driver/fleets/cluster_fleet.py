@@ -21,9 +21,9 @@ from glowpy.driver.fleets.cluster_actions import (
     ToMaster,
 )
 from glowpy.driver.fleets.cluster_core import ClusterCore
+from glowpy.driver.fleets.driver_server import DriverServer
 from glowpy.driver.fleets.fleet import AgentSaid, FleetEvent
 from glowpy.driver.fleets.hints import with_hints
-from glowpy.driver.fleets.own_server import DriverServer
 from glowpy.driver.fleets.sent_environment import SentEnvironment
 from glowpy.driver.fleets.shipping import PathRewriter, Shipment
 from glowpy.environment import UNSENT_SUBJECT
