@@ -33,7 +33,7 @@ from glowpy.secret import Secret
 from glowpy.wire.channel_messages import CHANNEL_MESSAGES
 from glowpy.wire.coding import Coder
 from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import MESSAGES, AskExecutors
+from glowpy.wire.messages import MESSAGES, AskExecutors, Heartbeat
 from glowpy.wire.run_messages import OpenRun
 from glowpy.wire.security import load_key
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus
@@ -194,7 +194,7 @@ def _peak_until_dropped(attack: Attack, before: float) -> str:
     while "dropped a message" not in attack.master.log.read_text():
         slowest_s = max(slowest_s, attack.answer_s(attack.master))
         if time.monotonic() > deadline:
-            return "no end"
+            return f"{attack.master.peak_mb() - before:+.0f} MB, not done after {BOUND_S:.0f} s"
     return f"{attack.master.peak_mb() - before:+.0f} MB, slowest answer {slowest_s:.1f} s"
 
 
@@ -230,11 +230,20 @@ def message_of_1000_parts(attack: Attack) -> str:
 
 def answers_never_read(attack: Attack) -> str:
     """2,000 large answers of the master that a member does not read"""
-    for number in range(60):
-        peer = attack.member(attack.master)
-        for each in range(16):
-            name = f"d{number}-{each}-{'x' * 200}"
-            peer.send(CODER.encode(AskExecutors(name, 5, 0, 64, "", "", 1.0, name, name)))
+    peer = attack.member(attack.master)
+    for number in range(1000):
+        name = f"{number}{'x' * 200}"
+        beat = Heartbeat(
+            agent=name,
+            address=f"127.0.0.1:{number + 1}",
+            data_center=name,
+            rack=name,
+            cpu_level=1,
+            executor_limit=0,
+            memory_mb=0,
+            leases=(),
+        )
+        peer.send(CODER.encode(beat))
     attack.answer_s(attack.master)
     before = attack.master.memory_mb()
     deaf = attack.member(attack.master, reads=False)
@@ -285,9 +294,26 @@ def deep_manifest(attack: Attack) -> str:
     manifest = f'{{"files":[{files}],"payload":null,"recorded":[],"related":[]}}'
     program = f'{{"argv":[],"entry":"x","kind":"script","manifest":{manifest}}}'
     peer = attack.member(attack.agent)
-    message = OpenRun(*("r1", 1, 0, program, "127.0.0.1:1", "/", {}, 0, "", Secret(b"s" * 16)))
+    message = OpenRun(
+        run="r1",
+        run_number=1,
+        flow=0,
+        manifest=program,
+        program_server="127.0.0.1:1",
+        working_directory="/",
+        environment={},
+        hash_seed=0,
+        module="",
+        secret=Secret(b"s" * 16),
+    )
     peer.send_multipart([CODER.encode(message), b""])
-    return f"an answer after {attack.answer_s(attack.agent):.1f} s"
+    peer.send(CODER.encode(hello_of("driver", "attacks")))
+    monitor = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    before = attack.agent.cpu_s()
+    for _ in range(600):
+        if peer.poll(100) or monitor.poll(0):
+            break
+    return f"{attack.agent.cpu_s() - before:.1f} s of CPU"
 
 
 def made_up_drivers(attack: Attack) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from glowpy.record import NamedTuple
 
 _MIB = 1 << 20
-CONTROL_BYTES = 1 * _MIB  # for messages not listed here
-MAX_FRAME_BYTES = 64 * _MIB  # for any message or payload
+CONTROL_BYTES = 1 * _MIB  # a message that is not listed here
+MAX_FRAME_BYTES = 32 * _MIB  # of any message or payload
 
 _MESSAGE_BYTES = {
     "OpenRun": 16 * _MIB,  # its manifest lists 100,000 files
@@ -17,25 +17,25 @@ _MESSAGE_BYTES = {
 }
 _PAYLOAD_BYTES = {
     **dict.fromkeys(("OpenRun", "Describe"), MAX_FRAME_BYTES),  # the run description
+    "ChannelRows": MAX_FRAME_BYTES,  # a block of lines
+    # a part of a block or of a file; a pickled exception, whose chain is cut at 1 MiB
     **dict.fromkeys(("BlockFrame", "FileFrame"), 4 * _MIB),
-    "ChannelRows": 32 * _MIB,  # a block of lines
-    # a pickled exception, with the rows in it
-    **dict.fromkeys(("GroupEnded", "ExecutorReady", "LaunchRefused"), MAX_FRAME_BYTES),
+    **dict.fromkeys(("GroupEnded", "ExecutorReady", "LaunchRefused"), 4 * _MIB),
 }
 
 
 class FrameBounds(NamedTuple):
-    """The frame sizes accepted by one process, on top of the bounds by message."""
+    """The sizes that one process accepts, whatever a kind of message may have elsewhere."""
 
     most_bytes: int = MAX_FRAME_BYTES
     takes_payloads: bool = True
 
     def of_message(self, name: str) -> int:
-        """Return the largest frame of a message, given its name."""
+        """The largest frame of the message of this name."""
         return min(self.most_bytes, _MESSAGE_BYTES.get(name, CONTROL_BYTES))
 
     def of_payload(self, name: str) -> int:
-        """Return the largest payload of a message, given its name; 0: no payload."""
+        """The largest payload of the message of this name; 0: it has none."""
         return min(self.most_bytes, _PAYLOAD_BYTES.get(name, 0)) if self.takes_payloads else 0
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import zmq
@@ -49,6 +50,7 @@ _SMALL_BYTES = 4096  # 10,000 frames of this size are 40 MB; larger frames are c
 _SMALL_ON_THIS_HOST_BYTES = 64 << 10  # for processes started by this one
 MOST_SOCKETS = 16_384  # of one transport: three for each link
 FEW_SOCKETS = 256  # for a run on this host: room for more sockets takes ZeroMQ 1.4 ms
+_BACKLOG = 1024  # connections that wait for accept: all agents of a restarted master
 _OVERHEAD_BYTES = 1024  # added to a frame by encryption
 _DESCRIPTORS = 48  # of a context (8), a server (5), and some links and peers (5 each)
 # Between ZeroMQ's attempts to connect. Not in `timing`: each attempt costs a connection, and many
@@ -100,7 +102,9 @@ class Transport:
         self._context.set(zmq.MAX_SOCKETS, most_sockets)
         self._sockets: list[zmq.Socket[bytes]] = []
         self._gate: Gate | None = None
+        self._monitored: list[zmq.Socket[bytes]] = []
         self._connections: list[Connections] = []
+        self._numbers = count(1)
 
     def serve(
         self,
@@ -123,13 +127,32 @@ class Transport:
             ConfigError: the address cannot be used, or the policy refuses it.
         """
         self._policy.check(address, is_server=True)
+        why = partial(_why_not, address, other)
         if isinstance(address, Address):
-            seed_routing_ids()
-        socket = self._socket(zmq.ROUTER)
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            return self._serve_port(address, why, rules, run_key, has_reserve=has_reserve)
+        socket = self._router()
+        with _explained(f"listen on {address}", socket, why=why):
+            socket.bind(str(address))
+        small_bytes = _SMALL_ON_THIS_HOST_BYTES
+        return Server(socket, address, self._coder, None, None, small_bytes, self._keeps_s)
+
+    def _serve_port(
+        self,
+        address: Address,
+        why: Callable[[int], str],
+        rules: Rules | None,
+        run_key: KeyPair | None,
+        *,
+        has_reserve: bool,
+    ) -> Server:
+        from glowpy.wire.transport.connections import EVENTS, Connections  # of servers only
+
+        seed_routing_ids()
+        socket = self._router()
         socket.setsockopt(zmq.IPV6, _is_ipv6(address))
+        socket.setsockopt(zmq.BACKLOG, _BACKLOG)
         gate = None
-        if self._policy.own is not None and isinstance(address, Address):
+        if self._policy.own is not None:
             pair = run_key or self._policy.server
             if pair is None or not pair.secret:
                 raise ConfigError(
@@ -143,16 +166,16 @@ class Transport:
             socket.curve_server = True
             socket.setsockopt(zmq.ZAP_DOMAIN, gate.domain)
             socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        with _explained(f"listen on {address}", socket, why=partial(_why_not, address, other)):
+        monitor = self._monitor(socket, EVENTS)
+        with _explained(f"listen on {address}", socket, monitor, why=why):
             socket.bind(_url(address, is_server=True))
-        if not isinstance(address, Address):
-            small_bytes = _SMALL_ON_THIS_HOST_BYTES
-            return Server(socket, address, self._coder, None, None, small_bytes, self._keeps_s)
         endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
         assert isinstance(endpoint, bytes)
         url = endpoint.rstrip(b"\0").decode()
         address = Address(address.host, int(url.rpartition(":")[2]))
-        connections = self._watched(socket, url, has_reserve=has_reserve)
+        handshake_s = self._timing.handshake_s
+        connections = Connections(monitor, url, handshake_s, has_reserve=has_reserve)
+        self._connections.append(connections)
         return Server(socket, address, self._coder, gate, connections, _SMALL_BYTES, self._keeps_s)
 
     def connect(self, address: Endpoint, *, run_key: KeyPair | None = None) -> Link:
@@ -205,6 +228,9 @@ class Transport:
 
     def close(self) -> None:
         """Close every socket and end ZeroMQ's threads; last messages may still be sent."""
+        for socket in self._monitored:
+            if not socket.closed:
+                socket.disable_monitor()  # first: without a reader of events, libzmq would block
         for connections in self._connections:
             connections.close()
         for socket in self._sockets:
@@ -218,20 +244,22 @@ class Transport:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _watched(self, server: zmq.Socket[bytes], url: str, *, has_reserve: bool) -> Connections:
-        from glowpy.wire.transport.connections import EVENTS, Connections  # of servers only
+    def _router(self) -> zmq.Socket[bytes]:
+        socket = self._socket(zmq.ROUTER)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        return socket
 
+    def _monitor(self, server: zmq.Socket[bytes], kinds: int) -> zmq.Socket[bytes]:
+        """Where the events of a server's connections arrive."""
         monitor = self._socket(zmq.PAIR)
         # A full queue of events would block libzmq, and with it all connections.
         monitor.setsockopt(zmq.RCVHWM, 0)
-        events = f"inproc://events-{url}"
+        events = f"inproc://events-{next(self._numbers)}"
         with _explained("watch connections", server, monitor), signals_blocked():
-            server.monitor(events, EVENTS)
+            self._monitored.append(server)
+            server.monitor(events, kinds)
             monitor.connect(events)
-        handshake_s = self._timing.handshake_s
-        connections = Connections(server, monitor, url, handshake_s, has_reserve=has_reserve)
-        self._connections.append(connections)
-        return connections
+        return monitor
 
     def _new_gate(self) -> Gate:
         from glowpy.wire.transport.gate import Gate  # most starts have no key

@@ -1,32 +1,34 @@
-"""The connections of a listening server: logs refused ones, and keeps file descriptors free.
+"""The connections of a listening server: refused ones are logged, and descriptors are kept free.
 
-libzmq reports the state of its connections by events (zmq_socket_monitor(3)). In a process at its
-limit of open files, libzmq would retry the next accept endlessly; so the server stops listening,
-uses its reserve of descriptors, and listens again once enough descriptors are free.
+libzmq reports what happens to its connections by events (zmq_socket_monitor(3)). Where a process
+may open no more files, libzmq would try to accept the next connection again and again; so new
+connections are held back before that, until there are descriptors enough again.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import struct
 import time
-from contextlib import suppress
 
 import zmq
 
 from glowpy.descriptors import take
 from glowpy.logger import get_logger
+from glowpy.wire.transport.listening_socket import ListeningSocket
 
 log = get_logger(__name__)
 
 RESERVE = 64  # descriptors
 _EVENT = struct.Struct("=HI")  # event, value; then the address
-_AT_ONCE = 1000  # events, before other work has its turn
-_LOOK_S = 0.25  # between checks for free descriptors
+_AT_ONCE = 1000  # events; then others have their turn
+_LOOK_S = 0.25  # between looks for free descriptors
 EVENTS = (
-    zmq.EVENT_ACCEPTED
+    zmq.EVENT_LISTENING
+    | zmq.EVENT_ACCEPTED
     | zmq.EVENT_ACCEPT_FAILED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -41,7 +43,7 @@ _REASONS: dict[int, str] = {
 }
 _GARBAGE = "it does not speak the protocol"
 _LEFT_IT = "the peer has closed it"
-_UNKNOWN = "a peer whose address libzmq does not tell"  # libzmq closes garbage at once
+_UNKNOWN = "a peer whose address libzmq does not tell"  # it closes garbage at once
 _OTHER_KEY = "it holds another key"  # logged by the authenticator
 
 
@@ -49,15 +51,14 @@ class Connections:
     """Reads the events of one server's socket.
 
     Args:
-        server: the socket that listens at `url`.
-        monitor: receives the events of `server`.
+        monitor: where the events of the server's socket arrive.
+        url: where it listens, for the log.
         handshake_s: the deadline of handshakes.
-        has_reserve: keep descriptors free for other uses.
+        has_reserve: keep descriptors free for other uses than connections.
     """
 
     def __init__(
         self,
-        server: zmq.Socket[bytes],
         monitor: zmq.Socket[bytes],
         url: str,
         handshake_s: float,
@@ -65,21 +66,23 @@ class Connections:
         has_reserve: bool,
     ) -> None:
         self.socket = monitor
-        self.is_listening = True
-        self._server = server
+        self._listening: ListeningSocket | None = None
+        self._is_held_back = False
         self._url = url
         self._handshake_s = handshake_s
         self._pending: dict[int, str] = {}  # addresses by descriptor, before the handshake
-        # pending connections, of which `_completed` have completed the handshake
-        self._doubtful: set[int] = set()
+        self._doubtful: set[int] = set()  # those of which `_completed` have completed it
         self._completed = 0
-        self._failure = ""  # of the connection whose disconnect event follows
+        self._failure = ""  # of the connection whose end is the next event
         self._reserve = take(RESERVE) if has_reserve else []
         self._has_reserve = has_reserve
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._first_too_many = limit - max(RESERVE, limit // 8)
         self._next_look = 0.0
+        self.answer()
 
     def answer(self) -> None:
-        """Handle the waiting events."""
+        """Take in the events."""
         for _ in range(_AT_ONCE):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -88,41 +91,34 @@ class Connections:
             self._take(*_EVENT.unpack(frames[0]))
 
     def tick(self) -> None:
-        """Listen again once enough descriptors are free."""
-        if self.is_listening or time.monotonic() < self._next_look:
+        """Let connections come about again where there are descriptors enough."""
+        if not self._is_held_back or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
-        taken = take(2 * RESERVE)
-        spare = taken if len(taken) < 2 * RESERVE else taken[RESERVE:]
-        for descriptor in spare:
-            os.close(descriptor)
-        if spare is taken:
+        if len(os.listdir("/proc/self/fd")) + 2 * RESERVE > self._first_too_many:
             return
-        self._reserve = taken[:RESERVE]
-        try:
-            self._server.bind(self._url)
-        except zmq.ZMQError as exc:
-            self._release()
-            log.warning("cannot listen at %s again yet: %s", self._url, exc)
-            return
-        self.is_listening = True
-        log.warning("listening at %s again", self._url)
+        self._reserve = take(RESERVE)
+        assert self._listening is not None
+        self._listening.let_in()
+        self._is_held_back = False
+        log.warning("%s accepts connections again", self._url)
 
     def close(self) -> None:
-        """Stop the events and close the reserved descriptors."""
-        if not self._server.closed:
-            self._server.disable_monitor()
+        """Close the descriptors in reserve."""
         self._release()
 
     def _take(self, event: int, value: int) -> None:
         if event == zmq.EVENT_ACCEPTED:
             self._pending[value] = _peer_of(value)
             self._doubtful.discard(value)
+            if value >= self._first_too_many and self._has_reserve:
+                self._hold_back()
         elif event == zmq.EVENT_ACCEPT_FAILED:
-            if value in (errno.EMFILE, errno.ENFILE) and self.is_listening:
-                self._stop()
-        # the event does not tell which of the pending connections
-        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            if value in (errno.EMFILE, errno.ENFILE):
+                self._hold_back()
+        elif event == zmq.EVENT_LISTENING:
+            self._listening = ListeningSocket(value)
+        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:  # of one of them, and nothing says of which
             self._completed += 1
             self._doubtful = set(self._pending)
             self._resolve()
@@ -137,7 +133,7 @@ class Connections:
             self._failure = _OTHER_KEY
 
     def _ended(self, descriptor: int) -> None:
-        address = self._pending.pop(descriptor, None)  # None: after its handshake
+        address = self._pending.pop(descriptor, None)  # None: its handshake was complete
         failure, self._failure = self._failure, ""
         if descriptor in self._doubtful:
             self._doubtful.discard(descriptor)
@@ -151,7 +147,7 @@ class Connections:
             log.warning("refused a handshake of %s: %s", address or _UNKNOWN, failure)
 
     def _resolve(self) -> None:
-        """Forget the connections in doubt once all have completed the handshake."""
+        """Forget the connections in doubt, if all of them have completed the handshake."""
         self._completed = max(0, self._completed)
         if self._completed >= len(self._doubtful):
             for descriptor in self._doubtful:
@@ -159,14 +155,27 @@ class Connections:
             self._doubtful.clear()
             self._completed = 0
 
-    def _stop(self) -> None:
-        with suppress(zmq.ZMQError):  # not listening
-            self._server.unbind(self._url)
-        self.is_listening = False
+    def _hold_back(self) -> None:
+        """Accept no more connections; those that wait to be accepted are closed."""
+        if self._is_held_back or self._listening is None:
+            return
+        try:
+            self._listening.hold_back()
+        except OSError as exc:
+            log.warning("cannot hold back connections at %s: %s", self._url, exc.strerror)
+            return
+        self._is_held_back = True
+        is_more = True
+        while is_more:
+            try:
+                is_more = self._listening.refuse_one()
+            except OSError:  # not even one descriptor is free
+                if not self._reserve:
+                    break
+                os.close(self._reserve.pop())
         self._release()
         log.warning(
-            "not listening at %s: this process may open no more files (ulimit -n); it listens "
-            "again when connections have ended",
+            "%s accepts no more connections: this process may open no more files (ulimit -n)",
             self._url,
         )
 
@@ -176,7 +185,7 @@ class Connections:
 
 
 def _peer_of(descriptor: int) -> str:
-    """Return the peer address of a connection; empty if it has ended."""
+    """The address at the other end of a connection; empty if it has ended."""
     try:
         connection = socket.socket(fileno=descriptor)
     except OSError:
@@ -186,5 +195,5 @@ def _peer_of(descriptor: int) -> str:
     except (OSError, ValueError):
         return ""
     finally:
-        connection.detach()  # libzmq owns the descriptor
+        connection.detach()  # it is libzmq's
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
