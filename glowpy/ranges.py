@@ -25,6 +25,7 @@ class Characters(NamedTuple):
 
 
 LINE_CHARACTERS = 2000
+ECHOED_CHARACTERS = 100  # of a name that a peer has sent, in an answer or a log
 NOTES_OF_EXECUTOR = 100  # limit for an executor, enforced by its agent
 
 _32_BITS = (1 << 31) - 1

@@ -15,6 +15,7 @@ from glowpy.agent.executors import Limits, UseLease, accept_lease
 from glowpy.agent.pool import ExecutorPool
 from glowpy.agent.runs import Run, is_name
 from glowpy.flags import is_module_name
+from glowpy.ranges import ECHOED_CHARACTERS
 from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
@@ -94,7 +95,8 @@ class AgentCore:
         run = self._runs.get(message.run)
         if run is None or run.is_closing or run.peer != peer:
             if not isinstance(message, CloseRun):
-                yield ToDriver(peer, RunRefused(message.run, "this agent does not know the run"))
+                name = message.run[:ECHOED_CHARACTERS]
+                yield ToDriver(peer, RunRefused(name, "this agent does not know the run"))
             return
         run.heard_at = now
         if isinstance(message, Launch):
@@ -115,7 +117,8 @@ class AgentCore:
         called = f"{message.module}-{name}" if message.module else name
         directory = os.path.join(self.directory, called)
         if not is_name(name):
-            yield ToDriver(peer, RunRefused(name, "the run's name is not a name"))
+            refused = RunRefused(name[:ECHOED_CHARACTERS], "the run's name is not a name")
+            yield ToDriver(peer, refused)
         elif message.module and not is_module_name(message.module):
             yield ToDriver(peer, RunRefused(name, "the module's name is not a name"))
         elif not message.secret:

@@ -21,6 +21,7 @@ from glowpy.agent.actions import (
 )
 from glowpy.agent.executors import ExecutorSlot, Limits, State, UseLease, accept_lease
 from glowpy.agent.runs import Run, is_name
+from glowpy.ranges import ECHOED_CHARACTERS
 from glowpy.secret import Secret
 from glowpy.shards.pull import ShardIndex
 from glowpy.timing import Timing
@@ -192,7 +193,8 @@ class ExecutorPool:
             return
         slot = self._slots.get(message.executor)
         if slot is None or slot.run.name != message.run or slot.state is State.KILLED:
-            yield ToExecutor(peer, Retire(message.run, message.executor))
+            names = message.run[:ECHOED_CHARACTERS], message.executor[:ECHOED_CHARACTERS]
+            yield ToExecutor(peer, Retire(*names))
             return
         if isinstance(message, ExecutorHello):
             yield from self._greet(slot, peer, message)

@@ -1,4 +1,4 @@
-"""Output of tasks for drivers: a bounded queue, beyond which lines are dropped and counted."""
+"""Output of tasks for drivers: a bounded queue, and then a loss that is reported."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _REASON = "the driver has not taken them in time"
 
 
 class PrintedOutput:
-    """Sends lines of output to drivers, or drops lines while other messages wait for the driver.
+    """Sends lines of output to drivers, or drops them while other messages wait for the driver.
 
-    ZeroMQ holds some thousand messages for each driver. While these wait, lines are only counted,
-    and the count is sent once the driver has caught up.
+    ZeroMQ holds some thousand messages for each driver. Once further messages wait, lines are
+    counted instead of queued, and the number is sent when the driver has caught up.
     """
 
     def __init__(self, server: Server) -> None:
@@ -29,7 +29,7 @@ class PrintedOutput:
         return True
 
     def tick(self) -> None:
-        """Report dropped lines to drivers that have caught up."""
+        """Report lines that were dropped to drivers that have caught up."""
         for (peer, run, executor), count in list(self._dropped.items()):
             if not self._server.is_behind(peer):
                 del self._dropped[peer, run, executor]

@@ -20,6 +20,7 @@ from glowpy.master.probing import Prober
 from glowpy.master.signing import with_signatures
 from glowpy.master.status import status_of
 from glowpy.master.topology import Agent, Topology
+from glowpy.ranges import ECHOED_CHARACTERS
 from glowpy.secret import Secret
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
@@ -345,5 +346,5 @@ def _answer(server: Server, master: Master, peer: bytes, message: Any, now: floa
 
 
 def _in_words(agent: Agent) -> str:
-    place = agent.place
-    return f"agent {agent.agent} at {agent.address} ({place.data_center}/{place.rack})"
+    names = agent.agent, agent.address, agent.place.data_center, agent.place.rack
+    return "agent {} at {} ({}/{})".format(*[name[:ECHOED_CHARACTERS] for name in names])

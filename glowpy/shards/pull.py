@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TypeAlias
 
+from glowpy.ranges import ECHOED_CHARACTERS
 from glowpy.record import NamedTuple
 from glowpy.secret import Secret
 from glowpy.shards.blocks import PackedBlocks
@@ -196,7 +197,7 @@ class ShardIndex:
         """Open a stream of a shard for a reader."""
         entry = self._attempts.get((run, attempt))
         if entry is None or not (entry.secret is None or entry.secret.matches(secret)):
-            lost = f"attempt {attempt} of run {run} has no shards here"
+            lost = f"attempt {attempt} of run {run[:ECHOED_CHARACTERS]} has no shards here"
             return [SendEnd(reader=reader, fetch=number, block_count=0, row_count=0, lost=lost)]
         if (reader, number) in self._fetches:
             return [

@@ -1,4 +1,4 @@
-"""Unpacks msgpack data from the network, within a bound on memory."""
+"""Unpacks msgpack from the network within a bound on memory."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import msgpack
 from glowpy.errors import ProtocolError
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 
-MOST_ITEMS = 700_000  # values in one message: enough for 100,000 blocks, about 50 MB
-_MOST_PAIRS = 10_000  # of the only map, variables of an environment
+MOST_ITEMS = 700_000  # values in one message: 100,000 blocks, about 50 MB
+_MOST_PAIRS = 10_000  # of a map, variables of an environment
 _SMALL_BYTES = 4096
 _LARGE_BYTES = 64 << 10
-_NAME_BYTES = 64  # limit for the end of the message's name
-# Strings of Python may hold lone surrogates (file names, printed output), sent unchanged.
+_NAME_BYTES = 64  # from the start of a message, enough for the name
+# Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
 SURROGATES = "surrogatepass"
 
 
 def name_in(data: bytes | memoryview) -> str:
-    """Return the name at the beginning of an encoded message; empty if there is none."""
+    """The name at the beginning of an encoded message; empty without a name."""
     reader = msgpack.Unpacker()
     reader.feed(data[:_NAME_BYTES])
     try:
         reader.read_array_header()
         name = reader.unpack()
-    except Exception:  # noqa: BLE001  # decoding will report the fault
+    except Exception:  # noqa: BLE001  # decoding says what is wrong
         return ""
     return name if type(name) is str else ""
 
 
 def unpack(data: bytes | memoryview) -> Any:
-    """Return the values of a message; a long one costs at most 50 MB beyond its own bytes.
+    """The values of a message. The cost is at most about 50 MB beyond the size of the message.
 
     Raises:
-        ProtocolError: too many values, or a value of a type used by no message.
+        ProtocolError: too many values, or a type without use in messages.
         Exception: of msgpack.
     """
     if len(data) <= _SMALL_BYTES:
         return msgpack.unpackb(data, raw=False, use_list=False, unicode_errors=SURROGATES)
-    # Nested headers can claim far more elements than the data holds, and each claim allocates
-    # memory: a first pass without allocation finds such headers.
+    # Nested headers can announce more values than follow, and msgpack allocates memory for each
+    # header. A first pass without allocations finds such headers.
     glance = msgpack.Unpacker(max_buffer_size=MAX_FRAME_BYTES)
     glance.feed(data)
     glance.skip()
     items_left = MOST_ITEMS
-    maps_left = 1  # OpenRun has one
+    maps_left = 1  # the environment in OpenRun
 
     def count_items(items: Any) -> Any:
         nonlocal items_left
@@ -78,4 +78,4 @@ def unpack(data: bytes | memoryview) -> Any:
 
 
 def _refuse_extension(_code: int, _data: bytes) -> Any:
-    raise ProtocolError("a message has a value of no type of ours")
+    raise ProtocolError("a message has a value of an unknown type")

@@ -6,10 +6,14 @@ import json
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
 
+from glowpy.agent.core import AgentCore
+from glowpy.agent.executors import Limits
 from glowpy.errors import ProtocolError
 from glowpy.master.server import Master
 from glowpy.master.shares import Claim, shares
@@ -20,8 +24,9 @@ from glowpy.timing import Timing
 from glowpy.wire.coding import MOST_PARTS, Coder
 from glowpy.wire.frame_bounds import ALL_FRAMES, CONTROL_BYTES, OF_MASTER
 from glowpy.wire.messages import MESSAGES, AskExecutors, Grants, Heartbeat
-from glowpy.wire.run_messages import Beat, Describe
+from glowpy.wire.run_messages import Beat, Describe, ExecutorReady
 from glowpy.wire.security import Policy
+from glowpy.wire.transfers import Fetch
 from glowpy.wire.transport import Poller, Transport
 from tests.echoing import BOUND_S, LOOPBACK, TIMING
 
@@ -58,6 +63,7 @@ def flood(name: str, value: bytes, size_bytes: int) -> bytes:
     return head + count.to_bytes(4, "big") + value * count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Beat", "Begin", "OpenRun"])
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 def test_the_values_of_a_message_take_64_mib_at_most(name: str, value: bytes) -> None:
@@ -87,6 +93,7 @@ def test_a_master_takes_no_payload_and_nothing_beyond_1_mib() -> None:
         coder.decode(flood("OpenRun", VALUES["texts"], 2 * MIB))
 
 
+@pytest.mark.slow
 def test_parts_beyond_the_eighth_are_dropped_as_they_are_received() -> None:
     with Transport(Policy(insecure=True), TIMING) as transport:
         server = transport.serve(LOOPBACK)
@@ -153,6 +160,7 @@ def ask(driver: str) -> AskExecutors:
     )
 
 
+@pytest.mark.slow
 def test_the_work_of_an_ask_does_not_grow_with_the_number_of_drivers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -186,3 +194,45 @@ def test_a_connection_stands_for_16_drivers_at_most() -> None:
     assert [each is not None for each in shares] == [True] * 16 + [False] * 84
     assert share("other", b"another") is not None
     master.check_invariants()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Beat("r" * 400),
+        ExecutorReady(run="r" * 400, executor="e" * 400, refusal=""),
+        Fetch(
+            fetch=1,
+            run="r" * 400,
+            attempt=1,
+            shard=0,
+            first_block=0,
+            credit_bytes=1,
+            reader_host="",
+            secret=Secret(),
+        ),
+    ],
+    ids=["driver", "executor", "reader"],
+)
+def test_an_agent_repeats_100_characters_of_a_name_at_most(message: object, tmp_path: Path) -> None:
+    core = AgentCore(
+        owner="o:1",
+        host="h",
+        directory=str(tmp_path),
+        limits=Limits(1, 100),
+        timing=Timing(),
+        make_nonce=lambda: b"n" * 16,
+        make_secret=lambda _executor: Secret.make(),
+    )
+    actions: list[Any]
+    if isinstance(message, Fetch):
+        place = {"first_block": 0, "credit_bytes": 1, "is_local": False, "secret": b""}
+        actions = core.index.fetch(b"p", 1, message.run, 1, 0, **place)  # type: ignore[arg-type]
+    elif isinstance(message, ExecutorReady):
+        actions = core.from_executor(b"p", message, b"")
+    else:
+        actions = core.from_driver(b"p", message, b"", 0.0)
+    answers = [getattr(action, "message", action) for action in actions]
+    texts = [value for value in answers[0] if isinstance(value, str)]
+    assert len(answers) == 1 and texts
+    assert max(text.count("r") for text in texts) < 120

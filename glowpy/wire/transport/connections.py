@@ -1,8 +1,8 @@
 """The connections of a listening server: refused ones are logged, and descriptors are kept free.
 
-libzmq reports what happens to its connections by events (zmq_socket_monitor(3)). Where a process
-may open no more files, libzmq would try to accept the next connection again and again; so new
-connections are held back before that, until there are descriptors enough again.
+libzmq reports changes of connections as events (zmq_socket_monitor(3)). Without free descriptors,
+libzmq would call accept() in a loop. Before the limit is reached, new connections are held back
+until enough descriptors are free again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 RESERVE = 64  # descriptors
 _EVENT = struct.Struct("=HI")  # event, value; then the address
-_AT_ONCE = 1000  # events; then others have their turn
+_AT_ONCE = 1000  # events in one call of `answer`
 _LOOK_S = 0.25  # between looks for free descriptors
 EVENTS = (
     zmq.EVENT_LISTENING
@@ -43,7 +43,7 @@ _REASONS: dict[int, str] = {
 }
 _GARBAGE = "it does not speak the protocol"
 _LEFT_IT = "the peer has closed it"
-_UNKNOWN = "a peer whose address libzmq does not tell"  # it closes garbage at once
+_UNKNOWN = "a peer of unknown address"  # libzmq has closed the connection at once
 _OTHER_KEY = "it holds another key"  # logged by the authenticator
 
 
@@ -51,10 +51,10 @@ class Connections:
     """Reads the events of one server's socket.
 
     Args:
-        monitor: where the events of the server's socket arrive.
-        url: where it listens, for the log.
+        monitor: socket for the events of the server's socket.
+        url: address of the server, for the log.
         handshake_s: the deadline of handshakes.
-        has_reserve: keep descriptors free for other uses than connections.
+        has_reserve: keep descriptors free for files and processes.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Connections:
         self._url = url
         self._handshake_s = handshake_s
         self._pending: dict[int, str] = {}  # addresses by descriptor, before the handshake
-        self._doubtful: set[int] = set()  # those of which `_completed` have completed it
+        self._doubtful: set[int] = set()  # `_completed` of these have completed the handshake
         self._completed = 0
-        self._failure = ""  # of the connection whose end is the next event
+        self._failure = ""  # of the connection that the next event ends
         self._reserve = take(RESERVE) if has_reserve else []
         self._has_reserve = has_reserve
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -82,7 +82,7 @@ class Connections:
         self.answer()
 
     def answer(self) -> None:
-        """Take in the events."""
+        """Process events."""
         for _ in range(_AT_ONCE):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -91,7 +91,7 @@ class Connections:
             self._take(*_EVENT.unpack(frames[0]))
 
     def tick(self) -> None:
-        """Let connections come about again where there are descriptors enough."""
+        """Accept connections again once enough descriptors are free."""
         if not self._is_held_back or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
@@ -118,7 +118,7 @@ class Connections:
                 self._hold_back()
         elif event == zmq.EVENT_LISTENING:
             self._listening = ListeningSocket(value)
-        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:  # of one of them, and nothing says of which
+        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:  # of any pending connection
             self._completed += 1
             self._doubtful = set(self._pending)
             self._resolve()
@@ -133,7 +133,7 @@ class Connections:
             self._failure = _OTHER_KEY
 
     def _ended(self, descriptor: int) -> None:
-        address = self._pending.pop(descriptor, None)  # None: its handshake was complete
+        address = self._pending.pop(descriptor, None)  # None: the handshake was complete
         failure, self._failure = self._failure, ""
         if descriptor in self._doubtful:
             self._doubtful.discard(descriptor)
@@ -147,7 +147,7 @@ class Connections:
             log.warning("refused a handshake of %s: %s", address or _UNKNOWN, failure)
 
     def _resolve(self) -> None:
-        """Forget the connections in doubt, if all of them have completed the handshake."""
+        """Forget the connections in doubt once all have completed the handshake."""
         self._completed = max(0, self._completed)
         if self._completed >= len(self._doubtful):
             for descriptor in self._doubtful:
@@ -156,7 +156,7 @@ class Connections:
             self._completed = 0
 
     def _hold_back(self) -> None:
-        """Accept no more connections; those that wait to be accepted are closed."""
+        """Hold back new connections and close the connections in the queue."""
         if self._is_held_back or self._listening is None:
             return
         try:
@@ -169,7 +169,7 @@ class Connections:
         while is_more:
             try:
                 is_more = self._listening.refuse_one()
-            except OSError:  # not even one descriptor is free
+            except OSError:  # no descriptor is free
                 if not self._reserve:
                     break
                 os.close(self._reserve.pop())
@@ -185,7 +185,7 @@ class Connections:
 
 
 def _peer_of(descriptor: int) -> str:
-    """The address at the other end of a connection; empty if it has ended."""
+    """The address of the peer of a connection; empty after the end of the connection."""
     try:
         connection = socket.socket(fileno=descriptor)
     except OSError:

@@ -1,7 +1,7 @@
-"""Holding back new connections of a listening socket, while the accepted ones go on.
+"""Holds back new connections of a listening socket without ending accepted connections.
 
-`zmq_unbind` would end the accepted connections, too. Instead, a filter of the system
-(SO_ATTACH_FILTER, socket(7)) drops the first packets of new connections, whose clients repeat them.
+`zmq_unbind` would end the accepted connections, too. A filter of the system (SO_ATTACH_FILTER,
+socket(7)) drops the first packets of new connections instead, and clients repeat these packets.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K: no byte of the pa
 
 
 class ListeningSocket:
-    """The listening socket of a ZeroMQ server, by its descriptor, which stays libzmq's."""
+    """The listening socket of a ZeroMQ server, by descriptor. libzmq stays the owner."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        # libzmq accepts after epoll has said so; another may have accepted in between.
+        # libzmq calls accept() after epoll; `refuse_one` may have accepted in between.
         os.set_blocking(descriptor, False)
 
     def hold_back(self) -> None:
-        """Let no further connection come about.
+        """Drop the packets of new connections.
 
         Raises:
-            OSError: this system has no such filters.
+            OSError: the system has no filters.
         """
         program = ctypes.create_string_buffer(_DROP, len(_DROP))
         with self._borrowed() as listener:
@@ -43,12 +43,12 @@ class ListeningSocket:
             )
 
     def let_in(self) -> None:
-        """Let connections come about again."""
-        with self._borrowed() as listener, suppress(OSError):  # there is no filter
+        """Stop dropping packets."""
+        with self._borrowed() as listener, suppress(OSError):  # no filter is attached
             listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
     def refuse_one(self) -> bool:
-        """Close one of the connections that wait to be accepted. False: there is none.
+        """Accept and close a connection of the queue. False: the queue is empty.
 
         Raises:
             OSError: this process may open no more files.

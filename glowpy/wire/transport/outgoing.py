@@ -1,7 +1,7 @@
-"""The outgoing messages of one peer, bounded in bytes: ZeroMQ bounds its queues in messages.
+"""The messages for one peer of a server, bounded in bytes; ZeroMQ bounds queues in messages.
 
-ZeroMQ takes small frames up to its high-water mark. Larger frames count here until sent
-(`zmq.MessageTracker`). Messages beyond the bound wait here, in order, for a limited time.
+ZeroMQ queues small frames up to the high-water mark. The bytes of larger frames are counted until
+ZeroMQ releases a frame (`zmq.MessageTracker`). Further messages wait here, in order, for a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zmq
 
 from glowpy.wire.coding import Payload
 
-_UNDERWAY_BYTES = 16 << 20  # of larger frames, within ZeroMQ and the system
+_UNDERWAY_BYTES = 16 << 20  # of larger frames in ZeroMQ
 _WAITING_BYTES = 8 << 20
 _MOST_WAITING = 100_000  # messages
 # as plain numbers: or-ing pyzmq's enums takes as long as sending
@@ -25,7 +25,7 @@ MakeFrames: TypeAlias = Callable[[], "Frames | None"]
 
 
 class Outgoing:
-    """The queue of one slow peer, or of a peer that receives large frames."""
+    """The messages for one peer that reads slowly, or gets large frames."""
 
     def __init__(
         self, socket: zmq.Socket[bytes], peer: bytes, small_bytes: int, keeps_s: float, now: float
@@ -34,7 +34,7 @@ class Outgoing:
         self._peer = peer
         self._small_bytes = small_bytes
         self._keeps_s = keeps_s
-        self._moved_at = now  # the last time of progress or of an empty queue
+        self._moved_at = now  # time of the last message that ZeroMQ took, or of an empty queue
         self._underway: deque[tuple[zmq.MessageTracker, int]] = deque()
         self._underway_bytes = 0
         self._waiting: deque[tuple[Frames | MakeFrames, int]] = deque()
@@ -51,10 +51,11 @@ class Outgoing:
         return bool(self._waiting)
 
     def send(self, frames: Frames | MakeFrames, now: float) -> bool:
-        """Send or queue a message. False: the peer is gone, or has made no progress for long.
+        """Send, or keep for later. False: the peer is gone, or the queue is full.
 
         Args:
-            frames: or a function that makes the frames, or None, once the peer takes more.
+            frames: the frames, or a function that makes the frames once ZeroMQ has room; the
+                function returns None to send nothing.
         """
         self.flush(now)
         if self.is_gone:
@@ -71,7 +72,7 @@ class Outgoing:
         return True
 
     def flush(self, now: float) -> None:
-        """Send queued messages as far as the peer takes them."""
+        """Send the waiting messages for which ZeroMQ has room."""
         while self._waiting and self._has_room():
             source, size = self._waiting[0]
             frames = source() if callable(source) else source
@@ -90,14 +91,14 @@ class Outgoing:
             self._waiting_bytes = 0
 
     def _has_room(self) -> bool:
-        """Return True if ZeroMQ holds few enough large frames of this peer for the next message."""
+        """The next message fits into the bound for large frames, or is the only one."""
         self._settle()
         size = self._waiting[0][1]
         is_small = size <= self._small_bytes and not callable(self._waiting[0][0])
         return is_small or not self._underway or self._underway_bytes + size <= _UNDERWAY_BYTES
 
     def _put(self, frames: Frames) -> bool:
-        """Hand a message to ZeroMQ; False: no room now, or the peer is gone."""
+        """Hand a message to ZeroMQ; False: the queue is full, or the peer is gone."""
         try:
             self._socket.send(self._peer, _MORE_AT_ONCE)
         except zmq.ZMQError as exc:

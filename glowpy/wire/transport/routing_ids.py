@@ -1,8 +1,8 @@
-"""The numbers by which libzmq names the connections of a ROUTER.
+"""The routing ids that libzmq generates for the connections of a ROUTER.
 
-libzmq counts up from `rand()`, which it never seeds: without a seed, the first number is the same
-in every process. A client may choose its own name; a client that chooses the next number of libzmq
-makes libzmq abort the process ("Assertion failed: ok", `routing_socket_base_t::add_out_pipe`).
+libzmq counts from `rand()` without a seed, so the first id is the same in every process. A client
+may choose a routing id. If a client chooses the id that libzmq generates next, libzmq aborts the
+process ("Assertion failed: ok", `routing_socket_base_t::add_out_pipe`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 
 def seed_routing_ids() -> None:
-    """Start from an unpredictable number."""
+    """Seed `rand()` with randomness of the system: peers cannot predict routing ids."""
     import ctypes
 
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "little"))
