@@ -14,17 +14,21 @@ import zmq
 
 from glowpy.wire.address import Address
 from glowpy.wire.greeting import hello_of
-from glowpy.wire.security import ClusterKey, Policy, policy_for
-from glowpy.wire.transport import Poller, Server, Transport, make_key
-from glowpy.wire.user_key import user_key
+from glowpy.wire.roles import Role
+from glowpy.wire.security import KeyPair
+from glowpy.wire.transport import Poller, Server, Transport
+from glowpy.wire.transport.curve import make_keys, make_pair
+from glowpy.wire.user_key import user_keys
 from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, said
+from tests.keys import own_policy, policy_as
 from tests.processes import started
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
-KEY = make_key()
+KEYS = make_keys()
+POLICY = policy_as(keys=KEYS)
 
 
-def connected(address: Address, key: ClusterKey, server_key: bytes) -> zmq.Socket[bytes]:
+def connected(address: Address, key: KeyPair, server_key: bytes) -> zmq.Socket[bytes]:
     found: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     found.setsockopt(zmq.LINGER, 0)
     found.curve_publickey, found.curve_secretkey = key.public, key.secret
@@ -53,7 +57,7 @@ def await_log(poller: Poller, caplog: pytest.LogCaptureFixture, pattern: str) ->
     ids=["no key", "idle", "slow"],
 )
 def test_a_refused_handshake_is_logged_with_its_address(data: bytes, reason: str, caplog) -> None:
-    with Transport(Policy(KEY), TIMING._replace(handshake_s=0.3)) as transport:
+    with Transport(POLICY, TIMING._replace(handshake_s=0.3)) as transport:
         server = transport.serve(LOOPBACK)
         assert isinstance(server.address, Address)
         poller = Poller()
@@ -67,12 +71,12 @@ def test_a_refused_handshake_is_logged_with_its_address(data: bytes, reason: str
 
 
 def test_a_client_with_another_servers_key_is_logged_with_its_address(caplog) -> None:
-    with Transport(Policy(KEY), TIMING) as transport:
+    with Transport(POLICY, TIMING) as transport:
         server = transport.serve(LOOPBACK)
         assert isinstance(server.address, Address)
         poller = Poller()
         poller.register(server, server)
-        with connected(server.address, KEY, make_key().public):
+        with connected(server.address, KEYS.newest.pairs[Role.DRIVER], make_pair().public):
             await_log(
                 poller,
                 caplog,
@@ -81,7 +85,7 @@ def test_a_client_with_another_servers_key_is_logged_with_its_address(caplog) ->
 
 
 def test_garbage_is_logged_and_members_are_not(caplog) -> None:
-    with Transport(Policy(KEY), TIMING) as transport:
+    with Transport(POLICY, TIMING) as transport:
         server = transport.serve(LOOPBACK)
         assert isinstance(server.address, Address)
         poller = Poller()
@@ -116,7 +120,7 @@ def test_a_server_without_descriptors_stops_listening_and_begins_again(tmp_path:
     command = [sys.executable, "-m", "glowpy", "master", "--address", "127.0.0.1:0"]
     with (
         started(tmp_path, "-c", line, "sh", *command, program="sh") as running,
-        Transport(policy_for(LOOPBACK), TIMING) as transport,
+        Transport(own_policy(), TIMING) as transport,
     ):
         found = running.stdout.await_match(r"listening on 127\.0\.0\.1:(\d+)")
         address = Address("127.0.0.1", int(found[1]))
@@ -147,18 +151,21 @@ import ctypes, sys, zmq
 from glowpy.wire.coding import Coder
 from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import MESSAGES
-from glowpy.wire.user_key import user_key
+from glowpy.wire.roles import Role
+from glowpy.wire.user_key import user_keys
 
 libc = ctypes.CDLL(None)
 libc.srand(1)  # as in a process that seeds nothing
 first = (libc.rand() | libc.rand() << 31) & 0xFFFFFFFF
-key, hello = user_key(), Coder(MESSAGES).encode(hello_of("driver", "chosen"))
+pairs = user_keys().newest.pairs
+key, server = pairs[Role.DRIVER], pairs[Role.SERVER]
+hello = Coder(MESSAGES).encode(hello_of("driver", "chosen"))
 context, sockets = zmq.Context(), []
 for number in [*range(60), None, None, None]:
     each = context.socket(zmq.DEALER)
     sockets.append(each)
     each.curve_publickey, each.curve_secretkey = key.public, key.secret
-    each.curve_serverkey = key.public
+    each.curve_serverkey = server.public
     if number is not None:
         each.routing_id = b"\\0" + ((first + number) & 0xFFFFFFFF).to_bytes(4, "big")
     each.connect("tcp://" + sys.argv[1])
@@ -180,7 +187,7 @@ def test_members_that_choose_the_next_routing_ids_end_no_server(role: str, tmp_p
             *("--dir", str(tmp_path / "agent")),
         ]
     )
-    user_key()
+    user_keys()
     with started(tmp_path, "-m", "glowpy", role, *place) as running:
         address = running.stdout.await_match(r"listening on (\S+)")[1]
         with started(tmp_path, "-c", CHOSEN, address) as members:

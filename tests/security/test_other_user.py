@@ -42,7 +42,10 @@ from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.contact import completes_handshake
 from glowpy.wire.security import Policy
-from glowpy.wire.transport import Transport, make_key
+from glowpy.wire.key_policy import policy_of
+from glowpy.wire.roles import Role
+from glowpy.wire.transport import Transport
+from glowpy.wire.transport.curve import make_keys
 
 os.setgroups([]), os.setgid({UNUSED_UID}), os.setuid({UNUSED_UID})
 got = []
@@ -74,7 +77,7 @@ for pid in pids:
     attempt(lambda: os.kill(pid, signal.SIGTERM), "signal", pid)
 for port in ports:
     tried["ports"] += 1
-    for policy in (Policy(insecure=True), Policy(make_key())):
+    for policy in (Policy(insecure=True), policy_of(make_keys(), Role.DRIVER, 'own')):
         with Transport(policy, Timing().without_linger()) as transport:
             if completes_handshake(transport, Address("127.0.0.1", port), 8.0):
                 got.append(f"port {{port}}")

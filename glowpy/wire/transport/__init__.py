@@ -7,7 +7,6 @@ network drops packets.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +24,7 @@ from glowpy.wire.frame_bounds import ALL_FRAMES, FrameBounds
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.security import KeyPair, Policy
 from glowpy.wire.transport.poller import Poller, Watched
+from glowpy.wire.transport.requirements import check_descriptors, check_libzmq
 from glowpy.wire.transport.routing_ids import seed_routing_ids
 from glowpy.wire.transport.sockets import Link, LinkEvent, Server
 
@@ -42,9 +42,9 @@ __all__ = [
     "Server",
     "Transport",
     "Watched",
+    "check_libzmq",
 ]
 
-_LEAST_LIBZMQ = (4, 3, 3)  # earlier releases let unauthenticated clients exhaust the memory
 _QUEUE_MESSAGES = 10_000  # to or from one peer
 _SMALL_BYTES = 4096  # 10,000 frames of this size are 40 MB; larger frames are counted in bytes
 _SMALL_ON_THIS_HOST_BYTES = 64 << 10  # for processes started by this one
@@ -52,7 +52,6 @@ MOST_SOCKETS = 16_384  # of one transport: three for each link
 FEW_SOCKETS = 256  # for a run on this host: room for more sockets takes ZeroMQ 1.4 ms
 _BACKLOG = 1024  # connections that wait for accept: all agents of a restarted master
 _OVERHEAD_BYTES = 1024  # added to a frame by encryption
-_DESCRIPTORS = 48  # of a context (8), a server (5), and some links and peers (5 each)
 # Between ZeroMQ's attempts to connect. Not in `timing`: each attempt costs a connection, and many
 # clients may wait for one server.
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1000
@@ -92,7 +91,7 @@ class Transport:
     ) -> None:
         check_libzmq(zmq.zmq_version_info(), has_curve=zmq.has("curve"))
         _check_pairs(policy)
-        _check_descriptors()
+        check_descriptors()
         self._policy = policy
         self._timing = timing
         self._bounds = bounds
@@ -286,21 +285,6 @@ class Transport:
         return socket
 
 
-def check_libzmq(version: tuple[int, int, int], *, has_curve: bool) -> None:
-    """Refuse a libzmq without encryption, or with faults exploitable before authentication.
-
-    Raises:
-        ConfigError: names the version and the remedy.
-    """
-    if version < _LEAST_LIBZMQ or not has_curve:
-        found = ".".join(map(str, version)) + ("" if has_curve else " without CURVE")
-        least = ".".join(map(str, _LEAST_LIBZMQ))
-        raise ConfigError(
-            f"glowpy needs libzmq {least} or later with CURVE, and pyzmq uses libzmq {found}; "
-            "install the wheel of pyzmq (pip install --force-reinstall pyzmq), which brings its own"
-        )
-
-
 def _check_pairs(policy: Policy) -> None:
     """Raises: ConfigError: a key is damaged."""
     if policy.own is None or policy.server is None:
@@ -330,27 +314,6 @@ def _why_not(address: Endpoint, other: str, number: int) -> str:
     from glowpy.wire.listener import why_not
 
     return why_not(address, other, number)
-
-
-def _check_descriptors() -> None:
-    """Check for enough descriptors: where they run out, ZeroMQ aborts the process.
-
-    Raises:
-        ConfigError: too many files are open.
-    """
-    held: list[int] = []
-    try:
-        held.append(os.open(os.devnull, os.O_RDONLY))
-        while len(held) < _DESCRIPTORS:
-            held.append(os.dup(held[0]))
-    except OSError as exc:
-        raise ConfigError(
-            f"cannot open sockets: {exc.strerror}; they take {_DESCRIPTORS} descriptors, and this "
-            "process may not have so many more (ulimit -n)"
-        ) from exc
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
 
 
 def _url(address: Endpoint, *, is_server: bool) -> str:

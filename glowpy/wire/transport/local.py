@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
+from glowpy.secret import Secret
 from glowpy.wire.address import Endpoint, IpcAddress
 from glowpy.wire.transport import Link, LinkEvent, Poller, Server, Transport, Watched
 
@@ -55,6 +56,12 @@ class LocalServer(Server):
 
     def tend(self) -> None:
         """Nothing waits: links are unbounded."""
+
+    def admit_run(self, _secret: Secret, _run: str) -> None:
+        """Do nothing: peers in this process need no key."""
+
+    def dismiss_run(self, _run: str) -> None:
+        """Do nothing: peers in this process need no key."""
 
     def receive(self) -> None:
         """Messages go to the function of the constructor."""
