@@ -11,7 +11,7 @@ import zmq
 from glowpy.agent.printed import PrintedOutput
 from glowpy.wire.coding import Coder
 from glowpy.wire.messages import MESSAGES
-from glowpy.wire.run_messages import Printed, Stream
+from glowpy.wire.run_messages import OutputStream, Printed
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Server, Transport
 from glowpy.wire.transport.outgoing import Outgoing
@@ -122,7 +122,9 @@ def test_output_that_a_driver_does_not_take_is_lost_and_counted() -> None:
     printed = PrintedOutput(driver)  # type: ignore[arg-type]
 
     def say(text: str) -> None:
-        assert printed.send(b"d", Printed(run="r", executor="e", stream=Stream.STDOUT, text=text))
+        assert printed.send(
+            b"d", Printed(run="r", executor="e", stream=OutputStream.STDOUT, text=text)
+        )
 
     say("first\n")
     driver.is_slow = True
