@@ -20,7 +20,7 @@ def signal_name(number: int) -> str:
 
 
 def kill_group(leader: int) -> None:
-    """SIGKILL whatever the process that leads a group has started, and itself if it lives."""
+    """SIGKILL the group of a process: the process, if alive, and its children."""
     with suppress(ProcessLookupError, PermissionError):  # none is left, or only another user's
         os.killpg(leader, signal.SIGKILL)
 

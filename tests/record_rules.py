@@ -1,4 +1,4 @@
-"""Rules for records: built by keyword, with a separate type for each kind of id."""
+"""Rules for records: records with many fields are built by keyword."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _MOST_AGENTS = 250
 
 
 class LocalCluster:
-    """A master and agents: entering the context starts them, leaving it ends and removes them.
+    """A master and agents: entering the context starts the servers, leaving ends all of them.
 
     Agent number n listens on 127.0.0.<n+1> and counts as a separate host: its shards are read over
     sockets, and are unreachable once the agent is dead.

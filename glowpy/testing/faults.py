@@ -22,7 +22,7 @@ from glowpy.environment import FAULTS_VARIABLE
 from glowpy.record import NamedTuple
 from glowpy.task.injection import ARMED, AT_END, GATES, NEWS, Fault
 
-# Longer than the slowest machine needs. A wait that exceeds it raises TimeoutError.
+# Longer than the slowest machine needs. A longer wait raises TimeoutError.
 BOUND_S = 60.0
 
 
@@ -44,7 +44,7 @@ class Attempt(NamedTuple):
 
 
 class ArmedFault:
-    """One fault, before or after it has happened."""
+    """A fault, before or after its injection."""
 
     def __init__(self, faults: Faults, fault: Fault, gate: IO[bytes] | None) -> None:
         self._faults = faults

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class BackgroundCall:
-    """A call on a thread of its own; `result` waits for its end."""
+    """A call on a background thread; `result` waits for the end of the call."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
