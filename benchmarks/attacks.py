@@ -35,7 +35,6 @@ from glowpy.wire.coding import Coder
 from glowpy.wire.greeting import hello_of
 from glowpy.wire.messages import MESSAGES, AskExecutors, Heartbeat
 from glowpy.wire.run_messages import OpenRun
-from glowpy.wire.security import load_key
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus
 
 HERE = Path(__file__).resolve().parent.parent
@@ -74,6 +73,15 @@ class Server:
         return self.process.poll() is not None
 
 
+def _keys_in(path: Path) -> tuple[tuple[bytes, bytes], bytes]:
+    """A driver's key pair and the public key of servers; before roles, all members had one pair."""
+    lines = dict(line.split(b" ", 1) for line in path.read_bytes().splitlines()[1:])
+    if b"driver" not in lines:
+        return (lines[b"public"], lines[b"secret"]), lines[b"public"]
+    public, secret = lines[b"driver"].split()
+    return (public, secret), lines[b"server"].split()[0]
+
+
 class Attack:
     """The servers of one attack, and a member's and a stranger's way to them."""
 
@@ -84,7 +92,7 @@ class Attack:
         self._context.set(zmq.MAX_SOCKETS, 20_000)
         self.key_file = directory / "key"
         self.run("keys", str(self.key_file)).check_returncode()
-        self.key = load_key(str(self.key_file))
+        self._pair, self._server_public = _keys_in(self.key_file)
         self.master = self.start("master", "--address", "127.0.0.1:0")
         self.agent = self.start(
             *("agent", "--host", "127.0.0.1", "--port", "0", "--master", self.master.address),
@@ -143,8 +151,8 @@ class Attack:
         found: zmq.Socket[bytes] = self._stack.enter_context(self._context.socket(zmq.DEALER))
         found.setsockopt(zmq.LINGER, 0)
         found.setsockopt(zmq.SNDTIMEO, round(BOUND_S * 1000))
-        found.curve_publickey, found.curve_secretkey = self.key.public, self.key.secret
-        found.curve_serverkey = self.key.public
+        found.curve_publickey, found.curve_secretkey = self._pair
+        found.curve_serverkey = self._server_public
         if routing_id:
             found.setsockopt(zmq.ROUTING_ID, routing_id)
         if not reads:
