@@ -56,7 +56,7 @@ class Policy(NamedTuple):
         act = "listen on" if is_server else "connect to"
         raise ConfigError(
             f"refusing to {act} {address} without a key: whoever can reach an agent can run "
-            "programs on it; make a key with `glowpy keys FILE` and give it to every member "
+            "programs on it; make keys with `glowpy keys FILE` and name a key file at every member "
             "(--key-file, -key.file), or stay on loopback (127.0.0.1), where your own key is used"
         )
 

@@ -6,14 +6,16 @@ import os
 
 # The module behind hashlib.blake2b, without OpenSSL, whose loading would cost every task 10 ms.
 from _blake2 import blake2b
+from typing import TYPE_CHECKING
 
 import zmq
 import zmq.utils.z85
 
 from glowpy.secret import Secret
-from glowpy.wire.key_file import LEASE_SECRET_BYTES, Generation, KeyFile
-from glowpy.wire.roles import CLUSTER_ROLES
 from glowpy.wire.security import KeyPair
+
+if TYPE_CHECKING:
+    from glowpy.wire.key_file import Generation, KeyFile
 
 
 def make_pair() -> KeyPair:
@@ -23,12 +25,17 @@ def make_pair() -> KeyPair:
 
 def make_generation(number: int = 1) -> Generation:
     """New keys of all roles."""
+    from glowpy.wire.key_file import LEASE_SECRET_BYTES, Generation  # tasks make no keys
+    from glowpy.wire.roles import CLUSTER_ROLES
+
     pairs = {role: make_pair() for role in CLUSTER_ROLES}
     return Generation(number, pairs, os.urandom(LEASE_SECRET_BYTES))
 
 
 def make_keys() -> KeyFile:
     """The content of a new key file."""
+    from glowpy.wire.key_file import KeyFile
+
     return KeyFile((make_generation(),))
 
 
