@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -258,21 +259,27 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.fixture
+def world() -> Iterator[Path]:
+    """A folder that all users can read, with the folders on its way."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="files of root and other groups take root")
-def test_a_secret_that_is_mounted_for_a_group_is_taken(tmp_path: Path) -> None:
+def test_a_secret_that_is_mounted_for_a_group_is_taken(world: Path) -> None:
     """The mount of Kubernetes with `fsGroup: 2000`: root's files, through links to a dated
     directory."""
-    dated = tmp_path / "..2026_11_30"
+    dated = world / "..2026_11_30"
     dated.mkdir(mode=0o755)
-    (tmp_path / "..data").symlink_to(dated.name)
-    (tmp_path / "cluster.key").symlink_to("..data/cluster.key")
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
-    paths = [tmp_path / "cluster.key"]
-    for mode, group in ((0o440, 2000), (0o640, 2000), (0o460, 2000), (0o444, 2000), (0o440, 3000)):
-        path = dated / ("cluster.key" if len(paths) == 1 else f"{mode:o}-{group}")
-        os.chown(write(path, mode=mode), 0, group)
-        paths += [path] if len(paths) > 1 or mode != 0o440 else []
+    (world / "..data").symlink_to(dated.name)
+    (world / "cluster.key").symlink_to("..data/cluster.key")
+    os.chown(write(dated / "cluster.key", mode=0o440), 0, 2000)
+    paths = [world / "cluster.key"]
+    for mode, group in ((0o640, 2000), (0o460, 2000), (0o444, 2000), (0o440, 3000)):
+        paths.append(dated / f"{mode:o}-{group}")
+        os.chown(write(paths[-1], mode=mode), 0, group)
     ended = subprocess.run(
         [sys.executable, "-c", MOUNTED, *map(str, paths)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
