@@ -65,11 +65,15 @@ def new_flow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The leader's address of a cluster of three agents; no file and no process may remain."""
+    """The leader's address of a cluster of three agents; no file and no process may remain.
+
+    Each agent has one executor: what a run costs is the start of its executors. tests/faults and
+    drivers with clusters of their own have agents with several.
+    """
     # mkdtemp-short: paths of sockets in the directory are limited to 107 bytes
     temporary = tmp_path_factory.mktemp("cluster")
     command = [sys.executable, "-m", "glowpy", "cluster"]
-    command += ["--agents", "3", "--executors", "2", "--port", "0"]
+    command += ["--agents", "3", "--executors", "1", "--port", "0"]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

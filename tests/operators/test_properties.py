@@ -218,7 +218,7 @@ def test_any_chain_of_any_family(new_flow: Runner) -> None:
 @ON_EVERY_RUNNER
 def test_any_first_rows(new_flow: Runner) -> None:
     """take returns the first rows of collect, top the first rows of a sort."""
-    runs = {"inline": 200, "standalone": 20, "cluster": 5}
+    runs = {"inline": 200, "standalone": 20, "cluster": 3}
 
     @settings(
         max_examples=runs[new_flow.name],

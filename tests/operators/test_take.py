@@ -16,7 +16,7 @@ from glowpy.planner.fusion import make_plan
 from glowpy.resources import cores
 from tests.runners import ON_EVERY_RUNNER, ON_THE_CLUSTER, ON_THIS_MACHINE, Runner
 
-CLUSTER_EXECUTORS = 6  # of the fixture's
+CLUSTER_EXECUTORS = 3  # of the fixture's
 
 MakeRows = Callable[[Flow], Dataset]
 
