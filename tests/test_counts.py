@@ -10,7 +10,7 @@ import pytest
 
 from glowpy import Channel, Flow
 from glowpy.errors import ChannelError, DefinitionError
-from tests.runners import ON_EVERY_RUNNER, Runner
+from tests.runners import ON_THIS_MACHINE, Runner
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.0, "2", None, True, np.float64(2), np.bool_(True)])
@@ -28,7 +28,7 @@ def test_a_number_of_shards_is_whole_and_positive(wrong: Any) -> None:
         assert repr(wrong) in str(error.value)
 
 
-@ON_EVERY_RUNNER
+@ON_THIS_MACHINE
 def test_numbers_of_numpy_count_shards_and_rows(new_flow: Runner) -> None:
     two, three = np.int64(2), np.uint8(3)
     flow = new_flow()
