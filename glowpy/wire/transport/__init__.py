@@ -30,8 +30,8 @@ from glowpy.wire.transport.sockets import Link, LinkEvent, Server
 
 if TYPE_CHECKING:
     from glowpy.wire.roles import Rules
+    from glowpy.wire.transport.authenticator import ZapAuthenticator
     from glowpy.wire.transport.connections import Connections
-    from glowpy.wire.transport.gate import Gate
 
 __all__ = [
     "FEW_SOCKETS",
@@ -100,7 +100,7 @@ class Transport:
         self._context = zmq.Context(io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, most_sockets)
         self._sockets: list[zmq.Socket[bytes]] = []
-        self._gate: Gate | None = None
+        self._authenticator: ZapAuthenticator | None = None
         self._monitored: list[zmq.Socket[bytes]] = []
         self._connections: list[Connections] = []
         self._numbers = count(1)
@@ -150,20 +150,20 @@ class Transport:
         socket = self._router()
         socket.setsockopt(zmq.IPV6, _is_ipv6(address))
         socket.setsockopt(zmq.BACKLOG, _BACKLOG)
-        gate = None
+        authenticator = None
         if self._policy.own is not None:
             pair = run_key or self._policy.server
             if pair is None or not pair.secret:
                 raise ConfigError(
                     f"cannot listen on {address} with a key file without servers' keys"
                 )
-            gate = self._gate = self._gate or self._new_gate()
-            gate.rules = rules
-            gate.set_members(self._policy.admits)
+            authenticator = self._authenticator = self._authenticator or self._new_authenticator()
+            authenticator.rules = rules
+            authenticator.set_members(self._policy.admits)
             socket.curve_secretkey = pair.secret
             socket.curve_publickey = pair.public
             socket.curve_server = True
-            socket.setsockopt(zmq.ZAP_DOMAIN, gate.domain)
+            socket.setsockopt(zmq.ZAP_DOMAIN, authenticator.domain)
             socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         monitor = self._monitor(socket, EVENTS)
         with _explained(f"listen on {address}", socket, monitor, why=why):
@@ -175,7 +175,9 @@ class Transport:
         handshake_s = self._timing.handshake_s
         connections = Connections(monitor, url, handshake_s, has_reserve=has_reserve)
         self._connections.append(connections)
-        return Server(socket, address, self._coder, gate, connections, _SMALL_BYTES, self._keeps_s)
+        return Server(
+            socket, address, self._coder, authenticator, connections, _SMALL_BYTES, self._keeps_s
+        )
 
     def connect(self, address: Endpoint, *, run_key: KeyPair | None = None) -> Link:
         """Connect to a server; returns at once, even without a listener.
@@ -222,8 +224,8 @@ class Transport:
                 "the servers' key in the key file has changed, which takes a restart of all servers"
             )
         self._policy = policy
-        if self._gate is not None:
-            self._gate.set_members(policy.admits)
+        if self._authenticator is not None:
+            self._authenticator.set_members(policy.admits)
 
     def close(self) -> None:
         """Close every socket and end ZeroMQ's threads; last messages may still be sent."""
@@ -260,10 +262,10 @@ class Transport:
             monitor.connect(events)
         return monitor
 
-    def _new_gate(self) -> Gate:
-        from glowpy.wire.transport.gate import Gate  # most starts have no key
+    def _new_authenticator(self) -> ZapAuthenticator:
+        from glowpy.wire.transport.authenticator import ZapAuthenticator  # most starts have no key
 
-        return Gate(self._socket(zmq.REP))
+        return ZapAuthenticator(self._socket(zmq.REP))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         self._sockets = [each for each in self._sockets if not each.closed]

@@ -10,8 +10,8 @@ import zmq
 from glowpy.wire.transport.sockets import Link, Server
 
 if TYPE_CHECKING:
+    from glowpy.wire.transport.authenticator import ZapAuthenticator
     from glowpy.wire.transport.connections import Connections
-    from glowpy.wire.transport.gate import Gate
 
 _FLUSH_S = 0.02  # between attempts to send queued messages
 
@@ -25,7 +25,9 @@ class Poller:
         self._poller = zmq.Poller()
         self._data: dict[Any, Any] = {}
         self._servers: set[Server] = set()
-        self._attendants: dict[Any, Gate | Connections] = {}  # by socket; answered in `poll`
+        self._attendants: dict[
+            Any, ZapAuthenticator | Connections
+        ] = {}  # by socket; answered in `poll`
         self._attended: dict[Any, set[Server]] = {}  # the registered servers of each attendant
 
     def register(self, watched: Watched, data: Any) -> None:

@@ -17,8 +17,8 @@ from glowpy.wire.coding import MOST_PARTS, Coder, Payload
 from glowpy.wire.transport.outgoing import Frames, MakeFrames, Outgoing
 
 if TYPE_CHECKING:
+    from glowpy.wire.transport.authenticator import ZapAuthenticator
     from glowpy.wire.transport.connections import Connections
-    from glowpy.wire.transport.gate import Gate
 
 _TOLD, _TOLD_EVERY = 100, 10_000  # dropped messages: a flood must not fill the disk
 _DROPPED_AT_ONCE = 100  # invalid messages in a row, before the caller's other work
@@ -40,7 +40,7 @@ class Server:
     """A ROUTER: serves any number of peers, each named by its connection.
 
     Args:
-        gate: authenticates clients.
+        authenticator: authenticates clients.
         connections: reads the events of the socket.
         small_bytes: frames up to this size count as messages only, see `outgoing`.
         keeps_s: time for which messages wait for a slow peer; 0: they are dropped.
@@ -51,7 +51,7 @@ class Server:
         socket: zmq.Socket[bytes],
         address: Endpoint,
         coder: Coder,
-        gate: Gate | None,
+        authenticator: ZapAuthenticator | None,
         connections: Connections | None,
         small_bytes: int,
         keeps_s: float,
@@ -64,9 +64,9 @@ class Server:
         # of slow peers, and peers that receive large frames
         self._outgoing: dict[bytes, Outgoing] = {}
         self.address = address
-        self.gate = gate
-        self.attendants: list[Gate | Connections] = [
-            each for each in (gate, connections) if each is not None
+        self.authenticator = authenticator
+        self.attendants: list[ZapAuthenticator | Connections] = [
+            each for each in (authenticator, connections) if each is not None
         ]
         self._connections = connections
 
@@ -134,8 +134,8 @@ class Server:
                 return None
             try:
                 message, payload = self._coder.unframe(frames[1:])
-                if self.gate is not None:
-                    self.gate.check(client, message)
+                if self.authenticator is not None:
+                    self.authenticator.check(client, message)
             except ProtocolError as exc:
                 self._dropped += 1
                 if self._dropped <= _TOLD or self._dropped % _TOLD_EVERY == 0:
@@ -147,7 +147,7 @@ class Server:
 
     def _receive_frames(self) -> tuple[str, list[bytes]]:
         """Return the authenticated client, and the frames of its next message, if any."""
-        if self.gate is None:
+        if self.authenticator is None:
             return "", _parts(self._socket, MOST_PARTS + 1) or []
         try:
             # a frame object, which has the client's name
@@ -159,13 +159,13 @@ class Server:
 
     def admit_run(self, secret: Secret, run: str) -> None:
         """Accept messages of tasks that hold the key of a run."""
-        if self.gate is not None:
-            self.gate.admit_run(secret, run)
+        if self.authenticator is not None:
+            self.authenticator.admit_run(secret, run)
 
     def dismiss_run(self, run: str) -> None:
         """Accept no more messages of the tasks of a run."""
-        if self.gate is not None:
-            self.gate.dismiss_run(run)
+        if self.authenticator is not None:
+            self.authenticator.dismiss_run(run)
 
     def sockets(self) -> Iterator[zmq.Socket[bytes]]:
         """Yield the socket for the poller."""

@@ -19,7 +19,7 @@ _LOGGED, _LOGGED_EVERY = 100, 10_000  # refusals: a flood must not fill the disk
 _ENDPOINT = "inproc://zeromq.zap.01"  # ZeroMQ's own
 
 
-class Gate:
+class ZapAuthenticator:
     """The ZAP handler: ZeroMQ calls it for every client that greets a CURVE server.
 
     ZeroMQ passes the public key of the client on with every message of the connection. Messages of
