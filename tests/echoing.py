@@ -20,12 +20,12 @@ from glowpy.wire.transport import Link, LinkEvent, Poller, Transport
 BOUND_S = 60.0
 
 
-def said(text: str) -> Describe:
+def text_message(text: str) -> Describe:
     """A message that may have a payload."""
     return Describe(text, "", "", Secret())
 
 
-HELLO = said("hello")
+HELLO = text_message("hello")
 LOOPBACK = Address("127.0.0.1", 0)
 # Timeouts that no test reaches; a test of a timeout sets its own.
 TIMING = Timing()._replace(linger_s=0.2)
@@ -86,14 +86,14 @@ class Client:
 
     def wait(self, is_there: Any, what: str) -> None:
         deadline = time.monotonic() + BOUND_S
-        self.take()
+        self.receive_all()
         while not is_there():
             left_s = deadline - time.monotonic()
             assert left_s > 0, f"waited for {what}"
             self.poller.poll(left_s)
-            self.take()
+            self.receive_all()
 
-    def take(self) -> None:
+    def receive_all(self) -> None:
         self.events += self.link.events()
         while (received := self.link.receive()) is not None:
             self.messages.append(received)

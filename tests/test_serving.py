@@ -230,7 +230,7 @@ def raw_reader(owner: Owner) -> tuple[Transport, Client]:
 
 
 def arrived(client: Client) -> list[tuple[Any, bytes]]:
-    client.take()
+    client.receive_all()
     return client.messages
 
 

@@ -19,7 +19,7 @@ from glowpy.wire.address import Address, IpcAddress
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import LinkEvent, Poller, Transport
-from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, text_message
 from tests.keys import policy_as
 
 CONNECTED, DISCONNECTED = LinkEvent.CONNECTED, LinkEvent.DISCONNECTED
@@ -56,10 +56,10 @@ def test_many_peers_get_their_own_answers(policy):
         clients = [Client(transport.connect(address)) for _ in range(50)]
         for turn in range(3):
             for number, client in enumerate(clients):
-                client.link.send(said(f"{turn} {number}"))
+                client.link.send(text_message(f"{turn} {number}"))
         for turn in range(3):
             for number, client in enumerate(clients):
-                assert client.answer()[0] == said(f"{turn} {number}")
+                assert client.answer()[0] == text_message(f"{turn} {number}")
         assert [client.events for client in clients] == [[CONNECTED]] * 50
 
 
@@ -67,7 +67,7 @@ def test_many_peers_get_their_own_answers(policy):
 def test_ten_thousand_messages_keep_their_order(transport, echo):
     client = Client(transport.connect(echo))
     for number in range(10_000):
-        client.link.send(said(str(number)), b"x" * (number % 3))
+        client.link.send(text_message(str(number)), b"x" * (number % 3))
     for number in range(10_000):
         message, payload = client.answer()
         assert (message.run, len(payload)) == (str(number), number % 3)
@@ -195,8 +195,8 @@ def test_a_message_to_a_peer_that_has_gone_is_not_sent(transport):
         assert received is not None
         peer, message, payload = received
         assert (message, payload) == (HELLO, b"")
-        assert server.send(peer, said("r"), b"now") is True
-        assert client.answer() == (said("r"), b"now")
+        assert server.send(peer, text_message("r"), b"now") is True
+        assert client.answer() == (text_message("r"), b"now")
     deadline = time.monotonic() + BOUND_S
     while server.send(peer, HELLO):
         assert time.monotonic() < deadline

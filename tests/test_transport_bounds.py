@@ -20,7 +20,7 @@ from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import LinkEvent, Poller, Transport
-from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, text_message
 from tests.keys import policy_as
 
 CONNECTED = LinkEvent.CONNECTED
@@ -80,7 +80,7 @@ def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed)
     with Transport(Policy(insecure=True), TIMING._replace(linger_s=BOUND_S)) as other:
         link = other.connect(address)
         for number in range(100):
-            link.send(said(str(number)))
+            link.send(text_message(str(number)))
         if is_link_closed:
             link.close()
         server = transport.serve(address)
@@ -89,7 +89,7 @@ def test_last_messages_leave_while_a_transport_closes(transport, is_link_closed)
     for number in range(100):
         while (received := server.receive()) is None:
             assert poller.poll(BOUND_S), "a message is lost"
-        assert received[1] == said(str(number))
+        assert received[1] == text_message(str(number))
 
 
 def held() -> tuple[int, int]:
@@ -183,7 +183,7 @@ def test_a_slow_reader_loses_neither_messages_nor_the_connection(echo):
     with Transport(Policy(insecure=True), timing) as transport:
         client = Client(transport.connect(echo))
         for number in range(30_000):
-            client.link.send(said(str(number)))
+            client.link.send(text_message(str(number)))
         quiet = Poller()
         until = time.monotonic() + 3 * timing.peer_lost_s
         while (left_s := until - time.monotonic()) > 0:

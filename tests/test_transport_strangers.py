@@ -21,7 +21,7 @@ from glowpy.wire.run_messages import Beat
 from glowpy.wire.security import KeyPair, Policy
 from glowpy.wire.transport import LinkEvent, Poller, Transport
 from glowpy.wire.transport.curve import make_keys
-from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, said
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, echoing, text_message
 from tests.keys import policy_as
 
 BEAT = b"\x92\xa4Beat\xa5hello"
@@ -61,7 +61,7 @@ def test_a_peer_without_the_servers_key_is_refused(server, client):
         stranger.link.send(HELLO)
         assert stranger.event() is LinkEvent.REFUSED
         assert is_serving(address, server)
-        stranger.take()
+        stranger.receive_all()
         assert stranger.messages == []
         assert set(stranger.events) <= {LinkEvent.REFUSED}  # the client was never connected
 
@@ -93,7 +93,7 @@ def test_servers_of_one_transport_share_a_gate():
             poller.register(server, server)
         clients = [Client(transport.connect(server.address)) for server in servers]
         for number, client in enumerate(clients):
-            client.link.send(said(str(number)))
+            client.link.send(text_message(str(number)))
         got: list[tuple[object, str]] = []
         while len(got) < 2:
             ready = poller.poll(BOUND_S)
@@ -242,10 +242,10 @@ def test_a_peer_with_a_stolen_name_gets_no_messages():
             assert monitor.poll(round(BOUND_S * 1000))
             thief.disable_monitor()
             monitor.close(0)
-            client.link.send(said("again"), b"x")
+            client.link.send(text_message("again"), b"x")
             while (again := server.receive()) is None:
                 assert poller.poll(BOUND_S), "a message is lost"
-            assert again == (received[0], said("again"), b"x")
+            assert again == (received[0], text_message("again"), b"x")
             assert server.send(received[0], HELLO)
             assert client.answer()[0] == HELLO
             assert thief.poll(0) == 0

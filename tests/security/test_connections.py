@@ -1,4 +1,4 @@
-"""Connections of strangers: how they are logged, and that they leave descriptors for others."""
+"""Connections of strangers: their log lines, and descriptors that stay reserved for members."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glowpy.wire.security import KeyPair
 from glowpy.wire.transport import Poller, Server, Transport
 from glowpy.wire.transport.curve import make_keys, make_pair
 from glowpy.wire.user_key import user_keys
-from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, said
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, Client, text_message
 from tests.keys import own_policy, policy_as
 from tests.processes import started
 
@@ -38,7 +38,7 @@ def connected(address: Address, key: KeyPair, server_key: bytes) -> zmq.Socket[b
 
 
 def await_log(poller: Poller, caplog: pytest.LogCaptureFixture, pattern: str) -> str:
-    """The first line of the log that matches."""
+    """Wait for the first log line that matches."""
     for _ in range(round(BOUND_S / 0.05)):
         poller.poll(0.05)
         for record in caplog.records:
@@ -97,13 +97,13 @@ def test_garbage_is_logged_and_members_are_not(caplog) -> None:
             assert receive(server, poller) == HELLO
         with socket.create_connection(("127.0.0.1", server.address.port)) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            # libzmq may have closed the connection before its address could be read
+            # libzmq may close the connection before the server can read the address
             await_log(poller, caplog, r"refused a handshake of .*: it does not speak the protocol")
         for link in links:
             link.close()
         other = Client(transport.connect(server.address))
-        other.link.send(said("later"))
-        assert receive(server, poller) == said("later")
+        other.link.send(text_message("later"))
+        assert receive(server, poller) == text_message("later")
         poller.poll(0.05)
     assert len(caplog.records) == 1
 
@@ -133,7 +133,7 @@ def test_a_server_without_descriptors_stops_listening_and_begins_again(tmp_path:
                 stranger.connect_ex(("127.0.0.1", address.port))
             running.stderr.await_match("accepts no more connections")
             held = len(os.listdir(f"/proc/{running.process.pid}/fd"))
-            assert held < 256  # of the reserve, libzmq may have taken some for waiting connections
+            assert held < 256  # libzmq may use descriptors of the reserve for waiting connections
             greet(member)
         running.stderr.await_match(r"accepts connections again")
         greet(Client(transport.connect(address)))

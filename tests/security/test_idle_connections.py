@@ -22,7 +22,7 @@ SCRIPT = "from glowpy import Flow\nprint(Flow().slice(range(100), 4).partition(3
 
 @pytest.fixture
 def descriptors() -> Iterator[int]:
-    """How many connections to each of two servers this process may open."""
+    """Number of connections to each of two servers that this process may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield min(MOST, hard // 4)

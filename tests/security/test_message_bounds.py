@@ -1,4 +1,4 @@
-"""A message costs its receiver a bounded amount of memory and work, whatever it contains."""
+"""The memory and work of a receiver are bounded for messages of any contents."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ VALUES = {
 
 @contextmanager
 def traced() -> Iterator[list[int]]:
-    """Within: the most memory that is allocated, afterwards in the list."""
+    """Trace allocations within the block; the list then has the peak in bytes."""
     found: list[int] = []
     tracemalloc.start()
     try:
@@ -177,7 +177,7 @@ def test_the_work_of_an_ask_does_not_grow_with_the_number_of_drivers(
     count = 2000
     for number in range(2 * count):
         master.handle(ask(f"d{number % count}"), 1.0, b"p%d" % (number // 16))
-    assert looked_at < 100 * 2 * count  # it was the square
+    assert looked_at < 100 * 2 * count  # linear, not quadratic
     master.check_invariants()
 
 

@@ -1,7 +1,7 @@
-"""A process of another user on the host gets nothing of a run: no code, rows, logs or programs.
+"""A process of another user on the host gets no code, rows, logs or programs of a run.
 
-The child tries all that it can reach, while a task of a run holds rows: every file, every process,
-every port and every socket file of the master, the agent, the driver and the executor.
+The child tries every file, process, port and socket file of the master, the agent, the driver and
+the executor, while a task of a run holds rows.
 """
 
 from __future__ import annotations

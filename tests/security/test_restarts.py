@@ -1,4 +1,4 @@
-"""A server that aborts is started again: under `glowpy cluster`, and by systemd."""
+"""A server that aborts is started again, by `glowpy cluster` and by systemd."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCRIPT = "from glowpy import Flow\nprint(Flow().slice(range(10), 2).map(abs).cou
 
 
 def server_of(cluster: int, role: str) -> psutil.Process:
-    """The only server of a role that a cluster has started."""
+    """The only server of a role among the processes of a cluster."""
     (found,) = (
         child
         for child in psutil.Process(cluster).children()

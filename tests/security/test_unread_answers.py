@@ -1,4 +1,4 @@
-"""A peer that does not read costs its server a bounded amount of memory, and then its answers."""
+"""A peer that does not read: the server buffers a bounded number of bytes, then drops answers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from glowpy.wire.run_messages import OutputStream, Printed
 from glowpy.wire.security import Policy
 from glowpy.wire.transport import Poller, Server, Transport
 from glowpy.wire.transport.outgoing import Outgoing
-from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, said
+from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, text_message
 
 MIB = 1 << 20
 MOST_UNREAD_BYTES = 64 * MIB
-SYSTEM_BYTES = 16 * MIB  # what two sockets of the system and the peer's own queue may hold
+SYSTEM_BYTES = 16 * MIB  # capacity of two system sockets and of the peer's queue
 
 
 @contextmanager
 def deaf_peer(*, keeps_unread: bool) -> Iterator[tuple[Server, Poller, bytes, zmq.Socket[bytes]]]:
-    """A server, and a peer of it that has greeted and reads nothing."""
+    """A server, and a peer that has greeted and never reads."""
     with Transport(Policy(insecure=True), TIMING, keeps_unread=keeps_unread) as transport:
         server = transport.serve(LOOPBACK)
         poller = Poller()
@@ -55,16 +55,16 @@ def test_a_peer_that_reads_again_gets_its_answers_in_order() -> None:
     with deaf_peer(keeps_unread=True) as (server, poller, peer, socket):
         count = 0
         while not server.is_behind(peer):
-            assert server.send(peer, said(str(count)), bytes(60_000))
+            assert server.send(peer, text_message(str(count)), bytes(60_000))
             count += 1
-        assert server.send(peer, said("after"))
+        assert server.send(peer, text_message("after"))
         for number in range(count):
             while not socket.poll(0):
                 poller.poll(0.01)
-            assert Coder(MESSAGES).decode(socket.recv_multipart()[0]) == said(str(number))
+            assert Coder(MESSAGES).decode(socket.recv_multipart()[0]) == text_message(str(number))
         while not socket.poll(0):
             poller.poll(0.01)
-        assert Coder(MESSAGES).decode(socket.recv()) == said("after")
+        assert Coder(MESSAGES).decode(socket.recv()) == text_message("after")
         poller.poll(0.0)
         assert not server.is_behind(peer)
 

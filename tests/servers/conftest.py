@@ -1,6 +1,6 @@
-"""Real servers for tests, started from the packages of the system; `make test-servers` runs these.
+"""Real servers for tests, started from the packages of the system, for `make test-servers`.
 
-A test whose server is missing is skipped, and the reason names the package.
+A test is skipped if its server is missing; the reason names the package.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STOP_S = 60.0
 
 
 def program(name: str) -> str:
-    """Path of a program of PostgreSQL; Debian keeps them outside of the search path."""
+    """Path of a program of PostgreSQL; Debian installs these outside of the search path."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     path = str(found[-1]) if found else shutil.which(name)
     if path is None:
@@ -32,7 +32,7 @@ def program(name: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """How a client connects to a PostgreSQL that listens on a socket in a private folder only."""
+    """The connection string of a PostgreSQL on a socket in a private directory."""
     initdb, postgres = program("initdb"), program("postgres")
     owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
@@ -59,6 +59,6 @@ def postgresql() -> Iterator[str]:
             log.await_match("ready to accept connections")
             yield f"host={folder} user={owner.pw_name} dbname=postgres"
         finally:
-            server.send_signal(signal.SIGINT)  # disconnects its clients
+            server.send_signal(signal.SIGINT)  # disconnects all clients
             server.wait(_STOP_S)
             log.finish()

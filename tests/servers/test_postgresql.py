@@ -1,4 +1,4 @@
-"""Tasks that write to a PostgreSQL, as docs/recipes.md says, and connections that cannot travel."""
+"""Tasks that write to PostgreSQL as in docs/recipes.md, and connections that cannot be pickled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_each_task_writes_its_shard_by_a_connection_of_its_own(
         database.execute("DROP TABLE IF EXISTS squares")
         database.execute("CREATE TABLE squares (n INTEGER PRIMARY KEY, square INTEGER)")
     squares = new_flow().slice(range(1000), 4).map(lambda n: (n, n * n))
-    for _ in range(2):  # a task that runs again writes the same rows again
+    for _ in range(2):  # a repeated task writes the same rows
         written = squares.map_partitions(save).collect()
         assert len({connection for connection, _count in written}) == 4
         assert [count for _connection, count in written] == [250] * 4
