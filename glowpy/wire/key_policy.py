@@ -29,10 +29,11 @@ def policy_of(keys: KeyFile, role: Role, name: str) -> Policy:
     if own is None or (is_server and not (server.secret and secrets)):
         held = [each.value for each in CLUSTER_ROLES if keys.newest.secret_of(each) is not None]
         has = f"it has the key of role {', '.join(held)}" if held else "it has public keys only"
-        needs = "master or agent" if role is Role.SERVER else role.value
+        needs = {Role.SERVER: "a master or agent", Role.AGENT: "an agent"}.get(role)
+        needs = needs or f"a {role.value}"
         made_for = Role.AGENT.value if is_server else role.value
         raise ConfigError(
-            f"key file {name} is not for a {needs}: {has}; make a file for it with "
+            f"key file {name} is not for {needs}: {has}; make a file for it with "
             f"`glowpy keys --role {made_for} FILE --from CLUSTER_FILE`"
         )
     admits = tuple(
