@@ -30,12 +30,12 @@ import psutil
 import zmq
 
 from glowpy.secret import Secret
-from glowpy.wire.channel_messages import CHANNEL_MESSAGES
+from glowpy.wire.channel_messages import CHANNEL_MESSAGES, FindChannel
 from glowpy.wire.coding import Coder
 from glowpy.wire.greeting import hello_of
-from glowpy.wire.messages import MESSAGES, AskExecutors, Heartbeat
+from glowpy.wire.messages import MESSAGES, AskExecutors
 from glowpy.wire.run_messages import OpenRun
-from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus
+from glowpy.wire.status_messages import STATUS_MESSAGES
 
 HERE = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
@@ -237,26 +237,13 @@ def message_of_1000_parts(attack: Attack) -> str:
 
 
 def answers_never_read(attack: Attack) -> str:
-    """2,000 large answers of the master that a member does not read"""
-    peer = attack.member(attack.master)
-    for number in range(1000):
-        name = f"{number}{'x' * 200}"
-        beat = Heartbeat(
-            agent=name,
-            address=f"127.0.0.1:{number + 1}",
-            data_center=name,
-            rack=name,
-            cpu_level=1,
-            executor_limit=0,
-            memory_mb=0,
-            leases=(),
-        )
-        peer.send(CODER.encode(beat))
+    """200,000 answers of the master that a member does not read"""
     attack.answer_s(attack.master)
     before = attack.master.memory_mb()
     deaf = attack.member(attack.master, reads=False)
-    for _ in range(2000):
-        deaf.send(CODER.encode(AskStatus(1000)))
+    find = CODER.encode(FindChannel("x" * 400))
+    for _ in range(200_000):
+        deaf.send(find)
     deaf.send(b"the last")
     deadline = time.monotonic() + BOUND_S
     while "dropped a message" not in attack.master.log.read_text():
