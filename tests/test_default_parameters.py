@@ -103,5 +103,5 @@ def test_only_defaults_that_are_written_down_as_values_count(
 
 NOTED_LINE = (
     test_rows_that_a_parameter_with_a_default_could_take_apart_are_noted_once.__code__.co_firstlineno
-    + 3
+    + 4
 )

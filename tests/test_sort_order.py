@@ -215,7 +215,7 @@ UNORDERED: dict[str, list[Any]] = {
     "sets": [{1}, {2}],
     "subsets": [frozenset({1}), frozenset({1, 2})],
     "sets in tuples": [(1, {1}), (1, {1, 2})],
-    "sets in lists in tuples": [(1, [frozenset("a")]), (1, [frozenset("ab")])],
+    "sets in lists in tuples": [(1, [frozenset({1})]), (1, [frozenset({1, 2})])],
     "counters": [Counter("a"), Counter("ab")],
     "None and a number": [None, 1],
     "None in tuples": [(1, None), (1, 2)],
