@@ -9,14 +9,19 @@ import pytest
 
 from glowpy.cli import reference
 from glowpy.cli.commands import commands
-from glowpy.cli.reference import reference_table
+from glowpy.cli.reference import marked_texts, reference_table
 from glowpy.flags import FLAGS
 
 FLAGS_PAGE = Path(__file__).parent.parent / "docs" / "flags.md"
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
-    assert reference_table() in FLAGS_PAGE.read_text(encoding="utf-8"), "run `make docs`"
+    page = FLAGS_PAGE.read_text(encoding="utf-8")
+    assert marked_texts(page) == [f"\n{reference_table()}\n"], "run `make docs`"
+    rows = [line for line in page.splitlines() if line.startswith(("| `glowpy ", "| script"))]
+    assert [row for row in rows if rows.count(row) > 1] == []
+    made = reference_table().splitlines()
+    assert [row for row in rows if row not in made] == [], "outside the marks"
 
 
 def test_the_reference_has_a_row_for_each_flag_and_option() -> None:
@@ -56,13 +61,14 @@ def test_defaults_and_types_are_documented(row: str) -> None:
 
 def test_the_table_in_a_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n\n{reference_table()[:200]}\n\nafter\n", encoding="utf-8")
+    begin, end = reference._BEGIN, reference._END
+    former = "| an | old |\n\nline without bars\n| row |\n"
+    page.write_text(f"before\n\n{begin}{former}{end}\nafter\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["reference", str(page)])
     for _ in range(2):
         reference.main()
         text = page.read_text(encoding="utf-8")
-        assert reference_table() in text and text.startswith("before\n\n|")
-        assert text.endswith("\n\nafter\n")
-    page.write_text("no table", encoding="utf-8")
-    with pytest.raises(SystemExit, match="has 0 tables"):
+        assert text == f"before\n\n{begin}\n{reference_table()}\n{end}\nafter\n"
+    page.write_text(f"{end} no text between marks {begin}", encoding="utf-8")
+    with pytest.raises(SystemExit, match="has 0 places between"):
         reference.main()

@@ -1,6 +1,7 @@
 """The table of all flags and commands in docs/flags.md, made from the code.
 
-`make docs` runs `python -m glowpy.cli.reference docs/flags.md`, which replaces the table there.
+`make docs` runs `python -m glowpy.cli.reference docs/flags.md`, which replaces all text between
+the two marks there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _PLACES = {
     "standalone": "script, without `-glow`",
     "task": "task",
 }
-_TABLE = re.compile(re.escape(_HEAD.split("\n")[0]) + r"\n(?:\|.*\n)*")
+_BEGIN, _END = "<!-- begin: made by `make docs` -->\n", "<!-- end: made by `make docs` -->\n"
+_MARKED = re.compile(f"(?<={re.escape(_BEGIN)}).*?(?={re.escape(_END)})", re.DOTALL)
 
 
 def reference_table() -> str:
@@ -49,7 +51,7 @@ def _row_of_flag(flag: Flag) -> tuple[str, ...]:
 def _rows_of_commands() -> Iterator[tuple[str, ...]]:
     for name, command in commands.commands.items():
         of = f"`glowpy {name}`"
-        yield of, "", "", "", f"**{command.help}**"
+        yield of, "", "", "", f"**{' '.join((command.help or '').split())}**"
         with click.Context(command) as context:
             for parameter in command.params:
                 if isinstance(parameter, click.Argument):
@@ -75,12 +77,18 @@ def _row_of_option(option: click.Option, context: click.Context) -> tuple[str, .
     return ", ".join(f"`{name}`" for name in names), kind, shown, option.help or ""
 
 
+def marked_texts(page: str) -> list[str]:
+    """Return each text of a page that stands between the marks."""
+    return _MARKED.findall(page)
+
+
 def main() -> None:
-    """Replace the table in a file."""
+    """Replace the text between the marks of a file by the table."""
     path = Path(sys.argv[1])
-    text, count = _TABLE.subn(lambda _found: reference_table(), path.read_text(encoding="utf-8"))
+    made = f"\n{reference_table()}\n"  # markdown needs an empty line before and after a table
+    text, count = _MARKED.subn(lambda _found: made, path.read_text(encoding="utf-8"))
     if count != 1:
-        sys.exit(f"{path} has {count} tables that begin with {_HEAD.splitlines()[0]}")
+        sys.exit(f"{path} has {count} places between `{_BEGIN.strip()}` and `{_END.strip()}`")
     path.write_text(text, encoding="utf-8")
 
 
