@@ -153,7 +153,7 @@ def _recognise(word: str) -> tuple[Flag | None, str | None]:
     if flag is not None:
         return flag, text if equals else None
     if name.lower().startswith("glow.") or name.lower() == "glow":
-        raise _unknown(name, _nearest(name, 0.0))
+        raise _unknown(name, _nearest(name, 0.6))
     if _is_ours(name) and (nearest := _nearest(name, 0.8)) is not None:
         raise _unknown(name, nearest)
     return None, None
@@ -164,7 +164,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _unknown(name: str, nearest: Flag | None) -> FlagError:
-    assert nearest is not None
+    if nearest is None:
+        return FlagError(f"unknown flag -{name}; docs/flags.md lists all flags")
     text = f"unknown flag -{name}; did you mean -{nearest.name}?"
     if nearest.place == "task":
         text += " Agents pass it to tasks; users do not need it"
@@ -179,15 +180,24 @@ def _nearest(name: str, least: float) -> Flag | None:
     """
     from difflib import SequenceMatcher  # slow to import, and needed only on this path to an error
 
-    plain = _plain(name)
+    plain = _without_prefix(name)
     found: list[tuple[float, Flag]] = []
     for flag in FLAGS:
-        ratio = SequenceMatcher(None, plain, _plain(flag.name)).ratio()
+        ratio = SequenceMatcher(None, plain, _without_prefix(flag.name)).ratio()
         if flag.place != "task" and flag.name.rpartition(".")[2] == name.rpartition(".")[2]:
             ratio += 1
         if ratio >= (max(least, 0.85) if flag.place == "task" else least):
             found.append((ratio, flag))
     return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def _without_prefix(name: str) -> str:
+    """Return the part of a name that tells flags apart.
+
+    >>> _without_prefix("glow.dataCenter"), _without_prefix("key.file")
+    ('datacenter', 'keyfile')
+    """
+    return _plain(name).removeprefix("glow")
 
 
 def _value_word(flag: Flag, argv: Sequence[str], position: int) -> str:

@@ -55,7 +55,7 @@ class _Session:
 
 _session: _Session | None = None
 
-_NONE_REACHED = "no run(), collect() or other call that runs a dataset was reached"
+_NONE_RAN = "ended without running a flow: no run(), collect() or other terminal call was reached"
 
 
 def argv() -> list[str]:
@@ -326,7 +326,7 @@ def _fail_if_nothing_ran() -> None:
     if getattr(sys, "last_value", None) is not None:
         return  # the script's exception explains more
     kind = "task" if mode(session.options) is Mode.TASK else "script"
-    notify_user(f"glowpy: the {kind} ended without running the flow asked for: {_NONE_REACHED}")
+    notify_user(f"glowpy: the {kind} {_NONE_RAN}")
     flush()
     os._exit(1)
 
@@ -340,7 +340,7 @@ def _is_of_script(graph: Graph) -> bool:
 def _note_no_run() -> None:
     """At exit: note that nothing was run, which otherwise looks like a run without output."""
     if not _current().runs_begun and getattr(sys, "last_value", None) is None:
-        notify_user(f"glowpy: the script has defined a flow, but not run it: {_NONE_REACHED}")
+        notify_user(f"glowpy: the script {_NONE_RAN}")
 
 
 def _leave(text: str, status: int) -> NoReturn:

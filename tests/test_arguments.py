@@ -325,6 +325,10 @@ def test_reducers_that_can(function: Any) -> None:
         (lambda: flow().text_file("x", 1, errors="shout"), r"text_file\(\): unknown error handler"),
         (lambda: rows().sort(key="k"), r"sort\(\) needs a function, not 'k'"),
         (lambda: rows().save_text_to_file(""), r"save_text_to_file\(\) needs a path, not ''"),
+        (
+            lambda: rows().save_text_to_file("outdir/"),
+            r"writes one file, but 'outdir/' names a folder; docs/recipes.md \(One file per shard",
+        ),
         (lambda: rows().save_text_to_file(3), r"save_text_to_file\(\) needs a path, not 3"),
         (lambda: flow().run(), r"run\(\) of a flow without datasets; begin with text_file"),
     ],

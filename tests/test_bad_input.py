@@ -197,8 +197,8 @@ def test_a_script_that_does_not_run_its_flow(flag: str, tmp_path: Path) -> None:
     script = "from glowpy import Flow\nFlow().slice(range(10), 2)"
     ended = failure(tmp_path, "plain", "", script, flag)
     assert ended.stderr == (
-        "glowpy: the script ended without running the flow asked for: "
-        "no run(), collect() or other call that runs a dataset was reached\n"
+        "glowpy: the script ended without running a flow: "
+        "no run(), collect() or other terminal call was reached\n"
     )
 
 
@@ -207,8 +207,8 @@ def test_a_note_reports_a_flow_that_never_runs(flags: tuple[str, ...], tmp_path:
     (tmp_path / "script.py").write_text("from glowpy import Flow\nFlow().slice([1]).map(print)")
     ended = run(tmp_path, "script.py", *flags)
     assert ended.stderr == (
-        "glowpy: the script has defined a flow, but not run it: "
-        "no run(), collect() or other call that runs a dataset was reached\n"
+        "glowpy: the script ended without running a flow: "
+        "no run(), collect() or other terminal call was reached\n"
     )
     (tmp_path / "other.py").write_text("import script\nscript.Flow().slice([1]).run()")
     assert run(tmp_path, "other.py", *flags).stderr == ""

@@ -114,7 +114,7 @@ def test_a_master_with_another_key() -> None:
     ask for 1 beside 0
     > the master refuses
     leave the master
-    failed: NoMaster: the master at 10.0.0.1:8930 holds another key than cluster.key (-key.file), or the listener is no glowpy master
+    failed: NoMaster: the listener at 10.0.0.1:8930 refuses the key in cluster.key (-key.file): name the key file of this cluster; it may also be no glowpy master
     """,  # noqa: E501
         Options(key_file="cluster.key"),
     )

@@ -34,6 +34,9 @@ MISUSES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda rows: sum([rows, rows]), "a.union(b, c)"),
     (lambda rows: [1] + rows, "a.union(b, c)"),
     (lambda rows: rows | rows, "a.union(b, c)"),
+    (lambda rows: rows + 1, "a Dataset is no number; reduce(f).collect()[0] is the value"),
+    (lambda rows: 2 * rows, "a Dataset is no number"),
+    (lambda rows: rows > 3, "a Dataset is no number"),
     (lambda rows: Flow(["-glow.inline"]).slice(rows), "collect() computes them"),
 ]
 

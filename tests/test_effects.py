@@ -150,7 +150,7 @@ def judged(guard: RerunGuard, event: str, *arguments: object, files: Sequence[st
 def test_the_innermost_line_of_the_program_is_named(guard: RerunGuard, tmp_path: Path) -> None:
     files = [f"{tmp_path}/code/r0/main.py", f"{tmp_path}/code/r0/lib.py", "/usr/lib/json.py"]
     (note,) = judged(guard, "os.system", "true", files=files)
-    assert note.startswith(f"{tmp_path}/code/r0/lib.py:3 runs the command true, and each executor")
+    assert note.startswith("lib.py:3 runs the command true, and each executor")
     with pytest.raises(Refused, match=r"lib\.py:3 removes out\.txt, while a task"):
         judged(guard, "os.remove", "out.txt", -1, files=files)
 

@@ -138,6 +138,8 @@ def test_the_leader_counts_as_given_even_at_its_default() -> None:
         ("-glow.key.file=x", "did you mean -key.file?"),
         ("-glow.plot", "did you mean -glow.flow.plot?"),
         ("-glow.", "did you mean -glow?"),
+        ("-glow.help", "unknown flag -glow.help; docs/flags.md lists all flags"),
+        ("-glow.xylophone=1", "docs/flags.md lists all flags"),
         ("-glow.datacentre=3", "did you mean -glow.dataCenter?"),
         ("-glow.flow.stats", "did you mean -glow.flow.stat?"),
         ("-glow.flow.Stat", "did you mean -glow.flow.stat?"),

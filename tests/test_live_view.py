@@ -338,7 +338,9 @@ rows.sort().map(lambda k, v: (k, 1 // (49_999 - k))).run()
     head, titles, first, second = re.search(r"glowpy: run 1 failed.*(?:\n.*){3}", ended.stderr)[
         0
     ].splitlines()  # type: ignore[index]
-    assert re.search(r"failed in [\d.]+ m?s: 2 tasks on at most \d executors of 1 agent$", head)
+    assert re.search(
+        r"failed in [\d.]+ m?s: 2 tasks on at most \d executors on this machine$", head
+    )
     assert titles.split("  ")[0] == "step group" and titles.endswith("spilled")
     assert re.search(r" 2 +100,000 +.* here +0 +[\d.]+ MB$", first), first
     assert " 0 of 1 " in second

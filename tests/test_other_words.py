@@ -41,6 +41,7 @@ ROWS = FLOW.slice([1])
         (ROWS, "show", r"use take(n), as in print(*dataset.take(20), sep='\n')"),
         (ROWS, "text_file", "text_file() is a method of its Flow"),
         (FLOW, "map", "map is an attribute of its datasets, as flow.slice(rows, n) returns one"),
+        (FLOW, "stop", "use nothing: there is nothing to stop, each run ends by itself"),
         (FLOW, "textFile", "did you mean text_file?"),
         (glowpy, "SparkContext", "use Flow(): the flags of the script say where it runs"),
         (glowpy, "Chanel", "did you mean Channel?"),

@@ -39,7 +39,7 @@ def test_a_script_that_removes_results_ends_the_run(
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "kept.txt").write_text("removed by the driver, above its run")
     text = error_text(failure(tmp_path, mode, cluster, RESULTS), ProgramError)
-    assert f"{tmp_path}/script.py:6 removes parts" in text
+    assert "script.py:6 removes parts" in text and str(tmp_path) not in text
     assert 'shutil.rmtree("parts", ignore_errors=True)' in text
     assert "if not glowpy.is_task():" in text and "-glow.rerun.effects=allow" in text
 
@@ -85,7 +85,7 @@ def test_effects_that_are_repeated_are_noted_once(mode: str, cluster: str, tmp_p
     assert ended.stdout == "[1, 2, 3, 4, 5, 6, 7, 8]\n" * 2
     noted = [line for line in ended.stderr.splitlines() if "runs the script again" in line]
     places = sorted(line.removeprefix("glowpy: ").split(" ", 1)[0] for line in noted)
-    assert places == [f"{tmp_path}/lib.py:3"] + [f"{tmp_path}/script.py:{n}" for n in (11, 13, 14)]
+    assert places == ["lib.py:3"] + [f"script.py:{n}" for n in (11, 13, 14)]
     assert any("appends to log.txt" in line and "glowpy.is_task()" in line for line in noted)
 
 

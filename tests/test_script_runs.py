@@ -261,7 +261,7 @@ print(flow.slice([1]).collect())
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     ended = run(tmp_path, "script.py", *flags_of(mode, cluster), "-glow.quiet", status=1)
     assert ended.stdout == ""
-    assert "ended without running the flow" in ended.stderr
+    assert "ended without running a flow" in ended.stderr
     assert "leaving early" in ended.stderr
 
 

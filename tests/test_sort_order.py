@@ -247,6 +247,17 @@ def test_keys_without_an_order_are_an_error_that_shows_two(
         assert sum(f" {text}" in message for text in shown) >= 2, message
 
 
+@pytest.mark.parametrize("nones", [1, 3])
+def test_the_error_for_none_beside_numbers_has_a_remedy_that_works(nones: int) -> None:
+    rows = Flow(["-glow.inline"]).slice([2, *[None] * nones, 3, 1], 2)
+    with pytest.raises(TaskFailed, match=r"such as key=lambda x: \(x is None, x\)"):
+        rows.sort().collect()
+    with pytest.raises(TaskFailed, match=r"such as key=lambda x: \(x is not None, x\)"):
+        rows.top(2)
+    assert rows.sort(key=lambda x: (x is None, x)).collect() == [1, 2, 3, *[None] * nones]
+    assert rows.top(2, key=lambda x: (x is not None, x)) == [3, 2]
+
+
 def test_equal_sets_are_equal_keys() -> None:
     rows = [({1}, 2, "a"), ({1}, 1, "b"), ({1}, 1, "c")]
     ordered = Flow(["-glow.inline"]).slice(rows, 2).sort(key=lambda row: row[:2])

@@ -238,7 +238,7 @@ def test_watching_a_master_that_is_restarted(tmp_path: Path) -> None:
     key = str(tmp_path / "key")
     run(tmp_path, "-m", "glowpy", "keys", key)
     with server(tmp_path, "master", "--address", address, "--key-file", key):
-        running.stdout.await_match("does not hold your key", 2)  # a new request, from the beginning
+        running.stdout.await_match("refuses your key", 2)  # a new request, from the beginning
     with server(tmp_path, "master", "--address", address):
         running.stdout.await_match("0 agents", said + 1)
         running.process.send_signal(signal.SIGTERM)
@@ -260,9 +260,9 @@ def test_a_silent_master_is_named(master: Served, tmp_path: Path) -> None:
         assert refusal(address, "--watch") == line
     key = str(tmp_path / "key")
     run(tmp_path, "-m", "glowpy", "keys", key)
-    assert f"{master.address} does not hold your key" in refusal(master.address, "--key-file", key)
+    assert f"{master.address} refuses your key" in refusal(master.address, "--key-file", key)
     with server(tmp_path, "master", "--address", FREE, "--key-file", key) as closed:
-        assert f"{closed.address} does not hold your key" in refusal(closed.address)
+        assert f"{closed.address} refuses your key" in refusal(closed.address)
         assert status_of(closed.address, "--key-file", key)["agents"] == []
     with server(tmp_path, "agent", "--port", "0", "--master", master.address) as agent:
         line = refusal(agent.address)

@@ -130,7 +130,7 @@ class Membership:
         self._link = None
         if not self._was_welcome:
             raise ClusterError(
-                f"the listener at {self._master} does not hold this agent's key: name the "
-                "cluster's by --key-file; or it is no glowpy master, or one without a key "
+                f"the listener at {self._master} refuses this agent's key: name the cluster's "
+                "key with --key-file=FILE; it may also be no glowpy master, or one without a key "
                 "(--insecure)"
             )

@@ -49,8 +49,8 @@ def keys(role: str | None, source: str, rotate: bool, drop_old: bool, file: str)
     else:
         save_keys(file, make_keys())
         click.echo(
-            f"{file}: give it to master and agents (--key-file); make files for others by "
-            f"`glowpy keys --role driver DRIVER_FILE --from {file}`"
+            f"{file}: the keys of all roles; keep this file, and make the parts of the members "
+            f"with `glowpy keys --role agent|driver|viewer PART --from {file}`"
         )
 
 
@@ -61,16 +61,23 @@ def _divide(role: str, source: str, file: str) -> None:
     from glowpy.wire.roles import Role
     from glowpy.wire.user_key import user_key_path, user_keys
 
-    whole = load_keys(source) if source else user_keys()
-    part = for_role(whole, Role(role))
-    policy_of(part, Role(role), source or user_key_path())  # raises if a key is missing
+    part = for_role(load_keys(source) if source else user_keys(), Role(role))
+    whole = source or user_key_path()
+    try:
+        policy_of(part, Role(role), whole)
+    except ConfigError as exc:
+        raise ConfigError(
+            f"{whole} lacks keys of the role {role}: --from needs the file with the keys of all "
+            "roles, made by `glowpy keys FILE`"
+        ) from exc
     save_keys(file, part)
     users = {
         "agent": "agents and the master (--key-file)",
         "driver": "scripts (-key.file), glowpy send and receive (--key-file)",
         "viewer": "glowpy status (--key-file)",
     }
-    click.echo(f"{file}: for {users[role]}")
+    made_from = whole if source else f"{whole}, the key of your user (no --from was given)"
+    click.echo(f"{file}: for {users[role]}; made from {made_from}")
 
 
 def _rotate(file: str) -> None:

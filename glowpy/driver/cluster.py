@@ -130,8 +130,8 @@ def _found_master(leader: Address, options: Options, timing: Timing) -> Policy |
     if options.key_file or options.insecure:
         return policy  # named by the user: the connection attempt reports the fault
     return (
-        f"the master at {leader} does not hold your key (name its with -key.file, or use "
-        "-glow.insecure if it has none)"
+        f"the listener at {leader} refuses the key of your user (name the cluster's key with "
+        "-key.file=FILE, or give -glow.insecure if the master has no key)"
     )
 
 

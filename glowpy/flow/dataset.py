@@ -775,7 +775,18 @@ class Dataset:
                 f"map(lambda row: row[{short_repr(key)}]) selects a field of each row"
             )
 
-        def __add__(self, _other: object) -> Any:
+        def __sub__(self, _other: object) -> Any:
+            raise _not_computed(
+                "a Dataset is no number; reduce(f).collect()[0] is the value of reduce(f)"
+            )
+
+        __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __sub__
+        __lt__ = __le__ = __gt__ = __ge__ = __sub__
+
+        def __add__(self, other: object) -> Any:
+            is_start_of_sum = type(other) is int and other == 0
+            if not isinstance(other, (Dataset, list, tuple)) and not is_start_of_sum:
+                self.__sub__(other)
             raise _not_computed(
                 "datasets cannot be added: a.union(b, c) has the rows of all of them, and a.join(b)"
                 " their fields side by side"
@@ -851,6 +862,11 @@ class Dataset:
 def _path(path: str | os.PathLike[str], operator: str) -> str:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise definition_error(f"{operator}() needs a path, not {path!r}")
+    if os.fspath(path).endswith("/"):
+        raise definition_error(
+            f"{operator}() writes one file, but {os.fspath(path)!r} names a folder; "
+            "docs/recipes.md (One file per shard) shows how to write a file per shard"
+        )
     return os.fspath(path)
 
 

@@ -21,6 +21,7 @@ _SAVED = "save_text_to_file(path)"
 _READ = "flow.text_file(path, n)"
 _ROWS = "flow.slice(rows, n)"
 _FILES = "flow.slice(paths, n).flat_map(read_one)"
+_ENDS = "nothing: there is nothing to stop, each run ends by itself"
 _FLOW = "Flow(): the flags of the script say where it runs"
 
 # In lower case and without underscores: groupBy, groupby and group_by are one word.
@@ -39,8 +40,10 @@ _WORDS = {
     "binaryfiles": _FILES,
     "broadcast": "a variable of the script, or broadcast_join(other)",
     "cache": _KEPT,
+    "cartesian": "flat_map(lambda x: [(x, y) for y in rows]), with rows = other.collect()",
     "checkpoint": _KEPT,
     "client": _FLOW,
+    "close": _ENDS,
     "collectasmap": "dict(dataset.collect())",
     "columns": _COLUMNS,
     "combinebykey": _KEYED,
@@ -66,7 +69,8 @@ _WORDS = {
     "glom": "map_partitions(lambda rows: [list(rows)])",
     "groupby": "key_by(f).group_by_key()",
     "head": _FIRST,
-    "intersection": "join(other)",
+    "intersection": "map(lambda x: (x, None)).join(other.map(lambda x: (x, None))) after "
+    "distinct() on both sides: join() needs pairs",
     "isempty": "not dataset.take(1)",
     "itertuples": "collect(), or add_output(channel) and flow.start()",
     "iterrows": "collect(), or add_output(channel) and flow.start()",
@@ -112,7 +116,8 @@ _WORDS = {
     "sparksession": _FLOW,
     "starmap": "map(f): a function of several parameters gets the fields of a row",
     "stats": "reduce(f)",
-    "subtract": "cogroup(other).filter(f)",
+    "stop": _ENDS,
+    "subtract": "key_by(f).cogroup(other.key_by(f)).filter(g)",
     "sum": "reduce(operator.add)",
     "takeordered": "sort(key=f).take(n)",
     "takesample": "sample(fraction, seed).take(n)",

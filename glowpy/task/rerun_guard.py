@@ -63,7 +63,7 @@ class RerunGuard:
         cause = cause_of(frame, self._own, self._ours)
         if cause is None or self._is_free(effect) or _has_happened(event, effect):
             return
-        place = f"{cause.f_code.co_filename}:{cause.f_lineno}"
+        place = f"{os.path.basename(cause.f_code.co_filename)}:{cause.f_lineno}"
         if not effect.destroys:
             text = (
                 f"{place} {effect.doing}, and each executor that runs the script again repeats "

@@ -134,9 +134,9 @@ class Contact:
             elif event is LinkEvent.REFUSED:
                 self._forget(self._link)
                 raise self._failure(
-                    f"the listener at {self._address} does not hold your key: name the cluster's "
-                    f"key by {self._caller.key_option}; or it is no glowpy {self._role}, or one "
-                    "without a key (--insecure)"
+                    f"the listener at {self._address} refuses your key: name the cluster's key "
+                    f"with {self._caller.key_option}=FILE; it may also be no glowpy {self._role}, "
+                    "or one without a key (--insecure)"
                 )
         return None
 

@@ -28,7 +28,10 @@ def policy_of(keys: KeyFile, role: Role, name: str) -> Policy:
     secrets = tuple(each.lease_secret for each in keys.generations if each.lease_secret)
     if own is None or (is_server and not (server.secret and secrets)):
         held = [each.value for each in CLUSTER_ROLES if keys.newest.secret_of(each) is not None]
-        has = f"it has the key of role {', '.join(held)}" if held else "it has public keys only"
+        has = "it has public keys only"
+        if held:
+            of = "key of the role" if len(held) == 1 else "keys of the roles"
+            has = f"it has the {of} {' and '.join(held)}"
         needs = {Role.SERVER: "a master or agent", Role.AGENT: "an agent"}.get(role)
         needs = needs or f"a {role.value}"
         made_for = Role.AGENT.value if is_server else role.value

@@ -160,7 +160,7 @@ def test_a_viewers_key_serves_no_other_command(members: Members, tmp_path: Path)
     leader = members.master.address
     flags = ["-glow", f"-glow.leader={leader}"]
     ended = run(tmp_path, "script.py", *flags, f"-key.file={key}", status=1)
-    text = "is not for a driver: it has the key of role viewer; make a file for it with"
+    text = "is not for a driver: it has the key of the role viewer; make a file for it with"
     assert f"key file {key} {text} `glowpy keys --role driver" in ended.stderr
     words = ["-m", "glowpy", "agent", "--master", leader, "--dir", str(tmp_path / "a")]
     for role in (Role.VIEWER, Role.DRIVER):

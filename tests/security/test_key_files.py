@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from glowpy.cli.keys import keys
 from glowpy.errors import ConfigError
 from glowpy.wire import key_storage
 from glowpy.wire.key_file import (
@@ -29,6 +32,7 @@ from glowpy.wire.key_storage import load_keys, replace_keys, save_keys
 from glowpy.wire.roles import CLUSTER_ROLES, Role
 from glowpy.wire.security import KeyPair
 from glowpy.wire.transport.curve import is_pair, make_generation, make_keys
+from glowpy.wire.user_key import user_key_path
 
 
 def pair_of(letter: str) -> KeyPair:
@@ -157,6 +161,24 @@ def test_a_part_serves_its_own_role_only(held_role: Role, role: Role) -> None:
         return
     with pytest.raises(ConfigError, match=rf"part is not for an? .*{held_role.value}.*--role"):
         policy_of(part, role, "part")
+
+
+def test_the_keys_command_names_the_file_that_a_part_is_made_from(tmp_path: Path) -> None:
+    def output(*words: str) -> str:
+        ended = CliRunner().invoke(keys, words)
+        if ended.exception is not None:
+            raise ended.exception
+        return ended.output
+
+    whole, viewer, driver, own = (str(tmp_path / name) for name in ("all", "viewer", "driver", "d"))
+    assert "the keys of all roles; keep this file, and make the parts" in output(whole)
+    assert output("--role", "viewer", viewer, "--from", whole).endswith(f"made from {whole}\n")
+    for role in ("driver", "agent"):
+        with pytest.raises(ConfigError, match=f"^{viewer} lacks keys of the role {role}: --from"):
+            output("--role", role, driver, "--from", viewer)
+    assert not os.path.exists(driver)
+    made_from = rf"made from {user_key_path()}, the key of your user \(no --from was given\)$"
+    assert re.search(made_from, output("--role", "driver", own))
 
 
 def test_a_rotation_keeps_the_servers_key_and_ends_with_the_new_keys() -> None:

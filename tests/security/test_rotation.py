@@ -61,10 +61,10 @@ def test_a_run_works_before_during_and_after_a_rotation(tmp_path: Path) -> None:
         reload_keys(servers, 2, whole, tmp_path)
         assert sum_with(new_driver).stdout == "36\n", "after"
         ended = sum_with(old_driver, status=1)
-        assert f"holds another key than {old_driver}" in ended.stderr
+        assert f"refuses the key in {old_driver}" in ended.stderr
         viewer = str(tmp_path / "viewer.key")
         text = run_command("status", "--master", master.address, "--key-file", viewer).stderr
-        assert "does not hold your key" in text
+        assert "refuses your key" in text
 
 
 def reload_keys(servers: dict[str, Served], number: int, whole: Path, directory: Path) -> None:

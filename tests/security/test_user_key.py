@@ -157,7 +157,7 @@ def test_a_keyless_driver_and_another_key_are_refused(master: str, tmp_path: Pat
     assert "INSECURE" in ended.stderr and "needs a key" in ended.stderr
     other = {"XDG_STATE_HOME": str(tmp_path / "other")}
     ended = run(tmp_path, "script.py", *flags, environment=other, status=1)
-    assert f"the master at {master} does not hold your key" in ended.stderr
+    assert f"the listener at {master} refuses the key of your user" in ended.stderr
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_a_keyless_cluster_is_loud_and_never_used_by_default(state: Path, tmp_pa
             served.log.await_match("INSECURE: this .* accepts unauthenticated")
         flags = ["-glow", f"-glow.leader={master.address}"]
         ended = run(tmp_path, "script.py", *flags, status=1)
-        assert "does not hold your key" in ended.stderr and "-glow.insecure" in ended.stderr
+        assert "refuses the key of your user" in ended.stderr and "-glow.insecure" in ended.stderr
         ended = run(tmp_path, "script.py", *flags, "-glow.insecure")
         assert ended.stdout == "[1, 4, 9]\n", ended.stderr
 
@@ -202,7 +202,8 @@ def test_an_unnamed_listener_without_the_key_is_not_used(state: Path, tmp_path: 
         listener.shutdown(socket.SHUT_RDWR)
     assert ended.stdout == "[1, 4, 9]\n", ended.stderr
     assert re.search(
-        r"the master at localhost:8930 does not hold your key .*: using a cluster of the driver's",
+        r"the listener at localhost:8930 refuses the key of your user .*: using a cluster of the "
+        "driver's",
         ended.stderr,
     )
     assert not any(b"Hello" in each for each in heard)

@@ -264,7 +264,7 @@ class MasterClient:
         if self._last is None:  # later, the master may be restarting: wait
             self._fail(
                 NoMaster(
-                    f"the master at {self._leader} {self._key_words()}, or the listener is no "
+                    f"the listener at {self._leader} {self._key_words()}; it may also be no "
                     "glowpy master"
                 )
             )
@@ -280,11 +280,15 @@ class MasterClient:
 
     def _key_words(self) -> str:
         if self._options.key_file:
-            return f"holds another key than {self._options.key_file} (-key.file)"
+            return (
+                f"refuses the key in {self._options.key_file} (-key.file): name the key file of "
+                "this cluster"
+            )
         if self._options.insecure:
-            return "needs a key (name it with -key.file instead of -glow.insecure)"
+            return "needs a key: give -key.file=FILE instead of -glow.insecure"
         return (
-            "does not hold your key; name its with -key.file, or use -glow.insecure if it has none"
+            "refuses the key of your user: name the cluster's key with -key.file=FILE, or give "
+            "-glow.insecure if the master has no key"
         )
 
     def _take_grants(self, grants: Grants) -> None:

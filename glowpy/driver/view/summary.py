@@ -163,10 +163,13 @@ def as_table(summary: RunSummary, width: int | None) -> str:
     """
     agents = {agent for step in summary.steps for agent in step.agents}
     tasks = sum(step.sealed for step in summary.steps)
+    where = f" of {counted(len(agents), 'agent')}" if agents else ""
+    if set(map(_place, agents)) == {_HERE}:
+        where = " on this machine"
     head = (
         f"glowpy: run {summary.run_number} {summary.outcome} in {format_duration(summary.took_s)}: "
-        f"{counted(tasks, 'task')} on at most {counted(summary.most_executors, 'executor')} "
-        f"of {counted(len(agents), 'agent')}"
+        f"{counted(tasks, 'task')} on at most {counted(summary.most_executors, 'executor')}"
+        f"{where}"
     )
     lines, left_out = fitted(_COLUMNS, [_cells(step) for step in summary.steps], width)
     if left_out:

@@ -39,12 +39,13 @@ COMPARED: Any = type(cmp_to_key(lambda left, right: 0))
 
 
 class NoOrder(RowError):
-    """Two keys that cannot be compared; `reason` is the exception raised by `<`."""
+    """Two keys that cannot be compared, one of them None if `has_none`; `<` raised `reason`."""
 
     def __init__(self, left: Row, right: Row, reason: BaseException) -> None:
         values = [key.obj if type(key) is COMPARED else key for key in (left, right)]
         super().__init__(f"{' and '.join(map(short_repr, values))}: {reason}")
         self.reason = reason
+        self.has_none = any(value is None for value in values)
 
 
 class _Form(Enum):

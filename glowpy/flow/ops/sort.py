@@ -122,9 +122,10 @@ def _keyed(order: Ordering, stream: Stream) -> Stream:
 
 def cannot_order(exc: NoOrder, which: str = "its keys") -> RowError:
     """Return the error of a sort whose keys have no order, with two of the keys."""
+    example = ", such as key=lambda x: (x is None, x)" if exc.has_none else ""
     return RowError(
         f"sort cannot order {which}: {exc}; give sort(key=...) a function whose results can be "
-        "compared"
+        f"compared{example}"
     )
 
 

@@ -61,8 +61,9 @@ def _largest(count: int, order: Ordering, rows: Batch) -> Batch:
     try:
         positions = largest(count, order.keys_of(rows))
     except NoOrder as exc:
+        example = ", such as key=lambda x: (x is not None, x)" if exc.has_none else ""
         raise RowError(
             f"top cannot order its keys: {exc}; give top(key=...) a function whose results can be "
-            "compared"
+            f"compared{example}"
         ) from exc.reason
     return [rows[position] for position in positions]
