@@ -430,7 +430,7 @@ def refused_handshakes(attack: Attack) -> str:
     text = attack.master.log.read_text()
     with_address = len(re.findall(r"refused a handshake of 127\.0\.0\.1:\d+", text))
     return (
-        f"{text.count('refused')} lines, {with_address} with an address (at most 10 alike in 10 s)"
+        f"{text.count('refused')} lines, {with_address} with an address (at most 100 alike in 10 s)"
     )
 
 
