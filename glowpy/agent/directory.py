@@ -29,8 +29,7 @@ class AgentDirectory:
 
     Raises (when entered):
         ConfigError: the directory cannot be written, another agent holds the lock, no agent made
-            the
-        directory, or another user owns it or can write to it.
+            the directory, or another user owns it or can write to it.
     """
 
     def __init__(self, path: str, *, clean_restart: bool) -> None:

@@ -97,8 +97,7 @@ class Membership:
 
         Raises:
             ClusterError, VersionMismatch, ProtocolError: the first listener is no master, or
-                refuses this
-            agent.
+                refuses this agent.
         """
         link = self._link
         if link is None:

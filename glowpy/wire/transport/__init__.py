@@ -75,8 +75,7 @@ class Transport:
 
     Raises:
         ConfigError: the policy's key is damaged, libzmq is too old or cannot encrypt, or too few
-            files
-        may be opened.
+            files may be opened.
     """
 
     def __init__(
