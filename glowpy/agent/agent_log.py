@@ -26,22 +26,22 @@ def ids_of(message: Any) -> dict[str, Any]:
     return {name: getattr(message, name) for name in _IDS if hasattr(message, name)}
 
 
-def log_told(log: logging.Logger, message: Any) -> None:
+def log_sent(log: logging.Logger, message: Any) -> None:
     """Log a message to a driver, if its type has a log line and the level is enabled."""
-    told = _TOLD.get(type(message))
-    if told is None:
+    line = _LINES.get(type(message))
+    if line is None:
         return
-    level, words = told
+    level, text_of = line
     if isinstance(message, GroupEnded) and message.outcome is not Outcome.SEALED:
         level = logging.INFO
     elif isinstance(message, ExecutorExited) and not message.expected:
         level = logging.WARNING
     if log.isEnabledFor(level):
-        log.log(level, "%s", words(message), extra=ids_of(message))
+        log.log(level, "%s", text_of(message), extra=ids_of(message))
     if isinstance(message, GroupEnded) and message.outcome is Outcome.FAILED:
         log.debug("its error: %s", message.reason, extra=ids_of(message))
     if isinstance(message, GroupEnded) and message.began is not None:
-        log_told(log, message.began)
+        log_sent(log, message.began)
 
 
 def _ended(message: GroupEnded) -> str:
@@ -55,7 +55,7 @@ def _ended(message: GroupEnded) -> str:
     return f"{said}, {work.rows_in} rows in, {work.rows_out} out, after {took_s:.3f} s"
 
 
-_TOLD: dict[type, tuple[int, Callable[[Any], str]]] = {
+_LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
     GroupStarted: (logging.DEBUG, lambda _message: "an attempt begins"),
     GroupEnded: (logging.DEBUG, _ended),
     Recalled: (logging.DEBUG, lambda _message: "an assignment is given back"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from glowpy.agent.actions import DeleteRun, OpenDirectory, StartProcess, ToDriver
 from glowpy.agent.agent_keys import AgentKeys
-from glowpy.agent.agent_log import ids_of, log_told
+from glowpy.agent.agent_log import ids_of, log_sent
 from glowpy.agent.core import AgentCore
 from glowpy.agent.directory import AgentDirectory
 from glowpy.agent.executors import Limits
@@ -239,7 +239,7 @@ class AgentServer:
     def _perform(self, action: EmbedderAction) -> None:
         if isinstance(action, ToDriver):
             if self._send(action):
-                log_told(log, action.message)
+                log_sent(log, action.message)
                 return
             name = type(action.message).__name__
             log.debug("a driver left before its %s", name, extra=ids_of(action.message))

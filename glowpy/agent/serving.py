@@ -92,7 +92,7 @@ class ShardServer:
                 path=send.path,
                 nonce=send.nonce,
                 blocks=send.blocks,
-                end=end and _in_words(end),
+                end=end and _message_of(end),
             )
             return self._server.send(peer, message)
         if isinstance(send, SendFrame):
@@ -103,7 +103,7 @@ class ShardServer:
         return made is None or self._server.send(peer, made[0])
 
     def _end(self, send: SendEnd) -> tuple[FetchEnd, None] | None:
-        return None if (send.reader, send.fetch) in self._broken else (_in_words(send), None)
+        return None if (send.reader, send.fetch) in self._broken else (_message_of(send), None)
 
     def _frame(self, send: SendFrame) -> tuple[Any, bytes | None] | None:
         """Return the frame, read at the time of sending, or the end of a failed stream."""
@@ -137,7 +137,7 @@ class ShardServer:
         return reader
 
 
-def _in_words(end: SendEnd) -> FetchEnd:
+def _message_of(end: SendEnd) -> FetchEnd:
     return FetchEnd(
         fetch=end.fetch, block_count=end.block_count, row_count=end.row_count, lost=end.lost
     )

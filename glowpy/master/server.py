@@ -162,7 +162,7 @@ class Master:
                 self._admission.forget(agent.address)
             log.warning(
                 "lost %s: no heartbeat for too long",
-                _in_words(agent),
+                _named(agent),
                 extra={"agent": agent.address},
             )
         self._allocator.expire(now)
@@ -203,7 +203,7 @@ class Master:
             self._forget(gone.agent)
             if self._admission is not None:
                 self._admission.forget(gone.address)
-            log.info("%s has left", _in_words(gone), extra={"agent": gone.address})
+            log.info("%s has left", _named(gone), extra={"agent": gone.address})
 
     def _hear(self, heartbeat: Heartbeat, now: float) -> None:
         change = self._topology.hear(heartbeat, now)
@@ -211,14 +211,14 @@ class Master:
             self._forget(change.replaced.agent)
             log.info(
                 "%s has been restarted",
-                _in_words(change.replaced),
+                _named(change.replaced),
                 extra={"agent": change.replaced.address},
             )
         if change.joined:
             agent = change.agent
             log.info(
                 "%s joined: %d executors, %d MB",
-                _in_words(agent),
+                _named(agent),
                 agent.executor_limit,
                 agent.memory_mb,
                 extra={"agent": agent.address},
@@ -345,6 +345,6 @@ def _answer(server: Server, master: Master, peer: bytes, message: Any, now: floa
         master.handle(ReturnLeases(tuple(lease.lease for lease in answer.leases)), now)
 
 
-def _in_words(agent: Agent) -> str:
+def _named(agent: Agent) -> str:
     names = agent.agent, agent.address, agent.place.data_center, agent.place.rack
     return "agent {} at {} ({}/{})".format(*[name[:ECHOED_CHARACTERS] for name in names])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from glowpy import Flow
-from glowpy.agent.agent_log import log_told
+from glowpy.agent.agent_log import log_sent
 from glowpy.errors import ConfigError, OutputError
 from glowpy.links import resolve_links
 from glowpy.logs import start_log
@@ -110,7 +110,7 @@ def test_rows_in_an_agents_log_take_the_level_debug(caplog: pytest.LogCaptureFix
     lost = failed._replace(outcome=Outcome.INPUT_LOST, reason="its owner is lost")
     with caplog.at_level(logging.DEBUG):
         for message in (failed, lost):
-            log_told(logging.getLogger("glowpy.agent"), message)
+            log_sent(logging.getLogger("glowpy.agent"), message)
     by_level = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert by_level == [
         ("INFO", "an attempt has ended: failed"),
