@@ -15,6 +15,7 @@ from typing import Any
 from glowpy.channel import CHANNEL_NAMES, is_channel_name
 from glowpy.errors import OutputError, ProtocolError, ShardCorrupt
 from glowpy.logger import get_logger
+from glowpy.ranges import ECHOED_CHARACTERS
 from glowpy.shards.lines import count_lines
 from glowpy.shards.pull import Send, ShardIndex
 from glowpy.shards.segment import SegmentWriter
@@ -164,7 +165,7 @@ class NamedChannels:
 
     def _refused(self, name: str, reason: str, sends: list[Send] | None = None) -> Answer:
         return ChannelState(
-            channel=name[:100], row_count=0, is_whole=False, refusal=reason
+            channel=name[:ECHOED_CHARACTERS], row_count=0, is_whole=False, refusal=reason
         ), sends or []
 
     def _drop(self, name: str, reason: str) -> list[Send]:
