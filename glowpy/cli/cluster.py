@@ -14,7 +14,7 @@ from types import TracebackType
 
 from glowpy.cli.folders import temporary_folder
 from glowpy.errors import ClusterError
-from glowpy.servers.server_process import ServerProcess, StartStopped, end_servers
+from glowpy.servers.server_process import START_LINES, ServerProcess, StartStopped, end_servers
 from glowpy.stdio import notify_user
 from glowpy.timing import Timing
 from glowpy.wire.address import Address, parse_address
@@ -27,7 +27,6 @@ from glowpy.wire.transport import Poller, Transport
 _STOP = "stop"
 _HOST = "127.0.0.1"
 _MOST_RESTARTS = 5  # of the server at one address
-_MOST_LINES = 1000  # of a server's standard error, for the error of a failed start
 
 
 class LocalCluster:
@@ -101,7 +100,7 @@ class LocalCluster:
         return leader
 
     def _spawn(self, role: str, arguments: list[str]) -> ServerProcess:
-        return ServerProcess(role, arguments, self._folder, most_lines=_MOST_LINES)
+        return ServerProcess(role, arguments, self._folder, most_lines=START_LINES)
 
     def _listening(self, server: ServerProcess, deadline: float) -> str:
         address = server.await_address(max(0.0, deadline - time.monotonic()), self._stop)

@@ -21,7 +21,7 @@ _DRAIN_S = 10.0  # to read the rest of the output of an ended process
 _ENDING_S = 1.0  # from the end of the output to the end of the process
 _KILLED_S = 60.0  # to reap a killed process; one in a call of the system ends later
 
-
+START_LINES = 1000  # of a server's standard error, for the error of a failed start
 _ABORTS = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 
 

@@ -14,7 +14,7 @@ import threading
 from glowpy.driver.scratch import make_directory, remove
 from glowpy.errors import ClusterError
 from glowpy.resources import cores, memory_mb
-from glowpy.servers.server_process import ServerProcess, end_servers
+from glowpy.servers.server_process import START_LINES, ServerProcess, end_servers
 from glowpy.signals import signals_blocked
 from glowpy.stdio import notify_user
 from glowpy.timing import Timing
@@ -25,7 +25,6 @@ from glowpy.wire.roles import Role
 from glowpy.wire.transport.curve import make_keys
 
 _HOST = "127.0.0.1"
-_MOST_LINES = 1000  # of a server's standard error, for the error of a failed start
 
 
 def is_answering(address: Address, timeout_s: float) -> bool:
@@ -119,7 +118,7 @@ class EphemeralCluster:
         """Start `glowpy ROLE` and return the announced address."""
         owner = " of the driver's own cluster"
         server = ServerProcess(
-            role, arguments, self._directory, owner=owner, most_lines=_MOST_LINES
+            role, arguments, self._directory, owner=owner, most_lines=START_LINES
         )
         self._servers.append(server)
         address = parse_address(server.await_address(self._timing.patience_s))
