@@ -12,10 +12,10 @@ from glowpy.logger import get_logger
 from glowpy.secret import Secret
 from glowpy.wire.roles import Identity, Role, Rules, admitted_roles, objection
 from glowpy.wire.transport.curve import run_key
+from glowpy.wire.transport.log_limit import LogLimit
 
 log = get_logger(__name__)
 
-_LOGGED, _LOGGED_EVERY = 100, 10_000  # refusals: a flood must not fill the disk
 _ENDPOINT = "inproc://zeromq.zap.01"  # ZeroMQ's own
 
 
@@ -34,7 +34,7 @@ class ZapAuthenticator:
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
         self._members: dict[str, Identity] = {}  # by public key, in hexadecimal digits
-        self._refused = 0
+        self._refused = LogLimit()
         self.rules: Rules | None = None  # None: every message of every role
         self._tasks: dict[str, Identity] = {}  # by public key of a run
         socket.bind(_ENDPOINT)
@@ -92,10 +92,9 @@ class ZapAuthenticator:
             self.socket.send_multipart([version, request, *answer])
 
     def _log_refusal(self, address: str) -> None:
-        self._refused += 1
-        if self._refused <= _LOGGED or self._refused % _LOGGED_EVERY == 0:
+        if self._refused.admits():
             text = "refused a peer (no. %d) at %s: it holds no key that is admitted here"
-            log.warning(text, self._refused, address)
+            log.warning(text, self._refused.count, address)
 
 
 def _name_of(public: bytes) -> str:

@@ -14,13 +14,13 @@ from glowpy.errors import ClusterError, ProtocolError
 from glowpy.secret import Secret
 from glowpy.wire.address import Endpoint
 from glowpy.wire.coding import MOST_PARTS, Coder, Payload
+from glowpy.wire.transport.log_limit import LogLimit
 from glowpy.wire.transport.outgoing import Frames, MakeFrames, Outgoing
 
 if TYPE_CHECKING:
     from glowpy.wire.transport.authenticator import ZapAuthenticator
     from glowpy.wire.transport.connections import Connections
 
-_TOLD, _TOLD_EVERY = 100, 10_000  # dropped messages: a flood must not fill the disk
 _DROPPED_AT_ONCE = 100  # invalid messages in a row, before the caller's other work
 _COPY_BYTES = 64 << 10  # larger payloads are passed to ZeroMQ without a copy
 # as plain numbers: or-ing pyzmq's enums takes as long as sending
@@ -60,7 +60,7 @@ class Server:
         self._coder = coder
         self._small_bytes = small_bytes
         self._keeps_s = keeps_s
-        self._dropped = 0
+        self._dropped = LogLimit()
         # of slow peers, and peers that receive large frames
         self._outgoing: dict[bytes, Outgoing] = {}
         self.address = address
@@ -137,10 +137,9 @@ class Server:
                 if self.authenticator is not None:
                     self.authenticator.check(client, message)
             except ProtocolError as exc:
-                self._dropped += 1
-                if self._dropped <= _TOLD or self._dropped % _TOLD_EVERY == 0:
-                    peer = frames[0].hex()
-                    _warn("dropped a message (no. %d) of peer %s: %s", self._dropped, peer, exc)
+                if self._dropped.admits():
+                    text = "dropped a message (no. %d) of peer %s: %s"
+                    _warn(text, self._dropped.count, frames[0].hex(), exc)
                 continue
             return frames[0], message, payload
         return None
