@@ -32,8 +32,8 @@ class Dataset:
 
     Methods raise `DefinitionError`, with the user's file and line, when called wrongly. A dataset
     is not a container: container operations (`for`, `len`, `[]`, `+`) raise `NotComputed`, which
-    names the call to use instead. A dataset is always true, whether or not it will have rows. Go:
-    flow/dataset.go.
+    names the call to use instead. A dataset is always true, whether or not it will have rows.
+    Go: flow/dataset.go.
     """
 
     __slots__ = ("_graph", "_node")
@@ -185,8 +185,8 @@ class Dataset:
     def local_reduce_by_key(self, function: Callable[[Row, Row], Row]) -> Dataset:
         """One row per key and shard: each shard is reduced by itself, and no row moves.
 
-        `(K, V) → (K, V)`, each shard in key order if its keys have a total order. Go:
-        flow/dataset_reduce.go.
+        `(K, V) → (K, V)`, each shard in key order if its keys have a total order.
+        Go: flow/dataset_reduce.go.
 
         >>> pairs = [("b", 1), ("a", 2), ("b", 3), ("b", 4)]
         >>> Flow().slice(pairs, shards=2).local_reduce_by_key(lambda x, y: x + y).collect()
@@ -224,8 +224,8 @@ class Dataset:
         """One row per key: the key and the list of its values, in row order.
 
         `(K, V) → (K, [V])`, in the same number of shards, each in key order if its keys have a
-        total order. Keys must be hashable. All values of one key have to fit into memory. Go:
-        flow/dataset_cogroup.go.
+        total order. Keys must be hashable. All values of one key have to fit into memory.
+        Go: flow/dataset_cogroup.go.
 
         >>> pairs = [("b", 1), ("a", 2), ("b", 3)]
         >>> Flow().slice(pairs).group_by_key().collect()
@@ -241,8 +241,8 @@ class Dataset:
     def local_group_by_key(self) -> Dataset:
         """One row per key and shard: each shard is grouped by itself, and no row moves.
 
-        `(K, V) → (K, [V])`, each shard in key order if its keys have a total order. Go:
-        flow/dataset_cogroup.go.
+        `(K, V) → (K, [V])`, each shard in key order if its keys have a total order.
+        Go: flow/dataset_cogroup.go.
 
         >>> Flow().slice([(1, "a"), (1, "b"), (1, "c")], shards=2).local_group_by_key().collect()
         [(1, ['a']), (1, ['b', 'c'])]
@@ -350,8 +350,8 @@ class Dataset:
         """A join of each shard with the other dataset's shard of the same number; no row moves.
 
         `(K, A), (K, B) → (K, A, B)`. Both datasets need the same number of shards and the same
-        placement of keys, as after partition(n). Unlike in Glow, rows need not be sorted. Go:
-        flow/dataset_join.go.
+        placement of keys, as after partition(n). Unlike in Glow, rows need not be sorted.
+        Go: flow/dataset_join.go.
 
         >>> flow = Flow()
         >>> left, right = (flow.slice([(n, n * n) for n in r]).partition(3) for r in ([1, 2], [2]))
@@ -401,8 +401,8 @@ class Dataset:
         """A cogroup of each shard with the other dataset's shard of the same number; no row moves.
 
         `(K, A), (K, B) → (K, [A], [B])`. Both datasets need the same number of shards and the same
-        placement of keys, as after partition(n). Unlike in Glow, rows need not be sorted. Go:
-        flow/dataset_cogroup.go.
+        placement of keys, as after partition(n). Unlike in Glow, rows need not be sorted.
+        Go: flow/dataset_cogroup.go.
 
         >>> flow = Flow()
         >>> left, right = (flow.slice([(n, n * n) for n in r]).partition(3) for r in ([1], [1]))

@@ -8,8 +8,8 @@ after the grant of a lease not yet reported:
 
 So the agents are the only memory: a restarted master is complete after one heartbeat of each. Only
 leases granted before the restart and not started yet are unknown; an agent refuses executors beyond
-its limits then, and the driver asks again. Go:
-resource/service_discovery/master/master_allocation.go
+its limits then, and the driver asks again.
+Go: resource/service_discovery/master/master_allocation.go
 """
 
 from __future__ import annotations
