@@ -9,10 +9,13 @@ import pytest
 import zmq
 
 from glowpy.agent.printed import PrintedOutput
+from glowpy.driver.fleets.shipping import ProgramServer
+from glowpy.secret import Secret
 from glowpy.wire.coding import Coder
 from glowpy.wire.messages import MESSAGES
 from glowpy.wire.run_messages import OutputStream, Printed
 from glowpy.wire.security import Policy
+from glowpy.wire.transfers import FetchFile
 from glowpy.wire.transport import Poller, Server, Transport
 from glowpy.wire.transport.outgoing import Outgoing
 from tests.echoing import BOUND_S, HELLO, LOOPBACK, TIMING, text_message
@@ -100,6 +103,22 @@ def test_a_payload_is_made_when_the_peer_takes_it() -> None:
                 poller.poll(0.01)
             assert len(socket.recv_multipart()[1]) == 4 * MIB
         assert made == count
+
+
+@pytest.mark.slow
+def test_a_slow_agent_gets_all_parts_of_a_program() -> None:
+    """An agent asks for eight parts of 4 MiB at a time."""
+    count, secret = 16, Secret.make()
+    with deaf_peer(keeps_unread=True) as (server, poller, peer, socket):
+        programs = ProgramServer({"a": bytes(count * 4 * MIB)}, server, secret)
+        for number in range(count):
+            programs.receive(peer, FetchFile("r", "a", number * 4 * MIB, secret))
+        for number in range(count):
+            while not socket.poll(0):
+                poller.poll(0.01)
+            data, part = socket.recv_multipart()
+            assert Coder(MESSAGES).decode(data).offset_bytes == number * 4 * MIB
+            assert len(part) == 4 * MIB
 
 
 class SlowDriver:

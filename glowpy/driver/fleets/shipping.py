@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from glowpy.driver.recording import Recorded
@@ -164,7 +164,11 @@ class ProgramServer:
         self._secret = secret
 
     def receive(self, peer: bytes, message: FetchFile) -> None:
-        """Send one frame of a content; size -1: unknown content."""
+        """Send one frame of a content, read once the agent takes it; size -1: unknown content."""
+        # An agent asks for more frames at a time than a queue of made frames would hold.
+        self._server.send_made(peer, partial(self._frame, message))
+
+    def _frame(self, message: FetchFile) -> tuple[FileFrame, bytes]:
         is_known = self._secret.matches(message.secret)
         source = self._contents.get(message.sha256) if is_known else None
         data, size = b"", -1
@@ -176,7 +180,7 @@ class ProgramServer:
             offset_bytes=message.offset_bytes,
             size_bytes=size,
         )
-        self._server.send(peer, answer, data)
+        return answer, data
 
 
 def _read(source: Path | bytes, offset: int) -> tuple[bytes, int]:
