@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -139,6 +140,21 @@ def test_a_server_without_descriptors_stops_listening_and_begins_again(tmp_path:
         greet(Client(transport.connect(address)))
         running.process.terminate()
         assert running.finish().status == 0
+
+
+def test_a_look_without_any_free_descriptor_ends_no_server(monkeypatch) -> None:
+    def listdir(_path: str) -> list[str]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with Transport(POLICY, TIMING) as transport:
+        server = transport.serve(LOOPBACK, has_reserve=True)
+        connections = server._connections
+        assert connections is not None
+        connections._hold_back()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "listdir", listdir)
+            server.tend()
+        assert connections._is_held_back
 
 
 def greet(client: Client) -> None:

@@ -95,7 +95,11 @@ class Connections:
         if not self._is_held_back or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
-        if len(os.listdir("/proc/self/fd")) + 2 * RESERVE > self._first_too_many:
+        try:
+            open_count = len(os.listdir("/proc/self/fd"))
+        except OSError:  # not even one descriptor is free
+            return
+        if open_count + 2 * RESERVE > self._first_too_many:
             return
         self._reserve = take(RESERVE)
         assert self._listening is not None
