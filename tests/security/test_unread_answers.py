@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -83,6 +84,18 @@ def test_a_peer_that_reads_nothing_for_long_is_forgotten() -> None:
         outgoing.flush(61.0)
         assert outgoing.is_gone and not outgoing.is_waiting
         assert not outgoing.send([b"x"], now=62.0)
+
+
+def test_a_peer_that_leaves_while_messages_wait_is_forgotten() -> None:
+    with deaf_peer(keeps_unread=True) as (server, poller, peer, socket):
+        while not server.is_behind(peer):
+            assert server.send(peer, HELLO, bytes(4 * MIB))
+        socket.close()
+        deadline = time.monotonic() + BOUND_S
+        while server._outgoing:
+            assert time.monotonic() < deadline
+            poller.poll(0.01)
+        assert not server.send(peer, HELLO)
 
 
 def test_a_payload_is_made_when_the_peer_takes_it() -> None:

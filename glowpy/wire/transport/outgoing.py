@@ -39,7 +39,8 @@ class Outgoing:
         self._underway_bytes = 0
         self._waiting: deque[tuple[Frames | MakeFrames, int]] = deque()
         self._waiting_bytes = 0
-        self.is_gone = False
+        self.is_gone = False  # unreachable, or without progress for `keeps_s`
+        self.is_unreachable = False
 
     @property
     def is_idle(self) -> bool:
@@ -104,7 +105,7 @@ class Outgoing:
         except zmq.ZMQError as exc:
             if exc.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
-            self.is_gone = exc.errno == zmq.EHOSTUNREACH
+            self.is_gone = self.is_unreachable = exc.errno == zmq.EHOSTUNREACH
             return False
         last = len(frames) - 1
         for number, data in enumerate(frames):

@@ -119,7 +119,9 @@ class Server:
         now = time.monotonic()
         for peer, outgoing in list(self._outgoing.items()):
             outgoing.flush(now)
-            if outgoing.is_idle and not outgoing.is_gone:
+            # A peer without progress stays, so that the next `send` returns False. Messages to an
+            # unreachable peer are refused by ZeroMQ.
+            if outgoing.is_unreachable or (outgoing.is_idle and not outgoing.is_gone):
                 del self._outgoing[peer]
 
     def receive(self) -> tuple[bytes, Any, bytes] | None:
