@@ -44,6 +44,14 @@ def deaf_peer(*, keeps_unread: bool) -> Iterator[tuple[Server, Poller, bytes, zm
             yield server, poller, received[0], peer
 
 
+def await_frame(peer: zmq.Socket[bytes], poller: Poller) -> None:
+    """Wait until the peer can read; meanwhile the server sends waiting messages."""
+    deadline = time.monotonic() + BOUND_S
+    while not peer.poll(0):
+        assert time.monotonic() < deadline
+        poller.poll(0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [3000, 60_000, 4 * MIB])
 @pytest.mark.parametrize("keeps_unread", [True, False], ids=["agent", "master"])
@@ -63,11 +71,9 @@ def test_a_peer_that_reads_again_gets_its_answers_in_order() -> None:
             count += 1
         assert server.send(peer, text_message("after"))
         for number in range(count):
-            while not socket.poll(0):
-                poller.poll(0.01)
+            await_frame(socket, poller)
             assert Coder(MESSAGES).decode(socket.recv_multipart()[0]) == text_message(str(number))
-        while not socket.poll(0):
-            poller.poll(0.01)
+        await_frame(socket, poller)
         assert Coder(MESSAGES).decode(socket.recv()) == text_message("after")
         poller.poll(0.0)
         assert not server.is_behind(peer)
@@ -112,8 +118,7 @@ def test_a_payload_is_made_when_the_peer_takes_it() -> None:
             assert server.send_made(peer, make)
         assert made * 4 * MIB < MOST_UNREAD_BYTES + SYSTEM_BYTES
         for _ in range(count):
-            while not socket.poll(0):
-                poller.poll(0.01)
+            await_frame(socket, poller)
             assert len(socket.recv_multipart()[1]) == 4 * MIB
         assert made == count
 
@@ -127,8 +132,7 @@ def test_a_slow_agent_gets_all_parts_of_a_program() -> None:
         for number in range(count):
             programs.receive(peer, FetchFile("r", "a", number * 4 * MIB, secret))
         for number in range(count):
-            while not socket.poll(0):
-                poller.poll(0.01)
+            await_frame(socket, poller)
             data, part = socket.recv_multipart()
             assert Coder(MESSAGES).decode(data).offset_bytes == number * 4 * MIB
             assert len(part) == 4 * MIB
