@@ -98,9 +98,9 @@ class Admission:
             return [Admitted(heartbeat)]
         waiting = self._waiting.get(peer)
         if waiting is None or (waiting.heartbeat.agent, waiting.heartbeat.address) != claim:
-            if waiting is not None:
-                self._end_probe(waiting)
-            elif len(self._waiting) >= _MOST_WAITING:
+            if waiting is not None and waiting.nonce:
+                return []  # its probe ends first: each opens a connection
+            if waiting is None and len(self._waiting) >= _MOST_WAITING:
                 return []
             waiting = self._waiting[peer] = _Waiting(heartbeat)
         waiting.heartbeat, waiting.heard_at = heartbeat, now
@@ -117,8 +117,12 @@ class Admission:
             waiting.next_probe = now + self._forget_s
             text = "the agent at this address is at another connection"
             return [*self._dropped(waiting, text), *self._next_probes(now)]
-        del self._waiting[peer]
         heartbeat = waiting.heartbeat
+        if self._has_other(peer, heartbeat):
+            waiting.next_probe = now + self._forget_s
+            text = "an agent at another address has this name"
+            return [*self._dropped(waiting, text), *self._next_probes(now)]
+        del self._waiting[peer]
         self._bind(peer, heartbeat.agent, heartbeat.address)
         return [Admitted(heartbeat), *self._next_probes(now)]
 
@@ -148,6 +152,13 @@ class Admission:
                 self._end_probe(waiting)
                 del self._waiting[peer]
         return self._next_probes(now)
+
+    def _has_other(self, peer: bytes, heartbeat: Heartbeat) -> bool:
+        """True if an agent of this name has proved another address on another connection."""
+        return any(
+            agent == heartbeat.agent and address != heartbeat.address and other != peer
+            for other, (agent, address) in self._proved.items()
+        )
 
     def _bind(self, peer: bytes, agent: str, address: str) -> None:
         self.forget(address)
