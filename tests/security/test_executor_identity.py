@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def stop(name):
     words = open("/proc/self/cmdline").read().split("\\0")
     with open(name + ".told", "w") as told:
         json.dump({"run": os.environ["GLOWPY_RUN"], "words": words}, told)
-    with open(name + ".authenticator") as gate:
+    with open(name + ".gate") as gate:
         gate.read()
 
 def held(row):
@@ -115,7 +116,10 @@ class Member:
 
 def stop_data(directory: Path, name: str) -> dict[str, Any]:
     """Wait until a process reaches a stop, and return the data written by the process."""
-    found: dict[str, Any] = json.loads((directory / f"{name}.told").read_text())
+    with open(os.open(directory / f"{name}.told", os.O_RDONLY | os.O_NONBLOCK)) as pipe:
+        assert select.select([pipe], [], [], BOUND_S)[0], f"no process has reached {name!r}"
+        os.set_blocking(pipe.fileno(), True)
+        found: dict[str, Any] = json.load(pipe)
     return found
 
 
@@ -161,7 +165,7 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
     mark = tmp_path / "unpickled"
     for name in ("starting", "running"):
         os.mkfifo(tmp_path / f"{name}.told")
-        os.mkfifo(tmp_path / f"{name}.authenticator")
+        os.mkfifo(tmp_path / f"{name}.gate")
     with started(tmp_path, script, "-glow", f"-glow.leader={cluster}") as running:
         of_task = stop_data(tmp_path, "starting")
         name, words = of_task["run"], of_task["words"]
@@ -182,7 +186,7 @@ def test_a_member_that_is_no_executor_gets_and_changes_nothing(
                 with Transport(policy, TIMING.without_linger()) as transport:
                     text = "rows and the program are for agents and tasks of the run"
                     assert not completes_handshake(transport, server, BOUND_S), text
-        (tmp_path / "running.authenticator").write_text("")
+        (tmp_path / "running.gate").write_text("")
         ended = running.finish()
     assert (ended.status, ended.stdout) == (0, "the rows are 1000\n"), ended.stderr
     assert "forged" not in ended.stderr and not mark.exists()
