@@ -112,7 +112,7 @@ def test_a_socket_file_is_an_endpoint(path: str) -> None:
     assert str(IpcAddress(path)) == "ipc://" + path
 
 
-@pytest.mark.parametrize("path", ["", "*", "@abstract"])
+@pytest.mark.parametrize("path", ["", "*", "@abstract", "/null\0byte", "/lone\udc80surrogate"])
 def test_unguarded_socket_files_are_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="names no socket file"):
         parse_endpoint("ipc://" + path)

@@ -83,9 +83,19 @@ def parse_endpoint(text: str) -> Endpoint:
     if not text.startswith(_IPC):
         return parse_address(text)
     path = text[len(_IPC) :]
-    if path[:1] in ("", "*", "@"):  # not a file for ZeroMQ, so no directory's permissions guard it
+    # For ZeroMQ, a path with these beginnings is no file, so no directory's permissions guard it;
+    # ZeroMQ cuts a path at a null byte, and takes no lone surrogates.
+    if path[:1] in ("", "*", "@") or "\0" in path or not _is_utf8(path):
         raise ConfigError(f"address {text!r} names no socket file")
     return IpcAddress(path)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
 
 
 def is_place(owner: str) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from glowpy.master.admission import MOST_PROBES, Admission, Admitted, Decision, Dropped, Probe
 from glowpy.secret import Secret
-from glowpy.wire.messages import Heartbeat
+from glowpy.wire.messages import Heartbeat, LeaseInUse
 
 RETRY_S, FORGET_S = 5.0, 15.0
 
@@ -147,6 +147,65 @@ def test_probes_are_bounded_and_others_wait_for_their_turn() -> None:
     admitted, following = machine.proof(b"0", probe.nonce, 1.0)
     assert isinstance(admitted, Admitted)
     assert isinstance(following, Probe) and following.address == f"h:{MOST_PROBES}"
+    machine.check_invariants()
+
+
+def test_the_name_of_an_agent_cannot_be_taken_at_another_address() -> None:
+    machine = admission()
+    admit(machine, b"p", beat("a", "h:1"))
+    probe = probe_of(machine.heartbeat(b"q", beat("a", "h:2"), 1.0))
+    (dropped,) = machine.proof(b"q", probe.nonce, 1.0)
+    assert dropped == Dropped("a", "h:2", "the agent of this name is at another address")
+    assert machine.speaks_for(b"p", "a") and not machine.speaks_for(b"q", "a")
+    machine.forget("h:1")  # the agent has left
+    probe = probe_of(machine.heartbeat(b"q", beat("a", "h:2"), 1.0 + FORGET_S))
+    assert machine.proof(b"q", probe.nonce, 17.0) == [Admitted(beat("a", "h:2"))]
+    machine.check_invariants()
+
+
+def test_a_connection_has_one_probe_at_a_time_whatever_it_claims() -> None:
+    machine = admission()
+    probe = probe_of(machine.heartbeat(b"p", beat("a", "h:0"), 0.0))
+    for number in range(1, 100):
+        assert machine.heartbeat(b"p", beat("a", f"h:{number}"), 0.1) == []
+    machine.unreachable(probe.nonce, "no connection", 8.0)
+    assert probe_of(machine.heartbeat(b"p", beat("a", "h:5"), 8.1)).address == "h:5"
+    machine.check_invariants()
+
+
+def test_addresses_that_never_answer_keep_no_agent_out() -> None:
+    machine = admission()
+    probes = [
+        each
+        for n in range(3 * MOST_PROBES)
+        for each in machine.heartbeat(b"%d" % n, beat(f"a{n}", f"h:{n}"), 0.0)
+    ]
+    assert machine.heartbeat(b"p", beat("a", "agent:1"), 1.0) == [], "all probes are taken"
+    addresses: list[str] = []
+    for now in (10.0, 20.0, 30.0, 40.0):
+        for n in range(3 * MOST_PROBES):
+            probes += machine.heartbeat(b"%d" % n, beat(f"a{n}", f"h:{n}"), now)
+        machine.heartbeat(b"p", beat("a", "agent:1"), now)
+        ended, probes = probes, []
+        for each in ended:
+            assert isinstance(each, Probe)
+            found = machine.unreachable(each.nonce, "no connection", now)
+            probes += [probe for probe in found if isinstance(probe, Probe)]
+        addresses += [each.address for each in probes if isinstance(each, Probe)]
+    assert "agent:1" in addresses
+    machine.check_invariants()
+
+
+def test_the_heartbeats_of_waiting_connections_are_bounded() -> None:
+    machine = admission()
+    large = beat()._replace(leases=(LeaseInUse("l", "d", 1),) * 50_000)
+    for number in range(10):
+        machine.heartbeat(b"%d" % number, large._replace(address=f"h:{number}"), 0.0)
+    machine.check_invariants()
+    assert len(machine._waiting) == 4
+    assert machine.heartbeat(b"p", beat("a", "agent:1"), 0.0), "a small one has room"
+    machine.tick(FORGET_S)
+    assert machine._waiting_items == 0
     machine.check_invariants()
 
 

@@ -76,6 +76,13 @@ def reload_keys(servers: dict[str, Served], number: int, whole: Path, directory:
         served.log.await_match("the key file has been read again", number)
 
 
+def damage_driver(path: Path) -> None:
+    """Make the number in five digits of a public key of drivers larger than 32 bits."""
+    text = path.read_text()
+    start = text.index("driver ") + len("driver ")
+    path.write_text(f"{text[:start]}#####{text[start + 5 :]}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "reason"),
@@ -83,9 +90,10 @@ def reload_keys(servers: dict[str, Served], number: int, whole: Path, directory:
         (lambda path: path.write_text("x"), "is not a key file"),
         (lambda path: path.chmod(0o644), "readable by you only"),
         (lambda path: path.unlink(), "No such file"),
+        (damage_driver, "the cluster's key is damaged"),
         (lambda path: replace_keys(str(path), make_keys()), "servers' key .* has changed"),
     ],
-    ids=["text", "mode", "gone", "another cluster's"],
+    ids=["text", "mode", "gone", "one character", "another cluster's"],
 )
 def test_a_file_that_cannot_be_used_changes_nothing(
     spoil: Callable[[Path], object], reason: str, tmp_path: Path

@@ -292,7 +292,8 @@ def _check_pairs(policy: Policy) -> None:
         return
     from glowpy.wire.transport.curve import is_pair
 
-    if not (is_pair(policy.own) and is_pair(policy.server)):
+    clients = [KeyPair(public) for public, _role in policy.admits]
+    if not all(map(is_pair, (policy.own, policy.server, *clients))):
         raise ConfigError("the cluster's key is damaged; make one with `glowpy keys FILE`")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 # The module behind hashlib.blake2b, without OpenSSL, whose loading would cost every task 10 ms.
 from _blake2 import blake2b
@@ -55,5 +56,6 @@ def is_pair(pair: KeyPair) -> bool:
         if not pair.secret:
             return len(zmq.utils.z85.decode(pair.public)) == 32
         return bool(zmq.curve_public(pair.secret) == pair.public)
-    except (zmq.ZMQError, ValueError, KeyError):
+    # struct.error: five digits of Z85 that exceed 32 bits
+    except (zmq.ZMQError, ValueError, KeyError, struct.error):
         return False
