@@ -42,7 +42,7 @@ from glowpy.wire.messages import (
 from glowpy.wire.roles import MASTER_RULES
 from glowpy.wire.security import Policy
 from glowpy.wire.status_messages import STATUS_MESSAGES, AskStatus, Status
-from glowpy.wire.transport import Poller, Server, Transport
+from glowpy.wire.transport import FEW_SOCKETS, Poller, Server, Transport
 
 log = get_logger(__name__)
 
@@ -249,14 +249,24 @@ def serve_master(
     # Heartbeats detect a lost agent, so dead connections may be detected late.
     transport_timing = timing._replace(beat_s=timing.heartbeat_s)
     more = STATUS_MESSAGES | CHANNEL_MESSAGES
-    with Transport(
-        policy, transport_timing, more, bounds=OF_MASTER, keeps_unread=False
-    ) as transport:
-        MasterServer(address, policy, timing, transport, announce).serve(stop, keys)
+    with (
+        Transport(
+            policy, transport_timing, more, bounds=OF_MASTER, keeps_unread=False
+        ) as transport,
+        Transport(
+            policy, timing.without_linger(), bounds=OF_MASTER, most_sockets=FEW_SOCKETS
+        ) as probing,
+    ):
+        MasterServer(address, policy, timing, transport, probing, announce).serve(stop, keys)
 
 
 class MasterServer:
-    """The sockets and the clock around a `Master`."""
+    """The sockets and the clock around a `Master`.
+
+    Args:
+        probing: for connections to agents. ZeroMQ resolves the names of hosts in the thread of all
+            connections of a transport, so a slow resolver must not stop those of the server.
+    """
 
     def __init__(
         self,
@@ -264,10 +274,12 @@ class MasterServer:
         policy: Policy,
         timing: Timing,
         transport: Transport,
+        probing: Transport,
         announce: Callable[[str], None],
     ) -> None:
         self._timing = timing
         self._transport = transport
+        self._probing = probing
         self._master = Master(timing, time.monotonic(), has_keys=not policy.is_keyless)
         self._sign_with(policy)
         self._server = transport.serve(
@@ -275,7 +287,7 @@ class MasterServer:
         )
         self._poller = Poller()
         self._poller.register(self._server, self._answer_all)
-        self._prober = Prober(transport, self._poller, timing, self._unreachable)
+        self._prober = Prober(probing, self._poller, timing, self._unreachable)
         announce(str(self._server.address))
 
     def serve(self, stop: int, keys: KeySource | None) -> None:
@@ -313,6 +325,7 @@ class MasterServer:
 
     def _use(self, policy: Policy) -> None:
         self._transport.use(policy)
+        self._probing.use(policy)
         self._sign_with(policy)
 
     def _sign_with(self, policy: Policy) -> None:
