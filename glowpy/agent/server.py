@@ -63,26 +63,34 @@ def serve_agent(
     with (
         AgentDirectory(options.directory, clean_restart=options.clean_restart) as directory,
         Transport(policy, timing, CHANNEL_MESSAGES) as transport,
-        AgentServer(options, directory, transport, policy, timing) as agent,
+        Transport(policy, timing) as fetching,
+        AgentServer(options, directory, transport, fetching, policy, timing) as agent,
     ):
         announce(str(agent.address))
         agent.serve(stop, keys)
 
 
 class AgentServer:
-    """One agent in its process. A context manager: leaving ends every executor."""
+    """One agent in its process. A context manager: leaving ends every executor.
+
+    Args:
+        fetching: for connections to drivers. ZeroMQ resolves the names of hosts in the thread of
+            all connections of a transport, so a slow resolver must not stop the others.
+    """
 
     def __init__(
         self,
         options: AgentOptions,
         directory: AgentDirectory,
         transport: Transport,
+        fetching: Transport,
         policy: Policy,
         timing: Timing,
     ) -> None:
         self._options = options
         self._directory = directory
         self._transport = transport
+        self._fetching = fetching
         self._timing = timing
         self._poller = Poller()
         self._server = transport.serve(
@@ -106,7 +114,7 @@ class AgentServer:
         self._programs = RunPrograms(
             directory.cache,
             directory.programs,
-            transport,
+            fetching,
             self._poller,
             timing,
             self._program_ready,
@@ -197,6 +205,7 @@ class AgentServer:
 
     def _use(self, policy: Policy) -> None:
         self._transport.use(policy)
+        self._fetching.use(policy)
         self._keys.use(policy)
         self._membership.reconnect()
 
