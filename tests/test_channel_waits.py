@@ -129,7 +129,7 @@ def test_an_input_is_noted_once_after_ten_seconds_without_a_row(
             assert waits.noted(101.0) == waits.noted(110.9) == ""
             numbers.send(1)
             assert waits.noted(111.1) == waits.noted(112.0) == waits.noted(121.9) == ""
-            assert "none has come for 10 s" in waits.noted(122.1)
+            assert "no row for 10 s" in waits.noted(122.1)
             assert waits.noted(1000.0) == ""
 
 

@@ -387,10 +387,11 @@ def test_a_large_result_is_noted_by_the_bytes_received(
     rows = new_flow().slice([b"x" * 1_000_000] * 2, 2)
     assert len(rows.collect()) == 2
     note = (
-        r"glowpy: collect\(\) has brought 2\.0 MB to the driver; save_text_to_file\(\) and "
-        r"save_bytes_to_file\(\) write rows as they come, count\(\) and take\(\) bring few\n"
+        r"glowpy: collect\(\) has transferred 2\.0 MB to the driver; to keep the rows out of "
+        r"memory, use save_text_to_file\(\) or save_bytes_to_file\(\); count\(\) and take\(\) "
+        r"transfer less\n"
     )
     assert re.search(note, capfd.readouterr().err)
     assert rows.count() == 2 and len(rows.take(1)) == 1
     assert len(new_flow("-glow.quiet").slice([b"x" * 3_000_000]).collect()) == 1
-    assert "has brought" not in capfd.readouterr().err
+    assert "has transferred" not in capfd.readouterr().err

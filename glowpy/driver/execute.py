@@ -1,4 +1,4 @@
-"""Executes one terminal call in the driver: plans, picks the runner, returns the value."""
+"""Executes a terminal call in the driver: plans the run, calls the runner, returns the value."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from glowpy.timing import Timing
 if TYPE_CHECKING:
     from glowpy.driver.recording import Recorded
 
-_MUCH_BYTES = 1 << 30  # a larger result is noted: the driver's memory may not suffice
+_MUCH_BYTES = 1 << 30  # a larger result may not fit into the driver's memory: a note says so
 
 
 def runner_for(mode: Mode) -> Runner:
-    """Return the runner of a mode; only its module is loaded, for a fast start."""
+    """Return the runner of a mode. The other runners are not imported, which saves start time."""
     if mode is Mode.INLINE:
         from glowpy.driver.inline import run_inline
 
@@ -56,13 +56,13 @@ def execute_call(
     """Execute a terminal call and return its value.
 
     Args:
-        number: of this run in the script, from 1.
-        words: the script's own arguments.
+        number: position of this run among the runs of the script, from 1.
+        words: arguments of the script, without the flags of glowpy.
         recorded: results of the script's earlier runs, by number, for tasks that re-run the script.
         control: lets other threads cancel the run.
 
     Raises:
-        GlowError: the run has failed; nothing of the run is left behind.
+        GlowError: the run failed. Its processes have ended, and its temporary files are removed.
     """
     timing = Timing.from_environment()
     with Stopping(timing.shutdown_s + timing.linger_s), result_of(call) as result:
@@ -104,16 +104,16 @@ def execute_call(
         )
         try:
             value = run(job)
-        # too few descriptors, processes, memory; other errors are translated already
+        # out of descriptors, processes or memory; the runner has translated every other OSError
         except OSError as exc:
-            raise ConfigError(f"the run on {description.host} cannot go on: {exc}") from exc
+            raise ConfigError(f"the run on {description.host} cannot continue: {exc}") from exc
         if result.received_bytes > _MUCH_BYTES and call.terminal.gives_value and not options.quiet:
             from glowpy.amounts import format_bytes  # not needed by a quick start
 
             notify_user(
-                f"glowpy: {call.terminal.value}() has brought "
-                f"{format_bytes(result.received_bytes)} to the driver; save_text_to_file() and "
-                "save_bytes_to_file() write rows as they come, "
-                "count() and take() bring few"
+                f"glowpy: {call.terminal.value}() has transferred "
+                f"{format_bytes(result.received_bytes)} to the driver; to keep the rows out of "
+                "memory, use save_text_to_file() or save_bytes_to_file(); count() and take() "
+                "transfer less"
             )
         return value

@@ -1,7 +1,7 @@
-"""Checks, before any row is read, for process-bound values used by a run's functions.
+"""Finds values that functions of a run cannot share between processes, before any row is read.
 
-Connections are refused; files, generators and changed variables are noted. Inline runs are one
-process: their functions are not checked.
+A connection is an error. A file open for writing, a random generator or a changed variable is
+reported in a note. Inline runs are not checked, because they have a single process.
 """
 
 from __future__ import annotations
@@ -26,38 +26,41 @@ from glowpy.planner.reached import MISSING, Reached, arguments_of, captured_by
 from glowpy.program.own_text import local_modules
 from glowpy.record import NamedTuple
 
+# Types of variables whose changes are reported: by a method such as `append`, and by `+=`. A method
+# of a dictionary may fill a cache, and is not reported.
 _CHANGED_BY_METHOD = (list, set, deque, Counter)
 _CHANGED_IN_PLACE = (int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
-_NO_HANDLES = (
-    "Executors are other processes: over one connection they get each other's answers, and writes "
-    "to a copy are lost. Open it inside of the function of map_partitions(), once per shard"
+_CONNECTION_REMEDY = (
+    "Executors are separate processes: on a shared connection they receive each other's answers, "
+    "and writes to a copy are lost. Open the connection in the function of map_partitions(), once "
+    "per shard"
 )
-_OWN_GENERATOR = (
-    "Each executor has a copy, and the copies draw the same numbers. Call the functions of "
-    "`random` or `numpy.random`, which are seeded for each task, or make a generator inside of "
-    "the function of map_partitions()"
+_GENERATOR_REMEDY = (
+    "Each executor has a copy, and all copies draw the same numbers. Call the functions of "
+    "`random` or `numpy.random`, which are seeded for each task, or make a generator in the "
+    "function of map_partitions()"
 )
-_OWN_FILE = (
-    "Each executor writes with a copy of its buffer: lines are mixed, repeated or lost. Return "
-    "rows, and save them by save_text_to_file()"
+_FILE_REMEDY = (
+    "Each executor has a copy of the file's write buffer: lines are mixed, repeated or lost. "
+    "Return rows, and save them by save_text_to_file()"
 )
-_OWN_COPY = (
-    "Each executor changes a copy of its own, and the driver's stays as it is. Return rows, and "
-    "reduce or collect them"
+_VARIABLE_REMEDY = (
+    "Each executor changes its own copy, and the driver's variable keeps its value. Return rows, "
+    "and reduce or collect them"
 )
 
 
 class _Use(NamedTuple):
-    """A variable used by a function of a step."""
+    """A variable, attribute or argument used by a function of a step."""
 
     name: str
     value: Any
-    shown: str  # in messages
-    module: str  # where the variable may be marked
+    shown: str  # first words of a message: the user and the variable
+    module: str  # whose `may_differ()` marks apply
 
 
 def check_shared_values(plan: Plan, report: Report) -> None:
-    """Refuse values that executors cannot share; note, once each, values that executors copy.
+    """Raise for a value that executors cannot share; report once each value that executors copy.
 
     Raises:
         ProgramError: a function uses a connection of this process; names the variable.
@@ -72,10 +75,10 @@ def check_shared_values(plan: Plan, report: Report) -> None:
             if id(use.value) in seen or (use.module, use.name.partition(".")[0]) in marked:
                 continue
             seen.add(id(use.value))
-            if text := _shared(use, step):
+            if text := _note_on(use, step):
                 report.note_once(text, text)
         for function in filter(reached.is_local_function, reached.functions):
-            for text in _changed(function):
+            for text in _notes_on_changes(function):
                 report.note_once(text, text)
 
 
@@ -87,7 +90,10 @@ def _uses(reached: Reached, arguments: tuple[Any, ...], step: Step) -> Iterator[
             values += reached.globals_of(function)
         for name, value in values:
             yield _Use(
-                name=name, value=value, shown=f"{_shown(function)} uses `{name}`", module=module
+                name=name,
+                value=value,
+                shown=f"{_name_and_place(function)} uses `{name}`",
+                module=module,
             )
     for owner in reached.objects:
         kind = type(owner)
@@ -103,12 +109,15 @@ def _uses(reached: Reached, arguments: tuple[Any, ...], step: Step) -> Iterator[
             value = value.__self__
         if type(value) is not FunctionType and reached.attributes_of(value) is None:
             yield _Use(
-                name="", value=value, shown="its function belongs to an object", module="__main__"
+                name="",
+                value=value,
+                shown="a step's function is a method of an object",
+                module="__main__",
             )
 
 
-def _shared(use: _Use, step: Step) -> str:
-    """Return the note for a value; empty if none.
+def _note_on(use: _Use, step: Step) -> str:
+    """Return the note on a value; an empty string if the value is harmless.
 
     Raises:
         ProgramError: executors cannot share the value.
@@ -119,16 +128,18 @@ def _shared(use: _Use, step: Step) -> str:
     if handle is not None and is_handle(handle):
         kind = f"{type(handle).__module__}.{type(handle).__qualname__}"
         what = f"a {kind}" if handle is use.value else f"which holds a {kind}"
-        raise ProgramError(f"{step.describe()}: {use.shown}, {what} of the driver. {_NO_HANDLES}")
+        raise ProgramError(
+            f"{step.describe()}: {use.shown}, {what} of the driver. {_CONNECTION_REMEDY}"
+        )
     if is_generator(use.value):
-        return f"{use.shown}, a random generator of the driver. {_OWN_GENERATOR}"
+        return f"{use.shown}, a random generator of the driver. {_GENERATOR_REMEDY}"
     if handle is not None:
         name = getattr(handle, "name", "")
-        return f"{use.shown}, the file {name!r} open for writing. {_OWN_FILE}"
+        return f"{use.shown}, the file {name!r} open for writing. {_FILE_REMEDY}"
     return ""
 
 
-def _changed(function: FunctionType) -> Iterator[str]:
+def _notes_on_changes(function: FunctionType) -> Iterator[str]:
     """Yield notes on the variables changed by a function."""
     captured = dict(captured_by(function))
     for change in changes_in(function.__code__):
@@ -141,12 +152,12 @@ def _changed(function: FunctionType) -> Iterator[str]:
         what = "the captured variable" if is_captured else "the global variable"
         yield (
             f"{function.__qualname__}() changes {what} `{change.name}` ({place}:{change.line}). "
-            f"{_OWN_COPY}"
+            f"{_VARIABLE_REMEDY}"
         )
 
 
 def _is_state(change: ChangedName, value: Any) -> bool:
-    """Return True for a value that accumulates, in contrast to a flag or a cache."""
+    """Return True if the change accumulates a result; a change of a flag or cache does not."""
     kind = type(value)  # isinstance() would run the code of a proxy
     if change.method:
         return issubclass(kind, _CHANGED_BY_METHOD)
@@ -155,7 +166,7 @@ def _is_state(change: ChangedName, value: Any) -> bool:
     return issubclass(kind, _CHANGED_IN_PLACE) and kind is not bool
 
 
-def _shown(function: FunctionType) -> str:
+def _name_and_place(function: FunctionType) -> str:
     code = function.__code__
     place = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
     return f"{function.__qualname__}() ({place})"

@@ -1,4 +1,4 @@
-"""The values captured by a run's functions, as computed by this task's run of the script."""
+"""Captures the values of functions in a task, for the comparison with the driver's values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from glowpy.program.own_text import (
 
 
 def captured_again(driver: Captures, plan: Plan) -> Captures:
-    """Return the values of this task, with paths written as in the driver."""
+    """Return the captures of this task, with paths as in the driver."""
     code = code_directory(driver.code)
     surroundings = Surroundings(
         is_local=local_modules(files_of_task(code, driver.roots)),

@@ -1,12 +1,13 @@
-"""Exceptions as bytes, each with its causes, contexts and group members.
+"""Packs an exception with its chain (causes, contexts, group members) into bytes, and unpacks it.
 
 Python's pickle keeps the class, arguments and attributes of an exception, but drops its chain, and
 fails for an exception whose `__init__` has parameters other than `args`. The exceptions of a chain
 are therefore packed one by one:
 
-    pickle of [(exception, cause, context, is_suppressed, members), …]   places in the list
+    pickle of [(exception, cause, context, is_suppressed, members), …]
 
-Each is unpacked at once as a check. An exception with a different result is left out.
+Cause, context and members are positions in this list. Each packed exception is unpacked as a check;
+if the result differs, the list has empty bytes in place of the exception.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from glowpy.record import NamedTuple
 from glowpy.shards.pickles import dumps
 
 _MOST_EXCEPTIONS = 50
-_MOST_BYTES = 1 << 20  # exceptions that quote their whole input exist
-# Packing runs the user's code (`__reduce__`, `__init__`), which may wait for ever. Not in `timing`:
-# the limit does not depend on the speed of a network.
+_MOST_BYTES = 1 << 20  # of a packed chain; some exceptions quote their whole input
+# Time limit of packing, which runs the user's code (`__reduce__`, `__init__`). Not in `timing`,
+# because the limit does not depend on the speed of a network.
 _PATIENCE_S = 10.0
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
 
 class _Link(NamedTuple):
-    """One exception, with the numbers of its cause, context and members."""
+    """One exception, with the positions of its cause, context and members."""
 
-    packed: bytes  # empty: not picklable
+    packed: bytes  # empty: cannot be pickled, or is too large
     cause: int | None
     context: int | None
     is_suppressed: bool  # `from None`
-    members: tuple[int, ...] | None  # of an exception group
+    members: tuple[int, ...] | None  # of an exception group; -1: not in the list
 
 
 def pack(error: BaseException) -> bytes:
-    """Return an exception with its chain as bytes; empty if they could not be unpacked."""
+    """Return an exception and its chain as bytes; empty if packing fails or takes too long."""
     packed: list[bytes] = []
     # a daemon thread, because user code that never returns must not block the end of the process
     thread = threading.Thread(target=lambda: packed.append(_pack(error)), daemon=True)
@@ -52,15 +53,15 @@ def unpack(data: bytes) -> BaseException | None:
     """Return the exception packed by `pack`; None if this process cannot rebuild it."""
     try:
         links = [_Link(*link) for link in pickle.loads(data)]
-    except Exception:  # noqa: BLE001  # any bytes; the text of the failure says enough
+    except Exception:  # noqa: BLE001  # the bytes may be anything; the failure also has a text
         return None
-    made: dict[int, BaseException | None] = {}
-    top = _made(links, 0, made) if links else None
+    rebuilt: dict[int, BaseException | None] = {}
+    top = _exception_at(links, 0, rebuilt) if links else None
     for number, link in enumerate(links):
-        error = made.get(number)
+        error = rebuilt.get(number)
         if error is not None:
-            error.__cause__ = _made(links, link.cause, made)
-            error.__context__ = _made(links, link.context, made)
+            error.__cause__ = _exception_at(links, link.cause, rebuilt)
+            error.__context__ = _exception_at(links, link.context, rebuilt)
             error.__suppress_context__ = link.is_suppressed
     return top
 
@@ -70,7 +71,7 @@ def _pack(error: BaseException) -> bytes:
     numbers = {id(each): number for number, each in enumerate(found)}
     links, left_bytes = [], _MOST_BYTES
     for each in found:
-        data = _alone(each)
+        data = _pickled(each)
         if len(data) > left_bytes:
             data = b""
         left_bytes -= len(data)
@@ -91,7 +92,7 @@ def _pack(error: BaseException) -> bytes:
 
 
 def _reachable(error: BaseException) -> list[BaseException]:
-    """Return the exceptions of a chain, nearest first, without repetitions."""
+    """Return the exceptions of a chain once each, breadth first from `error`."""
     found = {id(error): error}
     pending = [error]
     while pending:
@@ -104,22 +105,22 @@ def _reachable(error: BaseException) -> list[BaseException]:
     return list(found.values())
 
 
-def _alone(error: BaseException) -> bytes:
+def _pickled(error: BaseException) -> bytes:
     """Return the pickled exception without its chain; empty if unpickling would change it."""
     try:
         if isinstance(error, _GROUP):
             return dumps((type(error), error.message, vars(error)))
         data = dumps(error)
-        made = pickle.loads(data)
-        if type(made) is type(error) and made.args == error.args:
+        rebuilt = pickle.loads(data)
+        if type(rebuilt) is type(error) and rebuilt.args == error.args:
             return data
     except BaseException:  # noqa: BLE001  # the user's code may raise anything, SystemExit too
         data = b""
     try:
         parts = _parts_of(error)
         data = dumps(parts)
-        made = pickle.loads(data)
-        return data if type(made) is _Parts and type(made.whole()) is type(error) else b""
+        rebuilt = pickle.loads(data)
+        return data if type(rebuilt) is _Parts and type(rebuilt.whole()) is type(error) else b""
     except BaseException:  # noqa: BLE001  # as above
         return b""
 
@@ -132,17 +133,17 @@ class _Parts(NamedTuple):
     state: Any
 
     def whole(self) -> BaseException:
-        """Rebuild the exception; calls the `__init__` of the built-in base class, not its own."""
+        """Rebuild the exception by the `__init__` of its built-in base class only."""
         base = _builtin_base(self.kind)
-        made: BaseException = base.__new__(self.kind, *self.arguments)
-        base.__init__(made, *self.arguments)
+        rebuilt: BaseException = base.__new__(self.kind, *self.arguments)
+        base.__init__(rebuilt, *self.arguments)
         if self.state is not None:
-            made.__setstate__(self.state)
-        return made
+            rebuilt.__setstate__(self.state)
+        return rebuilt
 
 
 def _parts_of(error: BaseException) -> _Parts:
-    """Raises: TypeError: the class defines its own pickling."""
+    """Return the parts of an exception. Raises: TypeError: its class defines its own pickling."""
     for name in ("__reduce_ex__", "__reduce__"):
         owner = next(each for each in type(error).__mro__ if name in vars(each))
         if owner.__module__ != "builtins":
@@ -155,30 +156,30 @@ def _builtin_base(kind: type[BaseException]) -> Any:
     return next(each for each in kind.__mro__ if each.__module__ == "builtins")
 
 
-def _made(
-    links: Sequence[_Link], number: int | None, made: dict[int, BaseException | None]
+def _exception_at(
+    links: Sequence[_Link], number: int | None, rebuilt: dict[int, BaseException | None]
 ) -> BaseException | None:
-    """Rebuild the exception at a position, once; None if it cannot be rebuilt."""
+    """Return the exception at a position, rebuilt once; None if it cannot be rebuilt."""
     if number is None or not 0 <= number < len(links):
         return None
-    if number not in made:
-        made[number] = None  # a group that contains itself cannot be made
+    if number not in rebuilt:
+        rebuilt[number] = None  # ends the recursion for a group that contains itself
         try:
-            made[number] = _make(links, links[number], made)
+            rebuilt[number] = _rebuild(links, links[number], rebuilt)
         except BaseException:  # noqa: BLE001  # unpickling runs the user's code
-            made[number] = None
-    return made[number]
+            rebuilt[number] = None
+    return rebuilt[number]
 
 
-def _make(
-    links: Sequence[_Link], link: _Link, made: dict[int, BaseException | None]
+def _rebuild(
+    links: Sequence[_Link], link: _Link, rebuilt: dict[int, BaseException | None]
 ) -> BaseException | None:
     if not link.packed:
         return None
     found = pickle.loads(link.packed)
     if link.members is not None:
         kind, message, attributes = found
-        members = [_made(links, each, made) for each in link.members]
+        members = [_exception_at(links, each, rebuilt) for each in link.members]
         if None in members:
             return None
         group: BaseException = kind.__new__(kind, message, members)

@@ -1,11 +1,11 @@
 """Records the last row read by a task group in a file that survives the executor.
 
-If a task group has killed every executor but one, its last attempt runs row by row, and each row is
-written beside the segment file before it is processed. If this executor dies as well, its agent
-reads the row from the file. The recording costs some microseconds per row, so other attempts do
-without.
+If earlier attempts of a task group lost their executors, the last permitted attempt runs row by
+row, and writes each row to a file beside the segment file before the row is processed. If this
+executor dies as well, its agent reads the row from the file. Other attempts record no rows, because
+recording costs some microseconds per row.
 
-    <segment file>.row    the row as shown in messages, in UTF-8, up to a null byte
+    <segment file>.row    the short text of the row, as in messages, in UTF-8, up to a null byte
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from glowpy.task.pipeline import RowObserver
 
 
 class RowNote:
-    """Records the rows that pass through. A context manager: leaving it removes the file."""
+    """Records the rows of a stream. A context manager that removes the file on exit."""
 
     def __init__(self, segment_path: str) -> None:
         self._path = f"{segment_path}.row"
         self._descriptor = -1
 
     def __enter__(self) -> RowNote:
-        with suppress(OSError):  # a full disk leaves no note
+        with suppress(OSError):  # without space on the disk, no row is recorded
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
         return self
@@ -52,7 +52,7 @@ class RowNote:
 def noting_rows(
     stack: ExitStack, segment_path: str, observe_rows: RowObserver | None
 ) -> RowObserver:
-    """Return an observer that records each row before `observe_rows` receives it."""
+    """Return an observer that records each row before `observe_rows`, until `stack` is closed."""
     note = stack.enter_context(RowNote(segment_path))
     return (
         note.observe_rows

@@ -1,4 +1,4 @@
-"""The text of a key file: the CURVE keys of a cluster, one pair for each role.
+"""The text of a key file: a CURVE key pair for each role, and the secret that signs leases.
 
     glowpy cluster keys
     generation 2
@@ -10,8 +10,8 @@
     generation 1
     ...
 
-`-` stands for a secret that is not in the file. The newest generation comes first; a second
-generation follows during a rotation, and servers accept both.
+`-` stands for a secret that is not in the file. The newest generation comes first; during a
+rotation the previous generation follows, and servers accept keys of both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from glowpy.wire.roles import CLUSTER_ROLES, Role
 from glowpy.wire.security import KeyPair
 
 HEADER = "glowpy cluster keys"
-OLD_HEADER = "glowpy cluster key"  # of releases without roles
+OLD_HEADER = "glowpy cluster key"  # of releases without roles, for an error that says so
 MOST_BYTES = 4096
 LEASE_SECRET_BYTES = 32
 MOST_GENERATIONS = 2
@@ -35,17 +35,17 @@ _LEASES = re.compile(rf"leases ([0-9a-f]{{{2 * LEASE_SECRET_BYTES}}})")
 
 
 class Generation(NamedTuple):
-    """All keys of a cluster that were made together."""
+    """One generation of the keys of a cluster. A rotation replaces all but the server pair."""
 
     number: int
     pairs: dict[Role, KeyPair]
-    lease_secret: bytes = b""  # of master and agents, for signatures of leases
+    lease_secret: bytes = b""  # signs leases; shared by master and agents
 
     def __repr__(self) -> str:
         return f"Generation({self.number}, {self.pairs!r}, ...)"
 
     def secret_of(self, role: Role) -> KeyPair | None:
-        """The pair of a role, or None if the secret half is unknown."""
+        """Return the key pair of a role; None without the secret half."""
         pair = self.pairs.get(role)
         return pair if pair is not None and pair.secret else None
 
@@ -61,7 +61,7 @@ class KeyFile(NamedTuple):
 
 
 def to_text(keys: KeyFile) -> str:
-    """The text of a key file."""
+    """Return the text of a key file."""
     lines = [HEADER]
     for generation in keys.generations:
         lines.append(f"generation {generation.number}")
@@ -75,7 +75,7 @@ def to_text(keys: KeyFile) -> str:
 
 
 def from_text(text: str) -> KeyFile | None:
-    """Read the text of a key file; None for other text."""
+    """Return the keys in the text of a key file; None if the text is no valid key file."""
     header, *lines = text.rstrip("\n").split("\n")
     generations: list[Generation] = []
     for line in lines:
@@ -104,11 +104,11 @@ def from_text(text: str) -> KeyFile | None:
 
 
 def for_role(keys: KeyFile, role: Role) -> KeyFile:
-    """The part of a key file for one role.
+    """Return the part of a key file for one role.
 
-    Agents are servers: the part for agents has the secrets of servers and leases and the public
-    keys of all roles, of both generations. The part for drivers or viewers has the newest pair of
-    the role and the public half of the servers' key.
+    The part for agents, which also act as servers, has every generation: the server pair, the agent
+    pair, the lease secret, and the public keys of all roles. The part for drivers or viewers has
+    the newest pair of the role, and the public half of the server pair.
     """
     if role is Role.AGENT:
         return KeyFile(tuple(_for_agents(each) for each in keys.generations))
@@ -120,21 +120,24 @@ def for_role(keys: KeyFile, role: Role) -> KeyFile:
 
 
 def _for_agents(generation: Generation) -> Generation:
-    keeps = (Role.SERVER, Role.AGENT)
+    with_secret = (Role.SERVER, Role.AGENT)
     pairs = {
-        role: pair if role in keeps else pair.without_secret()
+        role: pair if role in with_secret else pair.without_secret()
         for role, pair in generation.pairs.items()
     }
     return generation._replace(pairs=pairs)
 
 
 def rotated(keys: KeyFile, fresh: Generation) -> KeyFile:
-    """Put a new generation before the newest one; clients know the server pair, which stays."""
+    """Return `fresh` as the newest generation, followed by the previous one.
+
+    The server pair stays the same, because clients have its public half.
+    """
     newest = keys.newest
     pairs = {**fresh.pairs, Role.SERVER: newest.pairs[Role.SERVER]}
     return KeyFile((fresh._replace(number=newest.number + 1, pairs=pairs), newest))
 
 
 def without_old(keys: KeyFile) -> KeyFile:
-    """The newest generation alone."""
+    """Return the keys without the previous generation."""
     return KeyFile(keys.generations[:1])

@@ -1,6 +1,6 @@
-"""The status of a master, for `glowpy status`.
+"""The messages of `glowpy status`: the request, and the answer of a master.
 
-Not in `messages.MESSAGES`: needed only by masters and clients that ask for the status.
+Not in `messages.MESSAGES`: only masters and status clients need these messages.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from glowpy.record import NamedTuple
 
 
 class AskStatus(NamedTuple):
-    """Ask for the status, with at most `most` agents and runs."""
+    """Request the status, with at most `most` agents and at most `most` runs."""
 
     most: Count
 
@@ -25,11 +25,11 @@ class AgentStatus(NamedTuple):
     cores: Count
     cpu_level: Count
     executor_limit: Count
-    executors_busy: Size  # in use or granted; more than the limit where it was lowered
+    executors_busy: Size  # in use or granted; may exceed a limit that was lowered
     memory_mb: Megabytes
     memory_used_mb: Size
     silent_s: OptionalSeconds  # since its last heartbeat
-    is_late: bool  # a heartbeat is missing
+    is_late: bool  # its next heartbeat is overdue
 
 
 class RunStatus(NamedTuple):
@@ -39,14 +39,14 @@ class RunStatus(NamedTuple):
     script: str  # script and host, as sent by the driver
     bid: Bid
     executors_held: Size
-    executors_wanted: Size  # beyond those held
-    memory_mb: Megabytes  # of each
-    silent_s: OptionalSeconds  # since its driver's last ask; -1: none since the start of the master
+    executors_wanted: Size  # requested, in addition to `executors_held`
+    memory_mb: Megabytes  # of each executor
+    silent_s: OptionalSeconds  # since its driver's last request; -1: none since the master started
     module: Name = ""  # -glow.module: shared by related runs
 
 
 class Status(NamedTuple):
-    """The state of the cluster; the lists are cut to the requested length."""
+    """The state of the cluster. The request limits `agents` and `runs`; the counts are of all."""
 
     up_s: Seconds
     agents_known: Size

@@ -9,41 +9,41 @@ import msgpack
 from glowpy.errors import ProtocolError
 from glowpy.wire.frame_bounds import MAX_FRAME_BYTES
 
-MOST_ITEMS = 700_000  # values in one message: 100,000 blocks, about 50 MB
-_MOST_PAIRS = 10_000  # of a map, variables of an environment
-_SMALL_BYTES = 4096
-_LARGE_BYTES = 64 << 10
+MOST_ITEMS = 700_000  # values in a message: enough for 100,000 blocks; about 50 MB as objects
+_MOST_PAIRS = 10_000  # entries of a map; the only map is the environment of a run
+_UNCHECKED_BYTES = 4096  # messages up to this size are unpacked without the checks
+_UNCOUNTED_BYTES = 64 << 10  # values of messages up to this size are not counted
 _NAME_BYTES = 64  # from the start of a message, enough for the name
-# Strings of Python may hold lone surrogates (file names, what a task prints): all travel unchanged.
+# Python strings may contain lone surrogates, as in file names and printed text; sent unchanged.
 SURROGATES = "surrogatepass"
 
 
 def name_in(data: bytes | memoryview) -> str:
-    """The name at the beginning of an encoded message; empty without a name."""
+    """Return the name at the beginning of an encoded message; empty if there is none."""
     reader = msgpack.Unpacker()
     reader.feed(data[:_NAME_BYTES])
     try:
         reader.read_array_header()
         name = reader.unpack()
-    except Exception:  # noqa: BLE001  # decoding says what is wrong
+    except Exception:  # noqa: BLE001  # `decode` reports invalid bytes
         return ""
     return name if type(name) is str else ""
 
 
 def unpack(data: bytes | memoryview) -> Any:
-    """The values of a message. The cost is at most about 50 MB beyond the size of the message.
+    """Return the values of a message. Needs at most about 50 MB more memory than the message.
 
     Raises:
-        ProtocolError: too many values, or a type without use in messages.
-        Exception: of msgpack.
+        ProtocolError: too many values, more than one map, or an extension type.
+        Exception: the bytes are not msgpack (errors of msgpack).
     """
-    if len(data) <= _SMALL_BYTES:
+    if len(data) <= _UNCHECKED_BYTES:
         return msgpack.unpackb(data, raw=False, use_list=False, unicode_errors=SURROGATES)
-    # Nested headers can announce more values than follow, and msgpack allocates memory for each
-    # header. A first pass without allocations finds such headers.
-    glance = msgpack.Unpacker(max_buffer_size=MAX_FRAME_BYTES)
-    glance.feed(data)
-    glance.skip()
+    # A header may declare more values than the message contains, and msgpack allocates memory for
+    # the declared number. `skip` raises for such a message without that memory.
+    checker = msgpack.Unpacker(max_buffer_size=MAX_FRAME_BYTES)
+    checker.feed(data)
+    checker.skip()
     items_left = MOST_ITEMS
     maps_left = 1  # the environment in OpenRun
 
@@ -66,7 +66,7 @@ def unpack(data: bytes | memoryview) -> Any:
         raw=False,
         use_list=False,
         unicode_errors=SURROGATES,
-        list_hook=count_items if len(data) > _LARGE_BYTES else None,
+        list_hook=count_items if len(data) > _UNCOUNTED_BYTES else None,
         object_pairs_hook=count_maps,
         ext_hook=_refuse_extension,
         max_array_len=MOST_ITEMS,
@@ -78,4 +78,4 @@ def unpack(data: bytes | memoryview) -> Any:
 
 
 def _refuse_extension(_code: int, _data: bytes) -> Any:
-    raise ProtocolError("a message has a value of an unknown type")
+    raise ProtocolError("a message has a value of a msgpack extension type")

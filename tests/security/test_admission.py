@@ -85,13 +85,6 @@ def test_a_proved_address_lets_no_agent_take_the_name_of_another() -> None:
     machine.check_invariants()
 
 
-def test_a_connection_has_one_probe_at_a_time_whatever_it_claims() -> None:
-    machine = admission()
-    probe_of(machine.heartbeat(b"p", beat("a1", "h:1"), 0.0))
-    for number in range(2, 100):
-        assert machine.heartbeat(b"p", beat(f"a{number}", f"h:{number}"), 1.0) == []
-
-
 def test_an_agent_that_was_started_again_takes_its_address_at_once() -> None:
     machine = admission()
     admit(machine, b"p", beat("a1"))

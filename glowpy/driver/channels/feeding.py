@@ -1,4 +1,4 @@
-"""Moves rows sent by the driver program into the driver's own store."""
+"""Stores the rows of a run's input channels in the driver's shard store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from glowpy.driver.channels.named_feed import NamedFeed
 
 
-class _Entry:
+class _OpenInput:
     """An input channel and its journal."""
 
     __slots__ = ("channel", "journal", "row_count", "step", "waits_for")
@@ -26,16 +26,16 @@ class _Entry:
         self.journal = journal
         self.step = step
         self.waits_for = waits_for
-        self.row_count = 0  # taken so far
+        self.row_count = 0  # stored so far
 
 
 class Feeding:
-    """All input channels of a run. Never blocks."""
+    """The input channels of a run, named channels included. `advance` never blocks."""
 
     def __init__(self, job: Job, store: RowsStore) -> None:
         self._store = store
         self._notice_s = job.timing.channel_notice_s
-        self._open: list[_Entry] = []
+        self._open: list[_OpenInput] = []
         self._journals: list[Journal] = []
         self._named: list[NamedFeed] = []
         self.inputs = [
@@ -56,12 +56,12 @@ class Feeding:
         return named.channel
 
     def begin(self) -> None:
-        """Open a journal for each channel."""
+        """Open a journal for each channel, and start the readers of named channels."""
         for dataset, channel, name, step in self.inputs:
             journal = self._store.open_journal(dataset)
             self._journals.append(journal)
-            waits_for = _waits_for(name, step, self._notice_s)
-            self._open.append(_Entry(channel, journal, step, waits_for))
+            waits_for = _awaited_text(name, step, self._notice_s)
+            self._open.append(_OpenInput(channel, journal, step, waits_for))
         for named in self._named:
             named.begin()
 
@@ -69,45 +69,47 @@ class Feeding:
         """Store the rows sent so far; seal the journals of closed channels.
 
         Raises:
-            RowError: a row cannot be pickled; OutputError: the disk is full.
-            RunCancelled: the sending block has raised.
+            RowError: a row cannot be pickled.
+            OutputError: the disk is full.
+            RunCancelled: a `with channel:` block of the script raised.
+            GlowError: a named channel cannot be read.
         """
-        for entry in list(self._open):
-            channel = entry.channel
+        for each in list(self._open):
+            channel = each.channel
             if rows := channel.take():
-                entry.row_count += len(rows)
+                each.row_count += len(rows)
                 try:
-                    entry.journal.deal(rows)
+                    each.journal.deal(rows)
                 except RowError as exc:
-                    raise RowError(f"{entry.step}, which reads a channel: {exc}") from exc
+                    raise RowError(f"{each.step}, which reads a channel: {exc}") from exc
             if channel.error is not None:
                 raise channel.error
             if channel.is_drained:
-                entry.journal.seal()
-                self._open.remove(entry)
+                each.journal.seal()
+                self._open.remove(each)
 
     def waits(self) -> Iterator[tuple[str, int, str]]:
-        """Yield each open channel, its number of rows so far, and the awaited event, as text."""
-        for entry in self._open:
-            yield entry.step, entry.row_count, entry.waits_for
+        """Yield the step that reads each open channel, its row count, and the awaited event."""
+        for each in self._open:
+            yield each.step, each.row_count, each.waits_for
 
     def close(self) -> None:
-        """End the feeds and close the journals."""
+        """Stop the readers of named channels and close the journals."""
         for named in self._named:
             named.close()
         for journal in self._journals:
             journal.close()
 
 
-def _waits_for(name: str, step: str, notice_s: float) -> str:
+def _awaited_text(name: str, step: str, notice_s: float) -> str:
     if name:
         return (
-            f"the next line of channel {name}, the input of {step}: none has come for {notice_s:g} "
-            f"s, and no sender has ended the channel (`glowpy send --to {name}`)"
+            f"the next line of channel {name}, the input of {step}: no line for {notice_s:g} s, "
+            f"and no sender has ended the channel (`glowpy send --to {name}`)"
         )
     return (
-        f"the next row of the channel that is the input of {step}: none has come for {notice_s:g} "
-        "s, and the channel is open; close it after its last row, by close() or `with channel:`"
+        f"the next row of the channel that is the input of {step}: no row for {notice_s:g} s, and "
+        "the channel is still open; close it after its last row, by close() or `with channel:`"
     )
 
 

@@ -1,10 +1,10 @@
-"""pipe: the rows of a shard through a Unix command (not in Glow).
+"""The pipe step: sends the rows of each shard through a Unix command. Not in Glow.
 
-One thread feeds the command and reads its output, whichever the command is ready for, so that
-neither can block the other, however much the command buffers.
+A single thread writes to the command while the command accepts input, and reads output as soon as
+output exists. Neither side blocks the other, at any size of the command's buffers.
 
     rows -> lines -> stdin [command] stdout -> lines -> rows
-                              stderr -> our stderr; the end is kept for the error
+                              stderr -> stderr of the task; the last bytes also for the error
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from glowpy.flow.ops.kernel import Batch, BatchOp, Stream, TaskContext, chain
 from glowpy.signals import signal_name
 
 _CHUNK_BYTES = 1 << 16
-# How long to wait for output before the next row of a channel. Not in `timing`: a command needs the
-# same time to answer in a test.
-_STREAMING_PATIENCE_S = 0.05
+# Time limit for output before the next row of a channel is sent. Not in `timing`, whose durations
+# are shorter in tests: a command does not answer faster there.
+_OUTPUT_TIMEOUT_S = 0.05
 _TAIL_BYTES = 4096  # of standard error, shown when the command fails
 
 
 def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str]) -> DatasetNode:
-    """Append a Pipe step: a process for each shard."""
+    """Append a Pipe step, which starts the command once for each shard."""
     words: list[Any] = ["/bin/sh", "-c", command]
     if not isinstance(command, str):
         words = list(command) if isinstance(command, Sequence) else []
@@ -44,7 +44,9 @@ def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str
         raise definition_error(f"pipe() needs a command, a str or a list of str, not {command!r}")
     plain = tuple(os.fspath(word) for word in words)
     if not plain[0] or any("\0" in word for word in plain):
-        raise definition_error(f"pipe(): there can be no command {command!r}")
+        raise definition_error(
+            f"pipe() needs a command with a name and without null characters, not {command!r}"
+        )
     return graph.add_step(
         "Pipe",
         BatchOp(partial(pipe, plain), is_streaming=True),
@@ -55,26 +57,26 @@ def add_pipe_step(graph: Graph, source: DatasetNode, command: str | Sequence[str
 
 
 def pipe(words: tuple[str, ...], context: TaskContext, edges: Sequence[Sequence[Stream]]) -> Stream:
-    """Feed rows to the command and yield its output lines; on leaving, the command has ended."""
-    begun: list[bytes] = []  # an incomplete line
+    """Write rows to the command and yield its output lines. Closing the stream ends the command."""
+    incomplete: list[bytes] = []  # pieces of the last line, which has no end yet
     lines_in = filter(None, map(lines_of, chain(edges[0])))
     with _Command(words) as command:
-        for data in command.run(lines_in, _STREAMING_PATIENCE_S if context.is_streaming else 0):
+        for data in command.run(lines_in, _OUTPUT_TIMEOUT_S if context.is_streaming else 0):
             *lines, rest = data.split(b"\n")
             if lines:
-                lines[0] = b"".join([*begun, lines[0]])
-                begun.clear()
+                lines[0] = b"".join([*incomplete, lines[0]])
+                incomplete.clear()
                 yield [line.decode("utf-8", "surrogateescape") for line in lines]
-            begun.append(rest)
-    if any(begun):
-        yield [b"".join(begun).decode("utf-8", "surrogateescape")]
+            incomplete.append(rest)
+    if any(incomplete):
+        yield [b"".join(incomplete).decode("utf-8", "surrogateescape")]
 
 
 def lines_of(batch: Batch) -> bytes:
-    """Return a line for each row.
+    """Return the rows as bytes, one line for each row.
 
     Raises:
-        RowError: a row's text has several lines, or has no UTF-8 form.
+        RowError: the text of a row contains a line end, or cannot be encoded.
     """
     texts = []
     for row in batch:
@@ -89,13 +91,11 @@ def lines_of(batch: Batch) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:
         row = batch[text.count("\n", 0, exc.start)]
-        raise RowError(
-            f"pipe writes UTF-8, which has no form for {short_repr(row)}: {exc}"
-        ) from exc
+        raise RowError(f"pipe writes UTF-8, and cannot encode {short_repr(row)}: {exc}") from exc
 
 
 class _Command:
-    """The process of a shard's command; a context manager."""
+    """The process of a shard's command. A context manager that kills a running command on exit."""
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = words
@@ -118,11 +118,11 @@ class _Command:
         is_shell = self._words[:2] == ("/bin/sh", "-c")
         return short_repr(self._words[-1] if is_shell else list(self._words))
 
-    def run(self, lines: Iterator[bytes], patience_s: float) -> Iterator[bytes]:
+    def run(self, lines: Iterator[bytes], output_timeout_s: float) -> Iterator[bytes]:
         """Feed the command and yield its standard output, piece by piece.
 
         Args:
-            patience_s: how long to wait for output before more lines are requested.
+            output_timeout_s: time limit for output before more lines are requested.
 
         Raises:
             CommandFailed: the exit status is not 0.
@@ -133,15 +133,15 @@ class _Command:
             os.set_blocking(each.fileno(), False)
         for each in (stdout, stderr):
             self._selector.register(each, selectors.EVENT_READ)
-        data = memoryview(b"")  # not yet read by the command
+        data = memoryview(b"")  # not yet written to the pipe
         open_outputs = 2
-        while open_outputs or _is_read(stdin):
+        while open_outputs or _has_reader(stdin):
             if data or stdin.closed:
                 ready = self._selector.select()
             else:
-                ready = self._selector.select(patience_s)
+                ready = self._selector.select(output_timeout_s)
                 if not ready:
-                    data = self._begin(stdin, lines)
+                    data = self._next_lines(stdin, lines)
             for key, _ in ready:
                 if key.fileobj is stdin:
                     data = self._feed(stdin, data)
@@ -158,8 +158,8 @@ class _Command:
         self._has_ended = True
         self._check(status)
 
-    def _begin(self, stdin: IO[bytes], lines: Iterator[bytes]) -> memoryview:
-        """Return the next lines to write; without any, close the command's input."""
+    def _next_lines(self, stdin: IO[bytes], lines: Iterator[bytes]) -> memoryview:
+        """Return the next lines to write; close the command's input after the last line."""
         data = next(lines, b"")
         if data:
             self._selector.register(stdin, selectors.EVENT_WRITE)
@@ -190,10 +190,10 @@ class _Command:
         if status < 0:
             how = f"was killed by {signal_name(-status)}"
         elif status > 128 and signal_name(status - 128):
-            how += f", as after {signal_name(status - 128)}"
-        said = self._tail.decode("utf-8", "replace").rstrip()
-        if said:
-            how += f"; its standard error ended with:\n{said}"
+            how += f", the status of a shell after {signal_name(status - 128)}"
+        last_text = self._tail.decode("utf-8", "replace").rstrip()
+        if last_text:
+            how += f"; its standard error ended with:\n{last_text}"
         elif status == 1:
             how += (
                 ", and wrote nothing to standard error; if status 1 means that nothing was found, "
@@ -219,8 +219,8 @@ class _Command:
                 each.close()
 
 
-def _is_read(stdin: IO[bytes]) -> bool:
-    """True if a process has the other end open. A command may close its outputs and read on."""
+def _has_reader(stdin: IO[bytes]) -> bool:
+    """Return True while a process can read the pipe, even after the command closed its outputs."""
     if stdin.closed:
         return False
     errors = select.poll()
