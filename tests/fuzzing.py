@@ -13,7 +13,7 @@ from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits
 from glowpy.agent.named_channels import NamedChannels
 from glowpy.errors import ProtocolError
-from glowpy.master.server import Master
+from glowpy.master.master import Master
 from glowpy.timing import Timing
 from glowpy.version import __version__
 from glowpy.wire.address import parse_address

@@ -11,7 +11,7 @@ from collections import Counter
 from textwrap import dedent
 from typing import Any
 
-from glowpy.master.server import Master
+from glowpy.master.master import Master
 from glowpy.timing import Timing
 from glowpy.wire.messages import (
     AskExecutors,

@@ -17,7 +17,7 @@ import pytest
 from glowpy.cli.status import to_json, to_lines
 from glowpy.master import status
 from glowpy.master.allocator import Allocator
-from glowpy.master.server import Master
+from glowpy.master.master import Master
 from glowpy.timing import Timing
 from glowpy.wire.address import Address
 from glowpy.wire.coding import Coder

@@ -75,16 +75,6 @@ def test_another_name_at_an_address_needs_the_proof_too() -> None:
     assert machine.heartbeat(b"r", beat("c", "h:2"), 3.0) == [Admitted(beat("c", "h:2"))]
 
 
-def test_a_proved_address_lets_no_agent_take_the_name_of_another() -> None:
-    machine = admission()
-    admit(machine, b"p", beat())
-    probe = probe_of(machine.heartbeat(b"q", beat(address="h:2"), 1.0))
-    (dropped,) = machine.proof(b"q", probe.nonce, 1.0)
-    assert dropped == Dropped("a", "h:2", "an agent at another address has this name")
-    assert not machine.speaks_for(b"q", "a") and machine.speaks_for(b"p", "a")
-    machine.check_invariants()
-
-
 def test_an_agent_that_was_started_again_takes_its_address_at_once() -> None:
     machine = admission()
     admit(machine, b"p", beat("a1"))

@@ -15,7 +15,7 @@ import zmq
 from glowpy.agent.core import AgentCore
 from glowpy.agent.executors import Limits
 from glowpy.errors import ProtocolError
-from glowpy.master.server import Master
+from glowpy.master.master import Master
 from glowpy.master.shares import Claim, shares
 from glowpy.program.manifest import MAX_DEPTH, MAX_JSON_VALUES, path_fault
 from glowpy.program.program import program_from_json
