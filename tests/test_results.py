@@ -252,7 +252,6 @@ print("after")
     ("name", "words"),
     [
         ("folder", "it is a directory"),
-        ("folder/", "it is a directory"),
         ("none/out", "No such file or directory"),
         ("file/out", "Not a directory"),
         ("nul\0byte", "embedded null"),

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError, reason_of
@@ -183,6 +183,10 @@ class ServerProcess:
         return data.decode(errors="replace")
 
 
+def _end_by(server: ServerProcess, deadline: float) -> None:
+    server.end(deadline - time.monotonic())
+
+
 def end_servers(
     master: ServerProcess | None, agents: Iterable[ServerProcess], patience_s: float
 ) -> None:
@@ -191,7 +195,8 @@ def end_servers(
     for agent in agents:
         agent.terminate()
     deadline = time.monotonic() + patience_s
-    for agent in agents:
-        agent.end(deadline - time.monotonic())
-    if master is not None:
-        master.end(patience_s)
+    with ExitStack() as ends:  # a server that does not end keeps no other from its end
+        if master is not None:
+            ends.callback(master.end, patience_s)
+        for agent in reversed(agents):
+            ends.callback(_end_by, agent, deadline)

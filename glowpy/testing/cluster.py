@@ -285,7 +285,11 @@ class LocalCluster:
         """Wait until a living agent has joined the master."""
         assert self._master is not None
         number = self._joined_before.get(agent, 0) + 1
-        self._master.log.wait_for(self._joining(agent), BOUND_S, number)
+        if self._master.log.wait_for(self._joining(agent), BOUND_S, number) is None:
+            raise ClusterError(
+                f"agent {agent} has not joined the master of the test cluster within {BOUND_S:g} "
+                f"s; the master wrote:\n{self._master.log.text}"
+            )
 
     def _joining(self, agent: int) -> str:
         """Return the pattern of the master's log line for a joining agent."""
