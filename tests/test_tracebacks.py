@@ -192,7 +192,8 @@ def test_name():
 @pytest.mark.slow
 def test_a_users_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_flow.py").write_text(TESTS.replace("sys.argv[1:]", "[]"), encoding="utf-8")
-    ended = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_flow.py", status=1)
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_flow.py")
+    ended = run(tmp_path, *words, environment={"PYTEST_ADDOPTS": ""}, status=1)
     report, _, summary = ended.stdout.partition("short test summary info")
     assert "3 failed" in summary
     assert report.count(SENTENCE) == 1
