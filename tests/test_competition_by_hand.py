@@ -133,7 +133,7 @@ def test_more_drivers_than_executors_take_turns(cluster: Cluster) -> None:
     gate = cluster.gate
     cluster.master()
     cluster.agent("--max.executors", "1")
-    drivers = [cluster.driver(NAMED, name, "2000") for name in ("one", "two")]
+    drivers = [cluster.driver(NAMED, name, "20000") for name in ("one", "two")]
     served: list[str] = []
     while len(served) < 3:  # the first driver, the second, and the first again
         (group,) = gate.wait_until(lambda here: len(here) == 1)

@@ -32,7 +32,12 @@ def test_examples_of_the_document_work(tmp_path: Path) -> None:
         ended = subprocess.run(
             [sys.executable, *words],
             cwd=directory,
-            env=os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "TMPDIR": str(temporary),
+                "PYTHONPATH": str(ROOT),
+                "PYTEST_ADDOPTS": "",
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
