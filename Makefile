@@ -2,7 +2,7 @@
 #   make demo    the main job, on a cluster that the driver starts by itself
 #   make test    format, lint, types, and every test that needs Python alone
 #   make test-servers  the tests with real servers; where one is missing, they say how to install it
-#   make check   format, lint, types and the fast tests: under a minute on two free cores
+#   make check   format, lint, types and the fast tests
 #   make soak    random messages to servers, then N random flows under random faults, from SEED:
 #                make soak N=500 SEED=7
 #   make bench   glowpy against the same work done by hand, on small data: two minutes
