@@ -1,11 +1,11 @@
-"""Signals: their names, to whole groups, and kept away from what must not be cut in two."""
+"""Signals and ends of child processes: names, process groups, blocked signals, bounded waits."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,7 +32,7 @@ def await_exit(pid: int, timeout_s: float) -> bool:
     except ProcessLookupError:  # reaped, by the system where SIGCHLD is ignored
         return True
     try:
-        if not _becomes_readable(descriptor, timeout_s):
+        if not readable([descriptor], timeout_s):
             return False
     finally:
         os.close(descriptor)
@@ -41,12 +41,14 @@ def await_exit(pid: int, timeout_s: float) -> bool:
     return True
 
 
-def _becomes_readable(descriptor: int, timeout_s: float) -> bool:
+def readable(descriptors: Sequence[int], timeout_s: float) -> list[int]:
+    """Wait until a descriptor is readable or at its end; return all that are, or none in time."""
     if not hasattr(select, "poll"):  # eventlet removes it
-        return bool(select.select([descriptor], [], [], timeout_s)[0])
+        return list(select.select(descriptors, [], [], timeout_s)[0])
     poll = select.poll()  # takes descriptors above 1023, too
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(timeout_s * 1000))
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _event in poll.poll(timeout_s * 1000)]
 
 
 @contextmanager

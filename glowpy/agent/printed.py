@@ -5,7 +5,7 @@ from __future__ import annotations
 from glowpy.wire.run_messages import OutputStream, Printed
 from glowpy.wire.transport import Server
 
-_REASON = "the driver has not taken them in time"
+_LOST = "lines that were printed here before are lost: the driver has not taken them in time"
 
 
 class PrintedOutput:
@@ -21,19 +21,33 @@ class PrintedOutput:
 
     def send(self, peer: bytes, printed: Printed) -> bool:
         """Send or count the lines. False: the driver is gone."""
-        self.tick()
         if not self._server.is_behind(peer):
-            return self._server.send(peer, printed)
+            return self._report(peer) and self._server.send(peer, printed)
         key = peer, printed.run, printed.executor
         self._dropped[key] = self._dropped.get(key, 0) + printed.text.count("\n")
         return True
 
-    def tick(self) -> None:
-        """Report lines that were dropped to drivers that have caught up."""
-        for (peer, run, executor), count in list(self._dropped.items()):
-            if not self._server.is_behind(peer):
-                del self._dropped[peer, run, executor]
-                text = f"glowpy: {count} lines that were printed here before are lost: {_REASON}\n"
-                self._server.send(
-                    peer, Printed(run=run, executor=executor, stream=OutputStream.STDERR, text=text)
-                )
+    def tick(self) -> list[bytes]:
+        """Report dropped lines to drivers that have caught up; return the drivers that are gone."""
+        peers = dict.fromkeys(peer for peer, _run, _executor in self._dropped)
+        return [
+            peer for peer in peers if not self._server.is_behind(peer) and not self._report(peer)
+        ]
+
+    def _report(self, peer: bytes) -> bool:
+        """Send the numbers of dropped lines to a driver. False: the driver is gone."""
+        dropped = {key: count for key, count in self._dropped.items() if key[0] == peer}
+        for key in dropped:
+            del self._dropped[key]
+        return all(
+            self._server.send(
+                peer,
+                Printed(
+                    run=run,
+                    executor=executor,
+                    stream=OutputStream.STDERR,
+                    text=f"glowpy: {count} {_LOST}\n",
+                ),
+            )
+            for (_peer, run, executor), count in dropped.items()
+        )

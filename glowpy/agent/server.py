@@ -174,7 +174,8 @@ class AgentServer:
                 handle()
             now = time.monotonic()
             self._programs.tick()
-            self._printed.tick()
+            for peer in self._printed.tick():
+                self._host.carry_out(self._core.driver_gone(peer))
             self._host.carry_out(self._core.tick(now))
             self._host.carry_out(self._channels.tick(now))
             for executor, reason, _ in self._host.executors_to_kill(now):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from contextlib import ExitStack, suppress
 from glowpy.environment import with_glowpy
 from glowpy.errors import ClusterError, reason_of
 from glowpy.servers.output_lines import OutputLines
-from glowpy.signals import signal_name
+from glowpy.signals import readable, signal_name
 
 # Not in `timing`: limits of waits for the system; normally each wait ends at once.
 _DRAIN_S = 10.0  # to read the rest of the output of an ended process
@@ -173,7 +172,7 @@ class ServerProcess:
         data = b""
         while not data.endswith(b"\n"):
             left_s = max(0.0, deadline - time.monotonic())
-            ready = select.select(watched, [], [], left_s)[0]
+            ready = readable(watched, left_s)
             if stop in ready:
                 raise StartStopped
             part = os.read(self.output, 4096) if ready else b""

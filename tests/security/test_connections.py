@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def test_a_refused_handshake_is_logged_with_its_address(data: bytes, reason: str
         poller = Poller()
         poller.register(server, server)
         with socket.create_connection(("127.0.0.1", server.address.port)) as stranger:
+            deadline = time.monotonic() + BOUND_S
             while not server._connections._pending:  # type: ignore[union-attr]
+                assert time.monotonic() < deadline, "no connection was accepted"
                 poller.poll(0.01)
             stranger.sendall(data)
             port = stranger.getsockname()[1]

@@ -143,6 +143,7 @@ class SlowDriver:
 
     def __init__(self) -> None:
         self.is_slow = False
+        self.is_gone = False
         self.sent: list[str] = []
 
     def is_behind(self, _peer: bytes) -> bool:
@@ -150,7 +151,7 @@ class SlowDriver:
 
     def send(self, _peer: bytes, printed: Printed) -> bool:
         self.sent.append(printed.text)
-        return True
+        return not self.is_gone
 
 
 def test_output_that_a_driver_does_not_take_is_lost_and_counted() -> None:
@@ -175,3 +176,15 @@ def test_output_that_a_driver_does_not_take_is_lost_and_counted() -> None:
         "in time\n"
     )
     assert driver.sent[2:] == ["last\n"]
+
+
+def test_a_driver_that_is_gone_before_the_report_of_lost_lines_is_returned() -> None:
+    driver = SlowDriver()
+    printed = PrintedOutput(driver)  # type: ignore[arg-type]
+    lines = Printed(run="r", executor="e", stream=OutputStream.STDOUT, text="lost\n")
+    driver.is_slow = True
+    assert printed.send(b"d", lines)
+    assert printed.tick() == [], "the driver is behind"
+    driver.is_slow, driver.is_gone = False, True
+    assert printed.tick() == [b"d"]
+    assert printed.tick() == [], "returned once"
