@@ -114,7 +114,11 @@ class Running:
     def own_left_behind(self) -> list[str]:
         """Remaining processes and files of this process."""
         processes = family_of(self._temporary)
-        files = sorted(str(path) for path in Path(self._temporary).rglob("*"))
+        # os.walk() skips folders that another process deletes meanwhile
+        walk = os.walk(self._temporary)
+        files = sorted(
+            os.path.join(place, name) for place, folders, names in walk for name in folders + names
+        )
         return [*(f"{each.pid} {each.info['cmdline']}" for each in processes), *files]
 
     def await_nothing_left(self) -> None:

@@ -226,6 +226,33 @@ assert [signal.getsignal(number) for number in (2, 15, 1)] == before
         assert running.finish().status == 0, running.so_far()
 
 
+def test_a_process_that_a_function_forks_has_the_usual_handlers(tmp_path: Path) -> None:
+    """A handler in Python would not run in a child that blocks in a system call."""
+    script = """
+import os, signal
+from glowpy import Flow
+
+def own(number, frame): ...
+
+def handlers(row):
+    if row:
+        signal.signal(signal.SIGHUP, own)
+    ending, sending = os.pipe()
+    if not os.fork():
+        found = [signal.getsignal(number) for number in (2, 15, 1)]
+        usual = [signal.default_int_handler, signal.SIG_DFL, own if row else signal.SIG_DFL]
+        os.write(sending, str(found == usual).encode())
+        os._exit(0)
+    os.wait()
+    return os.read(ending, 100).decode()
+
+print(Flow().slice([0, 1]).map(handlers).collect())
+"""
+    with driver(tmp_path, "inline", "", script) as running:
+        ended = running.finish()
+    assert (ended.status, ended.stdout, ended.stderr) == (0, "['True', 'True']\n", "")
+
+
 @pytest.mark.parametrize("mode", ["plain", "inline"])
 def test_a_process_that_a_function_forks_heeds_signals_as_usual(mode: str, tmp_path: Path) -> None:
     """Processes of a multiprocessing.Pool, for example, which ends its children by SIGTERM."""

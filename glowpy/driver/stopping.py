@@ -22,6 +22,7 @@ _SAME_S = 0.1
 at_risk: set[str] = set()  # temporary files to be removed if this process ends now
 _replaced: set[int] = set()  # signals whose default effect is suspended now
 _is_told = False  # a KeyboardInterrupt has been raised for the run to end
+_has_fork_hook = False  # `_restore_in_child` is registered
 
 
 class Stopping:
@@ -38,7 +39,6 @@ class Stopping:
         self._held_until = 0.0
         self._told_at = 0.0
         self._fatal = 0
-        self._driver = os.getpid()
         self._mine: list[int] = []
 
     def __enter__(self) -> Stopping:
@@ -46,6 +46,7 @@ class Stopping:
         if threading.current_thread() is threading.main_thread():
             _is_told = False
             self._mine = [each for each in _USUAL if signal.getsignal(each) == _USUAL[each]]
+        _register_fork_hook()
         _replaced.update(self._mine)
         for number in self._mine:
             signal.signal(number, self._take)
@@ -62,10 +63,6 @@ class Stopping:
             os.kill(os.getpid(), self._fatal)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != self._driver:  # a child forked by the user's code, for instance a Pool
-            _restore(self._mine)
-            os.kill(os.getpid(), number)
-            return
         if number != signal.SIGINT:
             self._fatal = number
         now = time.monotonic()
@@ -93,6 +90,24 @@ def detach() -> None:
     _restore(list(_replaced))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _USUAL)
+
+
+def _register_fork_hook() -> None:
+    """Have children that the user's code forks, such as those of a Pool, get the default handlers.
+
+    A handler in Python would come too late: a child that is about to block in a system call, as the
+    signal arrives, would not run the handler.
+    """
+    global _has_fork_hook
+    if not _has_fork_hook:
+        _has_fork_hook = True
+        os.register_at_fork(after_in_child=_restore_in_child)
+
+
+def _restore_in_child() -> None:
+    handlers = {number: signal.getsignal(number) for number in _replaced}
+    ours = [n for n, each in handlers.items() if getattr(each, "__func__", None) is Stopping._take]
+    _restore(ours)  # a handler that the user's function has set stays
 
 
 def _restore(numbers: list[int]) -> None:
